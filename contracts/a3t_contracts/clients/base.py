@@ -1,0 +1,162 @@
+"""The base of every client: one pooled httpx client, timeouts, bounded retries with jitter, typed errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+import httpx
+from pydantic import BaseModel
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from ..errors import A3TError, DeadlineError, UnavailableError, error_from_response
+
+__all__ = ["RetryPolicy", "ServiceClient"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_PASSING = frozenset({429, 502, 503, 504})
+
+
+class _PassingError(Exception):
+    """A failure that another attempt may not meet."""
+
+    def __init__(self, error: A3TError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Attempts of an idempotent call: `attempts` in all, waits from `initial` seconds doubling up to `maximum`,
+    each with up to `jitter` seconds added."""
+
+    attempts: int = 4
+    initial: float = 0.2
+    maximum: float = 5.0
+    jitter: float = 0.2
+
+
+class ServiceClient:
+    """Async client of one service. Use as a context manager, or call `aclose`.
+
+    Errors: the service's problem documents as the classes of `a3t_contracts.errors`; `UnavailableError` where it
+    cannot be reached; `DeadlineError` where it does not answer within `timeout` seconds.
+    """
+
+    service = "service"
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str = "",
+        *,
+        timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 256,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.retry = retry or RetryPolicy()
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+            transport=transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def health(self) -> dict[str, Any]:
+        """`GET /health` of the service."""
+        reply = await self._send("GET", "/health")
+        return dict(reply.json())
+
+    async def ready(self) -> dict[str, Any]:
+        """`GET /ready` of the service; raises `UnavailableError` while it cannot take work."""
+        reply = await self._send("GET", "/ready")
+        return dict(reply.json())
+
+    async def _call(
+        self,
+        reply_type: type[ModelT],
+        method: str,
+        path: str,
+        body: BaseModel | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        idempotent: bool | None = None,
+        timeout: float | None = None,
+    ) -> ModelT:
+        """One call with a typed reply. `idempotent` decides on retries; None: GET and DELETE are."""
+        reply = await self._send(method, path, body, params=params, idempotent=idempotent, timeout=timeout)
+        return reply_type.model_validate_json(reply.content)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        timeout: float | None = None,
+    ) -> httpx.Response:
+        may_repeat = method in ("GET", "DELETE") if idempotent is None else idempotent
+        sent_headers = dict(headers or {})
+        if body is not None:
+            content = body.model_dump_json(exclude_none=True).encode()
+            sent_headers["Content-Type"] = "application/json"
+        request = self._http.build_request(
+            method, path, params=_without_none(params), content=content, headers=sent_headers,
+            timeout=self._http.timeout if timeout is None else timeout,
+        )  # fmt: skip
+        if not may_repeat:
+            try:
+                return await self._attempt(request)
+            except _PassingError as passing:
+                raise passing.error from passing
+        policy = self.retry
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(_PassingError),
+                stop=stop_after_attempt(policy.attempts),
+                wait=wait_exponential_jitter(policy.initial, policy.maximum, jitter=policy.jitter),
+                reraise=True,
+            ):
+                with attempt:
+                    return await self._attempt(request)
+        except _PassingError as passing:
+            raise passing.error from passing
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
+        where = f"{self.service} service at {self.base_url}"
+        try:
+            reply = await self._http.send(request)
+        except httpx.TimeoutException as error:
+            raise _PassingError(
+                DeadlineError(f"{where} did not answer {request.method} {request.url.path} in time")
+            ) from error
+        except httpx.TransportError as error:
+            hint = "Is it running? `a3t status` shows every service."
+            raise _PassingError(UnavailableError(f"{where} cannot be reached: {error!r}", hint=hint)) from error
+        if reply.is_success:
+            return reply
+        typed = error_from_response(reply.status_code, reply.content, where)
+        raise _PassingError(typed) if reply.status_code in _PASSING else typed
+
+
+def _without_none(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if params is None else {k: v for k, v in params.items() if v is not None}

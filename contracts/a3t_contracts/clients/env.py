@@ -1,0 +1,90 @@
+"""Client of the env service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from ..schemas.environment import (
+    ActionReply,
+    ActionsReply,
+    BatchStepReply,
+    BatchStepRequest,
+    EnvironmentInfo,
+    SampleRequest,
+    SessionCreate,
+    SessionInfo,
+    SessionStep,
+    StepRequest,
+    StepResult,
+    TaskPage,
+)  # fmt: skip
+from .base import ServiceClient
+
+__all__ = ["EnvClient"]
+
+_INFOS = TypeAdapter(list[EnvironmentInfo])
+
+
+class EnvClient(ServiceClient):
+    """Sessions over HTTP. A step that carries its index is repeated safely after a lost reply."""
+
+    service = "env"
+
+    async def environments(self) -> list[EnvironmentInfo]:
+        reply = await self._send("GET", "/v1/environments")
+        return _INFOS.validate_json(reply.content)
+
+    async def tasks(
+        self,
+        environment: str,
+        split: str | None = None,
+        type: str | None = None,
+        offset: int = 0,
+        limit: int = 1000,
+    ) -> TaskPage:
+        params = {"environment": environment, "split": split, "type": type, "offset": offset, "limit": limit}
+        return await self._call(TaskPage, "GET", "/v1/tasks", params=params)
+
+    async def create(self, request: SessionCreate) -> SessionInfo:
+        """A session that a lost reply leaves behind is reaped by the service, so the call is repeated safely."""
+        return await self._call(SessionInfo, "POST", "/v1/sessions", request, idempotent=True)
+
+    async def session(self, session_id: str) -> SessionInfo:
+        return await self._call(SessionInfo, "GET", _path(session_id))
+
+    async def step(
+        self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
+    ) -> StepResult:
+        return await self._call(
+            StepResult, "POST", _path(session_id, "step"), StepRequest(action=action, index=index),
+            params={"include_actions": "true"} if include_actions else None, idempotent=index is not None,
+        )  # fmt: skip
+
+    async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> BatchStepReply:
+        return await self._call(
+            BatchStepReply, "POST", "/v1/steps", BatchStepRequest(steps=list(steps)),
+            params={"include_actions": "true"} if include_actions else None,
+            idempotent=all(s.index is not None for s in steps),
+        )  # fmt: skip
+
+    async def actions(self, session_id: str) -> list[str]:
+        return (await self._call(ActionsReply, "GET", _path(session_id, "actions"))).actions
+
+    async def sample(self, session_id: str, request: SampleRequest) -> str:
+        """An action drawn from the action space of the session's present state."""
+        reply = await self._call(ActionReply, "POST", _path(session_id, "sample"), request, idempotent=True)
+        return reply.action
+
+    async def expert(self, session_id: str) -> str:
+        """The next action of the scripted expert, which sees only what the agent has seen."""
+        return (await self._call(ActionReply, "GET", _path(session_id, "expert"))).action
+
+    async def close(self, session_id: str) -> None:
+        await self._send("DELETE", _path(session_id))
+
+
+def _path(session_id: str, tail: str = "") -> str:
+    return f"/v1/sessions/{quote(session_id, safe='')}" + (f"/{tail}" if tail else "")

@@ -1,0 +1,27 @@
+"""Client of the policy service's own endpoints; for completions use any OpenAI or TGI client."""
+
+from __future__ import annotations
+
+from ..schemas.policy import ActReply, ActRequest, LoadAdapter, ModelCard, ModelList
+from .base import ServiceClient
+
+__all__ = ["PolicyClient"]
+
+
+class PolicyClient(ServiceClient):
+    service = "policy"
+
+    async def act(self, request: ActRequest, timeout: float | None = None) -> ActReply:
+        """Thoughts and actions for many histories at once. Safe to repeat: nothing is stored."""
+        return await self._call(ActReply, "POST", "/v1/act", request, idempotent=True, timeout=timeout)
+
+    async def models(self) -> list[ModelCard]:
+        """The base and every adapter version that can be named in `model`."""
+        return (await self._call(ModelList, "GET", "/v1/models")).data
+
+    async def load(self, request: LoadAdapter, timeout: float = 300.0) -> ModelCard:
+        """Verify, load and read back an adapter version; with `make_default` it then goes live."""
+        return await self._call(ModelCard, "POST", "/v1/load_lora_adapter", request, idempotent=True, timeout=timeout)
+
+    async def unload(self, name: str) -> None:
+        await self._send("POST", "/v1/unload_lora_adapter", LoadAdapter(lora_name=name), idempotent=True)

@@ -1,0 +1,147 @@
+"""One error hierarchy for every service and client; on the wire an error is an RFC 9457 problem document.
+
+A3TError                     500
+├── InvalidInputError        422  a value has the wrong form or meaning
+├── UnauthorizedError        401  no or wrong bearer token
+├── NotFoundError            404  unknown task, session, adapter version, job, ...
+├── ConflictError            409  the state forbids it now (two steps at once, version exists)
+├── GoneError                410  it existed and is closed or reaped
+├── TooLargeError            413  body, prompt or batch over the limit
+├── OverloadedError          429  a cap is reached; carries `retry_after` seconds
+├── UpstreamError            502  a server behind this one failed
+├── UnavailableError         503  not ready, or out of reach; carries `retry_after`
+└── DeadlineError            504  a bounded wait ran out
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+__all__ = [
+    "A3TError", "ConflictError", "DeadlineError", "GoneError", "InvalidInputError", "NotFoundError",
+    "OverloadedError", "Problem", "TooLargeError", "UnauthorizedError", "UnavailableError", "UpstreamError",
+    "error_from_problem", "error_from_response",
+]  # fmt: skip
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. `hint` says what to do about it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    instance: str | None = None
+
+
+class A3TError(Exception):
+    """Root of every error that the project raises on purpose.
+
+    Args:
+        detail: what was wrong, and where.
+        hint: what to do about it.
+        extra: further members of the problem document (JSON values).
+    """
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "internal"
+
+    def __init__(self, detail: str, *, hint: str | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return f"{self.detail} {self.hint}" if self.hint else self.detail
+
+    def problem(self, instance: str | None = None) -> Problem:
+        """The error as a problem document."""
+        return Problem(
+            type=f"urn:a3t:problem:{self.slug}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            hint=self.hint,
+            instance=instance,
+            **self.extra,
+        )
+
+
+class InvalidInputError(A3TError):
+    status, slug = 422, "invalid-input"
+
+
+class UnauthorizedError(A3TError):
+    status, slug = 401, "unauthorized"
+
+
+class NotFoundError(A3TError):
+    status, slug = 404, "not-found"
+
+
+class ConflictError(A3TError):
+    status, slug = 409, "conflict"
+
+
+class GoneError(A3TError):
+    status, slug = 410, "gone"
+
+
+class TooLargeError(A3TError):
+    status, slug = 413, "too-large"
+
+
+class _RetryLaterError(A3TError):
+    def __init__(self, detail: str, *, hint: str | None = None, retry_after: float = 1.0, **extra: Any) -> None:
+        super().__init__(detail, hint=hint, retry_after=retry_after, **extra)
+        self.retry_after = retry_after
+
+
+class OverloadedError(_RetryLaterError):
+    status, slug = 429, "overloaded"
+
+
+class UpstreamError(A3TError):
+    status, slug = 502, "upstream"
+
+
+class UnavailableError(_RetryLaterError):
+    status, slug = 503, "unavailable"
+
+
+class DeadlineError(A3TError):
+    status, slug = 504, "deadline"
+
+
+_BY_STATUS: dict[int, type[A3TError]] = {
+    cls.status: cls
+    for cls in (InvalidInputError, UnauthorizedError, NotFoundError, ConflictError, GoneError, TooLargeError,
+                OverloadedError, UpstreamError, UnavailableError, DeadlineError, A3TError)
+} | {400: InvalidInputError, 403: UnauthorizedError}  # fmt: skip
+
+
+def error_from_problem(problem: Problem) -> A3TError:
+    """The typed error that a problem document stands for."""
+    cls = _BY_STATUS.get(problem.status)
+    if cls is None:
+        cls = InvalidInputError if 400 <= problem.status < 500 else A3TError
+    return cls(problem.detail, hint=problem.hint, **(problem.model_extra or {}))
+
+
+def error_from_response(status: int, body: bytes, where: str) -> A3TError:
+    """The typed error of a failed HTTP reply; a body that is no problem document is quoted in part."""
+    try:
+        problem = Problem.model_validate_json(body)
+    except ValidationError:
+        text = body[:300].decode("utf-8", "replace").strip()
+        problem = Problem(title="", status=status, detail=f"{where} answered {status}: {text or 'empty body'}")
+    return error_from_problem(problem)

@@ -1,0 +1,42 @@
+"""Structured logs: one event and key-value pairs a line; JSON in containers, colours in a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+__all__ = ["configure_logging", "get_logger"]
+
+
+def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
+    """Configure structlog and the standard library's root logger to write to stderr.
+
+    Args:
+        service: bound to every line as `service`.
+        level: DEBUG, INFO, WARNING or ERROR.
+        json: JSON lines; None means JSON unless stderr is a terminal.
+    """
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def get_logger(name: str) -> Any:
+    """A logger whose calls take an event and key-value pairs: `log.info("session.created", id=...)`."""
+    return structlog.get_logger(logger=name)

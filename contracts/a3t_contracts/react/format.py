@@ -1,0 +1,127 @@
+"""The ReAct text format, in one place: rollout and training render and parse with the same functions.
+
+A rendered episode is a list of segments. Each segment is tokenised on its own and the ids are joined, so that
+the ids of a prompt are always a prefix of the ids of the finished episode (no re-tokenisation drift):
+
+    preamble      (optional few-shot prompt, ends in a blank line)
+    observation   "Observation: {first observation}\\n"
+    completion    "Thought: {thought}\\nAction: {action}\\n"      ("Action: …\\n" alone without a thought)
+    observation   "Observation: {observation}\\n"
+    …
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..schemas.base import Environment
+from ..schemas.trajectory import Trajectory
+from .history import History, Turn
+
+__all__ = [
+    "Reply", "Segment", "completion_end", "completion_text", "history_of", "observation_text", "parse_reply",
+    "render_history", "render_trajectory",
+]  # fmt: skip
+
+THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
+STOP_STRINGS = (f"\n{OBSERVATION}",)
+"""For servers that stop on strings only; ours stop at `completion_end`."""
+
+_ACTION_LINE = re.compile(r"^Action:[^\n]*\n", re.MULTILINE)
+_WELCOME = "-= Welcome to TextWorld, ALFRED! =-"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a rendered episode; `ids` are the generated ones where they are known."""
+
+    kind: Literal["preamble", "observation", "completion"]
+    text: str
+    ids: tuple[int, ...] | None = None
+    turn: int = -1
+    """Index of the step that a completion belongs to; −1 for other kinds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A completion taken apart. `action` is empty where there is none."""
+
+    thought: str | None
+    action: str
+
+
+def observation_text(environment: Environment, raw: str) -> str:
+    """An environment's text as the agent reads it: without the banner, one line."""
+    text = raw.replace(_WELCOME, "") if environment == "alfworld" else raw
+    return " ".join(text.split()) if environment == "alfworld" else text.strip()
+
+
+def completion_text(thought: str | None, action: str) -> str:
+    """A turn as the agent would have written it; both are folded to one line."""
+    line = f"{ACTION} {' '.join(action.split())}\n"
+    thought = " ".join(thought.split()) if thought else ""
+    return f"{THOUGHT} {thought}\n{line}" if thought else line
+
+
+def completion_end(text: str) -> int | None:
+    """Length of the completion at the start of `text`, its action line included; None while it is unfinished."""
+    match = _ACTION_LINE.search(text)
+    return match.end() if match else None
+
+
+def parse_reply(text: str) -> Reply:
+    """Thought and action of a completion, for both environments.
+
+    The action is the rest of the first line that begins with "Action:"; the thought is what stands before it,
+    without its label. Text without such a line is a thought without an action, which no environment accepts.
+    """
+    head, found, tail = ("\n" + text).partition(f"\n{ACTION}")
+    thought = head.strip().removeprefix(THOUGHT).strip() or None
+    action = tail.split("\n", 1)[0].strip() if found else ""
+    return Reply(" ".join(thought.split()) if thought else None, action)
+
+
+def render_history(history: History) -> list[Segment]:
+    """The segments of a prompt: the next thing to be written is the agent's turn."""
+    return list(_segments(history))
+
+
+def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
+    """The history after the first `steps` steps of a stored episode (all by default)."""
+    done = trajectory.steps if steps is None else trajectory.steps[:steps]
+    after = [s.observation for s in trajectory.steps[1:]] + [trajectory.final_observation]
+    turns = [
+        Turn(
+            thought=s.thought,
+            action=s.action,
+            observation=o,
+            completion=s.completion,
+            completion_ids=s.completion_ids,
+        )
+        for s, o in zip(done, after, strict=False)
+    ]
+    first = trajectory.steps[0].observation if trajectory.steps else trajectory.final_observation
+    return History(environment=trajectory.environment, observation=first, turns=turns, preamble=trajectory.preamble)
+
+
+def render_trajectory(trajectory: Trajectory) -> list[Segment]:
+    """The segments of a whole episode, its last observation included."""
+    return render_history(history_of(trajectory))
+
+
+def _segments(history: History) -> Iterator[Segment]:
+    if history.preamble:
+        yield Segment("preamble", history.preamble.rstrip("\n") + "\n\n")
+    yield _observation(history.environment, history.observation)
+    for index, turn in enumerate(history.turns):
+        text = turn.completion if turn.completion is not None else completion_text(turn.thought, turn.action)
+        ids = None if turn.completion_ids is None else tuple(turn.completion_ids)
+        yield Segment("completion", text, ids, index)
+        yield _observation(history.environment, turn.observation)
+
+
+def _observation(environment: Environment, raw: str) -> Segment:
+    return Segment("observation", f"{OBSERVATION} {observation_text(environment, raw)}\n")

@@ -1,0 +1,157 @@
+"""Reading the adapter registry: a folder (or any fsspec URL) with one immutable folder a version.
+
+`<registry>/<version>/{adapter_model.safetensors, adapter_config.json, README.md, manifest.json}`; the manifest is
+written last, so a folder without one is not a version. Writing is the trainer's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+
+import fsspec
+from pydantic import TypeAdapter, ValidationError
+
+from .errors import InvalidInputError, NotFoundError
+from .schemas.adapter import MANIFEST_NAME, AdapterManifest
+from .schemas.base import Name
+
+__all__ = ["RegistryReader", "base_fingerprint", "sha256_file"]
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_CHUNK = 1 << 20
+
+
+class RegistryReader:
+    """Lists, verifies and fetches adapter versions.
+
+    Args:
+        url: a folder or an fsspec URL such as `s3://bucket/prefix`.
+        cache: local folder into which versions of a remote registry are copied; unused for a local registry.
+    """
+
+    def __init__(self, url: str | Path, cache: Path | None = None) -> None:
+        self.url = str(url)
+        self._fs, self._root = fsspec.core.url_to_fs(self.url)
+        self._local = self._fs.protocol in ("file", ("file", "local")) or "file" in tuple(self._fs.protocol)
+        self._cache = cache
+
+    def versions(self) -> list[str]:
+        """Names of the whole versions, oldest manifest first."""
+        if not self._fs.exists(self._root):
+            return []
+        manifests = [m for m in (self._read(name) for name in self._folders()) if m is not None]
+        return [m.version for m in sorted(manifests, key=lambda m: (m.created_at, m.version))]
+
+    def manifest(self, version: str) -> AdapterManifest:
+        """The manifest of a version. Raises NotFoundError, or InvalidInputError for a broken one."""
+        name = valid_version(version)
+        path = f"{self._root}/{name}/{MANIFEST_NAME}"
+        if not self._fs.exists(path):
+            raise NotFoundError(
+                f"There is no adapter version {name!r} in {self.url}.",
+                hint="`a3t adapters` lists the versions.",
+            )
+        try:
+            return AdapterManifest.model_validate_json(self._fs.cat_file(path))
+        except ValidationError as error:
+            raise InvalidInputError(
+                f"The manifest of adapter {name!r} is broken: {error.errors()[0]['msg']}."
+            ) from error
+
+    def fetch(self, version: str) -> tuple[Path, AdapterManifest]:
+        """A local folder with the version's files, every hash verified. Raises InvalidInputError for a corrupt one."""
+        manifest = self.manifest(version)
+        folder = Path(self._root) / manifest.version if self._local else self._download(manifest)
+        verify_folder(folder, manifest)
+        return folder, manifest
+
+    def _folders(self) -> list[str]:
+        entries = self._fs.ls(self._root, detail=True)
+        return [Path(e["name"]).name for e in entries if e["type"] == "directory"]
+
+    def _read(self, name: str) -> AdapterManifest | None:
+        """The manifest, or None for a folder that is no whole version."""
+        try:
+            return self.manifest(name)
+        except (InvalidInputError, NotFoundError):
+            return None
+
+    def _download(self, manifest: AdapterManifest) -> Path:
+        if self._cache is None:
+            raise InvalidInputError(f"A remote registry ({self.url}) needs a cache folder.")
+        folder = self._cache / manifest.version
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, expected in manifest.files.items():
+            target = folder / name
+            if not target.exists() or sha256_file(target) != expected.sha256:
+                partial = target.with_name(target.name + ".partial")
+                self._fs.get_file(f"{self._root}/{manifest.version}/{name}", str(partial))
+                partial.replace(target)
+        return folder
+
+
+def valid_version(version: str) -> str:
+    """The name itself, if it is one; raises InvalidInputError before it touches a path."""
+    try:
+        return _NAME.validate_python(version)
+    except ValidationError as error:
+        raise InvalidInputError(
+            f"{version!r} is no adapter version name.", hint="Letters, digits, '.', '_', '-'."
+        ) from error
+
+
+def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
+    """Compare every file with the manifest. Raises InvalidInputError that names the file."""
+    for name, expected in manifest.files.items():
+        if "/" in name or "\\" in name or name in ("", ".", ".."):
+            raise InvalidInputError(f"The manifest of adapter {manifest.version!r} names a path: {name!r}.")
+        path = folder / name
+        if not path.is_file():
+            raise InvalidInputError(f"Adapter {manifest.version!r} lacks its file {name}.")
+        if path.stat().st_size != expected.size or sha256_file(path) != expected.sha256:
+            raise InvalidInputError(
+                f"Adapter {manifest.version!r} is corrupt: {name} does not match the SHA-256 of its manifest.",
+                hint="Publish it again, or go back to an earlier version.",
+            )
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def base_fingerprint(model: str | Path) -> str:
+    """What identifies a base model, cheap for many gigabytes: SHA-256 over config.json and, of every
+    safetensors file, its size, header (names, shapes, dtypes) and first and last MiB. For a hub id that is no
+    local folder: SHA-256 of the id."""
+    folder = Path(model)
+    digest = hashlib.sha256()
+    if not folder.is_dir():
+        digest.update(str(model).encode())
+        return digest.hexdigest()
+    config = folder / "config.json"
+    if not config.is_file():
+        raise InvalidInputError(f"{folder} is no model folder: it has no config.json.")
+    digest.update(config.read_bytes())
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.name.encode())
+        _digest_weights(digest, path)
+    return digest.hexdigest()
+
+
+def _digest_weights(digest: hashlib._Hash, path: Path) -> None:
+    size = path.stat().st_size
+    digest.update(str(size).encode())
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        header = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
+        digest.update(file.read(min(header, 64 * _CHUNK)))
+        digest.update(file.read(_CHUNK))
+        file.seek(max(0, size - _CHUNK))
+        digest.update(file.read(_CHUNK))

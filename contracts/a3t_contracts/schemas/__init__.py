@@ -1,0 +1,9 @@
+"""Schemas (pydantic): what travels between services and what is stored."""
+
+from .adapter import *  # noqa: F403
+from .base import *  # noqa: F403
+from .environment import *  # noqa: F403
+from .job import *  # noqa: F403
+from .policy import *  # noqa: F403
+from .reason import *  # noqa: F403
+from .trajectory import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The FastAPI shell that all services share: problem documents, bearer tokens, limits, health, metrics."""
+
+from .app import *  # noqa: F403

@@ -1,0 +1,227 @@
+"""`create_service`: an app with everything that is not the service's own."""
+
+from __future__ import annotations
+
+import hmac
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .. import __version__
+from ..errors import (
+    PROBLEM_JSON,
+    A3TError,
+    InvalidInputError,
+    Problem,
+    TooLargeError,
+    UnauthorizedError,
+    error_from_problem,
+)  # fmt: skip
+from ..logging import configure_logging, get_logger
+from ..settings import ServiceSettings
+
+__all__ = ["ReadyCheck", "create_service", "serve"]
+
+ReadyCheck = Callable[[], Awaitable[dict[str, Any]]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+ErrorBody = Callable[[A3TError, Problem], dict[str, Any]]
+
+_OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
+_REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
+_SECONDS = Histogram("a3t_http_request_seconds", "Seconds to answer", ["service", "route"])
+
+log = get_logger(__name__)
+
+
+def create_service(
+    name: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    *,
+    lifespan: Lifespan | None = None,
+    ready: ReadyCheck | None = None,
+    error_body: ErrorBody | None = None,
+    description: str = "",
+) -> FastAPI:
+    """A FastAPI app with the shared shell around `routers`.
+
+    `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
+    not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs the bearer token.
+    `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member).
+    """
+    app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
+    for router in routers:
+        app.include_router(router)
+    _add_probes(app, name, ready)
+    _add_error_handlers(app, error_body)
+    body = error_body or _plain_body
+    app.add_middleware(_Shell, service=name, settings=settings, body=body)
+    return app
+
+
+def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
+    """Run the app until SIGINT or SIGTERM; running requests are finished."""
+    configure_logging(service, settings.log_level, settings.log_json)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _plain_body(_: A3TError, problem: Problem) -> dict[str, Any]:
+    return problem.model_dump(exclude_none=True)
+
+
+def problem_response(error: A3TError, instance: str, body: ErrorBody = _plain_body) -> JSONResponse:
+    """The HTTP reply of an error."""
+    retry_after = getattr(error, "retry_after", None)
+    headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after is not None else None
+    content = body(error, error.problem(instance))
+    return JSONResponse(content, error.status, headers=headers, media_type=PROBLEM_JSON)
+
+
+def _add_probes(app: FastAPI, name: str, ready: ReadyCheck | None) -> None:
+    @app.get("/health", tags=["probes"])
+    async def health() -> dict[str, Any]:
+        """The process lives."""
+        return {"status": "ok", "service": name, "version": __version__}
+
+    @app.get("/ready", tags=["probes"])
+    async def ready_probe() -> dict[str, Any]:
+        """The service can take work."""
+        return {"status": "ready"} | (await ready() if ready else {})
+
+    @app.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_error_handlers(app: FastAPI, error_body: ErrorBody | None) -> None:
+    body = error_body or _plain_body
+
+    @app.exception_handler(A3TError)
+    async def on_known(request: Request, error: A3TError) -> JSONResponse:
+        return problem_response(error, request.url.path, body)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        places = [{"where": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()[:20]]
+        return problem_response(InvalidInputError(f"{where}: {first['msg']}.", errors=places), request.url.path, body)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
+        problem = Problem(
+            title="", status=error.status_code, detail=f"{error.detail}: {request.method} {request.url.path}"
+        )
+        reply = problem_response(error_from_problem(problem), request.url.path, body)
+        reply.status_code = error.status_code
+        reply.headers.update(error.headers or {})
+        return reply
+
+
+class _Shell:
+    """Bearer token, body limit, request id, metrics, and a clean 500; plain ASGI because it is on the hot path."""
+
+    def __init__(self, app: ASGIApp, service: str, settings: ServiceSettings, body: ErrorBody) -> None:
+        self.app = app
+        self.service = service
+        self.body = body
+        self.max_body = settings.max_body_bytes
+        self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"")[:64].decode("latin-1") or uuid.uuid4().hex[:16]
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 500
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode("latin-1")),
+                ]
+            await send(message)
+
+        try:
+            await self._guarded(scope, headers, receive, tagged)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            _REQUESTS.labels(self.service, route, scope["method"], status).inc()
+            _SECONDS.labels(self.service, route).observe(time.perf_counter() - started)
+
+    async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await problem_response(refusal, scope["path"], self.body)(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, _limited(receive, self.max_body), watched)
+        except TooLargeError as error:
+            await problem_response(error, scope["path"], self.body)(scope, receive, send)
+        except Exception:
+            log.exception("request.failed", path=scope["path"])
+            if started:
+                raise
+            error = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
+            await problem_response(error, scope["path"], self.body)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> A3TError | None:
+        if scope["path"] not in _OPEN_PATHS and not hmac.compare_digest(
+            headers.get(b"authorization", b""), self.expected
+        ):
+            return UnauthorizedError(
+                "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
+            )
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > self.max_body:
+            return _too_large(self.max_body)
+        return None
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"The request body is over the limit of {limit} bytes.", hint="Send less at once.")
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise _too_large(limit)
+        return message
+
+    return limited

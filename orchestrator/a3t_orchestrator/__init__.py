@@ -1,0 +1,1 @@
+"""Celery tasks, episodes, composing, pairing, rounds, the store, the CLI and the dashboard."""

@@ -1,0 +1,1 @@
+"""The ActRe LLM over HTTP: act first, the reason after the fact."""

@@ -1,0 +1,1 @@
+"""Environments over HTTP: ALFWorld and WebShop behind one protocol."""

@@ -1,0 +1,1 @@
+"""ALFWorld: engines, games, data, expert."""

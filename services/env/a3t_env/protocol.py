@@ -1,0 +1,62 @@
+"""The one protocol that every environment and engine implements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from a3t_contracts.schemas import EnvironmentInfo, Task
+
+__all__ = ["Environment", "Episode", "Outcome"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a reset or a step gave. `valid` is false where the action was not understood or not allowed."""
+
+    observation: str
+    reward: float = 0.0
+    done: bool = False
+    success: bool = False
+    valid: bool = True
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Episode(Protocol):
+    """One running episode. Synchronous and not thread-safe: the session layer calls it from one place at a time."""
+
+    def start(self) -> Outcome:
+        """The first observation, with the task in it."""
+
+    def step(self, action: str) -> Outcome:
+        """Do one action. Never raises for a malformed one: that is `valid=False`."""
+
+    def actions(self) -> list[str]:
+        """Admissible actions of the present state, in the environment's own order."""
+
+    def sample(self, seed: int, avoid: str | None = None) -> str:
+        """One action of the action space, uniform, deterministic by seed and state; never `avoid` where there
+        is another."""
+
+    def expert(self) -> str:
+        """The scripted expert's next action, from what was visible so far alone."""
+
+    def close(self) -> None:
+        """Give back whatever the episode holds."""
+
+
+class Environment(Protocol):
+    """A set of tasks and the engines that play them."""
+
+    def info(self) -> EnvironmentInfo:
+        """Splits, task types, engines (the default first), default step cap."""
+
+    def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
+        """Tasks in a fixed order."""
+
+    def task(self, task_id: str) -> Task:
+        """Raises NotFoundError."""
+
+    def episode(self, task_id: str, engine: str | None = None, seed: int = 0) -> Episode:
+        """A fresh episode, not yet started. Raises NotFoundError, InvalidInputError."""

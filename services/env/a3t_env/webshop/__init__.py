@@ -1,0 +1,1 @@
+"""WebShop: catalogue, search, pages, reward, shopper."""

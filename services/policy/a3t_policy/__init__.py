@@ -1,0 +1,1 @@
+"""The policy LLM over HTTP."""

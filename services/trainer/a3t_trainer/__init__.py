@@ -1,0 +1,1 @@
+"""Contrastive self-training as fine-tuning jobs."""
