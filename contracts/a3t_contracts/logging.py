@@ -39,4 +39,4 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
 
 def get_logger(name: str) -> Any:
     """A logger whose calls take an event and key-value pairs: `log.info("session.created", id=...)`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(module=name)

@@ -29,6 +29,13 @@ class CommonSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_json: bool | None = Field(None, description="JSON log lines; unset: JSON unless stderr is a terminal")
 
+    registry: str | None = Field(None, description="Adapter registry: folder or fsspec URL; unset: <home>/registry")
+
+    @property
+    def registry_url(self) -> str:
+        """Where adapter versions are published."""
+        return self.registry or str(self.home / "registry")
+
     @model_validator(mode="after")
     def _refuse_default_secret(self) -> CommonSettings:
         token = self.token.get_secret_value()
@@ -38,7 +45,7 @@ class CommonSettings(BaseSettings):
 
 
 class ServiceSettings(CommonSettings):
-    """What every HTTP service reads. Fields of one service carry its name, e.g. `env_max_sessions` (A3T_ENV_MAX_SESSIONS)."""
+    """What every HTTP service reads. Fields of one service carry its name (A3T_ENV_MAX_SESSIONS)."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")

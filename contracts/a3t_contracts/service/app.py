@@ -193,8 +193,8 @@ class _Shell:
             log.exception("request.failed", path=scope["path"])
             if started:
                 raise
-            error = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
-            await problem_response(error, scope["path"], self.body)(scope, receive, send)
+            hidden = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
+            await problem_response(hidden, scope["path"], self.body)(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> A3TError | None:
         if scope["path"] not in _OPEN_PATHS and not hmac.compare_digest(

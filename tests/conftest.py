@@ -1,0 +1,28 @@
+"""Fixtures that all suites share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.tiny_model import make_tiny_model
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a tiny real model with random weights."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """Folder with the real games and products (A3T_REFERENCE_DATA); tests that need it skip without it."""
+    folder = Path(os.environ.get("A3T_REFERENCE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"reference data not found at {folder}; set A3T_REFERENCE_DATA to run this test")
+    return folder
