@@ -1,0 +1,56 @@
+# Everything a newcomer needs; `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export HF_HUB_OFFLINE ?= 1
+
+GAMES ?= 200
+SPLIT ?=
+ENV ?= alfworld
+PYTEST ?= python -m pytest
+
+.PHONY: help setup demo test lint format bench parity test-slow test-faults test-compose test-helm up down clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
+
+.venv/.setup-done: uv.lock scripts/setup.sh scripts/install_torch.sh
+	@scripts/setup.sh
+
+setup: .venv/.setup-done ## make .venv with everything that is needed
+
+demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (ENV=webshop for the shop)
+	@a3t demo --environment $(ENV)
+
+test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow"
+
+lint: setup ## ruff and mypy --strict
+	@ruff format --check .
+	@ruff check .
+	@mypy
+
+format: setup ## let ruff format and fix
+	@ruff format . && ruff check --fix .
+
+bench: setup ## every benchmark against its peer, tables and bench/results/*.json
+	@scripts/bench.sh
+
+parity: setup ## native ALFWorld engine against the official one: make parity GAMES=200 [SPLIT=valid_seen]
+	@python -m a3t_env.alfworld.parity --games $(GAMES) $(if $(SPLIT),--split $(SPLIT))
+
+test-slow: setup ## soak and long tests that `make test` leaves out
+	@$(PYTEST) -m slow --ignore tests/faults --timeout 1800
+
+test-faults: setup ## kill -9 every part in the middle of a round; nothing may be lost
+	@$(PYTEST) tests/faults --timeout 900
+
+up: setup ## start the services on this machine and keep them running
+	@a3t up
+
+down: ## stop what `make up` started
+	@a3t down
+
+clean: ## remove the virtual environment and caches (data under A3T_HOME stays)
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
