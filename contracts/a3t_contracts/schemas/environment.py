@@ -51,6 +51,9 @@ class SessionCreate(Schema):
     seed: int = Field(0, ge=0, description="Seeds whatever the environment draws at random")
     max_steps: int | None = Field(None, ge=1, le=1000, description="Step cap; null takes the default")
     include_actions: bool = Field(False, description="Return the admissible actions with every observation")
+    options: dict[str, str] = Field(
+        default_factory=dict, max_length=16, description="Options of the environment, e.g. WebShop's mode: text_rich"
+    )
 
 
 class SessionInfo(Schema):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -58,5 +58,8 @@ class Environment(Protocol):
     def task(self, task_id: str) -> Task:
         """Raises NotFoundError."""
 
-    def episode(self, task_id: str, engine: str | None = None, seed: int = 0) -> Episode:
-        """A fresh episode, not yet started. Raises NotFoundError, InvalidInputError."""
+    def episode(
+        self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
+    ) -> Episode:
+        """A fresh episode, not yet started. `options` are `SessionCreate.options`; an environment refuses those
+        that it does not know. Raises NotFoundError, InvalidInputError."""
