@@ -1,4 +1,5 @@
-"""The ReAct text format: render a history, parse a reply."""
+"""The ReAct text format: render a history, encode it, parse a reply."""
 
+from .encode import *  # noqa: F403
 from .format import *  # noqa: F403
 from .history import *  # noqa: F403

@@ -1,0 +1,66 @@
+"""From a rendered episode to token ids: the policy prompts and the trainer trains on what this one function gives.
+
+Each segment is tokenised on its own, without special tokens, and the ids are joined. Ids that were generated are
+used as they are. So the ids of a prompt are a prefix of the ids of the finished episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from .format import Segment
+
+__all__ = ["EncodedEpisode", "SegmentTokenizer", "TokenKind", "encode_segments", "leading_bos"]
+
+TokenKind = Literal["bos", "preamble", "observation", "completion"]
+
+
+class SegmentTokenizer(Protocol):
+    """What is needed of a tokenizer; those of transformers fit."""
+
+    @property
+    def bos_token_id(self) -> int | None:
+        """Id of the token that begins a text, where there is one."""
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        """Ids of a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedEpisode:
+    """Token ids of an episode; the three lists are equally long."""
+
+    ids: list[int]
+    kinds: list[TokenKind]
+    segment_of: list[int]
+    """Index into the segments for each token; −1 for the BOS token."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def leading_bos(tokenizer: SegmentTokenizer) -> list[int]:
+    """The BOS id if the base wants one in front of a text, else nothing.
+
+    Having a BOS token is not wanting one (GPT-2 and Qwen do not): what counts is whether the tokenizer itself
+    puts it in front when asked for special tokens.
+    """
+    bos = tokenizer.bos_token_id
+    if bos is None or tokenizer.encode("", add_special_tokens=True)[:1] != [bos]:
+        return []
+    return [bos]
+
+
+def encode_segments(tokenizer: SegmentTokenizer, segments: Sequence[Segment]) -> EncodedEpisode:
+    """The ids of the segments, joined, with BOS in front once where the base wants it (`leading_bos`)."""
+    ids = leading_bos(tokenizer)
+    kinds: list[TokenKind] = ["bos"] * len(ids)
+    segment_of = [-1] * len(ids)
+    for index, segment in enumerate(segments):
+        new = tokenizer.encode(segment.text, add_special_tokens=False) if segment.ids is None else segment.ids
+        ids.extend(new)
+        kinds.extend([segment.kind] * len(new))
+        segment_of.extend([index] * len(new))
+    return EncodedEpisode(ids, kinds, segment_of)
