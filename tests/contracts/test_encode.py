@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from a3t_contracts.react import History, Segment, Turn, encode_segments, leading_bos, render_history
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerFast
+
+from a3t_contracts.react import History, Segment, Turn, encode_segments, leading_bos, render_history
 
 
 @pytest.fixture(scope="module")

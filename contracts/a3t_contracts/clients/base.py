@@ -132,7 +132,7 @@ class ServiceClient:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(_PassingError),
                 stop=stop_after_attempt(policy.attempts),
-                wait=wait_exponential_jitter(policy.initial, policy.maximum, jitter=policy.jitter),
+                wait=wait_exponential_jitter(multiplier=policy.initial, max=policy.maximum, jitter=policy.jitter),
                 reraise=True,
             ):
                 with attempt:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.registry import RegistryReader, base_fingerprint, sha256_file
+from a3t_contracts.schemas import AdapterFile, AdapterManifest
+
+
+def _publish(root: Path, version: str, weights: bytes = b"weights", file: str = "adapter_model.safetensors") -> Path:
+    folder = root / version
+    folder.mkdir(parents=True)
+    path = folder / Path(file).name
+    path.write_bytes(weights)
+    manifest = AdapterManifest(
+        version=version, run="r", round=1, base_model="b", base_fingerprint="f", rank=4, created_at=datetime.now(UTC),
+        files={file: AdapterFile(sha256=sha256_file(path), size=len(weights))},
+    )  # fmt: skip
+    (folder / "manifest.json").write_text(manifest.model_dump_json())
+    return folder
+
+
+def test_versions_come_in_the_order_of_publishing(tmp_path: Path) -> None:
+    for name in ("run-r01", "run-r00"):
+        _publish(tmp_path, name)
+    (tmp_path / "half-written").mkdir()
+    assert RegistryReader(tmp_path).versions() == ["run-r01", "run-r00"]
+
+
+def test_an_empty_registry_has_no_versions(tmp_path: Path) -> None:
+    assert RegistryReader(tmp_path / "missing").versions() == []
+
+
+def test_fetch_verifies_every_file(tmp_path: Path) -> None:
+    folder = _publish(tmp_path, "run-r01")
+    found, manifest = RegistryReader(tmp_path).fetch("run-r01")
+    assert (found, manifest.rank) == (folder, 4)
+    (folder / "adapter_model.safetensors").write_bytes(b"weightz")
+    with pytest.raises(InvalidInputError, match="corrupt: adapter_model"):
+        RegistryReader(tmp_path).fetch("run-r01")
+    (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(InvalidInputError, match="lacks its file"):
+        RegistryReader(tmp_path).fetch("run-r01")
+
+
+def test_a_remote_registry_is_copied_into_the_cache(tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    remote = fsspec.filesystem("memory")
+    folder = _publish(tmp_path / "local", "run-r01")
+    remote.put(str(folder), "/registry/run-r01", recursive=True)
+    reader = RegistryReader("memory://registry", cache=tmp_path / "cache")
+    assert reader.versions() == ["run-r01"]
+    found, _ = reader.fetch("run-r01")
+    assert found == tmp_path / "cache" / "run-r01"
+    assert (found / "adapter_model.safetensors").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("name", ["../etc", "a/b", "", ".hidden", "x" * 200, "a\x00b"])
+def test_names_that_could_leave_the_registry_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInputError, match="no adapter version name"):
+        RegistryReader(tmp_path).fetch(name)
+
+
+def test_a_manifest_that_names_a_path_is_refused(tmp_path: Path) -> None:
+    _publish(tmp_path, "run-r01", file="../secret")
+    with pytest.raises(InvalidInputError, match="names a path"):
+        RegistryReader(tmp_path).fetch("run-r01")
+
+
+def test_unknown_and_broken_versions(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text('{"version": 3')
+    with pytest.raises(NotFoundError, match="no adapter version 'nope'"):
+        RegistryReader(tmp_path).manifest("nope")
+    with pytest.raises(InvalidInputError, match="manifest of adapter 'broken'"):
+        RegistryReader(tmp_path).manifest("broken")
+
+
+def test_the_fingerprint_tells_bases_apart(tiny_model: Path, tmp_path: Path) -> None:
+    from tests.support.tiny_model import make_tiny_model
+
+    again, other = make_tiny_model(tmp_path / "a"), make_tiny_model(tmp_path / "b", seed=1)
+    assert base_fingerprint(tiny_model) == base_fingerprint(again) != base_fingerprint(other)
+    assert base_fingerprint("org/name") != base_fingerprint("org/other")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidInputError, match=r"no config\.json"):
+        base_fingerprint(tmp_path / "empty")
