@@ -1,0 +1,1 @@
+"""Who writes reasons: `template` without an LLM, `llm` with one."""

@@ -1,0 +1,47 @@
+"""The annotator without an LLM: a grammar per environment over the visible history."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Callable
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.react import History
+from a3t_contracts.schemas import Reason, ReasonQuery
+
+__all__ = ["TemplateAnnotator"]
+
+Grammar = Callable[[History, str], str]
+
+
+class TemplateAnnotator:
+    """Deterministic, instant, offline. Reads the history that the request carries and nothing else."""
+
+    name = "template"
+    model: str | None = None
+
+    async def reason(self, query: ReasonQuery) -> Reason:
+        started = time.perf_counter()
+        grammar = _grammar(query.history.environment)
+        text = await asyncio.to_thread(grammar, query.history, query.action)
+        return Reason(reason=text, annotator=self.name, seconds=time.perf_counter() - started)
+
+    async def check(self) -> None:
+        """Always ready."""
+
+    async def aclose(self) -> None:
+        """Holds nothing."""
+
+
+def _grammar(environment: str) -> Grammar:
+    """`<environment>_reason` of the module of that name."""
+    try:
+        module = importlib.import_module(f"a3t_actre.template.{environment}")
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            f"There is no template grammar for {environment!r} in this installation.", hint="Use the llm annotator."
+        ) from error
+    grammar: Grammar = getattr(module, f"{environment}_reason")
+    return grammar

@@ -1,0 +1,76 @@
+"""The desk where queries come in: picks the annotator, bounds what runs at once, keeps the order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from a3t_contracts.errors import A3TError, InvalidInputError, OverloadedError, Problem
+from a3t_contracts.schemas import Reason, ReasonQuery
+
+from .annotators.base import Annotator
+from .metrics import count_failure, count_reason
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Answers batches of queries.
+
+    Args:
+        annotators: by name.
+        default: name of the annotator for requests that name none.
+        concurrency: reasons in the making at once, over all requests.
+        queue: queries in hand above which a further request is refused.
+    """
+
+    def __init__(self, annotators: Mapping[str, Annotator], default: str, concurrency: int, queue: int) -> None:
+        self.annotators = annotators
+        self.default = default
+        self._slots = asyncio.Semaphore(concurrency)
+        self._queue = queue
+        self._in_hand = 0
+
+    async def answer(self, queries: Sequence[ReasonQuery], name: str | None) -> list[Reason | Problem]:
+        """One result a query, in order; a query that failed has its problem there.
+
+        Raises InvalidInputError for an unknown annotator, OverloadedError over the cap.
+        """
+        annotator = self._pick(name or self.default)
+        if self._in_hand and self._in_hand + len(queries) > self._queue:
+            raise OverloadedError(f"{self._in_hand} queries wait already; the cap is {self._queue}.", retry_after=2.0)
+        self._in_hand += len(queries)
+        try:
+            return await asyncio.gather(*(self._one(annotator, query) for query in queries))
+        finally:
+            self._in_hand -= len(queries)
+
+    async def check(self) -> dict[str, object]:
+        """For `/ready`: raises while the default annotator cannot take work."""
+        annotator = self.annotators[self.default]
+        await annotator.check()
+        return {"annotator": self.default, "annotators": sorted(self.annotators), "model": annotator.model}
+
+    async def aclose(self) -> None:
+        """Close every annotator."""
+        for annotator in self.annotators.values():
+            await annotator.aclose()
+
+    def _pick(self, name: str) -> Annotator:
+        if name in self.annotators:
+            return self.annotators[name]
+        hint = "Set A3T_ACTRE_UPSTREAM_URL to use an LLM." if name == "llm" else None
+        raise InvalidInputError(
+            f"annotator {name!r} is not offered here, only {', '.join(self.annotators)}.", hint=hint
+        )
+
+    async def _one(self, annotator: Annotator, query: ReasonQuery) -> Reason | Problem:
+        environment = query.history.environment
+        async with self._slots:
+            try:
+                reason = await annotator.reason(query)
+            except A3TError as error:
+                count_failure(annotator.name, environment, error)
+                return error.problem()
+        count_reason(environment, reason)
+        return reason

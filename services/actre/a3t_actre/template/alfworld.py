@@ -1,0 +1,117 @@
+"""The reason of an ALFWorld action in a few words, most of them to be copied from the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from a3t_contracts.react import History
+
+from .alfworld_view import Goal, View, type_of, view_of
+
+__all__ = ["alfworld_reason"]
+
+_TOOLS = {"clean": ("sinkbasin", "sink"), "heat": ("microwave",), "cool": ("fridge",)}
+_CLIP = 160
+
+
+def alfworld_reason(history: History, action: str) -> str:
+    """Why `action` makes sense after `history`, from its visible texts only.
+
+    An action that serves the goal gets the reason that an expert would have; any other one, such as a sampled
+    action, is honestly called a try. Never raises for odd texts.
+    """
+    command = " ".join(action.split())
+    verb, _, rest = command.partition(" ")
+    view = view_of(history)
+    purpose = _PURPOSES.get(verb)
+    reason = purpose(view, view.goal, rest) if purpose and view.goal else None
+    return reason or _try(command)
+
+
+def _go(view: View, goal: Goal, rest: str) -> str | None:
+    recep = rest.removeprefix("to ")
+    if view.held and type_of(view.held) == goal.obj:
+        return _go_with(view, goal, view.held, recep)
+    return None if view.held else _search(view, goal.obj, recep)
+
+
+def _go_with(view: View, goal: Goal, held: str, recep: str) -> str | None:
+    if goal.kind == "light":
+        search = _search(view, goal.lamp, recep)
+        return f"I have {held}. {search}" if search else None
+    if _unready(view, goal, held):
+        return f"I have {held}. I need to {goal.kind} it with {recep}." if _is_tool(goal, recep) else None
+    return f"I have {held}. I put it in {recep}." if type_of(recep) == goal.recep else None
+
+
+def _search(view: View, what: str, recep: str) -> str | None:
+    known = view.place_of(what)
+    if known and known[1] == recep:
+        return f"{_look_for(what)} {known[0]} is at {recep}."
+    if known is None and recep not in view.seen:
+        return f"{_look_for(what)} Next I check {recep}."
+    return None
+
+
+def _take(view: View, goal: Goal, rest: str) -> str | None:
+    obj, _, recep = rest.partition(" from ")
+    if type_of(obj) != goal.obj or view.held or obj not in view.seen.get(recep, []):
+        return None
+    if goal.kind == "two" and type_of(recep) == goal.recep:
+        return None
+    return f"{_look_for(goal.obj)} {obj} is here. I take it."
+
+
+def _open(view: View, goal: Goal, rest: str) -> str | None:
+    return f"The {rest} is closed. I open it." if rest in view.closed else None
+
+
+def _put(view: View, goal: Goal, rest: str) -> str | None:
+    held = view.held
+    if not held or type_of(held) != goal.obj or not rest.startswith(f"{held} ") or _unready(view, goal, held):
+        return None
+    recep = " ".join(rest.split()[-2:])
+    return f"I have {held}. I put it in {recep}." if type_of(recep) == goal.recep else None
+
+
+def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
+    def reason(view: View, goal: Goal, rest: str) -> str | None:
+        obj, _, tool = rest.partition(" with ")
+        if goal.kind != verb or view.held != obj or not _unready(view, goal, obj) or type_of(obj) != goal.obj:
+            return None
+        return f"I have {obj}. I {verb} it with {tool}." if _is_tool(goal, tool) else None
+
+    return reason
+
+
+def _use(view: View, goal: Goal, rest: str) -> str | None:
+    if goal.kind != "light" or type_of(rest) != goal.lamp or not view.held or type_of(view.held) != goal.obj:
+        return None
+    return f"I have {view.held}. {_look_for(goal.lamp)} {rest} is here. I use it."
+
+
+def _examine(view: View, goal: Goal, rest: str) -> str | None:
+    return f"I am already at {rest}. I examine it." if view.stuck == rest else None
+
+
+def _unready(view: View, goal: Goal, obj: str) -> bool:
+    return goal.kind in _TOOLS and obj not in view.ready
+
+
+def _is_tool(goal: Goal, recep: str) -> bool:
+    return type_of(recep) in _TOOLS[goal.kind]
+
+
+def _look_for(what: str) -> str:
+    return f"I look for {'an' if what[0] in 'aeiou' else 'a'} {what}."
+
+
+def _try(command: str) -> str:
+    plain = {"inventory": "check what I carry", "look": "look around"}.get(command, command)
+    return f"I try something else: I {plain[:_CLIP]}."
+
+
+_PURPOSES: dict[str, Callable[[View, Goal, str], str | None]] = {
+    "go": _go, "take": _take, "open": _open, "put": _put, "move": _put, "use": _use, "examine": _examine,
+    "clean": _treat("clean"), "heat": _treat("heat"), "cool": _treat("cool"),
+}  # fmt: skip

@@ -1,0 +1,142 @@
+"""What the visible history of an ALFWorld episode says: the goal, where the agent is, what it holds and has seen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from a3t_contracts.react import History, observation_text
+
+__all__ = ["Goal", "View", "parse_goal", "type_of", "view_of"]
+
+GoalKind = Literal["put", "clean", "heat", "cool", "light", "two"]
+
+_TASK = re.compile(r"Your task is to: ([^\n.]+)")
+_KIND_OF_WORD: dict[str, GoalKind] = {
+    "clean": "clean", "hot": "heat", "heat": "heat", "cool": "cool", "cold": "cool",
+}  # fmt: skip
+_A = r"(?:an? |some |the )?"
+_IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
+_GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
+    (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
+    (re.compile(rf"(?:put|find) two (?P<obj>\w+) (?:and put them )?{_IN}"), "two"),
+    (re.compile(rf"put {_A}(?P<how>clean|hot|cool|cold) (?P<obj>\w+) {_IN}"), None),
+    (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
+    (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
+)
+
+_NAME = r"[a-z]+ \d+"
+_LISTING = re.compile(rf"(?:On the ({_NAME})|The ({_NAME}) is open\. In it), you see ([^.]*)")
+_CLOSED = re.compile(rf"The ({_NAME}) is closed")
+_ITEM = re.compile(rf"\ban? ({_NAME})")
+_NOTHING = "Nothing happens"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One of the six task shapes; `recep` is empty for light, `lamp` for the others."""
+
+    kind: GoalKind
+    obj: str
+    recep: str = ""
+    lamp: str = ""
+
+
+@dataclass(slots=True)
+class View:
+    """State of an episode as far as its texts tell. Names are such as "mug 2"; types such as "mug"."""
+
+    goal: Goal | None
+    at: str | None = None
+    held: str | None = None
+    seen: dict[str, list[str]] = field(default_factory=dict)
+    """Receptacle → what was in it when it was last seen, less what was taken, plus what was put."""
+    closed: set[str] = field(default_factory=set)
+    ready: set[str] = field(default_factory=set)
+    """Objects that were cleaned, heated or cooled as the goal asks."""
+    stuck: str | None = None
+    """Receptacle to which the last action went in vain (it stands where the agent is)."""
+
+    def place_of(self, type_: str) -> tuple[str, str] | None:
+        """The last seen (object, receptacle) of a type, the present receptacle first; None where none was seen."""
+        places = sorted(self.seen, key=lambda r: r != self.at)
+        return next(((o, r) for r in places for o in reversed(self.seen[r]) if self._counts(o, r, type_)), None)
+
+    def _counts(self, obj: str, recep: str, type_: str) -> bool:
+        delivered = self.goal is not None and self.goal.kind == "two" and type_of(recep) == self.goal.recep
+        return type_of(obj) == type_ and not delivered
+
+
+def type_of(name: str) -> str:
+    """ "mug 2" → "mug"."""
+    return name.rsplit(" ", 1)[0]
+
+
+def parse_goal(observation: str) -> Goal | None:
+    """The goal of "Your task is to: …", or None for a text of another shape."""
+    task = _TASK.search(observation)
+    if task is None:
+        return None
+    for pattern, kind in _GOALS:
+        match = pattern.match(task.group(1).strip().lower())
+        if match:
+            parts = match.groupdict(default="")
+            return Goal(
+                kind or _KIND_OF_WORD[parts["how"]], parts["obj"], parts.get("recep", ""), parts.get("lamp", "")
+            )
+    return None
+
+
+def view_of(history: History) -> View:
+    """Replay the visible texts of an episode. Reads nothing but `history`."""
+    view = View(parse_goal(observation_text("alfworld", history.observation)))
+    for turn in history.turns:
+        _apply(view, " ".join(turn.action.split()), observation_text("alfworld", turn.observation))
+    return view
+
+
+def _apply(view: View, action: str, observation: str) -> None:
+    verb, _, rest = action.partition(" ")
+    view.stuck = None
+    if observation.startswith(_NOTHING):
+        view.stuck = rest.removeprefix("to ") if verb == "go" else None
+        return
+    if verb == "go" and observation.startswith("You arrive"):
+        view.at = rest.removeprefix("to ")
+    elif verb == "examine" and rest in _receptacles(observation):
+        view.at = rest
+    elif verb in ("take", "put", "move"):
+        _carry(view, verb, rest)
+    elif verb in ("clean", "heat", "cool") and view.goal and view.goal.kind == verb:
+        view.ready.add(rest.partition(" with ")[0])
+    elif verb == "close":
+        view.closed.add(rest)
+    _read(view, observation)
+
+
+def _carry(view: View, verb: str, rest: str) -> None:
+    obj, recep = _split_move(rest)
+    if verb == "take":
+        view.held = obj
+        view.seen[recep] = [o for o in view.seen.get(recep, []) if o != obj]
+    else:
+        view.held = None
+        view.seen.setdefault(recep, []).append(obj)
+
+
+def _split_move(rest: str) -> tuple[str, str]:
+    """ "mug 2 from shelf 1", "mug 2 in/on shelf 1" or "mug 2 to shelf 1" → ("mug 2", "shelf 1")."""
+    obj, _, recep = re.sub(r" (?:from|to|in/on|in|on|into) ", "\n", rest, count=1).partition("\n")
+    return obj, recep
+
+
+def _read(view: View, observation: str) -> None:
+    for on, inside, listing in _LISTING.findall(observation):
+        view.seen[on or inside] = _ITEM.findall(listing)
+        view.closed.discard(on or inside)
+    view.closed.update(_CLOSED.findall(observation))
+
+
+def _receptacles(observation: str) -> set[str]:
+    return {on or inside for on, inside, _ in _LISTING.findall(observation)} | set(_CLOSED.findall(observation))
