@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from a3t_env.cli.mount import DataCommands
+from a3t_env.cli import DataCommands
 
 __all__ = ["data_commands"]
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import typer
-from a3t_contracts.settings import CommonSettings
 
-__all__ = ["DataCommands", "app", "data_home"]
+from .commands import DataCommands
 
-Command = Callable[..., Any]
+__all__ = ["app"]
 
 _ENVIRONMENTS = ("alfworld", "webshop")
 _VERBS = {
@@ -24,27 +20,6 @@ _VERBS = {
     "list": "Show which data is here.",
     "verify": "Compare what is here with its index.",
 }
-
-
-@dataclass(frozen=True)
-class DataCommands:
-    """What an environment can do with its data: a typer command function for each verb, None where there is none."""
-
-    fetch: Command | None = None
-    import_: Command | None = None
-    generate: Command | None = None
-    list: Command | None = None
-    verify: Command | None = None
-
-    def of(self, verb: str) -> Command | None:
-        """The command of a verb as the user writes it."""
-        command: Command | None = getattr(self, "import_" if verb == "import" else verb)
-        return command
-
-
-def data_home(environment: str) -> Path:
-    """Where an environment's data lies: `<A3T_HOME>/data/<environment>`."""
-    return CommonSettings().home / "data" / environment
 
 
 def _mount() -> typer.Typer:
