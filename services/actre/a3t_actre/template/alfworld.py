@@ -1,4 +1,9 @@
-"""The reason of an ALFWorld action in a few words, most of them to be copied from the history."""
+"""The reason of an ALFWorld action in a few words, most of them to be copied from the history.
+
+The wording is made for small models: the one hard decision, whether the object sought is in the text just read, is
+the word after "I look for mug": a number to be copied from that text ("I look for mug 2. It is here."), or none
+("I look for mug. Next I check shelf 3.").
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from a3t_contracts.react import History
 
 from .alfworld_view import Goal, View, type_of, view_of
 
-__all__ = ["alfworld_reason"]
+__all__ = ["alfworld_reason", "reason_in"]
 
 _TOOLS = {"clean": ("sinkbasin", "sink"), "heat": ("microwave",), "cool": ("fridge",)}
 _CLIP = 160
@@ -20,12 +25,21 @@ def alfworld_reason(history: History, action: str) -> str:
     An action that serves the goal gets the reason that an expert would have; any other one, such as a sampled
     action, is honestly called a try. Never raises for odd texts.
     """
+    return reason_in(view_of(history), action)
+
+
+def reason_in(view: View, action: str) -> str:
+    """The reason in a state that has been read already (see `view_of`)."""
     command = " ".join(action.split())
     verb, _, rest = command.partition(" ")
-    view = view_of(history)
     purpose = _PURPOSES.get(verb)
-    reason = purpose(view, view.goal, rest) if purpose and view.goal else None
+    reason = purpose(view, view.goal, rest) if purpose and view.goal else _plain_reason(view, verb, rest)
     return reason or _try(command)
+
+
+def _plain_reason(view: View, verb: str, rest: str) -> str | None:
+    """Where no goal is known: what can be said without one."""
+    return {"open": _open, "examine": _examine}[verb](view, None, rest) if verb in ("open", "examine") else None
 
 
 def _go(view: View, goal: Goal, rest: str) -> str | None:
@@ -37,19 +51,18 @@ def _go(view: View, goal: Goal, rest: str) -> str | None:
 
 def _go_with(view: View, goal: Goal, held: str, recep: str) -> str | None:
     if goal.kind == "light":
-        search = _search(view, goal.lamp, recep)
-        return f"I have {held}. {search}" if search else None
+        return _search(view, goal.lamp, recep)
     if _unready(view, goal, held):
-        return f"I have {held}. I need to {goal.kind} it with {recep}." if _is_tool(goal, recep) else None
+        return f"I have {held}. I {goal.kind} it with {recep}." if _is_tool(goal, recep) else None
     return f"I have {held}. I put it in {recep}." if type_of(recep) == goal.recep else None
 
 
 def _search(view: View, what: str, recep: str) -> str | None:
     known = view.place_of(what)
     if known and known[1] == recep:
-        return f"{_look_for(what)} {known[0]} is at {recep}."
+        return f"I look for {known[0]}. It is at {recep}."
     if known is None and recep not in view.seen:
-        return f"{_look_for(what)} Next I check {recep}."
+        return f"I look for {what}. Next I check {recep}."
     return None
 
 
@@ -59,10 +72,10 @@ def _take(view: View, goal: Goal, rest: str) -> str | None:
         return None
     if goal.kind == "two" and type_of(recep) == goal.recep:
         return None
-    return f"{_look_for(goal.obj)} {obj} is here. I take it."
+    return f"I look for {obj}. It is here. I take it."
 
 
-def _open(view: View, goal: Goal, rest: str) -> str | None:
+def _open(view: View, goal: Goal | None, rest: str) -> str | None:
     return f"The {rest} is closed. I open it." if rest in view.closed else None
 
 
@@ -71,7 +84,7 @@ def _put(view: View, goal: Goal, rest: str) -> str | None:
     if not held or type_of(held) != goal.obj or not rest.startswith(f"{held} ") or _unready(view, goal, held):
         return None
     recep = " ".join(rest.split()[-2:])
-    return f"I have {held}. I put it in {recep}." if type_of(recep) == goal.recep else None
+    return f"I put {held} in {recep}." if type_of(recep) == goal.recep else None
 
 
 def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
@@ -79,7 +92,7 @@ def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
         obj, _, tool = rest.partition(" with ")
         if goal.kind != verb or view.held != obj or not _unready(view, goal, obj) or type_of(obj) != goal.obj:
             return None
-        return f"I have {obj}. I {verb} it with {tool}." if _is_tool(goal, tool) else None
+        return f"I {verb} {obj} now." if _is_tool(goal, tool) else None
 
     return reason
 
@@ -87,10 +100,10 @@ def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
 def _use(view: View, goal: Goal, rest: str) -> str | None:
     if goal.kind != "light" or type_of(rest) != goal.lamp or not view.held or type_of(view.held) != goal.obj:
         return None
-    return f"I have {view.held}. {_look_for(goal.lamp)} {rest} is here. I use it."
+    return f"I look for {rest}. It is here. I use it."
 
 
-def _examine(view: View, goal: Goal, rest: str) -> str | None:
+def _examine(view: View, goal: Goal | None, rest: str) -> str | None:
     return f"I am already at {rest}. I examine it." if view.stuck == rest else None
 
 
@@ -100,10 +113,6 @@ def _unready(view: View, goal: Goal, obj: str) -> bool:
 
 def _is_tool(goal: Goal, recep: str) -> bool:
     return type_of(recep) in _TOOLS[goal.kind]
-
-
-def _look_for(what: str) -> str:
-    return f"I look for {'an' if what[0] in 'aeiou' else 'a'} {what}."
 
 
 def _try(command: str) -> str:

@@ -10,7 +10,7 @@ from a3t_contracts.react import History, observation_text
 
 __all__ = ["Goal", "View", "parse_goal", "type_of", "view_of"]
 
-GoalKind = Literal["put", "clean", "heat", "cool", "light", "two"]
+GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find"]
 
 _TASK = re.compile(r"Your task is to: ([^\n.]+)")
 _KIND_OF_WORD: dict[str, GoalKind] = {
@@ -24,6 +24,7 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"put {_A}(?P<how>clean|hot|cool|cold) (?P<obj>\w+) {_IN}"), None),
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
+    (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
 )
 
 _NAME = r"[a-z]+ \d+"
@@ -35,7 +36,8 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the six task shapes; `recep` is empty for light, `lamp` for the others."""
+    """One of the six task shapes, or the reading exercise "find a mug"; `recep` is empty for light and find, `lamp`
+    for all but light."""
 
     kind: GoalKind
     obj: str
