@@ -1,0 +1,60 @@
+"""What the routers share: the session host, parameters, documented errors, JSON replies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from a3t_contracts.errors import PROBLEM_JSON, Problem
+
+from ..environments import Environments
+from ..sessions import SessionManager
+
+__all__ = ["EnvironmentsDep", "IncludeActions", "ManagerDep", "SessionId", "json_reply", "problems"]
+
+_WHEN = {
+    400: "The body is no JSON",
+    401: "The bearer token is missing or wrong",
+    404: "Unknown session, task, environment, split or type",
+    409: "The session's state forbids it: another step is being made, another index, the episode is over",
+    410: "The session is closed or was reaped",
+    413: "The body is too large",
+    422: "A value has the wrong form",
+    429: "All sessions are in use; Retry-After says when to try again",
+    502: "The engine failed; the session is closed",
+    504: "The engine did not answer in time",
+}
+
+
+async def _environments(request: Request) -> Environments:
+    return cast(Environments, request.app.state.environments)
+
+
+async def _manager(request: Request) -> SessionManager:
+    return cast(SessionManager, request.app.state.sessions)
+
+
+EnvironmentsDep = Annotated[Environments, Depends(_environments)]
+ManagerDep = Annotated[SessionManager, Depends(_manager)]
+SessionId = Annotated[str, Path(description="The session's id", examples=["0-5f0c3a9d27b8e1460c7f"])]
+IncludeActions = Annotated[bool, Query(description="Return the admissible actions with the observation")]
+
+
+def json_reply(model: BaseModel, status: int = 200) -> Response:
+    """A model as the HTTP reply, serialised once."""
+    return Response(model.__pydantic_serializer__.to_json(model), status, media_type="application/json")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI description of the errors of a route, with those that every route has."""
+    return {
+        status: {
+            "description": _WHEN[status],
+            "model": Problem,
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({401, 422, *statuses})
+    }

@@ -1,0 +1,29 @@
+"""`POST /v1/steps`: one step of each of many sessions in one request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from starlette.responses import Response
+
+from a3t_contracts.schemas import BatchStepReply, BatchStepRequest
+
+from .deps import IncludeActions, ManagerDep, json_reply, problems
+from .examples import STEPS
+
+router = APIRouter(prefix="/v1", tags=["sessions"])
+
+
+@router.post("/steps", response_model=BatchStepReply, responses=problems(400, 413))
+async def steps(
+    request: Annotated[BatchStepRequest, Body(openapi_examples=STEPS)],
+    sessions: ManagerDep,
+    include_actions: IncludeActions = False,
+) -> Response:
+    """Steps of many sessions. Each has its result or its problem at its place; the reply itself is 200.
+
+    A session stands in it once, or more often where every step carries its index; those are made in order.
+    """
+    results = await sessions.step_many(request.steps, include_actions)
+    return json_reply(BatchStepReply.model_construct(results=results))

@@ -1,0 +1,83 @@
+"""The env service's app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.service import create_service
+
+from .api import environments as environments_api
+from .api import sessions as sessions_api
+from .api import steps as steps_api
+from .api import tasks as tasks_api
+from .environments import Environments, configured
+from .sessions import Limits, SessionManager
+from .settings import EnvSettings
+
+__all__ = ["create_app"]
+
+log = get_logger(__name__)
+
+
+def create_app(settings: EnvSettings, environments: Environments | None = None) -> FastAPI:
+    """The service over the environments of the settings, or over those given."""
+    offered = environments or configured(settings)
+    manager = SessionManager(offered, limits_of(settings))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        reaper = asyncio.create_task(_reap(manager))
+        try:
+            yield
+        finally:
+            reaper.cancel()
+            with suppress(asyncio.CancelledError):
+                await reaper
+            await manager.aclose()
+
+    async def ready() -> dict[str, Any]:
+        missing = await asyncio.to_thread(offered.missing)
+        if len(missing) == len(list(offered)):
+            raise UnavailableError("No environment has data.", hint=" ".join(missing.values()), missing=missing)
+        return {"environments": [name for name in offered if name not in missing], "missing": missing}
+
+    app = create_service(
+        "env",
+        settings,
+        [environments_api.router, tasks_api.router, sessions_api.router, steps_api.router],
+        lifespan=lifespan,
+        ready=ready,
+        description="Sessions of ALFWorld and WebShop over HTTP.",
+    )
+    app.state.environments = offered
+    app.state.sessions = manager
+    return app
+
+
+def limits_of(settings: EnvSettings) -> Limits:
+    """The limits of one process."""
+    return Limits(
+        max_sessions=settings.env_max_sessions,
+        idle_seconds=settings.env_idle_seconds,
+        start_deadline=settings.env_start_deadline,
+        step_deadline=settings.env_step_deadline,
+        threads=settings.env_threads,
+        remembered_ids=settings.env_remembered_ids,
+    )
+
+
+async def _reap(manager: SessionManager) -> None:
+    """Close idle sessions for ever, a few times in each idle time."""
+    while True:
+        await asyncio.sleep(min(30.0, manager.limits.idle_seconds / 4))
+        try:
+            await manager.reap()
+        except Exception:
+            log.exception("reaper.failed")

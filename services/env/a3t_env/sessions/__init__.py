@@ -1,0 +1,6 @@
+"""Sessions: running episodes with an id, their limits and their life."""
+
+from .manager import SessionManager
+from .session import Limits
+
+__all__ = ["Limits", "SessionManager"]

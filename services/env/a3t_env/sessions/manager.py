@@ -1,0 +1,288 @@
+"""The session manager: opens, steps, closes and reaps the sessions of one process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from a3t_contracts.errors import A3TError, ConflictError, Problem, UpstreamError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
+
+from .. import metrics
+from ..environments import Environments
+from ..protocol import Outcome
+from .session import Limits, Session
+from .start import close_episode, open_session
+from .table import SessionTable
+from .threads import EngineThreads, StuckError
+
+__all__ = ["SessionManager"]
+
+ResultT = TypeVar("ResultT")
+_LOOP_SLICE = 0.005
+"""Seconds that a batch of inline steps may hold the event loop at a stretch."""
+
+log = get_logger(__name__)
+
+
+class SessionManager:
+    """Sessions of one process. All methods belong to one event loop.
+
+    Engines that answer in microseconds run on the loop, where a thread would cost more than the step; all others
+    run in threads. Errors: NotFoundError (unknown session, task, ...), GoneError (closed or reaped), ConflictError
+    (two steps at once, wrong index, over), OverloadedError (cap), DeadlineError (hangs), UpstreamError (broke).
+    """
+
+    def __init__(
+        self,
+        environments: Environments,
+        limits: Limits | None = None,
+        *,
+        slot: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.environments = environments
+        self.limits = limits or Limits()
+        self._clock = clock
+        self._table = SessionTable(self.limits, slot, clock)
+        self._threads = EngineThreads(self.limits.threads)
+        self._disposals: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    async def create(self, request: SessionCreate) -> SessionInfo:
+        """Open a session and start its episode."""
+        await self.reap()
+        self._table.reserve()
+        try:
+            session_id, began = self._table.new_id(), time.perf_counter()
+            session, actions = await self._threads.call(
+                lambda: open_session(self.environments, request, session_id, self._clock()),
+                self.limits.start_deadline,
+                f"Starting task {request.task_id[:200]!r}",
+                late=lambda opened: close_episode(opened[0]),
+            )
+            self._table.add(session)
+        finally:
+            self._table.release()
+        metrics.STARTS.labels(request.environment, session.engine).observe(time.perf_counter() - began)
+        return session.info(actions)
+
+    async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
+        """The session's present state."""
+        session = self._table.get(session_id)
+        wanted = include_actions or session.include_actions
+        return session.info(await self._read(session, session.episode.actions) if wanted else None)
+
+    async def actions(self, session_id: str) -> list[str]:
+        """Admissible actions of the present state."""
+        session = self._table.get(session_id)
+        return await self._read(session, session.episode.actions)
+
+    async def sample(self, session_id: str, request: SampleRequest) -> str:
+        """One action of the action space, uniform, deterministic by seed and state."""
+        session = self._table.get(session_id)
+        return await self._read(session, lambda: session.episode.sample(request.seed, request.avoid))
+
+    async def expert(self, session_id: str) -> str:
+        """The scripted expert's next action."""
+        session = self._table.get(session_id)
+        return await self._read(session, session.episode.expert)
+
+    async def step(
+        self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
+    ) -> StepResult:
+        """Make one step, or answer again what the same step gave."""
+        session = self._table.get(session_id)
+        wanted = include_actions or session.include_actions
+        if session.inline:
+            return self._step_inline(session, action, index, wanted)
+        return await self._step_blocking(session, action, index, wanted)
+
+    async def step_many(
+        self, steps: Sequence[SessionStep], include_actions: bool = False
+    ) -> list[StepResult | Problem]:
+        """Steps of many sessions, in the order of the request; a step that fails has its problem as result.
+
+        A session may stand in it more than once where every step carries its index; they are made in order.
+        """
+        results: list[StepResult | Problem | None] = [None] * len(steps)
+        blocking: dict[str, list[int]] = {}
+        seen: set[str] = set()
+        rest_at = self._clock() + _LOOP_SLICE
+        for place, step in enumerate(steps):
+            try:
+                _refuse_twice(step, seen)
+                session = self._table.get(step.session_id)
+                if session.inline:
+                    wanted = include_actions or session.include_actions
+                    results[place] = self._step_inline(session, step.action, step.index, wanted)
+                else:
+                    blocking.setdefault(step.session_id, []).append(place)
+            except A3TError as error:
+                results[place] = error.problem()
+            if self._clock() > rest_at:
+                await asyncio.sleep(0)
+                rest_at = self._clock() + _LOOP_SLICE
+
+        async def in_turn(places: list[int]) -> None:
+            for place in places:
+                results[place] = await self._attempt(steps[place], include_actions)
+
+        if blocking:
+            await asyncio.gather(*(in_turn(places) for places in blocking.values()))
+        return [result for result in results if result is not None]
+
+    async def close(self, session_id: str) -> None:
+        """Close a session; closing it again is no error. Raises NotFoundError for an id that is not known."""
+        session = self._table.remove(session_id, "is closed")
+        if session is not None:
+            await self._dispose(session, "closed")
+
+    async def reap(self) -> int:
+        """Close the sessions that nobody used for long; how many there were."""
+        idle = self._table.idle()
+        for session in idle:
+            self._table.remove(session.id, f"was closed after {self.limits.idle_seconds:g} s without use")
+            await self._dispose(session, "reaped")
+        if idle:
+            log.info("sessions.reaped", count=len(idle), open=len(self._table))
+        return len(idle)
+
+    async def aclose(self) -> None:
+        """Close every session and the threads."""
+        for session in self._table:
+            self._table.remove(session.id, "ended with the service")
+            self._dispose(session, "shutdown")
+        await asyncio.gather(*self._disposals)
+        self._threads.shutdown()
+
+    async def _attempt(self, step: SessionStep, include_actions: bool) -> StepResult | Problem:
+        try:
+            return await self.step(step.session_id, step.action, step.index, include_actions)
+        except A3TError as error:
+            return error.problem()
+
+    def _step_inline(self, session: Session, action: str, index: int | None, wanted: bool) -> StepResult:
+        result = session.repeated(action, index)
+        if result is None:
+            try:
+                outcome, actions = _advance(session, action, wanted)
+            except Exception as error:
+                raise self._broken(session, error) from error
+            return self._made(session, action, outcome, actions)
+        if wanted and result.actions is None:
+            result.actions = session.episode.actions()
+        return result
+
+    async def _step_blocking(self, session: Session, action: str, index: int | None, wanted: bool) -> StepResult:
+        if session.making is not None:
+            making, future = session.making
+            if index == session.steps and action == making:
+                return await asyncio.shield(future)
+            raise ConflictError(
+                f"Another step of session {session.id} is being made.", hint="Send one step of a session at a time."
+            )
+        result = session.repeated(action, index)
+        if result is not None:
+            if wanted and result.actions is None:
+                result.actions = await self._read(session, session.episode.actions)
+            return result
+        return await self._make(session, action, wanted)
+
+    async def _make(self, session: Session, action: str, wanted: bool) -> StepResult:
+        """Make a step in a thread. Others that send the very same step meanwhile share its result or error."""
+        future: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
+        session.making = (action, future)
+        try:
+            outcome, actions = await self._exclusive(session, lambda: _advance(session, action, wanted))
+            result = self._made(session, action, outcome, actions)
+        except BaseException as error:
+            future.set_exception(error if isinstance(error, A3TError) else UpstreamError("The step was cancelled."))
+            future.exception()
+            raise
+        else:
+            future.set_result(result)
+            return result
+        finally:
+            session.making = None
+            self._table.touch(session)
+
+    async def _read(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
+        """Ask the episode something that does not change it."""
+        if not session.inline:
+            return await self._exclusive(session, run)
+        try:
+            return run()
+        except Exception as error:
+            raise self._broken(session, error) from error
+
+    async def _exclusive(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
+        """`run` in a thread, while no other thread uses the session; one that hangs or breaks ends the session."""
+        what = f"The {session.engine} engine of session {session.id}"
+        async with session.lock:
+            self._table.get(session.id)
+            try:
+                return await self._threads.call(run, self.limits.step_deadline, what)
+            except StuckError as error:
+                self._end(session, "was ended because its engine hung", "hung", stuck=True)
+                error.hint = "The session is closed: open a new one."
+                raise
+            except Exception as error:
+                raise self._broken(session, error) from error
+
+    def _broken(self, session: Session, error: Exception) -> A3TError:
+        """The error to raise. An episode whose engine failed is of no more use; a refusal leaves it as it was."""
+        if isinstance(error, A3TError) and error.status < 500:
+            return error
+        log.error("session.failed", session=session.id, task=session.task.id, exc_info=error)
+        self._end(session, "was ended because its engine failed", "failed")
+        if isinstance(error, A3TError):
+            return error
+        return UpstreamError(
+            f"The {session.engine} engine of session {session.id} failed: {type(error).__name__}: {error}",
+            hint="The session is closed: open a new one.",
+        )
+
+    def _made(self, session: Session, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
+        metrics.STEPS.labels(session.task.environment, session.engine).inc()
+        return session.record(action, outcome, actions)
+
+    def _end(self, session: Session, why: str, reason: str, stuck: bool = False) -> None:
+        if self._table.remove(session.id, why) is not None:
+            self._dispose(session, reason, stuck)
+
+    def _dispose(self, session: Session, reason: str, stuck: bool = False) -> asyncio.Task[None]:
+        """Close the episode, after the call that it is in unless that is stuck."""
+
+        async def close() -> None:
+            if session.inline:
+                close_episode(session)
+            elif stuck:
+                await self._threads.close(lambda: close_episode(session))
+            else:
+                async with session.lock:
+                    await self._threads.close(lambda: close_episode(session))
+
+        metrics.CLOSED.labels(reason).inc()
+        task = asyncio.create_task(close())
+        self._disposals.add(task)
+        task.add_done_callback(self._disposals.discard)
+        return task
+
+
+def _advance(session: Session, action: str, wanted: bool) -> tuple[Outcome, list[str] | None]:
+    outcome = session.episode.step(action)
+    return outcome, session.episode.actions() if wanted else None
+
+
+def _refuse_twice(step: SessionStep, seen: set[str]) -> None:
+    if step.index is None and step.session_id in seen:
+        raise ConflictError(
+            f"Session {step.session_id[:80]} stands in the batch twice.", hint="Give its steps their index."
+        )
+    seen.add(step.session_id)

@@ -1,0 +1,108 @@
+"""One session: an episode with its counters and its last result."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from a3t_contracts.errors import ConflictError
+from a3t_contracts.schemas import SessionInfo, StepResult, Task
+
+from ..protocol import Episode, Outcome
+
+__all__ = ["Limits", "Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a manager allows. Times in seconds."""
+
+    max_sessions: int = 4096
+    idle_seconds: float = 1800.0
+    start_deadline: float = 120.0
+    step_deadline: float = 30.0
+    threads: int = 32
+    remembered_ids: int = 10_000
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """State of one session. `inline` says that its episode answers in microseconds and may run on the event loop;
+    any other is used by one thread at a time, under `lock`, with the step that is being made in `making`."""
+
+    id: str
+    task: Task
+    engine: str
+    episode: Episode
+    inline: bool
+    max_steps: int
+    include_actions: bool
+    observation: str
+    touched: float
+    steps: int = 0
+    reward: float = 0.0
+    done: bool = False
+    success: bool = False
+    last_action: str | None = None
+    last: StepResult | None = None
+    making: tuple[str, asyncio.Future[StepResult]] | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def repeated(self, action: str, index: int | None) -> StepResult | None:
+        """The last result, where this very step was already made; None where it is the next one.
+
+        Raises ConflictError for any other index, and for a step after the end.
+        """
+        if index is not None and index == self.steps - 1 and action == self.last_action:
+            return self.last
+        if self.done:
+            raise ConflictError(
+                f"The episode of session {self.id} is over after {self.steps} steps.",
+                hint="Close the session and open a new one.",
+            )
+        if index is not None and index != self.steps:
+            what = "was made with another action" if index == self.steps - 1 else "is out of order"
+            raise ConflictError(
+                f"Step {index} of session {self.id} {what}.",
+                hint=f"Its next step has index {self.steps}.",
+                next_index=self.steps,
+            )
+        return None
+
+    def record(self, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
+        """Count a step that was made; the step cap ends the episode without success."""
+        index = self.steps
+        self.steps += 1
+        capped = not outcome.done and self.steps >= self.max_steps
+        self.observation = outcome.observation
+        self.reward += outcome.reward
+        self.done = outcome.done or capped
+        self.success = outcome.success
+        self.last_action = action
+        self.last = StepResult(
+            session_id=self.id,
+            index=index,
+            observation=outcome.observation,
+            reward=outcome.reward,
+            done=self.done,
+            success=outcome.success,
+            valid=outcome.valid,
+            actions=actions,
+            info=outcome.info | {"truncated": True} if capped else outcome.info,
+        )
+        return self.last
+
+    def info(self, actions: list[str] | None) -> SessionInfo:
+        """The present state as the API shows it; `reward` is the sum so far."""
+        return SessionInfo(
+            id=self.id,
+            task=self.task,
+            engine=self.engine,
+            observation=self.observation,
+            actions=actions,
+            steps=self.steps,
+            max_steps=self.max_steps,
+            reward=self.reward,
+            done=self.done,
+            success=self.success,
+        )

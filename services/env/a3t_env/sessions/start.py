@@ -1,0 +1,67 @@
+"""Starting and closing episodes: the parts that run in a thread."""
+
+from __future__ import annotations
+
+from a3t_contracts.errors import A3TError, InvalidInputError, UpstreamError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import SessionCreate
+
+from ..environments import Environments
+from .session import Session
+
+__all__ = ["INLINE_ENGINES", "close_episode", "open_session"]
+
+INLINE_ENGINES = frozenset({("alfworld", "native")})
+"""Engines whose every call takes microseconds: cheaper than the hop to a thread."""
+
+log = get_logger(__name__)
+
+
+def open_session(
+    environments: Environments, request: SessionCreate, session_id: str, now: float
+) -> tuple[Session, list[str] | None]:
+    """A session with a started episode, and its admissible actions if the request wants them.
+
+    Raises NotFoundError, InvalidInputError, UpstreamError.
+    """
+    environment = environments.get(request.environment)
+    info, task = environment.info(), environment.task(request.task_id)
+    engine = request.engine or info.engines[0]
+    if engine not in info.engines:
+        raise InvalidInputError(
+            f"{request.environment} has no engine {engine[:80]!r} here.", hint=f"Engines: {', '.join(info.engines)}."
+        )
+    episode = environment.episode(task.id, engine, request.seed, options=request.options)
+    try:
+        started = episode.start()
+        actions = episode.actions() if request.include_actions else None
+    except Exception as error:
+        episode.close()
+        if isinstance(error, A3TError):
+            raise
+        raise UpstreamError(
+            f"The {engine} engine could not start task {task.id!r}: {type(error).__name__}: {error}"
+        ) from error
+    session = Session(
+        id=session_id,
+        task=task,
+        engine=engine,
+        episode=episode,
+        inline=(request.environment, engine) in INLINE_ENGINES,
+        max_steps=request.max_steps or info.max_steps,
+        include_actions=request.include_actions,
+        observation=started.observation,
+        touched=now,
+        reward=started.reward,
+        done=started.done,
+        success=started.success,
+    )
+    return session, actions
+
+
+def close_episode(session: Session) -> None:
+    """Close the episode; an engine that fails at that is logged and left."""
+    try:
+        session.episode.close()
+    except Exception:
+        log.exception("episode.close_failed", session=session.id, task=session.task.id)

@@ -1,0 +1,61 @@
+"""Blocking calls of engines in threads, each with a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from a3t_contracts.errors import DeadlineError
+
+__all__ = ["EngineThreads", "StuckError"]
+
+ResultT = TypeVar("ResultT")
+
+
+class StuckError(DeadlineError):
+    """A call was begun and did not return in time; its thread is still in it."""
+
+
+class EngineThreads:
+    """Threads for calls that block, and a few of their own for closing, which must work while the others hang."""
+
+    def __init__(self, threads: int) -> None:
+        self._calls = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._closers = ThreadPoolExecutor(4, thread_name_prefix="engine-close")
+
+    async def call(
+        self, run: Callable[[], ResultT], deadline: float, what: str, late: Callable[[ResultT], object] | None = None
+    ) -> ResultT:
+        """`run` in a thread. A result that comes after the deadline is given to `late`.
+
+        Raises StuckError where it runs longer than `deadline` seconds, DeadlineError where it never got a thread.
+        """
+        submitted = self._calls.submit(run)
+        wrapped = asyncio.wrap_future(submitted)
+        done, _ = await asyncio.wait({wrapped}, timeout=deadline)
+        if done:
+            return wrapped.result()
+        if submitted.cancel():
+            raise DeadlineError(
+                f"{what} waited {deadline:g} s for a free thread and was not begun.",
+                hint="Repeat it, or raise A3T_ENV_THREADS.",
+            )
+        submitted.add_done_callback(lambda finished: _after(finished, late))
+        wrapped.add_done_callback(lambda finished: finished.cancelled() or finished.exception())
+        raise StuckError(f"{what} took longer than {deadline:g} s.")
+
+    async def close(self, run: Callable[[], None]) -> None:
+        """`run` in a thread that no stuck call can hold."""
+        await asyncio.wrap_future(self._closers.submit(run))
+
+    def shutdown(self) -> None:
+        """Take no more calls; those that hang are left behind."""
+        self._calls.shutdown(wait=False, cancel_futures=True)
+        self._closers.shutdown(wait=True)
+
+
+def _after(finished: Future[ResultT], late: Callable[[ResultT], object] | None) -> None:
+    if late is not None and not finished.cancelled() and finished.exception() is None:
+        late(finished.result())
