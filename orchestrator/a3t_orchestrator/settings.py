@@ -1,0 +1,50 @@
+"""Settings of the orchestrator: where the services, the queue and the database are."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from a3t_contracts.settings import ServiceSettings
+
+__all__ = ["OrchestratorSettings"]
+
+
+class OrchestratorSettings(ServiceSettings):
+    """Unset addresses mean the embedded default: local processes that `a3t` starts itself."""
+
+    env_url: str | None = Field(None, description="Address of the env service")
+    policy_url: str | None = Field(None, description="Address of the policy service")
+    actre_url: str | None = Field(None, description="Address of the ActRe service")
+    trainer_url: str | None = Field(None, description="Address of the trainer service")
+    redis_url: str | None = Field(None, description="Redis (or Valkey) of the queue, redis://host:port/db")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in A3T_HOME")
+    visibility_timeout: int = Field(
+        3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
+    )
+    lease_seconds: float = Field(20.0, gt=1, description="An episode whose worker is silent this long is queued again")
+    worker_threads: int = Field(2, ge=1, le=64, description="Queue tasks that one worker runs at the same time")
+    embedded_threads: int = Field(2, ge=1, description="CPU threads of each embedded service")
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the store."""
+        return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'a3t.db'}"
+
+    @property
+    def service_urls(self) -> dict[str, str | None]:
+        """Service → address, None where it is not set."""
+        return {
+            "env": self.env_url, "policy": self.policy_url, "actre": self.actre_url, "trainer": self.trainer_url,
+        }  # fmt: skip
+
+    @property
+    def is_external(self) -> bool:
+        """True where every service and the queue have an address, so that nothing is to be started."""
+        return all([*self.service_urls.values(), self.redis_url])
+
+    @property
+    def missing_addresses(self) -> list[str]:
+        """Names of the unset variables, where some are set and some are not."""
+        values = {f"A3T_{k.upper()}_URL": v for k, v in (self.service_urls | {"redis": self.redis_url}).items()}
+        unset = [name for name, value in values.items() if not value]
+        return unset if len(unset) < len(values) else []

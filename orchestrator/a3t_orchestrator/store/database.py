@@ -1,0 +1,108 @@
+"""Opening the database and bringing its schema up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from a3t_contracts.errors import InvalidInputError, UnavailableError
+
+__all__ = ["Store", "alembic_config"]
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Store:
+    """The database behind one engine; safe to share between threads.
+
+    Args:
+        url: SQLAlchemy URL; SQLite (write-ahead log) and PostgreSQL (`postgresql+psycopg://…`) are supported.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _open(url)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back on an error."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Run the migrations that are missing. Raises UnavailableError where the database cannot be reached."""
+        try:
+            with self.engine.begin() as connection:
+                config = alembic_config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+        except DBAPIError as error:
+            raise _unreachable(self.engine, error) from error
+
+    def revision(self) -> str | None:
+        """The schema's revision; None for an empty database."""
+        try:
+            with self.engine.connect() as connection:
+                return MigrationContext.configure(connection).get_current_revision()
+        except DBAPIError as error:
+            raise _unreachable(self.engine, error) from error
+
+    def require_current(self) -> None:
+        """Raises UnavailableError unless the schema is the one that this code needs."""
+        wanted = ScriptDirectory.from_config(alembic_config()).get_current_head()
+        found = self.revision()
+        if found != wanted:
+            raise UnavailableError(
+                f"The database has schema {found or 'none'}, this version needs {wanted}.", hint="Run `a3t db upgrade`."
+            )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration, without an ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def _open(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInputError("A3T_DATABASE_URL is no SQLAlchemy URL.", hint="E.g. sqlite:////data/a3t.db") from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": 60, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    if backend == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    raise InvalidInputError(f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.")
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _unreachable(engine: Engine, error: DBAPIError) -> UnavailableError:
+    where = engine.url.render_as_string(hide_password=True)
+    return UnavailableError(f"The database {where} cannot be used: {error.orig}", hint="Check A3T_DATABASE_URL.")

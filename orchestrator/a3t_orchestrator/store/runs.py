@@ -1,0 +1,98 @@
+"""Runs and their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import ConflictError, NotFoundError
+from a3t_contracts.schemas import Task
+
+from ..recipe import Recipe, recipe_hash
+from .tables import Run, RunTask, utc_now
+
+__all__ = [
+    "add_tasks", "create_run", "free_run_name", "get_run", "latest_run", "list_runs", "run_tasks", "touch_run",
+    "unfinished_run",
+]  # fmt: skip
+
+
+def free_run_name(session: Session, recipe: Recipe, now: datetime | None = None) -> str:
+    """`<recipe>-<date>-<time>`, with a number behind it where it is taken."""
+    stamp = (now or utc_now()).strftime("%Y%m%d-%H%M%S")
+    name, count = f"{recipe.name}-{stamp}", 1
+    while session.get(Run, name) is not None:
+        count += 1
+        name = f"{recipe.name}-{stamp}-{count}"
+    return name
+
+
+def create_run(session: Session, name: str, recipe: Recipe, commit: str, details: dict[str, Any]) -> Run:
+    """Store a new run. Raises ConflictError where the name is taken."""
+    run = Run(
+        name=name, environment=recipe.environment, recipe=recipe.model_dump(mode="json"), seed=recipe.seed,
+        recipe_sha256=recipe_hash(recipe), commit=commit, details=details,
+    )  # fmt: skip
+    session.add(run)
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise ConflictError(f"There is a run {name!r} already.", hint="Choose another name, or --resume.") from error
+    return run
+
+
+def add_tasks(session: Session, run: str, role: str, tasks: Sequence[Task]) -> None:
+    """Store the tasks that a run uses, in their order."""
+    session.add_all(
+        RunTask(run=run, split=t.split, task_id=t.id, role=role, task_type=t.type, position=i)
+        for i, t in enumerate(tasks)
+    )
+    session.flush()
+
+
+def run_tasks(session: Session, run: str, role: str, split: str | None = None) -> list[RunTask]:
+    """The tasks of a run in their order."""
+    query = select(RunTask).where(RunTask.run == run, RunTask.role == role).order_by(RunTask.split, RunTask.position)
+    return list(session.scalars(query if split is None else query.where(RunTask.split == split)))
+
+
+def get_run(session: Session, name: str) -> Run:
+    """Raises NotFoundError."""
+    run = session.get(Run, name)
+    if run is None:
+        raise NotFoundError(f"There is no run {name!r}.", hint="`a3t runs` lists them.")
+    return run
+
+
+def list_runs(session: Session, limit: int = 100) -> list[Run]:
+    """The newest runs first."""
+    return list(session.scalars(select(Run).order_by(Run.created_at.desc(), Run.name.desc()).limit(limit)))
+
+
+def latest_run(session: Session) -> Run:
+    """The newest run. Raises NotFoundError where there is none."""
+    runs = list_runs(session, 1)
+    if not runs:
+        raise NotFoundError("There is no run yet.", hint="Start one with `a3t run CONFIG` or `a3t demo`.")
+    return runs[0]
+
+
+def unfinished_run(session: Session, recipe_name: str) -> Run:
+    """The newest run of a recipe that has not finished. Raises NotFoundError."""
+    query = select(Run).where(Run.status != "finished").order_by(Run.created_at.desc())
+    for run in session.scalars(query):
+        if run.recipe.get("name") == recipe_name:
+            return run
+    raise NotFoundError(f"There is no unfinished run of {recipe_name!r} to resume.", hint="`a3t runs` lists the runs.")
+
+
+def touch_run(session: Session, name: str, **changes: Any) -> None:
+    """Set columns of a run."""
+    run = get_run(session, name)
+    for key, value in changes.items():
+        setattr(run, key, value)

@@ -1,0 +1,204 @@
+"""Tables. Times are UTC; JSON columns hold what is never searched by."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Dialect, ForeignKey, Index, String, Text, TypeDecorator
+from sqlalchemy import DateTime as PlainDateTime
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = [
+    "Base", "Event", "Job", "Round", "Run", "RunTask", "TrainingMember", "TrajectoryRow", "WorkItem", "utc_now",
+]  # fmt: skip
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def utc_now() -> datetime:
+    """Now, with its time zone."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time that comes back with its zone from every database (SQLite drops it)."""
+
+    impl = PlainDateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of every table."""
+
+
+class Run(Base):
+    """One execution of a recipe."""
+
+    __tablename__ = "runs"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    environment: Mapped[str] = mapped_column(String(32))
+    status: Mapped[str] = mapped_column(String(16), default="planned")
+    phase: Mapped[str] = mapped_column(String(32), default="")
+    round: Mapped[int] = mapped_column(default=0)
+    recipe: Mapped[dict[str, Any]] = mapped_column(Json)
+    recipe_sha256: Mapped[str] = mapped_column(String(64))
+    seed: Mapped[int]
+    commit: Mapped[str] = mapped_column(String(64), default="")
+    error: Mapped[str | None] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_runs_created_at", "created_at"),)
+
+
+class RunTask(Base):
+    """A task of a run: `role` is train or held_out."""
+
+    __tablename__ = "run_tasks"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    split: Mapped[str] = mapped_column(String(64), primary_key=True)
+    task_id: Mapped[str] = mapped_column(String(512), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    task_type: Mapped[str] = mapped_column(String(128))
+    position: Mapped[int]
+
+
+class Round(Base):
+    """A round of a run: its adapter version, counts and seconds of every phase."""
+
+    __tablename__ = "rounds"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), default="running")
+    version: Mapped[str | None] = mapped_column(String(128))
+    seconds: Mapped[dict[str, float]] = mapped_column(Json, default=dict)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class WorkItem(Base):
+    """One episode (or annotation) that a round needs. Its id is that of the trajectory that it makes."""
+
+    __tablename__ = "work_items"
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"))
+    round: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(16))
+    split: Mapped[str] = mapped_column(String(64))
+    task_id: Mapped[str] = mapped_column(String(512))
+    task_type: Mapped[str] = mapped_column(String(128))
+    sample: Mapped[int]
+    policy_version: Mapped[str | None] = mapped_column(String(256))
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    worker: Mapped[str | None] = mapped_column(String(128))
+    error: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+    __table_args__ = (
+        Index("ix_work_items_phase", "run", "round", "phase", "state"),
+        Index("ix_work_items_lease", "state", "lease_until"),
+    )
+
+
+class TrajectoryRow(Base):
+    """A trajectory; `steps` holds the steps as the schema writes them."""
+
+    __tablename__ = "trajectories"
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"))
+    round: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(32))
+    environment: Mapped[str] = mapped_column(String(32))
+    engine: Mapped[str | None] = mapped_column(String(64))
+    split: Mapped[str] = mapped_column(String(64))
+    task_id: Mapped[str] = mapped_column(String(512))
+    task_type: Mapped[str] = mapped_column(String(128))
+    seed: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16))
+    sample: Mapped[int]
+    policy_version: Mapped[str | None] = mapped_column(String(256))
+    preamble: Mapped[str] = mapped_column(Text, default="")
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    final_observation: Mapped[str] = mapped_column(Text, default="")
+    reward: Mapped[float]
+    success: Mapped[bool]
+    stop_reason: Mapped[str] = mapped_column(String(16))
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    annotated: Mapped[bool] = mapped_column(default=True)
+    n_steps: Mapped[int]
+    n_sampled: Mapped[int]
+    n_invalid: Mapped[int]
+    prompt_tokens: Mapped[int]
+    completion_tokens: Mapped[int]
+    seconds: Mapped[float]
+    actions_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (
+        Index("ix_trajectories_listing", "run", "round", "kind", "success"),
+        Index("ix_trajectories_phase", "run", "round", "phase", "split"),
+        Index("ix_trajectories_task", "run", "task_id"),
+        Index("ix_trajectories_created_at", "created_at"),
+    )
+
+
+class TrainingMember(Base):
+    """A trajectory in the training set of a round."""
+
+    __tablename__ = "training_members"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    trajectory_id: Mapped[str] = mapped_column(ForeignKey("trajectories.id", ondelete="CASCADE"), primary_key=True)
+    success: Mapped[bool]
+
+
+class Job(Base):
+    """The fine-tuning job of a round, as the trainer last told it."""
+
+    __tablename__ = "jobs"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    round: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str | None] = mapped_column(String(128))
+    version: Mapped[str] = mapped_column(String(128))
+    status: Mapped[str] = mapped_column(String(16), default="queued")
+    request: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    progress: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+
+class Event(Base):
+    """Something worth telling, in order."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"))
+    round: Mapped[int]
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    level: Mapped[str] = mapped_column(String(8), default="info")
+    kind: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+    __table_args__ = (Index("ix_events_run", "run", "id"),)

@@ -1,0 +1,193 @@
+"""The work list of a round: planned, claimed by workers under a lease, done or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from a3t_contracts.schemas import trajectory_id
+
+from .records import add_event
+from .tables import Base, WorkItem, utc_now
+
+__all__ = [
+    "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "give_back", "insert_new", "lost_items", "mark_queued",
+    "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed",
+]  # fmt: skip
+
+ANNOTATION = "annotation"
+"""Stands in for the kind in the id of an annotation item, whose trajectory exists already."""
+
+_DELIVERABLE = ("pending", "queued")
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseKey:
+    """A phase of a round of a run."""
+
+    run: str
+    round: int
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An episode to run."""
+
+    task_id: str
+    task_type: str
+    split: str
+    kind: str
+    sample: int
+    policy_version: str | None
+
+
+def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    """Insert the rows whose primary key is not there yet; how many were."""
+    if not rows:
+        return 0
+    dialect = session.get_bind().dialect.name
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    added = 0
+    for start in range(0, len(rows), 500):
+        statement = insert(table).on_conflict_do_nothing()
+        result = session.execute(statement.values(list(rows[start : start + 500])))
+        added += result.rowcount if isinstance(result, CursorResult) else 0
+    return added
+
+
+def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
+    """Put episodes on the work list; those that are there already stay as they are. How many are new."""
+    rows = [
+        {
+            "id": trajectory_id(key.run, key.round, p.task_id, _id_kind(key, p), p.sample), "run": key.run,
+            "round": key.round, "phase": key.phase, "kind": p.kind, "split": p.split, "task_id": p.task_id,
+            "task_type": p.task_type, "sample": p.sample, "policy_version": p.policy_version, "state": "pending",
+            "attempts": 0, "updated_at": utc_now(),
+        }
+        for p in plans
+    ]  # fmt: skip
+    return insert_new(session, WorkItem, rows)
+
+
+def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
+    """State → number of items."""
+    query = select(WorkItem.state, func.count()).where(*_of(key)).group_by(WorkItem.state)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
+    """Items that wait to be sent, those of one task apart so that chunks end together."""
+    query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending")
+    return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
+
+
+def mark_queued(session: Session, ids: Sequence[str]) -> None:
+    """The items are in the queue."""
+    session.execute(
+        update(WorkItem).where(WorkItem.id.in_(ids), WorkItem.state == "pending").values(state="queued", worker=None)
+    )
+
+
+def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: float, deliveries: int) -> list[WorkItem]:
+    """Take items for a worker. Items that are done or that another worker holds are left out; an item that was
+    delivered too often becomes lost, with a dead-letter event."""
+    now = utc_now()
+    free = or_(WorkItem.state.in_(_DELIVERABLE), (WorkItem.state == "running") & (WorkItem.lease_until < now))
+    exhausted = list(
+        session.scalars(select(WorkItem).where(WorkItem.id.in_(ids), free, WorkItem.attempts >= deliveries))
+    )
+    for item in exhausted:
+        _bury(session, item, item.error or "its worker died every time")
+    taken = session.scalars(
+        update(WorkItem)
+        .where(WorkItem.id.in_(ids), free, WorkItem.attempts < deliveries)
+        .values(
+            state="running", worker=worker, attempts=WorkItem.attempts + 1,
+            lease_until=now + timedelta(seconds=lease_seconds), updated_at=now,
+        )
+        .returning(WorkItem.id)
+    ).all()  # fmt: skip
+    return list(session.scalars(select(WorkItem).where(WorkItem.id.in_(taken)).order_by(WorkItem.sample, WorkItem.id)))
+
+
+def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: float) -> None:
+    """The worker still has them in hand."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
+        .values(lease_until=utc_now() + timedelta(seconds=lease_seconds))
+    )
+
+
+def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
+    """A worker that stops in an orderly way returns what it holds; that delivery does not count."""
+    session.execute(
+        update(WorkItem)
+        .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
+        .values(state="pending", worker=None, lease_until=None, attempts=WorkItem.attempts - 1)
+    )
+
+
+def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
+    """An episode failed: back to the list, or lost after too many deliveries."""
+    item = session.get(WorkItem, item_id)
+    if item is None or item.state in ("done", "lost"):
+        return
+    item.error = error[:2000]
+    if item.attempts >= deliveries:
+        _bury(session, item, item.error)
+    else:
+        item.state, item.worker, item.lease_until = "pending", None, None
+
+
+def reclaim_expired(session: Session, key: PhaseKey) -> int:
+    """Items of workers that fell silent go back to the list; how many."""
+    result = session.execute(
+        update(WorkItem)
+        .where(*_of(key), WorkItem.state == "running", WorkItem.lease_until < utc_now())
+        .values(state="pending", worker=None, lease_until=None)
+    )
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def requeue_all(session: Session, key: PhaseKey, include_running: bool) -> int:
+    """Items whose queue entry cannot be relied on any more go back to the list; how many."""
+    states = ["queued", "running"] if include_running else ["queued"]
+    result = session.execute(
+        update(WorkItem)
+        .where(*_of(key), WorkItem.state.in_(states))
+        .values(state="pending", worker=None, lease_until=None)
+    )
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def lost_items(session: Session, run: str, number: int | None = None) -> list[WorkItem]:
+    """Episodes that were given up."""
+    query = select(WorkItem).where(WorkItem.run == run, WorkItem.state == "lost")
+    query = query if number is None else query.where(WorkItem.round == number)
+    return list(session.scalars(query.order_by(WorkItem.round, WorkItem.phase, WorkItem.id)))
+
+
+def _bury(session: Session, item: WorkItem, error: str) -> None:
+    item.state, item.worker, item.lease_until, item.error = "lost", None, None, error
+    add_event(
+        session, item.run, item.round, "dead_letter",
+        f"{item.phase}: the episode of task {item.task_id} (sample {item.sample}) is given up after "
+        f"{item.attempts} deliveries: {error}",
+        level="warn", item=item.id, phase=item.phase, task_id=item.task_id, sample=item.sample, attempts=item.attempts,
+    )  # fmt: skip
+
+
+def _of(key: PhaseKey) -> tuple[Any, ...]:
+    return (WorkItem.run == key.run, WorkItem.round == key.round, WorkItem.phase == key.phase)
+
+
+def _id_kind(key: PhaseKey, plan: Plan) -> str:
+    return ANNOTATION if key.phase == "annotate" else plan.kind
