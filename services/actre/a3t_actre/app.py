@@ -10,8 +10,13 @@ from fastapi import FastAPI
 from a3t_contracts.service import create_service
 
 from .annotators.base import Annotator
+from .annotators.llm import LLMAnnotator, LLMOptions
 from .annotators.template import TemplateAnnotator
 from .api import reasons
+from .backends.base import Backend
+from .backends.openai import OpenAIBackend
+from .backends.tgi import TGIBackend
+from .cache import ReasonCache
 from .desk import Desk
 from .settings import ActReSettings
 
@@ -41,5 +46,33 @@ def create_app(settings: ActReSettings) -> FastAPI:
 
 def create_desk(settings: ActReSettings) -> Desk:
     """The annotators that the settings allow."""
-    annotators: dict[str, Annotator] = {"template": TemplateAnnotator()}
+    template = TemplateAnnotator()
+    annotators: dict[str, Annotator] = {template.name: template}
+    if settings.actre_upstream_url:
+        annotators["llm"] = _llm(settings, settings.actre_upstream_url, template)
     return Desk(annotators, settings.actre_annotator, settings.actre_concurrency, settings.actre_queue)
+
+
+def _llm(settings: ActReSettings, url: str, template: TemplateAnnotator) -> LLMAnnotator:
+    options = LLMOptions(
+        prompt=settings.actre_prompt,
+        temperature=settings.actre_temperature,
+        max_tokens=settings.actre_max_tokens,
+        max_words=settings.actre_max_words,
+        max_prompt_chars=settings.actre_max_prompt_chars,
+        timeout=settings.actre_timeout,
+        deadline=settings.actre_deadline,
+        retries=settings.actre_retries,
+    )
+    cache = ReasonCache(settings.cache_path, settings.actre_cache_mb) if settings.actre_cache_mb else None
+    fallback = template if settings.actre_fallback == "template" else None
+    return LLMAnnotator(_backend(settings, url), options, cache, fallback)
+
+
+def _backend(settings: ActReSettings, url: str) -> Backend:
+    token = settings.actre_upstream_token.get_secret_value() if settings.actre_upstream_token else None
+    model, tokens, timeout = settings.actre_model, settings.actre_max_tokens, settings.actre_timeout
+    if settings.actre_backend == "tgi":
+        return TGIBackend(url, token=token, model=model, max_tokens=tokens, timeout=timeout)
+    api = settings.actre_openai_api
+    return OpenAIBackend(url, token=token, model=model, api=api, max_tokens=tokens, timeout=timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, TypeAdapter, field_validator, model_validator
 
 from a3t_contracts.settings import ServiceSettings
 
@@ -22,6 +22,9 @@ class ActReSettings(ServiceSettings):
     actre_queue: int = Field(4096, ge=1, description="Waiting queries above which a request is answered 429")
 
     actre_backend: Literal["openai", "tgi"] = Field("openai", description="What the upstream server speaks")
+    actre_openai_api: Literal["completions", "chat"] = Field(
+        "completions", description="Endpoint of the openai backend; chat for servers without text completions"
+    )
     actre_upstream_url: str | None = Field(None, description="Base URL of the LLM server; for openai with its /v1")
     actre_upstream_token: SecretStr | None = Field(None, description="Bearer token that the LLM server wants")
     actre_model: str | None = Field(None, description="Model to name in requests; unset: the server's first")
@@ -41,6 +44,13 @@ class ActReSettings(ServiceSettings):
     def cache_path(self) -> Path:
         """Folder of the reply cache."""
         return self.actre_cache_dir or self.home / "cache" / "actre"
+
+    @field_validator("actre_upstream_url")
+    @classmethod
+    def _is_a_web_address(cls, url: str | None) -> str | None:
+        if url:
+            TypeAdapter(AnyHttpUrl).validate_python(url)
+        return url or None
 
     @model_validator(mode="after")
     def _llm_needs_an_upstream(self) -> Self:

@@ -1,0 +1,181 @@
+"""The annotator that asks an LLM: prompt, bounded attempts, clean-up, cache, fallback."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import Reason, ReasonQuery
+
+from ..backends.base import Backend, Completion
+from ..cache import ReasonCache, prompt_key
+from ..cleaning import UnusableReason, clean_reason
+from ..metrics import REFUSED, TOKENS
+from ..prompting import build_prompt
+from .base import Annotator
+
+__all__ = ["LLMAnnotator", "LLMOptions"]
+
+log = get_logger(__name__)
+_RETRY_TEMPERATURE = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class LLMOptions:
+    """How a reason is asked for; the fields are those of the settings `actre_…`."""
+
+    prompt: str = "v1"
+    temperature: float = 0.0
+    max_tokens: int = 96
+    max_words: int = 80
+    max_prompt_chars: int = 24_000
+    timeout: float = 30.0
+    deadline: float = 90.0
+    retries: int = 2
+
+
+class LLMAnnotator:
+    """Reasons by a few-shot prompt.
+
+    A query costs at most `deadline` seconds. Attempts after the first sample at a higher temperature with another
+    seed, so that an unusable reason is not simply written again.
+
+    Args:
+        backend: the LLM server.
+        options: limits and sampling.
+        cache: where reasons are kept; None asks every time.
+        fallback: annotator for queries that the LLM failed; None lets them fail.
+    """
+
+    name = "llm"
+
+    def __init__(
+        self,
+        backend: Backend,
+        options: LLMOptions,
+        cache: ReasonCache | None = None,
+        fallback: Annotator | None = None,
+    ) -> None:
+        self.backend = backend
+        self.options = options
+        self.model: str | None = None
+        self._cache = cache
+        self._fallback = fallback
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def reason(self, query: ReasonQuery) -> Reason:
+        started = time.perf_counter()
+        try:
+            text, cached = await self._bounded(query)
+            reason = Reason(reason=text, annotator=self.name, model=self.model, cached=cached)
+        except A3TError as error:
+            if self._fallback is None:
+                raise
+            log.warning("reason.fallback", problem=error.slug, detail=error.detail)
+            reason = (await self._fallback.reason(query)).model_copy(update={"fallback": True})
+        return reason.model_copy(update={"seconds": time.perf_counter() - started})
+
+    async def check(self) -> None:
+        """Raises while the LLM server does not answer."""
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                self.model = await self.backend.model(refresh=True)
+        except TimeoutError as error:
+            raise UnavailableError("The LLM server does not answer.", hint="Check A3T_ACTRE_UPSTREAM_URL.") from error
+        except A3TError as error:
+            raise UnavailableError(error.detail, hint=error.hint) from error
+
+    async def aclose(self) -> None:
+        await self.backend.aclose()
+        if self._cache:
+            self._cache.close()
+
+    async def _bounded(self, query: ReasonQuery) -> tuple[str, bool]:
+        try:
+            async with asyncio.timeout(self.options.deadline):
+                return await self._answer(query)
+        except TimeoutError as error:
+            raise DeadlineError(
+                f"The LLM gave no usable reason within {self.options.deadline:g} s.", hint="See A3T_ACTRE_DEADLINE."
+            ) from error
+
+    async def _answer(self, query: ReasonQuery) -> tuple[str, bool]:
+        """The reason, and whether it came from the cache. Equal questions at once are asked once."""
+        prompt = build_prompt(query, self.options.prompt, self.options.max_prompt_chars)
+        self.model = await self._persist(lambda _: self.backend.model())
+        if self._cache is None:
+            return await self._persist(lambda n: self._attempt(query, prompt, n)), False
+        key = self._key(prompt, query.action)
+        async with self._asking.setdefault(key, asyncio.Lock()):
+            found = await asyncio.to_thread(self._cache.get, key)
+            if found is not None:
+                return found, True
+            text = await self._persist(lambda n: self._attempt(query, prompt, n))
+            await asyncio.to_thread(self._cache.put, key, text)
+            return text, False
+
+    def _key(self, prompt: str, action: str) -> str:
+        limits = self.options
+        return prompt_key(
+            model=self.model or "", prompt=prompt, action=action, temperature=limits.temperature,
+            max_tokens=limits.max_tokens, max_words=limits.max_words,
+        )  # fmt: skip
+
+    async def _attempt(self, query: ReasonQuery, prompt: str, number: int) -> str:
+        limits = self.options
+        temperature = limits.temperature if number == 0 else max(limits.temperature, _RETRY_TEMPERATURE)
+        completion = await self.backend.complete(prompt, temperature, seed=number)
+        self._count(completion)
+        return clean_reason(
+            completion.text, action=query.action, prompt=prompt, whole=completion.whole, max_words=limits.max_words
+        )
+
+    async def _persist(self, call: Callable[[int], Awaitable[str]]) -> str:
+        """The call's result; tried again after failures that may pass, each attempt within `timeout` seconds."""
+        causes: list[str] = []
+        for number in range(self.options.retries + 1):
+            if number:
+                await asyncio.sleep(_pause(number, causes[-1]))
+            try:
+                async with asyncio.timeout(self.options.timeout):
+                    return await call(number)
+            except UnusableReason as unusable:
+                causes.append(unusable.cause)
+                last: A3TError = _no_usable(causes)
+            except TimeoutError:
+                causes.append("deadline")
+                last = DeadlineError(f"The LLM server gave no answer within {self.options.timeout:g} s.")
+            except A3TError as error:
+                causes.append(error.slug)
+                last = error
+                if not error.extra.get("passing"):
+                    break
+            finally:
+                if len(causes) > number:
+                    REFUSED.labels(causes[-1]).inc()
+        raise last
+
+    def _count(self, completion: Completion) -> None:
+        model = self.model or "unknown"
+        TOKENS.labels(model, "prompt").inc(completion.prompt_tokens or 0)
+        TOKENS.labels(model, "completion").inc(completion.completion_tokens or 0)
+
+
+def _no_usable(causes: Sequence[str]) -> UpstreamError:
+    return UpstreamError(
+        f"The LLM gave no usable reason in {len(causes)} attempts: {', '.join(causes)}.",
+        hint="Use a stronger model, more A3T_ACTRE_RETRIES, or A3T_ACTRE_FALLBACK=template.",
+    )
+
+
+def _pause(number: int, cause: str) -> float:
+    """Seconds before an attempt: none after an unusable reason, else doubling with jitter."""
+    if cause not in ("unavailable", "upstream", "deadline"):
+        return 0.0
+    return float(min(0.25 * 2**number, 4.0) * random.uniform(0.5, 1.0))

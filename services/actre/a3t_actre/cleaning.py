@@ -1,0 +1,100 @@
+"""From what an LLM wrote to a usable reason, or to why it is none."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["UnusableReason", "clean_reason"]
+
+_LABEL = re.compile(r"^\W*(?:reason(?: for (?:the|this) action)?|thought|answer)\s*:\s*", re.IGNORECASE)
+_NEXT_PART = re.compile(
+    r"\b(?:observation|action|reason(?: for (?:the|this) action)?|thought|task|user|assistant)\s*\d*\s*:", re.IGNORECASE
+)
+_COMMAND = re.compile(r"\b(?:search|click|think)\[[^\]]*\]?\s*$", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?…](?=[\"')\]]*(?:\s|$))")
+_GARBLED = re.compile(r"[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|<\|[^|]*\|>|</?s>")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_PARROT_WORDS = 12
+
+
+class UnusableReason(Exception):
+    """A completion that holds no usable reason. `cause` is one of empty, garbled, leak, long, loop, parrot."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+def clean_reason(text: str, *, action: str, prompt: str, whole: bool, max_words: int) -> str:
+    """One line with the reason and nothing else.
+
+    Takes off labels, quotes and brackets, ends where the completion goes on with the episode, and cuts after a
+    sentence where it is too long or was cut by the token limit (`whole` false).
+
+    Raises:
+        UnusableReason: nothing is left (empty; leak where it began with the next part of the episode), unreadable
+            characters (garbled), no sentence ends within the limit (long), repeats itself (loop), copies a long
+            piece of the prompt (parrot).
+    """
+    bare = _LABEL.sub("", text.strip()).strip()
+    if _GARBLED.search(bare):
+        raise UnusableReason("garbled")
+    own = _own_part(bare)
+    reason = _shorten(_unwrap(own), whole or own != bare, max_words)
+    if len(_WORD.findall(reason)) < 2:
+        raise UnusableReason("leak" if own != bare else "empty")
+    if _same(reason, action):
+        raise UnusableReason("leak")
+    if _loops(reason):
+        raise UnusableReason("loop")
+    if _parrots(reason, prompt):
+        raise UnusableReason("parrot")
+    return reason
+
+
+def _own_part(text: str) -> str:
+    """The first paragraph, up to where the next part of an episode begins."""
+    first = re.split(r"\n\s*\n", text, maxsplit=1)[0]
+    match = _NEXT_PART.search(first)
+    part = first[: match.start()] if match else first
+    return _COMMAND.sub("", part) if match or part != text else part
+
+
+def _unwrap(text: str) -> str:
+    """One line without the quotes, brackets or asterisks around it."""
+    line = " ".join(text.split())
+    pairs = {'"': '"', "'": "'", "[": "]", "(": ")", "*": "*", "`": "`", "“": "”"}
+    while len(line) > 1 and pairs.get(line[0]) == line[-1]:
+        line = line[1:-1].strip()
+    return line.lstrip("[>-*• ")
+
+
+def _shorten(line: str, whole: bool, max_words: int) -> str:
+    words = line.split(" ")
+    if whole and len(words) <= max_words:
+        return line
+    kept = " ".join(words[:max_words])
+    ends = [match.end() for match in _SENTENCE_END.finditer(kept)]
+    if not ends:
+        raise UnusableReason("long")
+    return kept[: ends[-1]]
+
+
+def _same(reason: str, action: str) -> bool:
+    return _folded(reason) == _folded(action)
+
+
+def _loops(reason: str) -> bool:
+    """True where one run of four words stands there three times."""
+    words = _folded(reason).split()
+    runs = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
+    return any(runs.count(run) >= 3 for run in set(runs))
+
+
+def _parrots(reason: str, prompt: str) -> bool:
+    folded = _folded(reason)
+    return len(folded.split()) >= _PARROT_WORDS and f" {folded} " in f" {_folded(prompt)} "
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))

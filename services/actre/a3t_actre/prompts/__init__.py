@@ -1,0 +1,1 @@
+"""Few-shot prompts, one folder an environment, one immutable file a version."""
