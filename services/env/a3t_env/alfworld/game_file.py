@@ -1,0 +1,80 @@
+"""Reading game.tw-pddl: one JSON object with a PDDL domain, a PDDL problem and a grammar."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
+from .native import Game, parse_game
+
+__all__ = ["MAX_FILE_BYTES", "GameFile", "load_game", "read_game_file"]
+
+MAX_FILE_BYTES = 4 * 2**20
+"""No game file of any release has a tenth of it."""
+
+_TEXTS = ("pddl_domain", "grammar", "pddl_problem")
+
+
+@dataclass(frozen=True, slots=True)
+class GameFile:
+    """A game file as it is written. `solvable` is None where the file does not say."""
+
+    domain: str
+    grammar: str
+    problem: str
+    solvable: bool | None
+    sha256: str
+
+    def parse(self) -> Game:
+        """The parsed game. Raises InvalidInputError."""
+        return parse_game(self.domain, self.grammar, self.problem)
+
+
+def read_game_file(data: bytes) -> GameFile:
+    """Take a game file's bytes apart. Raises InvalidInputError for what is no game file."""
+    if len(data) > MAX_FILE_BYTES:
+        raise InvalidInputError(f"It has {len(data)} bytes; a game file has at most {MAX_FILE_BYTES}.")
+    try:
+        content = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError(f"It is no JSON (truncated or damaged): {str(error)[:120]}.") from error
+    if not isinstance(content, dict):
+        raise InvalidInputError("It is JSON, but no game: an object was expected.")
+    for key in _TEXTS:
+        if not isinstance(content.get(key), str):
+            raise InvalidInputError(f"It is JSON, but no game: {key!r} is missing or no text.")
+    solvable = content.get("solvable")
+    return GameFile(
+        domain=content["pddl_domain"],
+        grammar=content["grammar"],
+        problem=content["pddl_problem"],
+        solvable=None if solvable is None else bool(solvable),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+
+
+def load_game(path: Path, sha256: str | None = None) -> Game:
+    """Parse a game file, and check it against the hash of the index where one is given.
+
+    Raises NotFoundError for a missing file, InvalidInputError for a changed or broken one.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            f"The game file {path} cannot be read: {error.strerror}.", hint="Import or generate the games again."
+        ) from error
+    try:
+        file = read_game_file(data)
+        if sha256 is not None and file.sha256 != sha256:
+            raise InvalidInputError("It was changed after it was imported.")
+        return file.parse()
+    except InvalidInputError as error:
+        raise InvalidInputError(
+            f"The game file {path} cannot be played. {error.detail}",
+            hint=error.hint or "`a3t data verify alfworld` lists such files; import or generate them again.",
+        ) from error

@@ -1,0 +1,79 @@
+"""Admissible commands of a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import effects
+from .effects import Effect
+from .game import Game
+from .state import State
+
+__all__ = ["Commands", "admissible"]
+
+Commands = dict[str, tuple[Effect, int, int]]
+"""Command → what it does, to which entities."""
+
+
+def admissible(game: Game, state: State) -> Commands:
+    """Every command that does something here, by its text. The agent's order is the sorted one."""
+    commands = dict(_fixed(game, state.location))
+    for receptacle in game.at.get(state.location, ()):
+        commands.update(_at(game, state, receptacle))
+    if state.held is not None:
+        commands.update(_holding(game, state, state.held))
+    return commands
+
+
+def _fixed(game: Game, location: int) -> Commands:
+    """What depends on the place alone; made once for each place of a game."""
+    known = game.fixed_commands.get(location)
+    if known is None:
+        go = game.wording.commands["gotolocation"].text
+        known = {go.format(game.names[r]): (effects.goes, r, p) for r, p in game.location_of.items() if p != location}
+        known |= {f"examine {game.names[r]}": (effects.examines_receptacle, r, r) for r in game.at.get(location, ())}
+        known |= {"look": (effects.looks, 0, 0), "inventory": (effects.takes_stock, 0, 0)}
+        if game.domain.has_help:
+            known["help"] = (effects.helps, 0, 0)
+        game.fixed_commands[location] = known
+    return known
+
+
+def _at(game: Game, state: State, receptacle: int) -> Iterator[tuple[str, tuple[Effect, int, int]]]:
+    names, phrases = game.names, game.wording.commands
+    closed = receptacle in game.openable and receptacle not in state.opened
+    if receptacle in game.openable:
+        verb, effect = ("openobject", effects.opens) if closed else ("closeobject", effects.closes)
+        yield phrases[verb].text.format(names[receptacle]), (effect, receptacle, receptacle)
+    for entity in state.contents[receptacle]:
+        if not closed and state.held is None and entity in game.takeable:
+            text = phrases["pickupobject"].text.format(names[entity], names[receptacle])
+            yield text, (effects.takes, entity, receptacle)
+        if entity in game.switchable:
+            yield f"use {names[entity]}", (effects.switches_on, entity, entity)
+
+
+def _holding(game: Game, state: State, held: int) -> Iterator[tuple[str, tuple[Effect, int, int]]]:
+    names, phrases = game.names, game.wording.commands
+    yield f"examine {names[held]}", (effects.examines_object, held, held)
+    for receptacle in game.at.get(state.location, ()):
+        for verb, effect in _uses(game, state, held, receptacle):
+            yield phrases[verb].text.format(names[held], names[receptacle]), (effect, held, receptacle)
+    if held in game.knives:
+        for entity in state.lying.get(state.location, ()):
+            if entity in game.sliceable:
+                yield phrases["sliceobject"].text.format(names[entity], names[held]), (effects.slices, entity, held)
+
+
+def _uses(game: Game, state: State, held: int, receptacle: int) -> Iterator[tuple[str, Effect]]:
+    """What the held object can be put through here. Heating, cooling and cleaning need no open door."""
+    is_open = receptacle not in game.openable or receptacle in state.opened
+    if is_open and not game.accepts.get(receptacle, frozenset()).isdisjoint(game.kinds.get(held, ())):
+        yield "putobject", effects.puts
+    for verb, effect, (objects, receptacles) in (
+        ("heatobject", effects.heats, game.heating),
+        ("coolobject", effects.cools, game.cooling),
+        ("cleanobject", effects.cleans, game.cleaning),
+    ):
+        if held in objects and receptacle in receptacles:
+            yield verb, effect

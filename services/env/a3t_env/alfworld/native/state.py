@@ -1,0 +1,43 @@
+"""The changing facts of one episode."""
+
+from __future__ import annotations
+
+from .game import Start
+
+__all__ = ["State"]
+
+
+class State:
+    """Mutable copy of a game's start. Sets are shared with the start until they change."""
+
+    __slots__ = (
+        "clean", "contents", "cool", "held", "hot", "left", "location", "lying", "opened", "sliced", "toggled",
+    )  # fmt: skip
+
+    def __init__(self, start: Start) -> None:
+        self.location = start.location
+        self.held = start.held
+        self.contents = dict(start.contents)
+        self.lying = dict(start.lying)
+        self.opened = start.opened
+        self.clean = start.clean
+        self.hot = start.hot
+        self.cool = start.cool
+        self.sliced = start.sliced
+        self.toggled = start.toggled
+        self.left: frozenset[tuple[int, int]] = frozenset()
+        """(object, receptacle) where the object was taken out of the receptacle and not put back."""
+
+    def take(self, entity: int, receptacle: int) -> None:
+        """Move an object from a receptacle to the hand. One that is listed elsewhere too stays listed there."""
+        self.contents[receptacle] = self.contents[receptacle] - {entity}
+        self.left |= {(entity, receptacle)}
+        self.lying[self.location] = self.lying.get(self.location, frozenset()) - {entity}
+        self.held = entity
+
+    def put(self, entity: int, receptacle: int) -> None:
+        """Move the held object to a receptacle."""
+        self.contents[receptacle] = self.contents[receptacle] | {entity}
+        self.left -= {(entity, receptacle)}
+        self.lying[self.location] = self.lying.get(self.location, frozenset()) | {entity}
+        self.held = None
