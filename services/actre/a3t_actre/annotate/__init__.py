@@ -1,0 +1,1 @@
+"""`a3t annotate`: reasons for logs of actions."""

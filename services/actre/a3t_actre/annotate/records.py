@@ -1,0 +1,121 @@
+"""The two forms of a line that can be annotated: a plain action log, and a whole trajectory of this project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import History, Turn, history_of
+from a3t_contracts.schemas import Environment, Reason, ReasonBy, ReasonQuery, Step, Trajectory
+
+__all__ = ["ActionLog", "LogStep", "Record", "parse_line"]
+
+_ACTION = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"\S")]
+
+
+class LogStep(BaseModel):
+    """An action and what was seen after it. Further keys are handed through."""
+
+    model_config = ConfigDict(extra="allow")
+
+    action: _ACTION
+    observation: str = ""
+    thought: str | None = None
+    reason_annotator: str | None = None
+
+
+class ActionLog(BaseModel):
+    """One episode as people log it. Further keys are handed through; `id` may be missing."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str | None = Field(None, min_length=1)
+    environment: Environment
+    observation: str
+    steps: list[LogStep] = Field(min_length=1)
+
+
+class Record:
+    """One line in the making: which steps lack a reason, what was visible before each, and the finished line."""
+
+    def __init__(self, line: int, id: str, content: ActionLog | Trajectory) -> None:
+        self.line = line
+        self.id = id
+        self._content = content
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the line brought its id."""
+        return self._content.id is not None
+
+    @property
+    def _steps(self) -> Sequence[LogStep | Step]:
+        return self._content.steps
+
+    @property
+    def open_steps(self) -> list[int]:
+        """Indices of the steps without a thought."""
+        return [i for i, step in enumerate(self._steps) if not (step.thought or "").strip()]
+
+    def forget_reasons(self) -> None:
+        """Drop the thoughts that came with the line."""
+        for step in self._steps:
+            step.thought = None
+
+    def query(self, index: int) -> ReasonQuery:
+        """The question about one step: everything before it, with the reasons found up to now."""
+        return ReasonQuery(history=self._history(index), action=self._steps[index].action)
+
+    def fill(self, index: int, reason: Reason) -> None:
+        """Take a reason over into a step."""
+        step = self._steps[index]
+        step.thought = reason.reason
+        step.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator
+        if not isinstance(step, LogStep):
+            step.reason_by = ReasonBy.actre
+            step.completion = step.completion_ids = step.logprobs = None
+
+    def result(self) -> str:
+        """The line to write, without its line break."""
+        content = self._content
+        if isinstance(content, Trajectory):
+            return content.model_dump_json()
+        return json.dumps({"id": self.id} | content.model_dump(mode="json", exclude_unset=True), ensure_ascii=False)
+
+    def _history(self, steps: int) -> History:
+        content = self._content
+        if isinstance(content, Trajectory):
+            return history_of(content, steps)
+        turns = [Turn(thought=s.thought, action=s.action, observation=s.observation) for s in content.steps[:steps]]
+        return History(environment=content.environment, observation=content.observation, turns=turns)
+
+
+def parse_line(number: int, text: str) -> Record:
+    """Read one line. Raises InvalidInputError that says what is wrong with it and where."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise InvalidInputError(f"line {number}: no JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InvalidInputError(f"line {number}: a JSON object was expected, not {type(raw).__name__}")
+    form: TypeAdapter[Any] = TypeAdapter(Trajectory if {"run", "task_id"} <= raw.keys() else ActionLog)
+    try:
+        content = form.validate_json(text)
+    except ValidationError as error:
+        raise InvalidInputError(f"line {number}: {_first(error.errors())}") from error
+    return Record(number, content.id or _fingerprint(raw), content)
+
+
+def _first(errors: Sequence[Any]) -> str:
+    where = ".".join(str(part) for part in errors[0]["loc"])
+    return f"{where}: {errors[0]['msg']}"
+
+
+def _fingerprint(raw: dict[str, Any]) -> str:
+    """24 hex digits that identify the content of a line without an id."""
+    return hashlib.sha256(json.dumps(raw, sort_keys=True).encode()).hexdigest()[:24]
