@@ -1,0 +1,115 @@
+"""The commands `a3t play` and `a3t chat`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from a3t_contracts.cli import console
+from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient, RetryPolicy
+from a3t_contracts.errors import A3TError, InvalidInputError
+
+from ..settings import OrchestratorSettings
+from .game import Game, Services, TaskChoice
+from .loop import Dialogue
+from .screen import Screen
+
+__all__ = ["app", "chat"]
+
+app = typer.Typer(help="Play an environment in the terminal.")
+chat = typer.Typer(help="Play together with the policy.")
+
+_DEFAULTS = {"env": "http://127.0.0.1:8101", "policy": "http://127.0.0.1:8102", "actre": "http://127.0.0.1:8103"}
+
+Environment = Annotated[str | None, typer.Argument(help="alfworld or webshop; unset: the service's first.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; unset: one drawn by --seed.")]
+Split = Annotated[str | None, typer.Option(help="Split to draw from; unset: the first that has tasks.")]
+Type = Annotated[str | None, typer.Option(help="Task type to draw from.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draw and of the environment; unset: random.")]
+Engine = Annotated[str | None, typer.Option(help="Engine; unset: the environment's default.")]
+MaxSteps = Annotated[int | None, typer.Option(min=1, max=1000, help="Step cap; unset: the environment's.")]
+Model = Annotated[str | None, typer.Option(help="Adapter version for suggestions; unset: the live one.")]
+Save = Annotated[Path | None, typer.Option(help="Append the episode to this JSONL, as `a3t annotate` reads it.")]
+
+
+@app.command()
+def play_command(
+    environment: Environment = None,
+    task: TaskOption = None,
+    split: Split = None,
+    type: Type = None,
+    seed: Seed = None,
+    engine: Engine = None,
+    max_steps: MaxSteps = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Show the policy's suggestion each turn.")] = False,
+    model: Model = None,
+    save: Save = None,
+) -> None:
+    """Play an episode yourself."""
+    _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, suggest, model, save)
+
+
+@chat.command()
+def chat_command(
+    environment: Environment = None,
+    task: TaskOption = None,
+    split: Split = None,
+    type: Type = None,
+    seed: Seed = None,
+    engine: Engine = None,
+    max_steps: MaxSteps = None,
+    model: Model = None,
+    save: Save = None,
+) -> None:
+    """Play with the policy at your side: each turn it says what it thinks and would do."""
+    _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, True, model, save)
+
+
+def _play(
+    choice: TaskChoice, engine: str | None, max_steps: int | None, suggest: bool, model: str | None, save: Path | None
+) -> None:
+    with asyncio.Runner() as runner:
+        services = _services()
+        try:
+            game = runner.run(Game.start(services, choice, engine, max_steps, model))
+            try:
+                Dialogue(game, Screen(console), runner, suggest).run()
+            finally:
+                _save(game, save)
+                with contextlib.suppress(A3TError):
+                    runner.run(game.close())
+        finally:
+            runner.run(services.aclose())
+
+
+def _services() -> Services:
+    settings = OrchestratorSettings()
+    token = settings.token.get_secret_value()
+    urls = _DEFAULTS | {name: url for name, url in settings.service_urls.items() if url}
+    quick = RetryPolicy(attempts=2)
+    return Services(
+        EnvClient(urls["env"], token, retry=quick),
+        PolicyClient(urls["policy"], token, retry=quick),
+        ActReClient(urls["actre"], token, retry=quick),
+    )
+
+
+def _seed(seed: int | None) -> int:
+    return random.SystemRandom().randrange(2**31) if seed is None else seed
+
+
+def _save(game: Game, path: Path | None) -> None:
+    if path is None or not game.steps:
+        return
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(game.log_line(), ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
+    console.print(f"Saved to {path}.", highlight=False, markup=False)

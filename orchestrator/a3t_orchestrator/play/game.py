@@ -1,0 +1,179 @@
+"""One episode played by a person: the session, what was seen so far, and what the services say about it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Self
+
+from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient
+from a3t_contracts.errors import InvalidInputError, NotFoundError, Problem, error_from_problem
+from a3t_contracts.react import History, Turn
+from a3t_contracts.schemas import (
+    ActRequest,
+    ActResult,
+    ActTurn,
+    EnvironmentInfo,
+    ReasonQuery,
+    ReasonsRequest,
+    Sampling,
+    SessionCreate,
+    SessionInfo,
+    StepResult,
+    Task,
+)
+
+__all__ = ["Game", "Services", "TaskChoice", "choose_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChoice:
+    """What a player asked for; whatever is None is chosen."""
+
+    environment: str | None = None
+    split: str | None = None
+    type: str | None = None
+    task_id: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Clients of the three services that a game may talk to."""
+
+    env: EnvClient
+    policy: PolicyClient
+    actre: ActReClient
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for client in (self.env, self.policy, self.actre):
+            await client.aclose()
+
+
+async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentInfo, Task | None]:
+    """The environment, and a task drawn by seed among those that fit (None where the choice names its id).
+
+    Raises:
+        NotFoundError: no such environment, or no task fits.
+        InvalidInputError: no such split.
+    """
+    infos = {info.name: info for info in await env.environments()}
+    info = infos.get(choice.environment or next(iter(infos), ""))  # type: ignore[call-overload]
+    if info is None:
+        raise NotFoundError(
+            f"The env service offers no environment {choice.environment or ''!r}.",
+            hint=f"It offers: {', '.join(infos) or 'none'}.",
+        )
+    if choice.task_id:
+        return info, None
+    splits = [name for name, tasks in info.splits.items() if tasks]
+    split = choice.split or next(iter(splits), None)
+    if split not in splits:
+        offered = ", ".join(splits) or "none; `a3t data` gets some"
+        raise InvalidInputError(f"{info.name} has no tasks in the split {split!r}.", hint=f"Splits: {offered}.")
+    return info, await _draw(env, info, split, choice)
+
+
+async def _draw(env: EnvClient, info: EnvironmentInfo, split: str | None, choice: TaskChoice) -> Task:
+    total = (await env.tasks(info.name, split, choice.type, limit=1)).total
+    if not total:
+        raise NotFoundError(
+            f"No task of type {choice.type!r} is in the split {split!r}.", hint=f"Types: {', '.join(info.task_types)}."
+        )
+    place = random.Random(choice.seed).randrange(total)
+    return (await env.tasks(info.name, split, choice.type, offset=place, limit=1)).tasks[0]
+
+
+class Game:
+    """An open session and its history."""
+
+    def __init__(self, services: Services, session: SessionInfo, model: str | None) -> None:
+        self.services = services
+        self.session = session
+        self.model = model
+        self.history = History(environment=session.task.environment, observation=session.observation)
+        self.result: StepResult | None = None
+
+    @classmethod
+    async def start(
+        cls, services: Services, choice: TaskChoice, engine: str | None, max_steps: int | None, model: str | None
+    ) -> Self:
+        """Open a session on the chosen task."""
+        info, task = await choose_task(services.env, choice)
+        wanted = SessionCreate(
+            environment=info.name,
+            task_id=task.id if task else choice.task_id or "",
+            engine=engine,
+            seed=choice.seed,
+            max_steps=max_steps,
+        )
+        return cls(services, await services.env.create(wanted), model)
+
+    @property
+    def steps(self) -> int:
+        """Steps made so far."""
+        return len(self.history.turns)
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.session.done or (self.result is not None and self.result.done)
+
+    async def step(self, action: str, suggestion: ActResult | None = None) -> StepResult:
+        """Do an action. One that is the policy's own suggestion enters the history as the policy wrote it."""
+        result = await self.services.env.step(self.session.id, action, index=self.steps)
+        own = suggestion is not None and suggestion.action == action
+        turn = Turn(
+            thought=suggestion.thought if suggestion and own else None,
+            action=action,
+            observation=result.observation,
+            completion=suggestion.completion if suggestion and own else None,
+            completion_ids=suggestion.completion_ids if suggestion and own else None,
+        )
+        self.history.turns.append(turn)
+        self.result = result
+        return result
+
+    async def actions(self) -> list[str]:
+        """What the environment admits now."""
+        return await self.services.env.actions(self.session.id)
+
+    async def expert(self) -> str:
+        """What the scripted expert would do."""
+        return await self.services.env.expert(self.session.id)
+
+    async def suggest(self) -> ActResult:
+        """What the policy would do, greedily."""
+        turn = ActTurn(history=self.history, model=self.model, sampling=Sampling(), logprobs=False)
+        result = (await self.services.policy.act(ActRequest(turns=[turn]))).results[0]
+        if isinstance(result, Problem):
+            raise error_from_problem(result)
+        return result
+
+    async def why(self, action: str) -> str:
+        """ActRe's reason for an action at this point."""
+        query = ReasonQuery(history=self.history, action=action)
+        result = (await self.services.actre.reasons(ReasonsRequest(queries=[query]))).results[0]
+        if isinstance(result, Problem):
+            raise error_from_problem(result)
+        return result.reason
+
+    async def close(self) -> None:
+        """Give the session back."""
+        await self.services.env.close(self.session.id)
+
+    def log_line(self) -> dict[str, object]:
+        """The episode in the form that `a3t annotate` reads."""
+        result = self.result
+        return {
+            "environment": self.history.environment,
+            "task_id": self.session.task.id,
+            "observation": self.history.observation,
+            "steps": [
+                turn.model_dump(include={"thought", "action", "observation"}, exclude_none=True)
+                for turn in self.history.turns
+            ],
+            "reward": result.reward if result else 0.0,
+            "success": bool(result and result.success),
+        }
