@@ -24,7 +24,7 @@ demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (E
 	@a3t demo --environment $(ENV)
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
-	@$(PYTEST) -n 2 --dist loadfile -m "not slow"
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose
 
 lint: setup ## ruff and mypy --strict
 	@ruff format --check .
@@ -45,6 +45,12 @@ test-slow: setup ## soak and long tests that `make test` leaves out
 
 test-faults: setup ## kill -9 every part in the middle of a round; nothing may be lost
 	@$(PYTEST) tests/faults --timeout 900
+
+test-helm: setup ## lint and render the chart, check every manifest against Kubernetes 1.30 to 1.36
+	@$(PYTEST) -n 2 tests/helm
+
+test-compose: setup ## build the images and run the loop through the containers (needs a Docker engine)
+	@$(PYTEST) tests/compose --timeout 3600 -s
 
 up: setup ## start the services on this machine and keep them running
 	@a3t up

@@ -1,0 +1,172 @@
+"""The chart: lint, schemas, and what a cluster's operator would check by eye."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from helm_python import Chart, HelmError, lint
+
+from tests.helm.charts import CHART, EXTERNAL, VARIANTS, pod_of, render
+
+VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"]
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor"}
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def objects(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return render(VARIANTS[request.param])
+
+
+def containers(objects: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any], bool]]:
+    """(where, container, is it a long-running one)"""
+    found = []
+    for resource in objects:
+        if (pod := pod_of(resource)) is None:
+            continue
+        where = f"{resource['kind']}/{resource['metadata']['name']}"
+        serves = resource["kind"] in ("Deployment", "StatefulSet")
+        found += [(f"{where}:{c['name']}", c, serves) for c in pod["containers"]]
+        found += [(f"{where}:{c['name']}", c, False) for c in pod.get("initContainers", [])]
+    return found
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_lint_is_clean(variant: str) -> None:
+    report = lint(CHART, VARIANTS[variant], strict=True, kube_version="v1.34.0")
+    problems = [m for m in report["messages"] if m["severity"] >= 2]
+    assert problems == []
+    assert report["errors"] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid(objects: list[dict[str, Any]], version: str) -> None:
+    for resource in objects:
+        if resource["kind"] not in CUSTOM:
+            kubernetes_validate.validate(resource, version, strict=True)
+    assert len(objects) > 20
+
+
+def test_containers_are_restricted(objects: list[dict[str, Any]]) -> None:
+    for where, container, _ in containers(objects):
+        security = container["securityContext"]
+        assert security["readOnlyRootFilesystem"] is True, where
+        assert security["runAsNonRoot"] is True, where
+        assert security["runAsUser"] > 0, where
+        assert security["allowPrivilegeEscalation"] is False, where
+        assert security["capabilities"] == {"drop": ["ALL"]}, where
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}, where
+
+
+def test_containers_have_limits(objects: list[dict[str, Any]]) -> None:
+    for where, container, _ in containers(objects):
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory"} <= set(container["resources"][kind]), where
+
+
+def test_what_serves_has_probes(objects: list[dict[str, Any]]) -> None:
+    for where, container, serves in containers(objects):
+        if serves:
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), where
+
+
+def test_pods_carry_no_api_token(objects: list[dict[str, Any]]) -> None:
+    pods = [pod for resource in objects if (pod := pod_of(resource))]
+    assert pods
+    assert all(pod["automountServiceAccountToken"] is False for pod in pods)
+
+
+def test_secrets_are_never_written_out(objects: list[dict[str, Any]]) -> None:
+    for where, container, _ in containers(objects):
+        for variable in container.get("env", []):
+            if variable["name"].endswith(("TOKEN", "PASSWORD")):
+                assert "secretKeyRef" in variable["valueFrom"], (where, variable["name"])
+
+
+def test_mounts_name_volumes_that_exist(objects: list[dict[str, Any]]) -> None:
+    for resource in objects:
+        if (pod := pod_of(resource)) is None:
+            continue
+        claims = [t["metadata"]["name"] for t in resource["spec"].get("volumeClaimTemplates", [])]
+        known = {v["name"] for v in pod.get("volumes", [])} | set(claims)
+        for container in pod["containers"] + pod.get("initContainers", []):
+            assert {m["name"] for m in container.get("volumeMounts", [])} <= known, resource["metadata"]["name"]
+
+
+def test_selectors_find_their_pods(objects: list[dict[str, Any]]) -> None:
+    labels = [
+        r["spec"]["template"]["metadata"]["labels"] for r in objects if r["kind"] in ("Deployment", "StatefulSet")
+    ]
+    for service in (r for r in objects if r["kind"] == "Service"):
+        selector = service["spec"]["selector"].items()
+        assert sum(selector <= found.items() for found in labels) == 1, service["metadata"]["name"]
+
+
+def test_claims_that_pods_name_are_rendered(objects: list[dict[str, Any]]) -> None:
+    claims = {r["metadata"]["name"] for r in objects if r["kind"] == "PersistentVolumeClaim"}
+    for resource in objects:
+        for volume in (pod_of(resource) or {}).get("volumes", []):
+            if "persistentVolumeClaim" in volume:
+                assert volume["persistentVolumeClaim"]["claimName"] in claims
+
+
+def kinds(variant: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for resource in render(VARIANTS[variant]):
+        found.setdefault(resource["kind"], []).append(resource["metadata"]["name"])
+    return found
+
+
+def test_optional_parts() -> None:
+    everything, plain, external = kinds("everything"), kinds("default"), kinds("external")
+    for kind in ("ScaledObject", "HorizontalPodAutoscaler", "Ingress", "ServiceMonitor"):
+        assert kind in everything
+        assert kind not in plain
+    assert "demo-dashboard" in everything["ConfigMap"]
+    assert everything["HorizontalPodAutoscaler"] == ["demo-env"]
+    assert plain["Secret"] == ["demo-secrets"]
+    assert "Secret" not in external
+    assert "StatefulSet" not in external
+    assert "demo-registry" not in external["PersistentVolumeClaim"]
+
+
+def test_the_trainer_never_shares_its_gpu() -> None:
+    trainer = next(
+        r for r in render(VARIANTS["gpu"]) if r["metadata"]["name"] == "demo-trainer" and r["kind"] == "Deployment"
+    )
+    assert trainer["spec"]["replicas"] == 1
+    assert trainer["spec"]["strategy"] == {"type": "Recreate"}
+    assert trainer["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+
+
+def test_migrations_run_before_an_install_on_an_external_database() -> None:
+    job = next(r for r in render(EXTERNAL) if r["kind"] == "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"polcy": {}}, "polcy"),
+        ({"policy": {"replicas": 0}}, "replicas"),
+        ({"actre": {"annotator": "gpt"}}, "annotator"),
+        ({"worker": {"settings": {"lower": "x"}}}, "lower"),
+        ({"trainer": {"resources": {"limits": {"cpu": "lots"}}}}, "cpu"),
+        ({"registry": {"url": "not a url"}}, "url"),
+    ],
+)
+def test_values_that_break_the_schema_are_refused(values: dict[str, Any], key: str) -> None:
+    with Chart.load(CHART) as chart, pytest.raises(HelmError, match=key):
+        chart.render(values, name="demo")
+
+
+def test_the_llm_annotator_needs_an_upstream() -> None:
+    with pytest.raises(HelmError, match=r"actre\.upstream\.url is needed"):
+        render({"actre": {"annotator": "llm"}})
+
+
+def test_the_dashboard_is_valid_json() -> None:
+    dashboard = json.loads((CHART / "files" / "grafana-dashboard.json").read_text())
+    assert len(dashboard["panels"]) >= 4
