@@ -1,0 +1,149 @@
+"""A scripted agent that sees only what an agent sees, and knows in which receptacles things usually are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .belief import Belief
+from .priors import Priors, load_priors
+from .reading import kind
+from .task import Goal, read_goal
+
+__all__ = ["ScriptedExpert"]
+
+_APPLIANCES = {"heat": ("microwave",), "cool": ("fridge",), "clean": ("sinkbasin", "sink", "bathtubbasin")}
+_OPENING_COST = 2.0
+"""A closed receptacle takes two steps to look into."""
+_CLOSABLE = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
+
+
+class ScriptedExpert:
+    """Tell it every (action, observation) through `observe`, whoever chose the action; `act` says what to do next.
+
+    It takes the last matching object that a list names, tries receptacles in the order of how often such objects lie
+    there, and never repeats an action that just did nothing.
+
+    Args:
+        first_observation: the text with the room and the task. Raises InvalidInputError for an unknown task.
+        priors: how often objects lie in receptacles; the shipped table by default.
+    """
+
+    def __init__(self, first_observation: str, priors: Priors | None = None) -> None:
+        self.goal: Goal = read_goal(first_observation)
+        self._belief = Belief(first_observation)
+        self._priors = priors or load_priors()
+
+    def observe(self, action: str, observation: str) -> None:
+        """Take in what an action led to."""
+        self._belief.observe(action, observation)
+
+    def act(self) -> str:
+        """The next action; "look" where nothing is left to try."""
+        for action in self._ideas():
+            if action not in self._belief.failed:
+                return action
+        self._belief.failed.clear()
+        return "look"
+
+    def _ideas(self) -> Iterator[str]:
+        """Actions worth trying now, the best first."""
+        held = self._belief.held
+        if held is None:
+            yield from self._fetch(self.goal.object)
+        elif kind(held) != self.goal.object:
+            yield from self._drop(held)
+        elif self.goal.lamp:
+            yield from self._light(self.goal.lamp)
+        elif self.goal.treatment and self.goal.treatment not in self._belief.treated.get(held, ()):
+            yield from self._treat(held, self.goal.treatment)
+        else:
+            yield from self._deliver(held)
+
+    def _fetch(self, wanted: str) -> Iterator[str]:
+        known = [(o, r) for o, r in self._belief.where(wanted) if not self._is_placed(o, r)]
+        treatment = self.goal.treatment
+        known.sort(key=lambda pair: (pair[1] not in self._belief.here,
+                                     treatment not in self._belief.treated.get(pair[0], ())))  # fmt: skip
+        for entity, receptacle in known:
+            yield from self._at(receptacle, f"take {entity} from {receptacle}")
+        yield from self._search(wanted)
+
+    def _is_placed(self, entity: str, receptacle: str) -> bool:
+        """Whether an object lies where the goal wants it: of two, both in the same receptacle."""
+        if self.goal.count == 1:
+            return False
+        return receptacle == self._target_of_two()
+
+    def _target_of_two(self) -> str | None:
+        """The receptacle that already has one of the objects; None while no target has."""
+        seen = self._belief.seen
+        counts = {r: sum(kind(o) == self.goal.object for o in seen.get(r, ())) for r in self._targets()}
+        best = max(counts, key=lambda r: counts[r], default=None)
+        return best if best is not None and counts[best] else None
+
+    def _targets(self) -> list[str]:
+        return [r for r in self._belief.receptacles if kind(r) == self.goal.target]
+
+    def _light(self, lamp: str) -> Iterator[str]:
+        for entity, receptacle in self._belief.where(lamp):
+            if entity in self._belief.lit:
+                yield from self._go(receptacle)
+            yield from self._at(receptacle, f"use {entity}")
+        yield from self._search(lamp)
+
+    def _treat(self, held: str, how: str) -> Iterator[str]:
+        for appliance in _APPLIANCES[how]:
+            for receptacle in self._belief.receptacles:
+                if kind(receptacle) == appliance:
+                    yield from self._at(receptacle, f"{how} {held} with {receptacle}", open_first=False)
+
+    def _deliver(self, held: str) -> Iterator[str]:
+        chosen = self._target_of_two() if self.goal.count == 2 else None
+        targets = [chosen] if chosen else sorted(self._targets(), key=lambda r: r not in self._belief.here)
+        for receptacle in self._willing(held, targets):
+            yield from self._at(receptacle, self._belief.put_command(held, receptacle))
+
+    def _drop(self, held: str) -> Iterator[str]:
+        """Put down something that is not wanted, near by where possible."""
+        usual = self._priors.of(kind(held))
+        able = [r for r in self._belief.receptacles if usual.get(kind(r), 0.0) > 0.0] or self._belief.receptacles
+        near = sorted(able, key=lambda r: (r not in self._belief.here, r in self._belief.closed))
+        for receptacle in self._willing(held, near):
+            yield from self._at(receptacle, self._belief.put_command(held, receptacle))
+
+    def _willing(self, held: str, receptacles: list[str]) -> list[str]:
+        """Those that did not refuse such an object; all of them where all did."""
+        refused = self._belief.refused
+        return [r for r in receptacles if (kind(held), r) not in refused] or receptacles
+
+    def _search(self, wanted: str) -> Iterator[str]:
+        usual = self._priors.of(wanted)
+        belief = self._belief
+        unseen = [r for r in belief.receptacles if r not in belief.seen]
+        if not unseen:
+            belief.seen.clear()
+            unseen = belief.receptacles
+
+        def cost(receptacle: str) -> float:
+            share = usual.get(kind(receptacle), 0.0)
+            started = receptacle in belief.here and receptacle in belief.closed
+            return -share / (_OPENING_COST if kind(receptacle) in _CLOSABLE and not started else 1.0)
+
+        for receptacle in sorted(unseen, key=cost):
+            yield from self._go(receptacle)
+            if receptacle in belief.closed:
+                yield f"open {receptacle}"
+            yield f"examine {receptacle}"
+
+    def _at(self, receptacle: str, action: str, *, open_first: bool = True) -> Iterator[str]:
+        """Be at a receptacle, open it if it is known to be closed, then do the action."""
+        yield from self._go(receptacle)
+        if open_first and receptacle in self._belief.closed:
+            yield f"open {receptacle}"
+        yield action
+
+    def _go(self, receptacle: str) -> Iterator[str]:
+        """Going to a receptacle beside which one stands already does nothing; examining it shows that it is here."""
+        if receptacle not in self._belief.here:
+            yield f"go to {receptacle}"
+            yield f"examine {receptacle}"
