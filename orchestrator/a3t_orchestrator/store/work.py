@@ -17,8 +17,8 @@ from .records import add_event
 from .tables import Base, WorkItem, utc_now
 
 __all__ = [
-    "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "give_back", "insert_new", "lost_items", "mark_queued",
-    "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed",
+    "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "finish", "give_back", "insert_new", "lost_items",
+    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed", "revive_lost",
 ]  # fmt: skip
 
 ANNOTATION = "annotation"
@@ -164,6 +164,21 @@ def requeue_all(session: Session, key: PhaseKey, include_running: bool) -> int:
         update(WorkItem)
         .where(*_of(key), WorkItem.state.in_(states))
         .values(state="pending", worker=None, lease_until=None)
+    )
+    return result.rowcount if isinstance(result, CursorResult) else 0
+
+
+def finish(session: Session, item_id: str) -> None:
+    """The item is done."""
+    session.execute(
+        update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
+    )
+
+
+def revive_lost(session: Session, run: str) -> int:
+    """Episodes that were given up get another chance, as a person asked for; how many."""
+    result = session.execute(
+        update(WorkItem).where(WorkItem.run == run, WorkItem.state == "lost").values(state="pending", attempts=0)
     )
     return result.rowcount if isinstance(result, CursorResult) else 0
 

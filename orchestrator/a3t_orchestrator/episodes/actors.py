@@ -1,0 +1,177 @@
+"""Who chooses an episode's actions: the policy, the policy with exploration, or the scripted expert."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from a3t_contracts.react import History
+from a3t_contracts.schemas import (
+    ActResult,
+    ActTurn,
+    ReasonBy,
+    ReasonQuery,
+    SampleRequest,
+    Sampling,
+    Source,
+    Step,
+    TrajectoryKind,
+    Trigger,
+)  # fmt: skip
+
+from .gateway import Gateway
+from .plan import EpisodePlan, seed_of
+
+__all__ = ["Actor", "Choice", "actor_for"]
+
+
+@dataclass(slots=True)
+class Choice:
+    """A thought and an action, and where they came from."""
+
+    action: str
+    source: Source
+    thought: str | None = None
+    reason_by: ReasonBy = ReasonBy.none
+    trigger: Trigger | None = None
+    policy_version: str | None = None
+    policy_action: str | None = None
+    reason_annotator: str | None = None
+    completion: str | None = None
+    completion_ids: list[int] | None = None
+    logprobs: list[float] | None = None
+    prompt_tokens: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def step(self, index: int, observation: str, valid: bool) -> Step:
+        """The step that the choice became."""
+        return Step(
+            index=index, observation=observation, thought=self.thought, action=self.action, source=self.source,
+            reason_by=self.reason_by, valid=valid, trigger=self.trigger, policy_version=self.policy_version,
+            policy_action=self.policy_action, reason_annotator=self.reason_annotator, completion=self.completion,
+            completion_ids=self.completion_ids, logprobs=self.logprobs, prompt_tokens=self.prompt_tokens,
+            seconds=self.seconds,
+        )  # fmt: skip
+
+
+class Actor(Protocol):
+    """Chooses the next action of a history."""
+
+    invalid_streak: int
+
+    async def choose(self, history: History) -> Choice:
+        """The next thought and action."""
+
+    def observe(self, choice: Choice, valid: bool) -> None:
+        """What became of the choice."""
+
+
+def actor_for(plan: EpisodePlan, gateway: Gateway, session_id: str) -> Actor:
+    """The actor of a plan."""
+    if plan.kind is TrajectoryKind.demonstration:
+        return _Expert(gateway, session_id)
+    if plan.exploration is not None:
+        return _Explorer(plan, gateway, session_id)
+    return _Policy(plan, gateway)
+
+
+class _Expert:
+    """The environment's scripted expert; its reasons are written afterwards."""
+
+    def __init__(self, gateway: Gateway, session_id: str) -> None:
+        self.invalid_streak = 0
+        self._gateway = gateway
+        self._session = session_id
+
+    async def choose(self, history: History) -> Choice:
+        before = time.perf_counter()
+        action = await self._gateway.expert(self._session)
+        return Choice(action, Source.expert, seconds={"expert": round(time.perf_counter() - before, 4)})
+
+    def observe(self, choice: Choice, valid: bool) -> None:
+        self.invalid_streak = 0 if valid else self.invalid_streak + 1
+
+
+class _Policy:
+    """The policy service, one version throughout."""
+
+    def __init__(self, plan: EpisodePlan, gateway: Gateway) -> None:
+        self.invalid_streak = 0
+        self.plan = plan
+        self.gateway = gateway
+
+    async def choose(self, history: History) -> Choice:
+        result, seconds = await self._ask(history)
+        return Choice(
+            result.action, Source.policy, thought=result.thought,
+            reason_by=ReasonBy.policy if result.thought else ReasonBy.none, policy_version=result.model,
+            policy_action=result.action, completion=result.completion, completion_ids=result.completion_ids,
+            logprobs=result.logprobs, prompt_tokens=result.prompt_tokens, seconds={"policy": seconds},
+        )  # fmt: skip
+
+    def observe(self, choice: Choice, valid: bool) -> None:
+        self.invalid_streak = 0 if valid else self.invalid_streak + 1
+
+    async def _ask(self, history: History) -> tuple[ActResult, float]:
+        plan, before = self.plan, time.perf_counter()
+        sampling = Sampling(
+            temperature=plan.temperature, top_p=plan.top_p, max_tokens=plan.max_tokens,
+            seed=seed_of(plan.seed, str(len(history.turns))),
+        )  # fmt: skip
+        turn = ActTurn(history=history, model=plan.policy_version, sampling=sampling)
+        return await self.gateway.act(turn), round(time.perf_counter() - before, 4)
+
+
+class _Explorer(_Policy):
+    """The policy whose action is now and then replaced by a sampled one, with ActRe's reason (paper §2)."""
+
+    def __init__(self, plan: EpisodePlan, gateway: Gateway, session_id: str) -> None:
+        super().__init__(plan, gateway)
+        assert plan.exploration is not None  # noqa: S101  actor_for checks it
+        self.rules = plan.exploration
+        self._session = session_id
+        self._coins = plan.rng()
+
+    async def choose(self, history: History) -> Choice:
+        trigger = self._trigger()
+        if trigger is None:
+            return await super().choose(history)
+        return await self._explore(history, trigger)
+
+    def observe(self, choice: Choice, valid: bool) -> None:
+        """Only the policy's own actions count as invalid; a sampled action begins the count anew."""
+        own = choice.source is Source.policy
+        self.invalid_streak = self.invalid_streak + 1 if own and not valid else 0
+
+    def _trigger(self) -> Trigger | None:
+        coin = self._coins.random() < self.rules.p
+        if self.rules.invalid_streak is not None and self.invalid_streak >= self.rules.invalid_streak:
+            return Trigger.invalid
+        return Trigger.coin if coin else None
+
+    async def _explore(self, history: History, trigger: Trigger) -> Choice:
+        own: ActResult | None = None
+        seconds: dict[str, float] = {}
+        if self.rules.avoid_policy_action:
+            own, seconds["policy"] = await self._ask(history)
+        before = time.perf_counter()
+        request = SampleRequest(
+            seed=seed_of(self.plan.seed, f"sample/{len(history.turns)}"), avoid=own.action if own else None
+        )
+        action = await self.gateway.sample(self._session, request)
+        seconds["sample"] = round(time.perf_counter() - before, 4)
+        choice = Choice(
+            action, Source.sampled, trigger=trigger, policy_version=own.model if own else self.plan.policy_version,
+            policy_action=own.action if own else None, prompt_tokens=own.prompt_tokens if own else None,
+            seconds=seconds,
+        )  # fmt: skip
+        return await self._explain(history, choice) if self.rules.reasons else choice
+
+    async def _explain(self, history: History, choice: Choice) -> Choice:
+        before = time.perf_counter()
+        reason = await self.gateway.reason(ReasonQuery(history=history, action=choice.action))
+        choice.seconds["actre"] = round(time.perf_counter() - before, 4)
+        choice.thought, choice.reason_by = reason.reason, ReasonBy.actre
+        choice.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator
+        return choice

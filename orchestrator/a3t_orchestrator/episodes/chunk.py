@@ -1,0 +1,162 @@
+"""A chunk of work items, run concurrently under a lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from a3t_contracts.errors import A3TError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
+
+from ..recipe import Recipe
+from ..settings import OrchestratorSettings
+from ..store import (
+    Store,
+    WorkItem,
+    annotate_trajectory,
+    claim,
+    get_run,
+    get_trajectory,
+    give_back,
+    renew,
+    return_failed,
+    save_trajectory,
+)  # fmt: skip
+from .gateway import Gateway, ServiceAddresses
+from .plan import plan_episode
+from .preamble import preamble_of
+from .reasons import annotated_steps
+from .runner import play_with_restarts
+
+__all__ = ["ChunkReport", "run_chunk"]
+
+Handler = Callable[[WorkItem], Awaitable[None]]
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class ChunkReport:
+    """What became of a chunk's items. `skipped`: done before, or in another worker's hands."""
+
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+async def run_chunk(
+    store: Store, settings: OrchestratorSettings, run: str, ids: Sequence[str], worker: str, *, annotate: bool = False
+) -> ChunkReport:
+    """Run (or annotate) the items that nobody has done yet; each is stored as soon as it ends.
+
+    A failed item goes back to the work list, or is lost after `limits.deliveries`. Cancelling gives the items back.
+    """
+    recipe = await asyncio.to_thread(_recipe, store, run)
+    limits = recipe.limits
+    items = await asyncio.to_thread(_claim, store, ids, worker, settings.lease_seconds, limits.deliveries)
+    report = ChunkReport(skipped=len(ids) - len(items))
+    if not items:
+        return report
+    annotator = recipe.round0.annotator if annotate else recipe.compose.annotator
+    async with Gateway(ServiceAddresses.of(settings), limits, annotator) as gateway:
+        handler: Handler = partial(_annotate if annotate else _episode, store, gateway, recipe)
+        chunk = _Chunk(store, items, worker, settings.lease_seconds, limits.deliveries, report)
+        await chunk.run(handler, limits.concurrency)
+    return report
+
+
+class _Chunk:
+    """Items in hand, with the lease that says so."""
+
+    def __init__(
+        self, store: Store, items: list[WorkItem], worker: str, lease: float, deliveries: int, report: ChunkReport
+    ) -> None:
+        self.store = store
+        self.items = items
+        self.worker = worker
+        self.lease = lease
+        self.deliveries = deliveries
+        self.report = report
+        self.open = {item.id for item in items}
+
+    async def run(self, handler: Handler, concurrency: int) -> None:
+        slots = asyncio.Semaphore(concurrency)
+        keeper = asyncio.create_task(self._keep_lease())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for item in self.items:
+                    group.create_task(self._one(item, handler, slots))
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            if self.open:
+                await asyncio.shield(asyncio.to_thread(self._give_back))
+
+    async def _one(self, item: WorkItem, handler: Handler, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            try:
+                await handler(item)
+                self.report.done += 1
+            except A3TError as error:
+                log.warning("episode.failed", episode=item.id, task=item.task_id, error=str(error))
+                await asyncio.to_thread(self._return, item.id, str(error))
+                self.report.failed += 1
+            self.open.discard(item.id)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease / 4)
+            await asyncio.to_thread(self._renew, list(self.open))
+
+    def _renew(self, ids: list[str]) -> None:
+        with self.store.session() as session:
+            renew(session, ids, self.worker, self.lease)
+
+    def _return(self, item_id: str, error: str) -> None:
+        with self.store.session() as session:
+            return_failed(session, item_id, error, self.deliveries)
+
+    def _give_back(self) -> None:
+        with self.store.session() as session:
+            give_back(session, list(self.open), self.worker)
+
+
+async def _episode(store: Store, gateway: Gateway, recipe: Recipe, item: WorkItem) -> None:
+    plan = plan_episode(recipe, item, preamble_of(recipe, item))
+    trajectory = await play_with_restarts(plan, gateway)
+    annotated = trajectory.kind is not TrajectoryKind.demonstration
+
+    def save() -> None:
+        with store.session() as session:
+            save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated)
+
+    await asyncio.to_thread(save)
+
+
+async def _annotate(store: Store, gateway: Gateway, recipe: Recipe, item: WorkItem) -> None:
+    episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
+
+    def load() -> Trajectory:
+        with store.session() as session:
+            return get_trajectory(session, episode_id)
+
+    steps = await annotated_steps(await asyncio.to_thread(load), gateway)
+
+    def save() -> None:
+        with store.session() as session:
+            annotate_trajectory(session, item.id, episode_id, steps)
+
+    await asyncio.to_thread(save)
+
+
+def _recipe(store: Store, run: str) -> Recipe:
+    with store.session() as session:
+        return Recipe.model_validate(get_run(session, run).recipe)
+
+
+def _claim(store: Store, ids: Sequence[str], worker: str, lease: float, deliveries: int) -> list[WorkItem]:
+    with store.session() as session:
+        return claim(session, ids, worker, lease, deliveries)

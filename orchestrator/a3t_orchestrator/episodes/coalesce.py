@@ -1,0 +1,84 @@
+"""Turning many single calls that happen at the same time into few calls that carry many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+from a3t_contracts.errors import A3TError, Problem, error_from_problem
+
+__all__ = ["Coalescer"]
+
+Query = TypeVar("Query")
+Answer = TypeVar("Answer")
+
+
+class Coalescer(Generic[Query, Answer]):
+    """Sends what has gathered while earlier calls were under way.
+
+    Args:
+        send: one call for many queries; answers in their order, a problem in place of one that failed.
+        largest: most queries of one call.
+        in_flight: calls that may be under way at the same time.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[list[Query]], Awaitable[Sequence[Answer | Problem]]],
+        largest: int = 256,
+        in_flight: int = 2,
+    ) -> None:
+        self._send = send
+        self._largest = largest
+        self._slots = in_flight
+        self._waiting: list[tuple[Query, asyncio.Future[Answer]]] = []
+        self._senders: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, query: Query) -> Answer:
+        """The answer to one query. Raises what the call, or the query's own problem, says."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((query, future))
+        if len(self._senders) < self._slots:
+            sender = asyncio.create_task(self._drain())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        return await future
+
+    async def aclose(self) -> None:
+        """Stop the calls under way."""
+        for sender in list(self._senders):
+            sender.cancel()
+        await asyncio.gather(*self._senders, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(0)  # episodes that are ready now join this call
+            batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            batch = [(query, future) for query, future in batch if not future.done()]
+            if batch:
+                await self._answer(batch)
+
+    async def _answer(self, batch: list[tuple[Query, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._send([query for query, _ in batch])
+        except (A3TError, asyncio.CancelledError) as error:
+            for _, future in batch:
+                _fail(future, error)
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Problem):
+                _fail(future, error_from_problem(answer))
+            elif not future.done():
+                future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Answer], error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(error)

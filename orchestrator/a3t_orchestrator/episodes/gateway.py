@@ -1,0 +1,174 @@
+"""The services as an episode sees them: pooled clients, coalesced calls, patience during an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient, RetryPolicy
+from a3t_contracts.errors import (
+    A3TError,
+    DeadlineError,
+    GoneError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    Problem,
+    UnavailableError,
+    UpstreamError,
+)
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import (
+    ActRequest,
+    ActResult,
+    ActTurn,
+    LoadAdapter,
+    Reason,
+    ReasonQuery,
+    ReasonsRequest,
+    SampleRequest,
+    SessionStep,
+    StepResult,
+)  # fmt: skip
+
+from ..recipe import Limits
+from ..settings import OrchestratorSettings
+from .coalesce import Coalescer
+
+__all__ = ["EpisodeLostError", "Gateway", "ServiceAddresses", "patiently"]
+
+Result = TypeVar("Result")
+_PASSING = (UnavailableError, OverloadedError, DeadlineError, UpstreamError)
+_MAX_REASONS = 64
+
+log = get_logger(__name__)
+
+
+class EpisodeLostError(A3TError):
+    """The session vanished while the episode ran (the env service was restarted, or reaped it)."""
+
+    slug = "episode-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddresses:
+    """Where the services that episodes need are."""
+
+    env: str
+    policy: str
+    actre: str
+    token: str
+
+    @classmethod
+    def of(cls, settings: OrchestratorSettings) -> ServiceAddresses:
+        """Raises InvalidInputError that names the variable that is not set."""
+        urls = settings.service_urls
+        for name in ("env", "policy", "actre"):
+            if not urls[name]:
+                raise InvalidInputError(
+                    f"A3T_{name.upper()}_URL is not set.", hint="Set every A3T_*_URL, or let `a3t up` start them all."
+                )
+        return cls(
+            env=urls["env"] or "", policy=urls["policy"] or "", actre=urls["actre"] or "",
+            token=settings.token.get_secret_value(),
+        )  # fmt: skip
+
+
+class Gateway:
+    """One pooled client a service; use as a context manager.
+
+    Calls of episodes that run at the same time travel together: `/v1/act`, `/v1/steps`, `/v1/reasons`. A service
+    that is away, overloaded or slow is waited for up to `limits.outage_seconds`.
+    """
+
+    def __init__(self, addresses: ServiceAddresses, limits: Limits, annotator: str | None = None) -> None:
+        retry, token = RetryPolicy(attempts=2), addresses.token
+        self.limits = limits
+        self.env = EnvClient(addresses.env, token, timeout=limits.call_seconds, retry=retry)
+        self.policy = PolicyClient(addresses.policy, token, timeout=limits.call_seconds, retry=retry)
+        self.actre = ActReClient(addresses.actre, token, timeout=limits.call_seconds, retry=retry)
+        self._annotator = annotator
+        self._act: Coalescer[ActTurn, ActResult] = Coalescer(self._send_turns, largest=limits.concurrency)
+        self._step: Coalescer[SessionStep, StepResult] = Coalescer(self._send_steps, largest=limits.concurrency)
+        self._reason: Coalescer[ReasonQuery, Reason] = Coalescer(self._send_reasons, largest=_MAX_REASONS)
+        self._loading = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for coalescer in (self._act, self._step, self._reason):
+            await coalescer.aclose()
+        for client in (self.env, self.policy, self.actre):
+            await client.aclose()
+
+    async def act(self, turn: ActTurn) -> ActResult:
+        """The policy's turn. An adapter version that the service has not loaded is loaded."""
+        try:
+            return await self.patient(lambda: self._act(turn))
+        except NotFoundError:
+            if turn.model is None:
+                raise
+            await self.ensure_loaded(turn.model)
+            return await self.patient(lambda: self._act(turn))
+
+    async def step(self, session_id: str, action: str, index: int) -> StepResult:
+        """One step of a session; safe to repeat, because it carries its index. Raises EpisodeLostError."""
+        query = SessionStep(session_id=session_id, action=action, index=index)
+        return await self._in_session(lambda: self._step(query))
+
+    async def sample(self, session_id: str, request: SampleRequest) -> str:
+        """An action of the session's action space. Raises EpisodeLostError."""
+        return await self._in_session(lambda: self.env.sample(session_id, request))
+
+    async def expert(self, session_id: str) -> str:
+        """The scripted expert's next action. Raises EpisodeLostError."""
+        return await self._in_session(lambda: self.env.expert(session_id))
+
+    async def reason(self, query: ReasonQuery) -> Reason:
+        """ActRe's reason for an action."""
+        return await self.patient(lambda: self._reason(query))
+
+    async def ensure_loaded(self, version: str, make_default: bool = False) -> None:
+        """Have the policy service load an adapter version of the registry unless it has."""
+        async with self._loading:
+            cards = {card.id: card for card in await self.patient(self.policy.models)}
+            if version not in cards or (make_default and not cards[version].live):
+                request = LoadAdapter(lora_name=version, make_default=make_default)
+                await self.patient(lambda: self.policy.load(request))
+
+    async def patient(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat a call, safe to repeat, while its service is away; gives up after `limits.outage_seconds`."""
+        return await patiently(call, self.limits.outage_seconds)
+
+    async def _in_session(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        try:
+            return await self.patient(call)
+        except (NotFoundError, GoneError) as error:
+            raise EpisodeLostError(error.detail) from error
+
+    async def _send_turns(self, turns: list[ActTurn]) -> Sequence[ActResult | Problem]:
+        return (await self.policy.act(ActRequest(turns=turns))).results
+
+    async def _send_steps(self, steps: list[SessionStep]) -> Sequence[StepResult | Problem]:
+        return (await self.env.step_many(steps)).results
+
+    async def _send_reasons(self, queries: list[ReasonQuery]) -> Sequence[Reason | Problem]:
+        return (await self.actre.reasons(ReasonsRequest(queries=queries, annotator=self._annotator))).results
+
+
+async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
+    """Repeat a call, safe to repeat, while its service is away, overloaded or slow, for at most `seconds`."""
+    until, wait = time.monotonic() + seconds, 0.2
+    while True:
+        try:
+            return await call()
+        except _PASSING as error:
+            if time.monotonic() + wait > until:
+                raise
+            log.info("service.waiting", error=str(error), seconds=round(wait, 1))
+        await asyncio.sleep(wait)
+        wait = min(wait * 1.5, 5.0)

@@ -1,0 +1,96 @@
+"""What an episode has to know, drawn from the recipe and its work item."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+
+from a3t_contracts.schemas import Environment, TrajectoryKind
+
+from ..recipe import Recipe
+from ..store import WorkItem
+
+__all__ = ["EpisodePlan", "Exploration", "plan_episode", "seed_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """When a step's action is sampled instead of the policy's (paper §2)."""
+
+    p: float
+    invalid_streak: int | None
+    reasons: bool
+    avoid_policy_action: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodePlan:
+    """One episode to run; equal plans run equally."""
+
+    id: str
+    run: str
+    round: int
+    environment: Environment
+    engine: str | None
+    split: str
+    task_id: str
+    task_type: str
+    kind: TrajectoryKind
+    sample: int
+    policy_version: str | None
+    seed: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    max_steps: int | None
+    max_invalid: int | None
+    options: dict[str, str] = field(default_factory=dict)
+    preamble: str = ""
+    exploration: Exploration | None = None
+
+    def rng(self) -> random.Random:
+        """The coins of the episode."""
+        return random.Random(self.seed)
+
+
+def seed_of(run_seed: int, episode_id: str) -> int:
+    """The seed of an episode, from the run's seed and the episode's identity."""
+    digest = hashlib.sha256(f"{run_seed}\x1f{episode_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def plan_episode(recipe: Recipe, item: WorkItem, preamble: str = "") -> EpisodePlan:
+    """The plan of a work item."""
+    kind = TrajectoryKind(item.kind)
+    composed = kind is TrajectoryKind.composed
+    own = kind is TrajectoryKind.policy and item.round > 0
+    return EpisodePlan(
+        id=item.id, run=item.run, round=item.round, environment=recipe.environment, engine=recipe.engine,
+        split=item.split, task_id=item.task_id, task_type=item.task_type, kind=kind, sample=item.sample,
+        policy_version=item.policy_version, seed=_seed(recipe, item), options=recipe.options,
+        temperature=_temperature(recipe, item), top_p=recipe.compose.top_p if composed else 1.0,
+        max_tokens=recipe.limits.max_tokens, max_steps=recipe.limits.max_steps,
+        max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
+        preamble=preamble, exploration=_exploration(recipe) if composed else None,
+    )  # fmt: skip
+
+
+def _seed(recipe: Recipe, item: WorkItem) -> int:
+    """Independent of the run's name, so that the same recipe and seed draw the same coins in another run."""
+    identity = f"{item.round}/{item.phase}/{item.task_id}/{item.kind}/{item.sample}"
+    return seed_of(recipe.seed, identity)
+
+
+def _temperature(recipe: Recipe, item: WorkItem) -> float:
+    """Composing explores; a single trial is greedy; further few-shot attempts need to differ."""
+    if item.kind == TrajectoryKind.composed:
+        return recipe.compose.temperature
+    if item.kind == TrajectoryKind.evaluation:
+        return recipe.evaluation.temperature
+    return recipe.round0.temperature if item.sample > 0 else 0.0
+
+
+def _exploration(recipe: Recipe) -> Exploration:
+    compose = recipe.compose
+    return Exploration(compose.p, compose.invalid_streak, compose.reasons, compose.avoid_policy_action)

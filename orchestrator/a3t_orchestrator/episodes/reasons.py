@@ -1,0 +1,39 @@
+"""Writing the reasons of a finished episode whose actions are known (demonstrations, imported logs)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from a3t_contracts.react import history_of
+from a3t_contracts.schemas import ReasonBy, ReasonQuery, Step, Trajectory
+
+from .gateway import Gateway
+
+__all__ = ["annotated_steps"]
+
+
+async def annotated_steps(trajectory: Trajectory, gateway: Gateway) -> list[Step]:
+    """The steps with a reason by ActRe for each action that has none.
+
+    The reasons are written in order: each is part of the history that the next one is written from.
+    """
+    episode = trajectory.model_copy(update={"steps": list(trajectory.steps)})
+    for index, step in enumerate(episode.steps):
+        if step.thought is None:
+            episode.steps[index] = await _explained(episode, index, gateway)
+    return episode.steps
+
+
+async def _explained(episode: Trajectory, index: int, gateway: Gateway) -> Step:
+    step = episode.steps[index]
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    reason = await gateway.reason(ReasonQuery(history=history_of(episode, index), action=step.action))
+    return step.model_copy(
+        update={
+            "thought": reason.reason or None,
+            "reason_by": ReasonBy.actre if reason.reason else ReasonBy.none,
+            "reason_annotator": f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator,
+            "seconds": step.seconds | {"actre": round(loop.time() - before, 4)},
+        }
+    )

@@ -1,0 +1,134 @@
+"""One episode, from its first observation to its reward."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+from a3t_contracts.errors import A3TError, DeadlineError, TooLargeError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.react import History, Turn
+from a3t_contracts.schemas import (
+    SessionCreate,
+    SessionInfo,
+    Step,
+    StepResult,
+    StopReason,
+    Trajectory,
+    TrajectoryKind,
+)  # fmt: skip
+
+from .actors import Actor, Choice, actor_for
+from .gateway import EpisodeLostError, Gateway
+from .plan import EpisodePlan
+
+__all__ = ["play", "play_with_restarts"]
+
+log = get_logger(__name__)
+
+
+async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
+    """`play`, from the start again where the session was lost, within `limits.episode_retries`."""
+    for restart in range(gateway.limits.episode_retries + 1):
+        try:
+            return await play(plan, gateway)
+        except EpisodeLostError as error:
+            log.info("episode.restarted", episode=plan.id, restart=restart + 1, error=str(error))
+            lost = error
+    raise lost
+
+
+async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
+    """Run an episode in a session of its own.
+
+    Raises:
+        EpisodeLostError: the env service lost the session.
+        A3TError: a service stayed away, or refused; the message names it.
+    """
+    request = SessionCreate(
+        environment=plan.environment, task_id=plan.task_id, engine=plan.engine, seed=plan.seed,
+        max_steps=plan.max_steps, options=plan.options,
+    )  # fmt: skip
+    session = await gateway.patient(lambda: gateway.env.create(request))
+    try:
+        return await _Episode(plan, gateway, session).run()
+    finally:
+        await _close(gateway, session.id)
+
+
+class _Episode:
+    """The state of a running episode."""
+
+    def __init__(self, plan: EpisodePlan, gateway: Gateway, session: SessionInfo) -> None:
+        self.plan = plan
+        self.gateway = gateway
+        self.session = session
+        self.actor: Actor = actor_for(plan, gateway, session.id)
+        self.history = History(environment=plan.environment, observation=session.observation, preamble=plan.preamble)
+        self.steps: list[Step] = []
+        self.last = session.observation
+        self.reward, self.success = session.reward, session.success
+        self.started = time.monotonic()
+
+    async def run(self) -> Trajectory:
+        stop = StopReason.done if self.session.done else None
+        while stop is None:
+            stop = await self._turn()
+        return self._finished(StopReason.success if self.success else stop)
+
+    async def _turn(self) -> StopReason | None:
+        """One step; why the episode ends, or None."""
+        if time.monotonic() - self.started > self.gateway.limits.episode_seconds:
+            limit = self.gateway.limits.episode_seconds
+            raise DeadlineError(f"The episode of task {self.plan.task_id} took more than {limit:.0f} s.")
+        try:
+            choice = await self.actor.choose(self.history)
+        except TooLargeError:
+            return StopReason.context
+        index, before = len(self.steps), time.perf_counter()
+        result = await self.gateway.step(self.session.id, choice.action, index)
+        choice.seconds["env"] = round(time.perf_counter() - before, 4)
+        self._record(index, choice, result)
+        if result.done:
+            cap = len(self.steps) >= self.session.max_steps and not result.success
+            return StopReason.max_steps if cap else StopReason.done
+        if len(self.steps) >= self.session.max_steps:
+            return StopReason.max_steps
+        most = self.plan.max_invalid
+        return StopReason.max_invalid if most and self.actor.invalid_streak >= most else None
+
+    def _record(self, index: int, choice: Choice, result: StepResult) -> None:
+        self.actor.observe(choice, result.valid)
+        self.steps.append(choice.step(index, self.last, result.valid))
+        self.history.turns.append(
+            Turn(
+                thought=choice.thought, action=choice.action, observation=result.observation,
+                completion=choice.completion, completion_ids=choice.completion_ids,
+            )
+        )  # fmt: skip
+        self.last, self.reward, self.success = result.observation, result.reward, result.success
+
+    def _finished(self, stop: StopReason) -> Trajectory:
+        plan = self.plan
+        return Trajectory(
+            id=plan.id, run=plan.run, round=plan.round, environment=plan.environment, engine=self.session.engine,
+            split=plan.split, task_id=plan.task_id, task_type=plan.task_type or self.session.task.type,
+            seed=plan.seed, kind=plan.kind, sample=plan.sample, policy_version=self._version(), preamble=plan.preamble,
+            steps=self.steps, final_observation=self.last, reward=self.reward, success=self.success,
+            stop_reason=stop, created_at=datetime.now(UTC), seconds=round(time.monotonic() - self.started, 4),
+        )  # fmt: skip
+
+    def _version(self) -> str | None:
+        """The version that every step of the policy came from."""
+        if self.plan.kind is TrajectoryKind.demonstration:
+            return None
+        versions = {s.policy_version for s in self.steps if s.policy_version is not None}
+        return versions.pop() if len(versions) == 1 else self.plan.policy_version
+
+
+async def _close(gateway: Gateway, session_id: str) -> None:
+    """Give the session back; the env service reaps what cannot be closed now."""
+    try:
+        await gateway.env.close(session_id)
+    except A3TError as error:
+        log.info("session.not_closed", session=session_id, error=str(error))

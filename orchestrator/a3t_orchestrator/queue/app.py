@@ -1,0 +1,67 @@
+"""The Celery app. JSON only, late acknowledgement, one task in hand, redelivery bounded by the work list."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from ..settings import OrchestratorSettings
+
+__all__ = ["QUEUES", "app", "configure", "queue_lengths", "redis_client"]
+
+QUEUES = ("rollout", "annotation", "training", "evaluation")
+
+app = Celery("a3t", include=["a3t_orchestrator.queue.tasks"])
+
+
+def configure(settings: OrchestratorSettings) -> Celery:
+    """Bind the app to the settings' Redis. The visibility timeout stands in the three places that know one:
+    the broker's and the result backend's transport options, and Celery's own setting."""
+    options: dict[str, Any] = {"visibility_timeout": settings.visibility_timeout}
+    app.conf.update(
+        broker_url=settings.redis_url,
+        result_backend=settings.redis_url,
+        broker_transport_options=options | {"socket_keepalive": True, "health_check_interval": 30},
+        result_backend_transport_options=options,
+        visibility_timeout=settings.visibility_timeout,
+        task_ignore_result=True,
+        task_serializer="json",
+        result_serializer="json",
+        event_serializer="json",
+        accept_content=["json"],
+        result_accept_content=["json"],
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=True,
+        task_queues=[Queue(name) for name in QUEUES],
+        task_default_queue="rollout",
+        task_create_missing_queues=False,
+        worker_prefetch_multiplier=1,
+        worker_soft_shutdown_timeout=30.0,
+        worker_enable_soft_shutdown_on_idle=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_publish_retry_policy={"max_retries": 5, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0},
+        enable_utc=True,
+    )
+    return app
+
+
+@cache
+def redis_client(url: str) -> Any:
+    """A plain Redis client of the queue's server."""
+    import redis
+
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
+
+
+def queue_lengths(url: str) -> dict[str, int]:
+    """Queue → tasks that no worker has taken yet. Raises redis.RedisError."""
+    client = redis_client(url)
+    return {name: int(client.llen(name)) for name in QUEUES}

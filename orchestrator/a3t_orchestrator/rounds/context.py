@@ -1,0 +1,76 @@
+"""What the driver of a run holds, and whom it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from celery import Celery
+
+from a3t_contracts.schemas import FineTuningJob
+
+from ..queue.app import configure
+from ..recipe import Recipe
+from ..settings import OrchestratorSettings
+from ..store import PhaseKey, Store
+
+__all__ = ["Listener", "PhaseState", "RunContext", "Silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseState:
+    """How far a phase is: items by state, and successes among the episodes that it made."""
+
+    key: PhaseKey
+    total: int
+    done: int
+    lost: int
+    successes: int
+    seconds: float
+
+
+class Listener(Protocol):
+    """Whoever shows a run's progress."""
+
+    def phase(self, state: PhaseState) -> None:
+        """A phase has begun, moved on or ended."""
+
+    def job(self, number: int, job: FineTuningJob) -> None:
+        """A fine-tuning job has moved on."""
+
+    def note(self, number: int, message: str, level: str = "info") -> None:
+        """Something worth telling."""
+
+
+class Silent:
+    """Shows nothing."""
+
+    def phase(self, state: PhaseState) -> None:
+        return
+
+    def job(self, number: int, job: FineTuningJob) -> None:
+        return
+
+    def note(self, number: int, message: str, level: str = "info") -> None:
+        return
+
+
+@dataclass(slots=True)
+class RunContext:
+    """A run and what drives it."""
+
+    store: Store
+    settings: OrchestratorSettings
+    run: str
+    recipe: Recipe
+    listener: Listener = field(default_factory=Silent)
+    poll_seconds: float = 0.25
+
+    @property
+    def celery(self) -> Celery:
+        """The queue."""
+        return configure(self.settings)
+
+    def key(self, number: int, phase: str) -> PhaseKey:
+        """A phase of this run."""
+        return PhaseKey(self.run, number, phase)

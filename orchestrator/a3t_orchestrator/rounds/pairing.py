@@ -1,0 +1,122 @@
+"""Which episodes enter a round's training set (paper §3). A pure function over what the database says of them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..recipe import Pairing
+
+__all__ = ["Candidate", "TrainingSet", "select_training_set"]
+
+_COLLECTED = ("demonstrate", "few_shot", "rollout", "compose")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An episode that was collected on a training task."""
+
+    id: str
+    round: int
+    phase: str
+    task_id: str
+    sample: int
+    success: bool
+    actions: str
+    """Equal for equal action sequences."""
+
+    @property
+    def own_trial(self) -> bool:
+        """The policy's own single rollout, without sampled actions."""
+        return self.phase == "rollout"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Ids of the successes and failures, in order of collection, and what was left out and why."""
+
+    successes: tuple[str, ...]
+    failures: tuple[str, ...]
+    dropped: dict[str, int]
+
+    @property
+    def members(self) -> list[tuple[str, bool]]:
+        """(id, success) of each."""
+        return [(i, True) for i in self.successes] + [(i, False) for i in self.failures]
+
+
+def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: int) -> TrainingSet:
+    """The accumulated training set.
+
+    Successes that were demonstrated, prompted or composed are kept, the policy's own where `own_successes` says so;
+    equal action sequences of a task enter once. The policy's own failure enters where its task has a success in
+    `scope`; composed failures never do.
+    """
+    ordered = sorted(
+        (c for c in candidates if c.phase in _COLLECTED),
+        key=lambda c: (c.round, _COLLECTED.index(c.phase), c.task_id, c.sample),
+    )
+    dropped: Counter[str] = Counter()
+    successes = _successes(ordered, rules, dropped)
+    failures = _failures(ordered, successes, rules, dropped)
+    failures = _bounded(failures, len(successes), rules.max_failure_share, seed, dropped)
+    return TrainingSet(tuple(c.id for c in successes), tuple(c.id for c in failures), dict(dropped))
+
+
+def _successes(ordered: Sequence[Candidate], rules: Pairing, dropped: Counter[str]) -> list[Candidate]:
+    kept: list[Candidate] = []
+    seen: set[tuple[str, str]] = set()
+    per_task: Counter[tuple[int, str]] = Counter()
+    for c in ordered:
+        if not c.success:
+            dropped["failed"] += not c.own_trial
+        elif c.own_trial and not rules.own_successes:
+            dropped["own_success"] += 1
+        elif (c.task_id, c.actions) in seen:
+            dropped["duplicate"] += 1
+        elif rules.max_successes_per_task and per_task[c.round, c.task_id] >= rules.max_successes_per_task:
+            dropped["over_max_successes_per_task"] += 1
+        else:
+            seen.add((c.task_id, c.actions))
+            per_task[c.round, c.task_id] += 1
+            kept.append(c)
+    return kept
+
+
+def _failures(
+    ordered: Sequence[Candidate], successes: Sequence[Candidate], rules: Pairing, dropped: Counter[str]
+) -> list[Candidate]:
+    if not rules.failures:
+        return []
+    tasks = {c.task_id for c in successes}
+    in_round = {(c.round, c.task_id) for c in ordered if c.success}
+    kept: list[Candidate] = []
+    seen: set[tuple[str, str]] = set()
+    for c in ordered:
+        if c.success or not c.own_trial:
+            continue
+        paired = c.task_id in tasks and (rules.scope == "accumulated" or (c.round, c.task_id) in in_round)
+        if not paired:
+            dropped["unpaired_failure"] += 1
+        elif (c.task_id, c.actions) in seen:
+            dropped["duplicate"] += 1
+        else:
+            seen.add((c.task_id, c.actions))
+            kept.append(c)
+    return kept
+
+
+def _bounded(
+    failures: list[Candidate], successes: int, share: float | None, seed: int, dropped: Counter[str]
+) -> list[Candidate]:
+    """At most `share` of the whole set are failures; which ones stay is drawn by the seed."""
+    if share is None:
+        return failures
+    most = int(successes * share / (1 - share))
+    if len(failures) <= most:
+        return failures
+    dropped["over_max_failure_share"] += len(failures) - most
+    stay = set(random.Random(seed).sample(range(len(failures)), most))
+    return [c for i, c in enumerate(failures) if i in stay]

@@ -1,0 +1,86 @@
+"""Beginning a run: its name, its tasks, the code it ran with."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from pathlib import Path
+
+from a3t_contracts.clients import EnvClient
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.schemas import Task
+
+from ..episodes import ServiceAddresses, patiently
+from ..recipe import Recipe
+from ..settings import OrchestratorSettings
+from ..store import Store, add_event, add_tasks, create_run, free_run_name
+
+__all__ = ["begin_run", "code_commit", "fetch_tasks"]
+
+
+async def begin_run(store: Store, settings: OrchestratorSettings, recipe: Recipe, name: str | None = None) -> str:
+    """Draw the tasks and store the run; its name.
+
+    Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there.
+    """
+    addresses = ServiceAddresses.of(settings)
+    async with EnvClient(addresses.env, addresses.token) as env:
+        await _check_environment(env, recipe)
+        training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks)
+        held_out = [await fetch_tasks(env, recipe, h.split, h.tasks) for h in recipe.data.held_out]
+    with store.session() as session:
+        name = name or free_run_name(session, recipe)
+        create_run(session, name, recipe, code_commit(), {})
+        add_tasks(session, name, "train", training)
+        for tasks in held_out:
+            add_tasks(session, name, "held_out", tasks)
+        add_event(session, name, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
+    return name
+
+
+async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None) -> list[Task]:
+    """`count` tasks of a split, drawn by the run's seed; all of them where it is None."""
+    tasks: list[Task] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = await env.tasks(recipe.environment, split=split, offset=offset)
+        tasks, offset = tasks + page.tasks, page.next_offset
+    types = recipe.data.types
+    tasks = [t for t in tasks if types is None or t.type in types]
+    if not tasks:
+        raise NotFoundError(
+            f"There are no {recipe.environment} tasks in the split {split!r}.",
+            hint=f"`a3t data generate {recipe.environment}` or `a3t data import` brings some.",
+        )
+    if count is not None and count > len(tasks):
+        raise InvalidInputError(
+            f"The recipe wants {count} tasks of the split {split!r}, which has {len(tasks)}.",
+            hint="Lower data.tasks or data.held_out, or generate more.",
+        )
+    random.Random(f"{recipe.seed}/{split}").shuffle(tasks)
+    return tasks[:count]
+
+
+def code_commit() -> str:
+    """The commit that runs: A3T_COMMIT, or what git says of this folder; empty where neither knows."""
+    named = os.environ.get("A3T_COMMIT")
+    if named:
+        return named[:64]
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+async def _check_environment(env: EnvClient, recipe: Recipe) -> None:
+    found = {info.name: info for info in await patiently(env.environments, recipe.limits.outage_seconds)}
+    if recipe.environment not in found:
+        raise NotFoundError(
+            f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",
+            hint=f"`a3t data generate {recipe.environment}` or `a3t data import` brings its data.",
+        )
+    engines = found[recipe.environment].engines
+    if recipe.engine is not None and recipe.engine not in engines:
+        raise InvalidInputError(f"engine: {recipe.environment} has no engine {recipe.engine!r}, but {engines}.")

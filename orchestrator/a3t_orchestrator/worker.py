@@ -1,0 +1,43 @@
+"""`python -m a3t_orchestrator.worker`: a Celery worker on all queues, or those of `--queues`.
+
+Threads, because its work is waiting for services: the tokens and the games are computed elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.logging import configure_logging
+
+from .queue.app import QUEUES, configure
+from .settings import OrchestratorSettings
+from .store import Store
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; what is in hand then goes back to the work list."""
+    parser = argparse.ArgumentParser(prog="a3t-worker", description="Run tasks of the queue.")
+    parser.add_argument("--queues", default=",".join(QUEUES), help="comma-separated; all by default")
+    queues = parser.parse_args(arguments).queues
+    unknown = sorted(set(queues.split(",")) - set(QUEUES))
+    if unknown:
+        raise SystemExit(f"There are no queues {', '.join(unknown)}; there are {', '.join(QUEUES)}.")
+    settings = OrchestratorSettings()
+    if not settings.redis_url:
+        raise SystemExit(str(InvalidInputError("A3T_REDIS_URL is not set.", hint="redis://host:port/0")))
+    configure_logging("worker", settings.log_level, settings.log_json)
+    Store(settings.database).require_current()
+    configure(settings).worker_main(
+        [
+            "worker", "--pool=threads", f"--concurrency={settings.worker_threads}", f"--queues={queues}",
+            "--without-gossip", "--without-mingle", f"--loglevel={settings.log_level}",
+        ]
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
