@@ -1,0 +1,69 @@
+"""The few-shot prompts."""
+
+from __future__ import annotations
+
+import pytest
+
+from a3t_actre.prompting import build_prompt
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import History, Turn
+from a3t_contracts.schemas import Environment, ReasonQuery
+from tests.actre.conftest import make_query
+
+OPEN = "\nReason for the action:"
+
+
+def long_query(turns: int, environment: Environment = "alfworld", words: int = 20) -> ReasonQuery:
+    history = History(
+        environment=environment,
+        observation="FIRST " + "look " * words,
+        turns=[Turn(thought=f"why {n}", action=f"go to shelf {n}", observation="x " * words) for n in range(turns)],
+    )
+    return ReasonQuery(history=history, action="LAST action")
+
+
+def test_the_history_stands_in_the_order_observation_action_reason() -> None:
+    query = make_query("open drawer 1", ("go to drawer 1", "You arrive at drawer 1. The drawer 1 is closed."))
+    query.history.turns[0].thought = "A drawer\nmay hold it."
+    prompt = build_prompt(query, "v1", 24_000)
+    asked = prompt[prompt.index("Now another episode") :]
+    order = ["Observation: You are in", "Action: go to drawer 1", "Reason for the action: A drawer may hold it.",
+             "Observation: You arrive at drawer 1.", "Action: open drawer 1" + OPEN]  # fmt: skip
+    places = [asked.index(part) for part in order]
+    assert places == sorted(places)
+    assert prompt.endswith("Action: open drawer 1" + OPEN)
+    assert "TextWorld" not in prompt
+
+
+def test_a_turn_without_a_reason_has_none_in_the_prompt() -> None:
+    prompt = build_prompt(make_query("look", ("go to shelf 1", "You arrive at shelf 1.")), "v1", 24_000)
+    asked = prompt[prompt.index("Now another episode") :]
+    assert asked.count("Reason for the action:") == 1
+
+
+@pytest.mark.parametrize("environment", ["alfworld", "webshop"])
+def test_long_histories_lose_their_oldest_turns_first(environment: Environment) -> None:
+    prompt = build_prompt(long_query(200, environment), "v1", 8000)
+    assert len(prompt) <= 8000
+    assert "earlier steps are left out" in prompt
+    assert "FIRST" in prompt
+    assert "go to shelf 199" in prompt
+    assert "go to shelf 3\n" not in prompt
+
+
+def test_huge_observations_are_clipped_in_the_middle() -> None:
+    prompt = build_prompt(long_query(1, words=50_000), "v1", 8000)
+    assert len(prompt) <= 8000
+    assert " […] " in prompt
+
+
+def test_an_unknown_version_is_one_clear_error() -> None:
+    with pytest.raises(InvalidInputError, match="no ActRe prompt 'v99' for alfworld"):
+        build_prompt(long_query(1), "v99", 8000)
+
+
+@pytest.mark.parametrize("environment", ["alfworld", "webshop"])
+def test_every_environment_has_a_worked_example_with_sparse_reasons(environment: Environment) -> None:
+    prompt = build_prompt(long_query(0, environment), "v1", 24_000)
+    example = prompt[: prompt.index("Now another episode")]
+    assert example.count("\nAction: ") > example.count("\nReason for the action: ") >= 3

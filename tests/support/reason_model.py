@@ -1,0 +1,61 @@
+"""A real model that writes one known sentence: Mistral architecture, the next token depends on the last one alone.
+
+Its weights are set by hand: embeddings are one-hot, attention and feed-forward add nothing, and the output layer
+maps each token to the one that follows it in the sentence. It begins after a colon, as prompts end with one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["SENTENCE", "make_reason_model"]
+
+SENTENCE = "I need to find a mug, so this shelf is worth checking."
+
+
+def make_reason_model(folder: Path, sentence: str = SENTENCE) -> Path:
+    """Write config, weights and tokenizer to `folder` and return it. No word of `sentence` may stand there twice."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.train_from_iterator(
+        [f": {sentence}"],
+        trainers.BpeTrainer(
+            vocab_size=512,
+            special_tokens=["<pad>", "<s>", "</s>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        ),
+    )
+    ids = tokenizer.encode(f": {sentence}").ids
+    if len(set(ids)) != len(ids):
+        raise ValueError("a token stands twice in the sentence")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        clean_up_tokenization_spaces=False,
+    )
+    width = len(fast)
+    model = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=width, hidden_size=width, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
+            head_dim=8, intermediate_size=8, max_position_embeddings=16384, sliding_window=None,
+            tie_word_embeddings=False, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+        )
+    )  # fmt: skip
+    with torch.no_grad():
+        layer = model.model.layers[0]
+        layer.self_attn.o_proj.weight.zero_()
+        layer.mlp.down_proj.weight.zero_()
+        model.model.embed_tokens.weight.copy_(torch.eye(width))
+        model.lm_head.weight.zero_()
+        for now, following in zip(ids, [*ids[1:], 2], strict=True):
+            model.lm_head.weight[following, now] = 1.0
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
