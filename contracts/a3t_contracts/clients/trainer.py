@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from ..schemas.adapter import AdapterManifest
+from ..schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult
 from ..schemas.job import FileObject, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from .base import ServiceClient
 
@@ -48,3 +48,28 @@ class TrainerClient(ServiceClient):
 
     async def adapter(self, version: str) -> AdapterManifest:
         return await self._call(AdapterManifest, "GET", f"/v1/adapters/{version}")
+
+    async def verify(self, version: str) -> AdapterManifest:
+        """Compare every file of a version with its manifest. Raises InvalidInputError for a corrupt one."""
+        return await self._call(AdapterManifest, "POST", f"/v1/adapters/{version}/verify", idempotent=True)
+
+    async def live(self) -> LivePointer:
+        """The version that is served by default."""
+        return await self._call(LivePointer, "GET", "/v1/registry/live")
+
+    async def promote(self, version: str) -> LivePointer:
+        """Make a version live."""
+        return await self._call(LivePointer, "POST", f"/v1/adapters/{version}/promote", idempotent=True)
+
+    async def rollback(self) -> LivePointer:
+        """Go back to the version that was live before. Not repeated by itself: each call goes one back."""
+        return await self._call(LivePointer, "POST", "/v1/registry/rollback", idempotent=False)
+
+    async def collect_garbage(self, keep: int = 3, dry_run: bool = False) -> GarbageReport:
+        """Remove old versions; see the service for what is always kept."""
+        params = {"keep": keep, "dry_run": str(dry_run).lower()}
+        return await self._call(GarbageReport, "POST", "/v1/registry/gc", params=params, idempotent=True)
+
+    async def push(self, version: str, request: AdapterPush) -> PushResult:
+        """Push a version to the Hugging Face Hub."""
+        return await self._call(PushResult, "POST", f"/v1/adapters/{version}/push", request, timeout=600.0)

@@ -9,7 +9,10 @@ from pydantic import Field
 
 from .base import Name, Schema
 
-__all__ = ["MANIFEST_NAME", "AdapterFile", "AdapterManifest", "version_name"]
+__all__ = [
+    "MANIFEST_NAME", "AdapterFile", "AdapterManifest", "AdapterPush", "GarbageReport", "LivePointer", "PushResult",
+    "version_name",
+]  # fmt: skip
 
 MANIFEST_NAME = "manifest.json"
 
@@ -41,3 +44,32 @@ class AdapterManifest(Schema):
 def version_name(run: str, round: int) -> str:
     """The adapter version of a run's round, e.g. `demo-r02`."""
     return f"{run}-r{round:02d}"
+
+
+class LivePointer(Schema):
+    """`live.json` of a registry: the version to serve by default."""
+
+    version: Name | None = Field(None, description="null: nothing was promoted yet")
+    history: list[Name] = Field(default_factory=list, description="What was live before, the last one last")
+    updated_at: datetime | None = None
+
+
+class GarbageReport(Schema):
+    """What a garbage collection removed, or would remove."""
+
+    removed: list[str] = Field(description="Versions, and leftovers of interrupted publications")
+    kept: list[str]
+    freed_bytes: int
+    dry_run: bool
+
+
+class AdapterPush(Schema):
+    """Push a version to the Hugging Face Hub."""
+
+    repository: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="<namespace>/<name>")
+    private: bool = True
+
+
+class PushResult(Schema):
+    version: Name
+    url: str
