@@ -1,0 +1,67 @@
+"""`/v1/adapters` and `/v1/registry`: adapter versions, and which of them is live."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult
+
+from ..registry import garbage, hub
+from ..registry import live as pointer
+from .deps import State
+
+router = APIRouter(prefix="/v1", tags=["adapters"])
+
+
+@router.get("/adapters")
+def list_adapters(state: State) -> list[AdapterManifest]:
+    """Manifests of the whole versions, oldest first."""
+    reader = RegistryReader(state.settings.registry_url)
+    return [reader.manifest(version) for version in reader.versions()]
+
+
+@router.get("/adapters/{version}")
+def get_adapter(version: str, state: State) -> AdapterManifest:
+    """The manifest of a version."""
+    return RegistryReader(state.settings.registry_url).manifest(version)
+
+
+@router.post("/adapters/{version}/verify")
+def verify(version: str, state: State) -> AdapterManifest:
+    """Compare every file with the manifest; 422 names the file that differs."""
+    cache = state.settings.trainer_home / "cache"
+    return RegistryReader(state.settings.registry_url, cache).fetch(version)[1]
+
+
+@router.post("/adapters/{version}/promote")
+def promote(version: str, state: State) -> LivePointer:
+    """Make a verified version live."""
+    return pointer.promote(state.settings.registry_url, version, state.settings.trainer_home / "cache")
+
+
+@router.post("/adapters/{version}/push")
+def push(version: str, body: AdapterPush, state: State) -> PushResult:
+    """Push a verified version to the Hugging Face Hub."""
+    url = hub.push(state.settings.registry_url, version, body.repository, private=body.private)
+    return PushResult(version=version, url=url)
+
+
+@router.get("/registry/live")
+def live(state: State) -> LivePointer:
+    """The version that is served by default, and what was before it."""
+    return pointer.live(state.settings.registry_url)
+
+
+@router.post("/registry/rollback")
+def rollback(state: State) -> LivePointer:
+    """Make the version live that was live before; 409 if there was none."""
+    return pointer.rollback(state.settings.registry_url, state.settings.trainer_home / "cache")
+
+
+@router.post("/registry/gc")
+def collect_garbage(state: State, keep: Annotated[int, Query(ge=1)] = 3, dry_run: bool = False) -> GarbageReport:
+    """Remove all but the newest `keep` versions of each run; live, earlier live and parent versions stay."""
+    return garbage.collect_garbage(state.settings.registry_url, keep, dry_run=dry_run)

@@ -1,0 +1,23 @@
+"""What the routers ask for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from a3t_contracts.errors import UnavailableError
+
+from ..state import TrainerState
+
+__all__ = ["State"]
+
+
+def _state(request: Request) -> TrainerState:
+    state: TrainerState | None = getattr(request.app.state, "trainer", None)
+    if state is None:
+        raise UnavailableError("The trainer is starting.")
+    return state
+
+
+State = Annotated[TrainerState, Depends(_state)]

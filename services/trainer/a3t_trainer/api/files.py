@@ -1,0 +1,31 @@
+"""`/v1/files`: training files, one Trajectory as JSON a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from a3t_contracts.schemas.job import FileObject
+
+from .deps import State
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+
+@router.post("")
+async def upload(request: Request, state: State, filename: str = "trajectories.jsonl") -> FileObject:
+    """Store the body. The same content is stored once; its id is its hash."""
+    return await state.files.add(request.stream(), filename)
+
+
+@router.get("")
+async def list_files(state: State) -> dict[str, Any]:
+    """All files, newest first."""
+    return {"object": "list", "data": state.files.list()}
+
+
+@router.get("/{file_id}")
+async def get_file(file_id: str, state: State) -> FileObject:
+    """What is known of a file."""
+    return state.files.get(file_id)

@@ -1,0 +1,79 @@
+"""`/v1/fine_tuning/jobs`: OpenAI-style fine-tuning jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from a3t_contracts.errors import ConflictError
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
+
+from ..jobs.store import JobStore
+from .deps import State
+
+router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"])
+
+
+@router.post("")
+async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
+    """Queue a job. One job a version: the same request again returns the job that exists, another one is a 409."""
+    state.files.get(body.training_file)
+    known = state.jobs.for_version(body.version)
+    if known is None and body.version in RegistryReader(state.settings.registry_url).versions():
+        raise ConflictError(
+            f"Adapter version {body.version!r} is in the registry already.",
+            hint="Versions are immutable; choose another name.",
+        )
+    return state.jobs.create(body)
+
+
+@router.get("")
+async def list_jobs(state: State, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> JobPage:
+    """Jobs, newest first."""
+    jobs = state.jobs.list()
+    return JobPage(data=jobs[:limit], has_more=len(jobs) > limit)
+
+
+@router.get("/{job_id}")
+async def get_job(job_id: str, state: State) -> FineTuningJob:
+    """A job with its progress."""
+    return state.jobs.get(job_id)
+
+
+@router.post("/{job_id}/cancel")
+async def cancel(job_id: str, state: State) -> FineTuningJob:
+    """Cancel a job; its process is ended and nothing is published. 409 for one that has ended otherwise."""
+    return await state.supervisor.cancel(job_id)
+
+
+@router.get("/{job_id}/events", response_model=JobEventPage)
+async def events(
+    job_id: str,
+    state: State,
+    after: Annotated[int, Query(ge=-1)] = -1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
+    stream: bool = False,
+) -> Response | JobEventPage:
+    """Events with `seq` above `after`; with `stream`, as server-sent events until the job has ended."""
+    page, more = state.jobs.events(job_id, after, limit)
+    if stream:
+        return StreamingResponse(_follow(state.jobs, job_id, after), media_type="text/event-stream")
+    return JobEventPage(data=page, has_more=more)
+
+
+async def _follow(jobs: JobStore, job_id: str, after: int) -> AsyncIterator[str]:
+    while True:
+        finished = jobs.finished(job_id)
+        page, more = jobs.events(job_id, after, 1000)
+        for event in page:
+            after = event.seq
+            yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
+        if finished and not more:
+            yield "data: [DONE]\n\n"
+            return
+        if not more:
+            await jobs.changed()

@@ -1,0 +1,42 @@
+"""The trainer service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from fastapi import FastAPI
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.service import create_service
+
+from .api import adapters, files, jobs
+from .settings import TrainerSettings
+from .state import TrainerState
+
+__all__ = ["create_app"]
+
+
+def create_app(settings: TrainerSettings) -> FastAPI:
+    """Files, fine-tuning jobs and the adapter registry over HTTP; jobs run in child processes."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.trainer = state = TrainerState.of(settings)
+        app.state.worker = worker = asyncio.create_task(state.supervisor.run())
+        yield
+        worker.cancel()
+        with suppress(asyncio.CancelledError):
+            await worker
+
+    async def ready() -> dict[str, Any]:
+        worker: asyncio.Task[None] | None = getattr(app.state, "worker", None)
+        if worker is None or worker.done():
+            raise UnavailableError("The trainer's job queue is not running.")
+        return {"queued": len(app.state.trainer.jobs.queued())}
+
+    routers = [files.router, jobs.router, adapters.router]
+    app = create_service("trainer", settings, routers, lifespan=lifespan, ready=ready)
+    return app

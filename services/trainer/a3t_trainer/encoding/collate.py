@@ -1,0 +1,103 @@
+"""From the units of a forward pass to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .plan import Unit
+from .sequences import TokenSequence
+
+__all__ = ["MicroBatch", "StepScale", "collate"]
+
+MicroBatch = dict[str, "Tensor | int"]
+"""Inputs of the model (`input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`) beside what the loss
+needs, each of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`,
+`coefficients` (the factor of log p in the objective), `parts`, `failure` and `sequence` (row of its trajectory)."""
+
+Normalisation = Literal["as_printed", "per_token", "per_trajectory"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepScale:
+    """Denominators of an optimiser step: M trajectories and T trained tokens, over all its forward passes.
+
+    Without a normalisation every coefficient is R(τ) · w_t."""
+
+    normalisation: Normalisation | None
+    trajectories: int
+    tokens: int
+
+    @classmethod
+    def of(cls, normalisation: Normalisation, step: Sequence[Unit]) -> StepScale:
+        sequences = [s for unit in step for s in unit]
+        return cls(normalisation, len(sequences), sum(s.trained for s in sequences))
+
+    def factor(self, sequence: TokenSequence) -> float:
+        """R(τ) over the denominator."""
+        match self.normalisation:
+            case "as_printed":
+                return sequence.reward / self.trajectories
+            case "per_token":
+                return sequence.reward / self.tokens
+            case "per_trajectory":
+                return sequence.reward / (self.trajectories * sequence.trained)
+            case None:
+                return sequence.reward
+
+
+def collate(units: Sequence[Unit], scale: StepScale, *, packing: bool, pad_id: int = 0) -> MicroBatch:
+    """The tensors of one forward pass: sequences joined in one row (packing), or one padded row each."""
+    sequences = [s for unit in units for s in unit]
+    width = max(map(len, sequences))
+    starts = np.cumsum([0, *map(len, sequences)]) if packing else np.arange(len(sequences) + 1) * width
+    inputs = _packed(sequences, starts) if packing else _padded(sequences, width, pad_id)
+    return inputs | _targets(sequences, starts, scale)
+
+
+def _packed(sequences: Sequence[TokenSequence], starts: np.ndarray) -> MicroBatch:
+    offsets = torch.from_numpy(starts.astype(np.int32))
+    longest = max(map(len, sequences))
+    return {
+        "input_ids": torch.from_numpy(np.concatenate([s.ids for s in sequences]))[None],
+        "position_ids": torch.from_numpy(np.concatenate([np.arange(len(s)) for s in sequences]))[None],
+        "cu_seq_lens_q": offsets,
+        "cu_seq_lens_k": offsets,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }
+
+
+def _padded(sequences: Sequence[TokenSequence], width: int, pad_id: int) -> MicroBatch:
+    ids = np.full((len(sequences), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(sequences), width), dtype=np.int64)
+    for row, sequence in enumerate(sequences):
+        ids[row, : len(sequence)] = sequence.ids
+        mask[row, : len(sequence)] = 1
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+
+
+def _targets(sequences: Sequence[TokenSequence], starts: np.ndarray, scale: StepScale) -> MicroBatch:
+    keep, targets, coefficients, parts, rows = [], [], [], [], []
+    for row, (sequence, start) in enumerate(zip(sequences, starts, strict=False)):
+        index = np.flatnonzero(sequence.weights)
+        keep.append(start + index - 1)
+        targets.append(sequence.ids[index])
+        coefficients.append(sequence.weights[index] * np.float32(scale.factor(sequence)))
+        parts.append(sequence.parts[index])
+        rows.append(np.full(len(index), row))
+    sequence_of = np.concatenate(rows)
+    failed = np.array([s.failure for s in sequences])
+    return {
+        "keep": torch.from_numpy(np.concatenate(keep)),
+        "targets": torch.from_numpy(np.concatenate(targets)),
+        "coefficients": torch.from_numpy(np.concatenate(coefficients)),
+        "parts": torch.from_numpy(np.concatenate(parts)),
+        "failure": torch.from_numpy(failed[sequence_of]),
+        "sequence": torch.from_numpy(sequence_of),
+    }

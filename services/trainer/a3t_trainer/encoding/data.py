@@ -1,0 +1,106 @@
+"""The training file: JSON Lines of trajectories, checked and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.schemas.trajectory import Trajectory, TrajectoryKind
+
+__all__ = ["TrainingData", "read_trajectories"]
+
+
+@dataclass(slots=True)
+class TrainingData:
+    """The trajectories of a file, and what a reader of the job should know about them."""
+
+    trajectories: list[Trajectory]
+    duplicates: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def counts(self) -> dict[str, Any]:
+        """Counts for the manifest and the model card."""
+        failures = sum(not t.success for t in self.trajectories)
+        total = len(self.trajectories)
+        return {
+            "trajectories": total,
+            "successes": total - failures,
+            "failures": failures,
+            "failure_share": round(failures / total, 6),
+            "unpaired_failures": len(unpaired_failures(self.trajectories)),
+            "duplicates": self.duplicates,
+            "tasks": len({(t.environment, t.task_id) for t in self.trajectories}),
+            "steps": sum(len(t.steps) for t in self.trajectories),
+            "kinds": dict(Counter(str(t.kind) for t in self.trajectories)),
+            "environments": dict(Counter(t.environment for t in self.trajectories)),
+            "rounds": dict(Counter(str(t.round) for t in self.trajectories)),
+        }
+
+
+def read_trajectories(path: Path) -> TrainingData:
+    """Read and check a training file.
+
+    The same trajectory twice counts once. Raises InvalidInputError, with the line, for a line that is no trajectory,
+    for one collected for evaluation, for two different trajectories with one id, and for a file without any.
+    """
+    data = TrainingData([])
+    seen: dict[str, Trajectory] = {}
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                _add(data, seen, number, line)
+    if not data.trajectories:
+        raise InvalidInputError("The training file holds no trajectory.", hint="One Trajectory as JSON a line.")
+    _warn(data)
+    return data
+
+
+def unpaired_failures(trajectories: list[Trajectory]) -> list[Trajectory]:
+    """Failures whose task has no success in the set; the method drops them (paper §3)."""
+    solved = {(t.environment, t.task_id) for t in trajectories if t.success}
+    return [t for t in trajectories if not t.success and (t.environment, t.task_id) not in solved]
+
+
+def _add(data: TrainingData, seen: dict[str, Trajectory], number: int, line: bytes) -> None:
+    trajectory = _parse(number, line)
+    known = seen.get(trajectory.id)
+    if known is None:
+        seen[trajectory.id] = trajectory
+        data.trajectories.append(trajectory)
+    elif known == trajectory:
+        data.duplicates += 1
+    else:
+        raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} is in the file already, but different.")
+
+
+def _parse(number: int, line: bytes) -> Trajectory:
+    try:
+        trajectory = Trajectory.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the line"
+        raise InvalidInputError(f"Line {number} is no trajectory: {where}: {first['msg']}.") from error
+    if trajectory.kind == TrajectoryKind.evaluation:
+        raise InvalidInputError(
+            f"Line {number}: trajectory {trajectory.id} was collected for evaluation; it must not be trained on.",
+            hint="Nothing is ever learnt from evaluation episodes; leave them out.",
+        )
+    if not trajectory.steps:
+        raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} has no steps.")
+    return trajectory
+
+
+def _warn(data: TrainingData) -> None:
+    unpaired = unpaired_failures(data.trajectories)
+    if unpaired:
+        ids = ", ".join(t.id for t in unpaired[:5])
+        data.warnings.append(
+            f"{len(unpaired)} failures have no success of the same task (the method drops those): {ids}"
+        )
+    if data.duplicates:
+        data.warnings.append(f"{data.duplicates} lines repeat a trajectory; each is trained once.")

@@ -1,0 +1,70 @@
+"""Where in a completion the thought ends and the action begins, in tokens."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import Segment
+
+__all__ = ["PartSplitter"]
+
+_ACTION_LINE = re.compile(r"^Action:", re.MULTILINE)
+
+
+class PartSplitter:
+    """Splits completions; remembers what it has seen, because turns repeat a lot.
+
+    Args:
+        tokenizer: the base model's tokenizer (of transformers).
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self._vocabulary = len(tokenizer)
+        self._seen: dict[tuple[str, tuple[int, ...]], int] = {}
+
+    def thought_tokens(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> int:
+        """How many of the completion's tokens belong to the thought.
+
+        A token that reaches over the border belongs to the action. Raises InvalidInputError where generated ids are
+        not those of the text: they come from another tokenizer.
+        """
+        key = (segment.text, ids)
+        if key not in self._seen:
+            if segment.ids is not None:
+                self._check(segment, ids, trajectory_id)
+            self._seen[key] = self._split(segment.text, ids)
+        return self._seen[key]
+
+    def _check(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> None:
+        inside = all(0 <= i < self._vocabulary for i in ids)
+        if not inside or self._decode(ids).strip() != segment.text.strip():
+            raise InvalidInputError(
+                f"Step {segment.turn} of trajectory {trajectory_id}: its completion_ids are not the tokens of its text "
+                "in the base model's tokenizer.",
+                hint="Train the base that generated them, or upload the trajectory without completion_ids.",
+            )
+
+    def _split(self, text: str, ids: tuple[int, ...]) -> int:
+        found = _ACTION_LINE.search(text)
+        if found is None:
+            return len(ids)
+        thought = text[: found.start()]
+        return self._prefix_tokens(thought, ids) if thought else 0
+
+    def _prefix_tokens(self, prefix: str, ids: tuple[int, ...]) -> int:
+        """The largest number of leading ids whose text lies within `prefix`, by bisection."""
+        low, high = 0, len(ids)
+        length = len(prefix.rstrip())
+        while low < high:
+            middle = (low + high + 1) // 2
+            if len(self._decode(ids[:middle]).rstrip()) <= length:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _decode(self, ids: tuple[int, ...]) -> str:
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))

@@ -1,0 +1,131 @@
+"""Which sequences make up each optimiser step, and how a step is cut into forward passes.
+
+The plan is a function of the data and the seed alone: the data position of a job is the number of its step, and a
+resumed job sees the same steps as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from a3t_contracts.schemas.job import Optimisation
+
+from .sequences import TokenSequence
+
+__all__ = ["StepPlan", "Unit", "build_units", "micro_batches", "pair_units"]
+
+Unit = tuple[TokenSequence, ...]
+"""What must stand in one forward pass: one sequence, or a (success, failure) pair for DPO."""
+
+
+def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
+    """One unit a sequence."""
+    return [(s,) for s in sequences]
+
+
+def pair_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
+    """Every (success, failure) pair of one task."""
+    failures: dict[str, list[TokenSequence]] = {}
+    for sequence in sequences:
+        if sequence.failure:
+            failures.setdefault(sequence.task, []).append(sequence)
+    return [(s, f) for s in sequences if not s.failure for f in failures.get(s.task, ())]
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """The steps of a whole job over `units`; step numbers count from 0 across epochs."""
+
+    units: Sequence[Unit]
+    per_step: int
+    seed: int
+    total_steps: int
+
+    @classmethod
+    def of(cls, units: Sequence[Unit], optimisation: Optimisation, seed: int) -> StepPlan:
+        """The plan for `epochs` passes, or `max_steps` steps where that is given."""
+        per_step = max(1, optimisation.trajectories_per_step // len(units[0]))
+        per_epoch = math.ceil(len(units) / per_step)
+        total = optimisation.max_steps or math.ceil(optimisation.epochs * per_epoch)
+        return cls(units, per_step, seed, total)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.units) / self.per_step)
+
+    def step(self, number: int) -> list[Unit]:
+        """The units of optimiser step `number`."""
+        epoch, position = divmod(number, self.steps_per_epoch)
+        order, start = self._order(epoch, position)
+        return [self.units[i] for i in order[start :: self.steps_per_epoch]]
+
+    def _order(self, epoch: int, position: int) -> tuple[list[int], int]:
+        """A shuffled epoch, failures first, and where the step at `position` starts to read it: with a stride of
+        `steps_per_epoch`, every step gets an equal share of the failures (± 1)."""
+        rng = random.Random(f"{self.seed}/{epoch}")
+        order = list(range(len(self.units)))
+        rng.shuffle(order)
+        starts = list(range(self.steps_per_epoch))
+        rng.shuffle(starts)
+        return sorted(order, key=lambda i: not self.units[i][0].failure), starts[position]
+
+
+def micro_batches(
+    step: Sequence[Unit], tokens_per_batch: int, *, packing: bool, multiple_of: int = 1
+) -> list[list[Unit]]:
+    """Cut a step into forward passes of at most `tokens_per_batch` tokens, padding included.
+
+    With packing, sequences are joined without padding; else they are sorted by length, so that rows of one pass are
+    about equally long. A unit longer than the limit gets a pass of its own. Where several processes share the step,
+    passes are split until their number is a multiple of `multiple_of`; only empty ones are added where that cannot be.
+    """
+    ordered = sorted(step, key=_longest, reverse=True)
+    batches = _pack(ordered, tokens_per_batch) if packing else _pad(ordered, tokens_per_batch)
+    while len(batches) % multiple_of:
+        longest = max(batches, key=len)
+        half = len(longest) // 2
+        if half == 0:
+            batches.append([])
+            continue
+        batches.append(longest[half:])
+        del longest[half:]
+    return batches
+
+
+def _pack(ordered: Sequence[Unit], limit: int) -> list[list[Unit]]:
+    """Worst fit by decreasing length into the fewest passes that can hold the tokens: evenly filled passes."""
+    count = max(1, math.ceil(sum(map(_tokens, ordered)) / limit))
+    batches: list[list[Unit]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for unit in ordered:
+        target = min(range(len(batches)), key=loads.__getitem__)
+        if loads[target] and loads[target] + _tokens(unit) > limit:
+            batches.append([])
+            loads.append(0)
+            target = len(batches) - 1
+        batches[target].append(unit)
+        loads[target] += _tokens(unit)
+    return [b for b in batches if b]
+
+
+def _pad(ordered: Sequence[Unit], limit: int) -> list[list[Unit]]:
+    batches: list[list[Unit]] = []
+    for unit in ordered:
+        if batches:
+            rows = sum(map(len, batches[-1])) + len(unit)
+            if rows * max(_longest(batches[-1][0]), _longest(unit)) <= limit:
+                batches[-1].append(unit)
+                continue
+        batches.append([unit])
+    return batches
+
+
+def _tokens(unit: Unit) -> int:
+    return sum(map(len, unit))
+
+
+def _longest(unit: Unit) -> int:
+    return max(map(len, unit))

@@ -1,0 +1,63 @@
+"""Which trajectories an objective trains on, and with which factor R(τ)."""
+
+from __future__ import annotations
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import labelled_preamble
+from a3t_contracts.schemas.job import Objective, ObjectiveName
+from a3t_contracts.schemas.trajectory import Trajectory
+
+__all__ = ["select"]
+
+
+def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[Trajectory, float]]:
+    """The trajectories with R(τ) ≠ 0, each with its factor (paper §4).
+
+    A factor of 0 adds nothing to the gradient, so such trajectories are left out altogether: R_f = 0 *is* supervised
+    fine-tuning on the successes, with the same batches and the same M. Raises InvalidInputError if none is left.
+
+    - contrastive: 1 for successes, R_f · failure_weight for failures
+    - sft: successes only
+    - raw_reward: the environment's reward; failures times failure_weight
+    - label_prefix: 1 for all, each behind a label that says how it ended
+    - dpo: successes and failures of tasks that have both; the sign comes from the pairs
+    """
+    chosen = [(t, _factor(t, objective)) for t in trajectories]
+    if objective.name == ObjectiveName.label_prefix:
+        chosen = [(_labelled(t), factor) for t, factor in chosen]
+    if objective.name == ObjectiveName.dpo:
+        chosen = _with_partner(chosen)
+    kept = [(t, factor) for t, factor in chosen if factor != 0.0]
+    if not kept:
+        raise InvalidInputError(
+            f"Nothing to train on: none of the {len(trajectories)} trajectories counts under {objective.name}.",
+            hint="sft needs successes; dpo needs a success and a failure of one task; raw_reward needs rewards.",
+        )
+    return kept
+
+
+def _factor(trajectory: Trajectory, objective: Objective) -> float:
+    success = trajectory.success
+    match objective.name:
+        case ObjectiveName.contrastive:
+            return 1.0 if success else objective.failure_reward * objective.failure_weight
+        case ObjectiveName.sft:
+            return 1.0 if success else 0.0
+        case ObjectiveName.raw_reward:
+            return trajectory.reward if success else trajectory.reward * objective.failure_weight
+        case ObjectiveName.label_prefix:
+            return 1.0 if success else objective.failure_weight
+        case ObjectiveName.dpo:
+            return 1.0
+
+
+def _labelled(trajectory: Trajectory) -> Trajectory:
+    preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)
+    return trajectory.model_copy(update={"preamble": preamble})
+
+
+def _with_partner(chosen: list[tuple[Trajectory, float]]) -> list[tuple[Trajectory, float]]:
+    tasks: dict[tuple[str, str], set[bool]] = {}
+    for trajectory, _ in chosen:
+        tasks.setdefault((trajectory.environment, trajectory.task_id), set()).add(trajectory.success)
+    return [(t, f) for t, f in chosen if len(tasks[t.environment, t.task_id]) == 2]

@@ -1,0 +1,116 @@
+"""Trajectories as token sequences with a weight for every token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import EncodedEpisode, Segment, encode_segments, render_trajectory
+from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas.trajectory import Trajectory
+
+from .parts import PartSplitter
+
+__all__ = ["Part", "TokenSequence", "encode_all", "encode_trajectory"]
+
+
+class Part(IntEnum):
+    """What a token belongs to."""
+
+    context = 0
+    observation = 1
+    thought = 2
+    action = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """One encoded trajectory τ. The arrays are equally long; token 0 is never predicted, so its weight is 0."""
+
+    id: str
+    task: str
+    ids: NDArray[np.int64]
+    parts: NDArray[np.int8]
+    weights: NDArray[np.float32]
+    """w_t ≥ 0 of every token: the objective's weight of its part."""
+    reward: float
+    """Factor R(τ) of the sequence, the objective's `failure_weight` included."""
+    failure: bool
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def trained(self) -> int:
+        """Number of tokens with a weight."""
+        return int(np.count_nonzero(self.weights))
+
+
+def encode_all(
+    tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
+) -> list[TokenSequence]:
+    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`."""
+    splitter = PartSplitter(tokenizer)
+    return [encode_trajectory(splitter, t, reward, objective, max_length) for t, reward in trajectories]
+
+
+def encode_trajectory(
+    splitter: PartSplitter, trajectory: Trajectory, reward: float, objective: Objective, max_length: int
+) -> TokenSequence:
+    """The sequence of one trajectory: generated ids as they are, rendered text where there are none.
+
+    Raises InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, for one
+    without a single weighted token, and for generated ids that the base's tokenizer does not decode to the stored text.
+    """
+    segments = render_trajectory(trajectory)
+    episode = encode_segments(splitter.tokenizer, segments)
+    if len(episode) > max_length:
+        raise InvalidInputError(
+            f"Trajectory {trajectory.id} has {len(episode)} tokens; the limit is {max_length}.",
+            hint="Raise optimisation.max_length, or leave the trajectory out.",
+        )
+    parts = _parts(splitter, trajectory.id, segments, episode)
+    weights = _weights(parts, objective, failure=not trajectory.success)
+    if not weights.any():
+        raise InvalidInputError(
+            f"Trajectory {trajectory.id} has no token to train on: every weight is 0.",
+            hint="Check observation_weight, thought_weight and action_weight, and that it has steps.",
+        )
+    ids = np.asarray(episode.ids, dtype=np.int64)
+    task = f"{trajectory.environment}/{trajectory.task_id}"
+    return TokenSequence(trajectory.id, task, ids, parts, weights, reward, not trajectory.success)
+
+
+def _parts(
+    splitter: PartSplitter, trajectory_id: str, segments: Sequence[Segment], episode: EncodedEpisode
+) -> NDArray[np.int8]:
+    """The `Part` of every token."""
+    parts = np.full(len(episode), Part.context, dtype=np.int8)
+    segment_of = np.asarray(episode.segment_of)
+    starts = np.searchsorted(segment_of, np.arange(len(segments)), side="left")
+    ends = np.searchsorted(segment_of, np.arange(len(segments)), side="right")
+    for segment, start, end in zip(segments, starts, ends, strict=True):
+        if segment.kind == "observation":
+            parts[start:end] = Part.observation
+        elif segment.kind == "completion":
+            split = splitter.thought_tokens(segment, tuple(episode.ids[start:end]), trajectory_id)
+            parts[start : start + split] = Part.thought
+            parts[start + split : end] = Part.action
+    return parts
+
+
+def _weights(parts: NDArray[np.int8], objective: Objective, *, failure: bool) -> NDArray[np.float32]:
+    by_part = np.zeros(len(Part), dtype=np.float32)
+    observed = objective.observation_weight
+    by_part[Part.observation] = 0.0 if failure and not objective.failure_observations else observed
+    by_part[Part.thought] = objective.thought_weight
+    by_part[Part.action] = objective.action_weight
+    weights = by_part[parts]
+    weights[0] = 0.0
+    return weights

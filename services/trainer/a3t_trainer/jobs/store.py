@@ -1,0 +1,152 @@
+"""The state of every job, in memory and on disk: `<root>/<id>/job.json` and `events.jsonl`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from a3t_contracts.errors import ConflictError, NotFoundError, Problem
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas.job import (
+    VALID_TRANSITIONS,
+    FineTuningJob,
+    FineTuningJobCreate,
+    JobEvent,
+    JobStatus,
+    Progress,
+)
+
+from ..bundle import write_atomically
+from .eventlog import EventLog
+from .identity import job_id
+
+__all__ = ["JobStore"]
+
+_LAST = (JobStatus.succeeded, JobStatus.failed, JobStatus.cancelled)
+log = get_logger(__name__)
+
+
+class JobStore:
+    """All jobs. Used from one event loop; every change of status is on disk before it is told.
+
+    A full disk must not take the service down: what cannot be written is logged and written with the next change.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True)
+        self._jobs: dict[str, FineTuningJob] = {}
+        self._events: dict[str, EventLog] = {}
+        self._changed = asyncio.Event()
+        for path in sorted(root.glob("*/job.json")):
+            job = FineTuningJob.model_validate_json(path.read_text())
+            self._jobs[job.id] = job
+        for job in self.list():
+            if job.status == JobStatus.running:
+                self.move(job.id, JobStatus.queued)
+                self.say(job.id, "The service was started again; the job goes on from its last checkpoint.", "warn")
+
+    def folder(self, job_id: str) -> Path:
+        return self.root / job_id
+
+    def create(self, request: FineTuningJobCreate) -> FineTuningJob:
+        """A new job, or the one that the same request made. One job a version: ConflictError for another request
+        while the version's job is open or has succeeded. After a failed or cancelled job it is a new attempt."""
+        known = self.for_version(request.version)
+        if known is not None and known.request == request:
+            return known
+        if known is not None:
+            raise ConflictError(
+                f"Adapter version {request.version!r} belongs to job {known.id}, which was asked for differently.",
+                hint="Versions are immutable; choose another name.",
+            )
+        attempt = sum(j.request.version == request.version for j in self._jobs.values())
+        job = FineTuningJob(
+            id=job_id(request, attempt), status=JobStatus.queued, created_at=int(time.time()), request=request
+        )
+        self.folder(job.id).mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
+        self._jobs[job.id] = job
+        self.say(job.id, f"Job for adapter version {request.version} is queued.")
+        return job
+
+    def for_version(self, version: str) -> FineTuningJob | None:
+        """The open or successful job of a version; failed and cancelled ones have no hold on it."""
+        given_up = (JobStatus.failed, JobStatus.cancelled)
+        return next((j for j in self._jobs.values() if j.request.version == version and j.status not in given_up), None)
+
+    def get(self, job_id: str) -> FineTuningJob:
+        """Raises NotFoundError."""
+        if job_id not in self._jobs:
+            raise NotFoundError(f"There is no fine-tuning job {job_id!r}.")
+        return self._jobs[job_id]
+
+    def list(self) -> list[FineTuningJob]:
+        """All jobs, newest first."""
+        return sorted(self._jobs.values(), key=lambda j: (-j.created_at, j.id))
+
+    def queued(self) -> list[FineTuningJob]:
+        """The queue, first come first served."""
+        waiting = [j for j in self._jobs.values() if j.status == JobStatus.queued]
+        return sorted(waiting, key=lambda j: (j.created_at, j.id))
+
+    def move(self, job_id: str, status: JobStatus, **changes: Any) -> FineTuningJob:
+        """Change a job's status. Raises ConflictError for a transition that there is not."""
+        job = self.get(job_id)
+        if status not in VALID_TRANSITIONS[job.status]:
+            raise ConflictError(f"Job {job_id} is {job.status}; it cannot become {status}.")
+        if status in _LAST:
+            changes["finished_at"] = int(time.time())
+        return self._replace(job.model_copy(update={"status": status, **changes}))
+
+    def progress(self, job_id: str, progress: Progress) -> None:
+        """Take note of a running job's progress; it reaches the disk with the next change of status."""
+        self._jobs[job_id] = self.get(job_id).model_copy(update={"progress": progress})
+        data = progress.model_dump(mode="json", exclude_none=True)
+        self._log(job_id).add(f"Step {progress.step}/{progress.total_steps}", "info", "metrics", data)
+        self._notify()
+
+    def say(
+        self, job_id: str, message: str, level: Literal["info", "warn", "error"] = "info", data: Any = None
+    ) -> None:
+        """Add an event."""
+        self._log(job_id).add(message, level, "message", data)
+        self._notify()
+
+    def fail(self, job_id: str, problem: Problem) -> None:
+        """End a job as failed with its reason."""
+        self.say(job_id, problem.detail, "error", problem.model_dump(exclude_none=True))
+        self.move(job_id, JobStatus.failed, error=problem.model_dump(exclude_none=True))
+
+    def events(self, job_id: str, after: int = -1, limit: int = 500) -> tuple[list[JobEvent], bool]:
+        """Events with `seq` above `after`, and whether there are more."""
+        self.get(job_id)
+        events = self._log(job_id).events[max(after, -1) + 1 :]
+        return events[:limit], len(events) > limit
+
+    def finished(self, job_id: str) -> bool:
+        return self.get(job_id).status in _LAST
+
+    async def changed(self) -> None:
+        """Wait until anything changes."""
+        await self._changed.wait()
+
+    def _log(self, job_id: str) -> EventLog:
+        if job_id not in self._events:
+            self._events[job_id] = EventLog(self.folder(job_id) / "events.jsonl", job_id)
+        return self._events[job_id]
+
+    def _replace(self, job: FineTuningJob) -> FineTuningJob:
+        self._jobs[job.id] = job
+        try:
+            write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
+        except OSError as error:
+            log.error("job.not_saved", job=job.id, status=str(job.status), error=str(error))
+        self._notify()
+        return job
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

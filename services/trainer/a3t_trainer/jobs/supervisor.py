@@ -1,0 +1,207 @@
+"""Runs queued jobs, one per slot, each in a child process; brings back those whose process died."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from a3t_contracts.errors import A3TError, ConflictError, Problem
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas.job import FineTuningJob, JobStatus, Progress
+
+from ..bundle import write_atomically
+from ..files import FileStore
+from ..registry.hub import push
+from ..registry.publish import published_by
+from ..settings import TrainerSettings
+from .process import Child, job_content
+from .store import JobStore
+
+__all__ = ["Supervisor", "devices"]
+
+log = get_logger(__name__)
+
+
+def devices(settings: TrainerSettings) -> list[str | None]:
+    """One entry a slot: the GPU (as in CUDA_VISIBLE_DEVICES) that its jobs see, or None for all there is."""
+    if settings.trainer_accelerate_config is not None:
+        return [None]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    found = sorted(p.name.removeprefix("nvidia") for p in Path("/dev").glob("nvidia[0-9]*"))
+    gpus = found if visible is None else [v for v in visible.split(",") if v]
+    count = settings.trainer_slots or len(gpus) or 1
+    return [gpus[i % len(gpus)] if gpus else None for i in range(count)]
+
+
+class Supervisor:
+    """The slots. `run` lives as long as the service."""
+
+    def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
+        self.store, self.files, self.settings = store, files, settings
+        self._running: dict[str, Child] = {}
+        self._taken: set[str] = set()
+        self._cancelled: set[str] = set()
+        self._crashes: dict[str, tuple[int, int]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; children are ended then, and their jobs stay open for the next start."""
+        async with asyncio.TaskGroup() as group:
+            for device in devices(self.settings):
+                group.create_task(self._slot(device))
+
+    async def cancel(self, job_id: str) -> FineTuningJob:
+        """Cancel a queued or running job. Raises ConflictError for one that has ended otherwise."""
+        job = self.store.get(job_id)
+        if job.status == JobStatus.cancelled:
+            return job
+        if self.store.finished(job_id):
+            raise ConflictError(f"Job {job_id} has {job.status} already; it cannot be cancelled.")
+        self._cancelled.add(job_id)
+        child = self._running.get(job_id)
+        if child is not None:
+            await child.stop()
+        if job_id not in self._taken:
+            self._end_cancelled(job_id)
+        while not self.store.finished(job_id):
+            await self.store.changed()
+        return self.store.get(job_id)
+
+    async def _slot(self, device: str | None) -> None:
+        spare = await self._spare(device)
+        try:
+            while True:
+                job = await self._next()
+                self._taken.add(job.id)
+                try:
+                    await self._attempt(job, spare, device)
+                finally:
+                    self._taken.discard(job.id)
+                spare = await self._spare(device)
+        finally:
+            if spare is not None:
+                await asyncio.shield(spare.stop())
+
+    async def _spare(self, device: str | None) -> Child | None:
+        """A child that imports torch while there is no job; not where accelerate starts the processes."""
+        if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
+            return None
+        return await Child.start(self.settings, device)
+
+    async def _next(self) -> FineTuningJob:
+        while True:
+            for job in self.store.queued():
+                if job.id not in self._taken:
+                    return job
+            await self.store.changed()
+
+    async def _attempt(self, job: FineTuningJob, spare: Child | None, device: str | None) -> None:
+        """One process for one job, and what comes of it."""
+        job = self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
+        self.store.say(job.id, f"Attempt {job.attempts} started.")
+        try:
+            child = await self._hand_over(job, spare, device)
+        except (A3TError, OSError) as error:
+            known = error if isinstance(error, A3TError) else A3TError(f"The job could not be started: {error}")
+            self.store.fail(job.id, known.problem())
+            return
+        self._running[job.id] = child
+        try:
+            if job.id in self._cancelled:
+                await child.stop()
+            outcome = await self._follow(job.id, child)
+        finally:
+            del self._running[job.id]
+            await asyncio.shield(child.stop())
+        await self._conclude(job.id, outcome, child.process.returncode or 0)
+
+    async def _hand_over(self, job: FineTuningJob, spare: Child | None, device: str | None) -> Child:
+        folder = self.store.folder(job.id) / "work"
+        folder.mkdir(exist_ok=True)
+        content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
+        if self.settings.trainer_accelerate_config is not None:
+            path = folder / "job.json"
+            write_atomically(path, json.dumps(content))
+            return await Child.start(self.settings, device, path)
+        child = spare if spare is not None and spare.alive else await Child.start(self.settings, device)
+        await child.give(content)
+        return child
+
+    async def _follow(self, job_id: str, child: Child) -> dict[str, Any]:
+        """Take note of a child's news; its last word, or {} if it died without one."""
+        outcome: dict[str, Any] = {}
+        async for line in child.lines():
+            if "event" in line:
+                event = line["event"]
+                self.store.say(job_id, event["message"], event["level"], event["data"])
+            elif "progress" in line:
+                self.store.progress(job_id, Progress.model_validate(line["progress"]))
+            else:
+                outcome = line
+        await child.process.wait()
+        return outcome
+
+    async def _conclude(self, job_id: str, outcome: dict[str, Any], returncode: int) -> None:
+        if "published" in outcome:
+            await self._succeed(job_id)
+        elif job_id in self._cancelled:
+            self._end_cancelled(job_id)
+        elif "failed" in outcome:
+            self.store.fail(job_id, Problem.model_validate(outcome["failed"]))
+        else:
+            self._bring_back(job_id, returncode)
+
+    async def _succeed(self, job_id: str) -> None:
+        version = self.store.get(job_id).request.version
+        self.store.say(job_id, f"Adapter version {version} is published.")
+        namespace = self.settings.trainer_hub_namespace
+        if namespace:
+            await self._push(job_id, version, namespace)
+        self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
+
+    async def _push(self, job_id: str, version: str, namespace: str) -> None:
+        private = self.settings.trainer_hub_private
+        try:
+            url = await asyncio.to_thread(
+                push, self.settings.registry_url, version, f"{namespace}/{version}", private=private
+            )
+            self.store.say(job_id, f"Pushed to {url}.")
+        except A3TError as error:
+            self.store.say(job_id, f"Not pushed to the Hub: {error}", "warn")
+
+    def _end_cancelled(self, job_id: str) -> None:
+        """A cancelled job has published nothing, or has succeeded a moment earlier."""
+        self._cancelled.discard(job_id)
+        version = self.store.get(job_id).request.version
+        with contextlib.suppress(ConflictError):
+            if published_by(self.settings.registry_url, version, job_id) is not None:
+                self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
+                return
+        self.store.say(job_id, "Cancelled.")
+        self.store.move(job_id, JobStatus.cancelled)
+
+    def _bring_back(self, job_id: str, returncode: int) -> None:
+        """Queue a job whose process died, unless it keeps dying at the same place."""
+        how = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
+        step = self._checkpoint_step(job_id)
+        before, crashes = self._crashes.get(job_id, (-1, 0))
+        crashes = crashes + 1 if step == before else 1
+        self._crashes[job_id] = (step, crashes)
+        if crashes >= self.settings.trainer_max_crashes:
+            detail = (
+                f"The training process died {crashes} times without getting further than step {max(step, 0)} ({how})."
+            )
+            self.store.fail(
+                job_id, A3TError(detail, hint="worker.log in the trainer's folder has its output.").problem()
+            )
+            return
+        self.store.say(job_id, f"The training process died ({how}); the job goes on from its last checkpoint.", "warn")
+        self.store.move(job_id, JobStatus.queued)
+
+    def _checkpoint_step(self, job_id: str) -> int:
+        bundles = (self.store.folder(job_id) / "work").glob("checkpoint-*")
+        return max((int(b.name.rpartition("-")[2]) for b in bundles), default=-1)

@@ -1,0 +1,1 @@
+"""Writing the adapter registry: publish, promote, roll back, collect garbage, push to the Hub."""

@@ -1,0 +1,69 @@
+"""Removing adapter versions that nobody needs any more."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterManifest, GarbageReport
+
+from .live import live
+from .publish import PARTIAL_PREFIX, local_root
+
+__all__ = ["collect_garbage"]
+
+_LEFTOVER_SECONDS = 3600.0
+
+
+def collect_garbage(registry: str, keep: int, *, dry_run: bool = False) -> GarbageReport:
+    """Remove all but the newest `keep` versions of each run, and leftovers of publications older than an hour.
+
+    Always kept: the live version and those it could be rolled back to, and the parents of what is kept. Raises
+    InvalidInputError for a remote registry, whose storage has rules of its own for that.
+    """
+    root = local_root(registry)
+    if root is None:
+        raise InvalidInputError(f"Garbage is collected in a local registry only, not in {registry}.")
+    reader = RegistryReader(registry)
+    manifests = {version: reader.manifest(version) for version in reader.versions()}
+    kept = _kept(manifests, registry, keep)
+    doomed = [root / version for version in manifests if version not in kept]
+    doomed += _leftovers(root, set(manifests)) if root.is_dir() else []
+    freed = sum(p.stat().st_size for folder in doomed for p in folder.rglob("*") if p.is_file())
+    if not dry_run:
+        for folder in doomed:
+            _remove(folder)
+    return GarbageReport(removed=[d.name for d in doomed], kept=sorted(kept), freed_bytes=freed, dry_run=dry_run)
+
+
+def _kept(manifests: dict[str, AdapterManifest], registry: str, keep: int) -> set[str]:
+    by_run: dict[str, list[str]] = defaultdict(list)
+    for version, manifest in manifests.items():  # oldest first
+        by_run[manifest.run].append(version)
+    kept = {version for versions in by_run.values() for version in versions[max(0, len(versions) - keep) :]}
+    pointer = live(registry)
+    kept |= {v for v in [pointer.version, *pointer.history] if v is not None and v in manifests}
+    for version in list(kept):
+        parent = manifests[version].parent
+        while parent in manifests and parent not in kept:
+            kept.add(parent)
+            parent = manifests[parent].parent
+    return kept
+
+
+def _leftovers(root: Path, versions: set[str]) -> list[Path]:
+    """Folders that are no versions and that nobody has touched for an hour."""
+    limit = time.time() - _LEFTOVER_SECONDS
+    folders = (p for p in root.iterdir() if p.is_dir() and p.name not in versions)
+    unfinished = (p for p in folders if p.name.startswith(PARTIAL_PREFIX) or not (p / MANIFEST_NAME).exists())
+    return [p for p in unfinished if p.stat().st_mtime < limit]
+
+
+def _remove(folder: Path) -> None:
+    """Take the manifest first: what is half removed is no version."""
+    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    shutil.rmtree(folder)

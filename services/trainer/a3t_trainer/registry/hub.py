@@ -1,0 +1,29 @@
+"""Pushing an adapter version to the Hugging Face Hub."""
+
+from __future__ import annotations
+
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError
+
+from a3t_contracts.errors import UpstreamError
+from a3t_contracts.registry import RegistryReader
+
+__all__ = ["push"]
+
+
+def push(registry: str, version: str, repository: str, *, private: bool = True, api: HfApi | None = None) -> str:
+    """Upload a verified version and return its address. HF_TOKEN is the credential.
+
+    Raises UpstreamError where the Hub refuses or cannot be reached, NotFoundError for an unknown version.
+    """
+    folder, _ = RegistryReader(registry).fetch(version)
+    client = api or HfApi()
+    try:
+        url = client.create_repo(repository, private=private, exist_ok=True)
+        client.upload_folder(folder_path=folder, repo_id=repository, commit_message=f"Adapter version {version}")
+    except (HfHubHTTPError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UpstreamError(
+            f"The Hugging Face Hub did not take {repository}: {reason}", hint="Check HF_TOKEN."
+        ) from error
+    return str(url)

@@ -1,0 +1,134 @@
+"""Publishing an adapter version: it is there as a whole, or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import fsspec
+
+from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.registry import RegistryReader, sha256_file
+from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterFile, AdapterManifest
+from a3t_contracts.schemas.job import FineTuningJobCreate
+
+from ..bundle import sync_files, sync_folder, write_atomically
+from .card import model_card
+
+__all__ = ["PARTIAL_PREFIX", "Draft", "local_root", "publish", "published_by"]
+
+PARTIAL_PREFIX = ".partial-"
+_WANTED = ("adapter_model.safetensors", "adapter_config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A trained adapter before it has a place; `save` writes weights and peft's config into a folder."""
+
+    request: FineTuningJobCreate
+    job_id: str
+    base_fingerprint: str
+    rank: int
+    target_modules: list[str]
+    save: Callable[[Path], Any]
+    data: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def local_root(url: str) -> Path | None:
+    """The folder of a local registry, None for a remote one."""
+    fs, root = fsspec.core.url_to_fs(url)
+    return Path(root) if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)) else None
+
+
+def published_by(registry: str, version: str, job_id: str) -> AdapterManifest | None:
+    """The version's manifest if this job published it, None if nobody did; ConflictError if another did."""
+    try:
+        manifest = RegistryReader(registry).manifest(version)
+    except NotFoundError:
+        return None
+    if manifest.job_id != job_id:
+        raise ConflictError(
+            f"Adapter version {version!r} was published already, by job {manifest.job_id}.",
+            hint="Versions are immutable; choose another name.",
+        )
+    return manifest
+
+
+def publish(registry: str, draft: Draft) -> AdapterManifest:
+    """Write the version: files, card, then the manifest with their hashes; then give the folder its name.
+
+    A local registry gets it by one rename; a remote one by uploads, the manifest last. Raises ConflictError where the
+    version exists, OSError where the disk is full; what was written so far is removed.
+    """
+    root = local_root(registry)
+    if root is not None:
+        root.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(prefix=f"{PARTIAL_PREFIX}{draft.request.version}-", dir=root))
+    try:
+        manifest = _write(partial, draft)
+        _upload(registry, partial, manifest) if root is None else _rename(root, partial, manifest)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def _write(folder: Path, draft: Draft) -> AdapterManifest:
+    folder.chmod(0o755)
+    draft.save(folder)
+    missing = [name for name in _WANTED if not (folder / name).is_file()]
+    if missing:
+        raise InvalidInputError(f"Saving adapter {draft.request.version!r} left no {missing[0]}.")
+    manifest = _manifest(draft)
+    (folder / "README.md").write_text(model_card(manifest, draft.request), encoding="utf-8")
+    sync_files(folder)
+    files = {p.name: AdapterFile(sha256=sha256_file(p), size=p.stat().st_size) for p in sorted(folder.iterdir())}
+    manifest = manifest.model_copy(update={"files": files})
+    write_atomically(folder / MANIFEST_NAME, manifest.model_dump_json(indent=2))
+    return manifest
+
+
+def _manifest(draft: Draft) -> AdapterManifest:
+    request = draft.request
+    return AdapterManifest(
+        version=request.version,
+        run=request.run,
+        round=request.round,
+        base_model=request.model,
+        base_fingerprint=draft.base_fingerprint,
+        parent=request.parent,
+        files={},
+        rank=draft.rank,
+        target_modules=draft.target_modules,
+        objective=request.objective.model_dump(mode="json"),
+        data=draft.data,
+        metrics=draft.metrics,
+        job_id=draft.job_id,
+        created_at=datetime.now(UTC),
+    )
+
+
+def _rename(root: Path, partial: Path, manifest: AdapterManifest) -> None:
+    target = root / manifest.version
+    if target.exists():
+        published_by(str(root), manifest.version, manifest.job_id or "")
+        shutil.rmtree(target)  # a folder without a manifest is no version
+    try:
+        partial.rename(target)
+    except OSError as error:
+        published_by(str(root), manifest.version, manifest.job_id or "")
+        raise error
+    sync_folder(root)
+
+
+def _upload(registry: str, partial: Path, manifest: AdapterManifest) -> None:
+    published_by(registry, manifest.version, manifest.job_id or "")
+    fs, root = fsspec.core.url_to_fs(registry)
+    fs.makedirs(f"{root}/{manifest.version}", exist_ok=True)
+    for name in [*manifest.files, MANIFEST_NAME]:
+        fs.put_file(str(partial / name), f"{root}/{manifest.version}/{name}")

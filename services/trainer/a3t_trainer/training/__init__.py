@@ -1,0 +1,1 @@
+"""The training itself, in the job's child process: model, objective, Trainer, checkpoints."""

@@ -1,0 +1,91 @@
+"""Attention for packed rows: every sequence attends to itself alone, and no T × T mask is ever made.
+
+Registered with transformers as `a3t_varlen`. On a GPU in half precision it is torch's variable-length flash kernel;
+elsewhere one causal call of scaled-dot-product attention for each sequence of the row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+__all__ = ["VARLEN", "attention_for"]
+
+VARLEN = "a3t_varlen"
+_FOREIGN = ("softcap", "s_aux", "position_bias")
+
+
+def attention_for(config: Any, *, packing: bool, max_length: int) -> str:
+    """The attention implementation to load a model with.
+
+    A model whose sliding window is shorter than the longest sequence keeps transformers' own implementation, which
+    knows windows and packed rows (by a block-diagonal mask).
+    """
+    window = getattr(config, "sliding_window", None)
+    if not packing or (window is not None and window < max_length):
+        return "sdpa"
+    return VARLEN
+
+
+def varlen_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    cu_seq_lens_q: Tensor | None = None,
+    max_length_q: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of one packed row.
+
+    Args:
+        query, key, value: [1, heads, T, head size]; keys and values may have fewer heads.
+        cu_seq_lens_q: int32 [sequences + 1], where each sequence starts, and T.
+        max_length_q: tokens of the longest.
+
+    Returns:
+        [1, T, heads, head size], and no attention weights.
+    """
+    if cu_seq_lens_q is None or max_length_q is None:
+        raise ValueError("packed attention needs cu_seq_lens_q and max_length_q")
+    foreign = [name for name in _FOREIGN if kwargs.get(name) is not None]
+    if foreign:
+        raise ValueError(f"packed attention does not know {foreign[0]}; train this model with packing off")
+    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16):
+        return _flash(query, key, value, cu_seq_lens_q, max_length_q, scaling), None
+    return _one_by_one(query, key, value, cu_seq_lens_q, dropout, scaling), None
+
+
+def _one_by_one(
+    query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, dropout: float, scaling: float | None
+) -> Tensor:
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    lengths = offsets.diff().tolist()
+    pieces = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    outputs = [
+        scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, scale=scaling) for q, k, v in pieces
+    ]
+    return torch.cat(outputs, dim=2).transpose(1, 2)
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: int, scaling: float | None) -> Tensor:
+    from torch.nn.attention.varlen import varlen_attn
+
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    output = varlen_attn(
+        q, k, v, offsets, offsets, longest, longest,
+        scale=scaling, window_size=(-1, 0), enable_gqa=q.shape[1] != k.shape[1],
+    )  # fmt: skip
+    return output[None]
+
+
+AttentionInterface.register(VARLEN, varlen_attention)

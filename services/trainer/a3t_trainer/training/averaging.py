@@ -1,0 +1,48 @@
+"""Checkpoint averaging over the training process (paper §5).
+
+What is averaged are the adapter's own tensors (LoRA A and B, DoRA magnitudes), each by its name, as one averages the
+checkpoints of any network. The mean of A and the mean of B do not multiply to the mean of the updates B·A, which in
+general has a higher rank than one adapter can hold; `averaging_gap` says how far apart the two are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+__all__ = ["average", "averaging_gap", "snapshot_path", "snapshot_steps"]
+
+
+def snapshot_steps(total_steps: int, count: int) -> list[int]:
+    """The steps after which a snapshot is taken: `count` of them, evenly spaced, the last step included."""
+    return sorted({-(-total_steps * i // count) for i in range(1, count + 1)}) if count else []
+
+
+def snapshot_path(folder: Path, step: int) -> Path:
+    return folder / f"snapshot-{step:07d}.safetensors"
+
+
+def average(paths: list[Path]) -> dict[str, Tensor]:
+    """The mean of each tensor over the snapshots, summed in float64."""
+    total: dict[str, Tensor] = {}
+    for path in paths:
+        for name, value in load_file(path).items():
+            total[name] = total[name] + value.double() if name in total else value.double()
+    return {name: (value / len(paths)).float() for name, value in total.items()}
+
+
+def averaging_gap(paths: list[Path]) -> float:
+    """‖mean(B·A) − mean(B)·mean(A)‖ / ‖mean(B·A)‖ (Frobenius, over all adapted layers)."""
+    mean, snapshots = average(paths), [load_file(path) for path in paths]
+    gap = size = 0.0
+    for name in mean:
+        if ".lora_A." not in name:
+            continue
+        partner = name.replace(".lora_A.", ".lora_B.")
+        product = torch.stack([s[partner].double() @ s[name].double() for s in snapshots]).mean(0)
+        gap += float((product - mean[partner].double() @ mean[name].double()).square().sum())
+        size += float(product.square().sum())
+    return (gap / size) ** 0.5 if size else 0.0

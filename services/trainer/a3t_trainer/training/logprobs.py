@@ -1,0 +1,63 @@
+"""Log-probabilities of chosen tokens only: logits are made where a token has a weight, and piece by piece."""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from a3t_contracts.errors import InvalidInputError
+
+__all__ = ["install_logprobs", "token_logprobs"]
+
+_LOGITS_AT_ONCE = 1 << 23
+_SCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+
+
+def install_logprobs(model: nn.Module) -> None:
+    """Make a causal LM's forward return log-probabilities, shape [n], for arguments `keep` and `targets`.
+
+    Replacing forward, and not reaching around it, keeps whatever wraps the model (peft, DDP, FSDP) in play. Without
+    `targets`, forward is as it was. Raises InvalidInputError for a model that changes its logits after the head.
+    """
+    scaled = [n for n in _SCALED if getattr(model.config, n, None) not in (None, 1.0)]
+    if scaled:
+        raise InvalidInputError(
+            f"{type(model).__name__} changes its logits ({scaled[0]}), which the trainer does not know.",
+            hint="Choose a base without it, such as Mistral, Llama or Qwen.",
+        )
+    original = model.forward
+
+    def forward(self: Any, *args: Any, targets: Tensor | None = None, keep: Tensor | None = None, **kwargs: Any) -> Any:
+        if targets is None or keep is None:
+            return original(*args, **kwargs)
+        known = {k: v for k, v in kwargs.items() if v is not None}
+        hidden = self.base_model(*args, use_cache=False, **known).last_hidden_state
+        return token_logprobs(self.get_output_embeddings(), hidden.flatten(0, 1)[keep], targets)
+
+    model.forward = MethodType(forward, model)
+
+
+def token_logprobs(head: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+    """log p of each target, shape [n], from hidden states [n, width].
+
+    Large vocabularies are worked through in pieces whose logits are made again in the backward pass, so that memory
+    is a piece's and not n × vocabulary.
+    """
+    vocabulary = head.out_features if isinstance(head, nn.Linear) else int(head.weight.shape[0])
+    rows = max(1, _LOGITS_AT_ONCE // vocabulary)
+    if len(targets) <= rows:
+        return _logprobs(head, hidden, targets)
+    pieces = [
+        checkpoint(_logprobs, head, h, t, use_reentrant=False)
+        for h, t in zip(hidden.split(rows), targets.split(rows), strict=True)
+    ]
+    return torch.cat(pieces)
+
+
+def _logprobs(head: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+    return -cross_entropy(head(hidden).float(), targets, reduction="none")

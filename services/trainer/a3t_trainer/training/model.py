@@ -1,0 +1,130 @@
+"""The base model, its tokenizer, and the LoRA adapter that is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from a3t_contracts.base_model import resolve_base_model
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.registry import base_fingerprint
+from a3t_contracts.schemas.adapter import AdapterManifest
+from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
+
+from .attention import attention_for
+from .logprobs import install_logprobs
+
+__all__ = ["check_parent", "load_base", "load_tokenizer", "with_adapter"]
+
+
+def load_tokenizer(model: str) -> Any:
+    """The base's tokenizer. Raises NotFoundError for a base that cannot be found."""
+    try:
+        return AutoTokenizer.from_pretrained(resolve_base_model(model))
+    except (OSError, ValueError) as error:
+        raise _unknown_base(model, error) from error
+
+
+def load_base(request: FineTuningJobCreate) -> Any:
+    """The base model with frozen weights, in the precision and with the attention that the job asks for.
+
+    Raises NotFoundError for a base that cannot be found or is no causal language model, InvalidInputError where
+    bitsandbytes is missing.
+    """
+    folder, optimisation = resolve_base_model(request.model), request.optimisation
+    try:
+        config = AutoConfig.from_pretrained(folder)
+        limit = getattr(config, "max_position_embeddings", None)
+        attention = attention_for(
+            config, packing=optimisation.packing, max_length=min(optimisation.max_length, limit or 2**31)
+        )
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, attn_implementation=attention, **_precision(request.lora)
+        )
+    except (OSError, ValueError) as error:
+        raise _unknown_base(request.model, error) from error
+    model.config.use_cache = False
+    if request.lora.quantisation == "nf4":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    model.requires_grad_(False)
+    install_logprobs(model)
+    if optimisation.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    return model
+
+
+def with_adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> PeftModel:
+    """The base with a fresh adapter (seeded), or with the parent's to go on from."""
+    if parent is not None:
+        return PeftModel.from_pretrained(model, str(parent), is_trainable=True)
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
+        use_dora=lora.use_dora,
+        use_rslora=lora.use_rslora,
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"LoRA cannot be put on this base: {error}", hint="Check lora.target_modules against the base's layers."
+        ) from error
+
+
+def check_parent(request: FineTuningJobCreate, manifest: AdapterManifest, config: dict[str, Any]) -> None:
+    """Raise InvalidInputError where a parent adapter does not fit the job.
+
+    Args:
+        manifest: the parent's manifest.
+        config: the parent's adapter_config.json.
+    """
+    lora = request.lora
+    if manifest.base_fingerprint != base_fingerprint(resolve_base_model(request.model)):
+        raise InvalidInputError(
+            f"Parent {manifest.version!r} was trained on another base ({manifest.base_model}) than {request.model}.",
+            hint="Continue on the parent's base, or restart without a parent.",
+        )
+    wanted = {"r": lora.rank, "lora_alpha": lora.alpha, "use_dora": lora.use_dora, "use_rslora": lora.use_rslora}
+    for name, value in wanted.items():
+        if config.get(name, False if isinstance(value, bool) else None) != value:
+            raise InvalidInputError(
+                f"Parent {manifest.version!r} has {name} {config.get(name)}, the job asks for {value}.",
+                hint="Give the job the parent's LoRA settings, or restart without a parent.",
+            )
+    targets = lora.target_modules
+    if targets != "all-linear" and set(targets) != set(manifest.target_modules):
+        raise InvalidInputError(
+            f"Parent {manifest.version!r} adapts {sorted(manifest.target_modules)}, the job {sorted(targets)}.",
+            hint="Give the job the parent's target_modules, or restart without a parent.",
+        )
+
+
+def _precision(lora: LoraSettings) -> dict[str, Any]:
+    dtype = torch.bfloat16 if lora.dtype == "bfloat16" else torch.float32
+    if lora.quantisation == "none":
+        return {"dtype": dtype}
+    cuda = torch.cuda.is_available()
+    quantisation = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=lora.double_quantisation,
+        bnb_4bit_compute_dtype=torch.bfloat16 if cuda else dtype,
+    )
+    return {"quantization_config": quantisation, "dtype": dtype, "device_map": {"": 0 if cuda else "cpu"}}
+
+
+def _unknown_base(model: str, error: Exception) -> NotFoundError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return NotFoundError(
+        f"The base model {model!r} cannot be loaded: {reason}",
+        hint="Name a folder or hub id of a causal language model.",
+    )

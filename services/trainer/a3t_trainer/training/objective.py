@@ -1,0 +1,39 @@
+"""The objectives as losses over token log-probabilities (paper §4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+__all__ = ["dpo_loss", "sequence_logprobs", "weighted_loss"]
+
+
+def weighted_loss(logprobs: Tensor, coefficients: Tensor, failure: Tensor, failure_nll_cap: float | None) -> Tensor:
+    """−Σ c_t log p_t: eq. (1) and its relatives, every factor of which is in the coefficients.
+
+    Args:
+        logprobs: log p of each trained token, [n].
+        coefficients: R(τ) · w_t over the step's denominator, [n]; a step's passes add up to the step's loss.
+        failure: whether the token is a failure's, [n].
+        failure_nll_cap: failures' tokens whose nll (nats) is above it neither count nor give a gradient.
+    """
+    if failure_nll_cap is not None:
+        spent = failure & (-logprobs.detach() > failure_nll_cap)
+        coefficients = coefficients.masked_fill(spent, 0.0)
+    return -(coefficients * logprobs).sum()
+
+
+def sequence_logprobs(logprobs: Tensor, weights: Tensor, sequence: Tensor, count: int) -> Tensor:
+    """Σ_t w_t log p_t of each of `count` sequences, [count]."""
+    return torch.zeros(count, dtype=logprobs.dtype, device=logprobs.device).index_add(0, sequence, weights * logprobs)
+
+
+def dpo_loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
+    """Σ over pairs of −log σ(β[(log π − log π_ref)(success) − (log π − log π_ref)(failure)]), Rafailov et al. 2023.
+
+    Args:
+        policy, reference: log-probabilities of sequences, [2 · pairs], a success and its failure in turn.
+    """
+    margin = policy - reference
+    return -logsigmoid(beta * (margin[0::2] - margin[1::2])).sum()

@@ -1,0 +1,197 @@
+"""A fine-tuning job from its training file to its published adapter version."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainingArguments
+
+from a3t_contracts.base_model import resolve_base_model
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.registry import RegistryReader, base_fingerprint
+from a3t_contracts.schemas.adapter import AdapterManifest
+from a3t_contracts.schemas.job import FineTuningJobCreate, ObjectiveName
+
+from ..encoding.data import TrainingData, read_trajectories
+from ..encoding.plan import StepPlan, build_units, pair_units
+from ..encoding.selection import select
+from ..encoding.sequences import TokenSequence, encode_all
+from ..registry.publish import Draft, publish, published_by
+from .averaging import average, averaging_gap, snapshot_path, snapshot_steps
+from .checkpoint import latest_checkpoint, load_trainable, trainable_tensors
+from .model import check_parent, load_base, load_tokenizer, with_adapter
+from .reference import reference_logprobs
+from .reporting import Reporter
+from .trainer import StepDataset, TrajectoryTrainer
+
+__all__ = ["JobSpec", "run_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a child process needs to know of its job."""
+
+    id: str
+    request: FineTuningJobCreate
+    training_file: Path
+    folder: Path
+    """Where checkpoints, snapshots and TensorBoard logs go."""
+    registry: str
+    trackers: tuple[str, ...] = ()
+    """Beside TensorBoard: wandb, mlflow."""
+
+
+def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
+    """Train and publish; go on from the last checkpoint bundle where there is one.
+
+    Raises the A3TError that says why a job cannot be done. Doing a published job again returns its manifest.
+    """
+    done = published_by(spec.registry, spec.request.version, spec.id)
+    if done is not None:
+        return done
+    request = spec.request
+    if request.optimisation.threads:
+        torch.set_num_threads(request.optimisation.threads)
+    spec.folder.mkdir(parents=True, exist_ok=True)
+    data = read_trajectories(spec.training_file)
+    for warning in data.warnings:
+        reporter.message(warning, "warn")
+    sequences = _encode(request, data)
+    plan = _plan(request, sequences)
+    model = _model(spec)
+    trainer = _trainer(spec, model, plan, reporter)
+    _announce(reporter, sequences, plan, data)
+    _train(trainer, spec, reporter)
+    metrics = _finish(trainer, spec, reporter)
+    if trainer.is_world_process_zero():
+        return publish(spec.registry, _draft(spec, model, data, sequences, metrics))
+    raise SystemExit(0)
+
+
+def _encode(request: FineTuningJobCreate, data: TrainingData) -> list[TokenSequence]:
+    chosen = select(data.trajectories, request.objective)
+    tokenizer = load_tokenizer(request.model)
+    return encode_all(tokenizer, chosen, request.objective, request.optimisation.max_length)
+
+
+def _plan(request: FineTuningJobCreate, sequences: list[TokenSequence]) -> StepPlan:
+    paired = request.objective.name == ObjectiveName.dpo
+    units = pair_units(sequences) if paired else build_units(sequences)
+    return StepPlan.of(units, request.optimisation, request.seed)
+
+
+def _model(spec: JobSpec) -> Any:
+    request, parent = spec.request, None
+    if request.parent is not None:
+        reader = RegistryReader(spec.registry, spec.folder / "parent")
+        parent, manifest = reader.fetch(request.parent)
+        check_parent(request, manifest, json.loads((parent / "adapter_config.json").read_text()))
+    return with_adapter(load_base(request), request.lora, parent, request.seed)
+
+
+def _trainer(spec: JobSpec, model: Any, plan: StepPlan, reporter: Reporter) -> TrajectoryTrainer:
+    request = spec.request
+    reference = None
+    if request.objective.name == ObjectiveName.dpo:
+        reference = reference_logprobs(model, plan.units, request.optimisation, spec.folder / "reference.json")
+    dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference)
+    args = _arguments(spec, plan.total_steps)
+    average_count = request.optimisation.average_checkpoints
+    return TrajectoryTrainer(model, args, dataset, request.objective, reporter, average=average_count)
+
+
+def _arguments(spec: JobSpec, total_steps: int) -> TrainingArguments:
+    request, optimisation = spec.request, spec.request.optimisation
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(spec.folder / "tensorboard")
+    cuda = torch.cuda.is_available()
+    half = cuda and (request.lora.dtype == "bfloat16" or request.lora.quantisation == "nf4")
+    return TrainingArguments(
+        output_dir=str(spec.folder),
+        run_name=request.version,
+        max_steps=total_steps,
+        per_device_train_batch_size=1,
+        learning_rate=optimisation.learning_rate,
+        lr_scheduler_type=optimisation.schedule,
+        warmup_steps=math.ceil(optimisation.warmup_ratio * total_steps),
+        weight_decay=optimisation.weight_decay,
+        max_grad_norm=optimisation.max_grad_norm,
+        optim=_optimizer(optimisation.optimizer),
+        logging_steps=max(1, total_steps // 200),
+        logging_nan_inf_filter=False,
+        save_steps=optimisation.save_steps,
+        save_strategy="steps",
+        seed=request.seed,
+        bf16=half,
+        use_cpu=not cuda,
+        dataloader_pin_memory=cuda,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to=["tensorboard", *spec.trackers],
+    )
+
+
+def _optimizer(name: str) -> str:
+    """Paging needs a GPU; without one the same AdamW runs unpaged."""
+    return "adamw_torch" if name == "paged_adamw_32bit" and not torch.cuda.is_available() else name
+
+
+def _announce(reporter: Reporter, sequences: list[TokenSequence], plan: StepPlan, data: TrainingData) -> None:
+    tokens = sum(map(len, sequences))
+    failures = sum(s.failure for s in sequences)
+    reporter.message(
+        f"Training on {len(sequences)} trajectories ({failures} failures, {failures / len(sequences):.1%}), "
+        f"{tokens} tokens, {plan.total_steps} steps.",
+        **data.counts(), tokens=tokens, total_steps=plan.total_steps, trajectories_per_step=plan.per_step,
+    )  # fmt: skip
+
+
+def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> None:
+    bundle = latest_checkpoint(spec.folder)
+    if bundle is not None:
+        reporter.message(f"Going on from {bundle.name}.", step=int(bundle.name.rpartition("-")[2]))
+    trainer.train_from(bundle)
+
+
+def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> dict[str, float]:
+    """Average the snapshots where asked for; the metrics of the last reading."""
+    metrics = dict(trainer.final_metrics)
+    steps = snapshot_steps(trainer.meter.total_steps, spec.request.optimisation.average_checkpoints)
+    if steps:
+        paths = [snapshot_path(spec.folder, step) for step in steps]
+        load_trainable(average(paths), trainer.model)
+        metrics["averaging_gap"] = averaging_gap(paths)
+        reporter.message(f"Averaged the checkpoints of steps {steps}.", gap=metrics["averaging_gap"])
+    broken = [n for n, p in trainable_tensors(trainer.model).items() if not torch.isfinite(p).all()]
+    if broken:
+        raise InvalidInputError(f"The trained adapter is not finite: {broken[0]}.", hint="Lower the learning rate.")
+    return metrics
+
+
+def _draft(
+    spec: JobSpec, model: Any, data: TrainingData, sequences: list[TokenSequence], metrics: dict[str, float]
+) -> Draft:
+    request, failures = spec.request, sum(s.failure for s in sequences)
+    config = model.peft_config["default"]
+    counts = data.counts() | {
+        "trained_trajectories": len(sequences),
+        "trained_failures": failures,
+        "trained_failure_share": round(failures / len(sequences), 6),
+        "tokens": sum(map(len, sequences)),
+        "trained_tokens": sum(s.trained for s in sequences),
+    }
+    return Draft(
+        request=request,
+        job_id=spec.id,
+        base_fingerprint=base_fingerprint(resolve_base_model(request.model)),
+        rank=config.r,
+        target_modules=sorted(config.target_modules),
+        data=counts,
+        metrics=metrics,
+        save=lambda folder: model.save_pretrained(str(folder), save_embedding_layers=False),
+    )

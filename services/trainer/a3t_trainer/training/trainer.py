@@ -1,0 +1,226 @@
+"""transformers' Trainer with A³T's objectives, batches and checkpoint bundles."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.schemas.job import Objective, Optimisation, Progress
+
+from ..encoding.collate import MicroBatch, StepScale, collate
+from ..encoding.plan import StepPlan, Unit, micro_batches
+from . import checkpoint
+from .averaging import snapshot_path, snapshot_steps
+from .meter import Meter
+from .objective import dpo_loss, sequence_logprobs, weighted_loss
+from .reporting import Reporter
+
+__all__ = ["StepDataset", "TrajectoryTrainer"]
+
+_REPORT_SECONDS = 1.0
+
+
+class StepDataset(Dataset[list[MicroBatch]]):
+    """Item i is optimiser step i of the whole job, cut into the forward passes of one process.
+
+    Args:
+        reference: for DPO, log π_ref of every sequence by its id.
+    """
+
+    def __init__(
+        self,
+        plan: StepPlan,
+        objective: Objective,
+        optimisation: Optimisation,
+        pad_id: int,
+        reference: dict[str, float] | None = None,
+    ) -> None:
+        self.plan, self.pad_id, self.reference = plan, pad_id, reference
+        self.packing, self.tokens = optimisation.packing, optimisation.tokens_per_batch
+        self.normalisation = objective.normalisation
+        self.rank, self.processes = 0, 1
+
+    def __len__(self) -> int:
+        return self.plan.total_steps
+
+    def __getitem__(self, number: int) -> list[MicroBatch]:
+        units = self.plan.step(number)
+        scale = StepScale(None, 1, 1) if self.reference else StepScale.of(self.normalisation, units)
+        batches = micro_batches(units, self.tokens, packing=self.packing, multiple_of=self.processes)
+        return [self._collate(b, units, scale) for b in batches[self.rank :: self.processes]]
+
+    def _collate(self, batch: list[Unit], units: list[Unit], scale: StepScale) -> MicroBatch:
+        """A pass; where there is none for this process, one that counts for nothing."""
+        chosen = batch or units[:1]
+        micro = collate(chosen, scale, packing=self.packing, pad_id=self.pad_id)
+        if self.reference is not None:
+            micro["reference"] = torch.tensor([self.reference[s.id] for unit in chosen for s in unit])
+            micro["pair_weight"] = torch.tensor(1.0 / len(units) if batch else 0.0)
+        return micro if batch else micro | {"coefficients": torch.zeros(len(micro["targets"]))}  # type: ignore[arg-type]
+
+
+class TrajectoryTrainer(Trainer):
+    """Trains on `StepDataset`: one item of the loader is one optimiser step.
+
+    The loss of a step is the objective's, whatever the number of forward passes and processes that share it.
+    Raises InvalidInputError when loss or gradient stop being finite.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: TrainingArguments,
+        dataset: StepDataset,
+        objective: Objective,
+        reporter: Reporter,
+        *,
+        average: int = 0,
+    ) -> None:
+        super().__init__(model=model, args=args, train_dataset=dataset)
+        dataset.rank, dataset.processes = args.process_index, args.world_size
+        self.objective, self.reporter = objective, reporter
+        self.meter = Meter(len(dataset), dataset.plan.steps_per_epoch)
+        self.final_metrics: dict[str, float] = {}
+        self._reported = 0.0
+        self.add_callback(_Snapshots(Path(str(args.output_dir)), snapshot_steps(len(dataset), average)))
+
+    def get_train_dataloader(self) -> DataLoader[list[MicroBatch]]:
+        dataset: Any = self.train_dataset
+        return DataLoader(dataset, batch_size=1, sampler=SequentialSampler(dataset), collate_fn=_only)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0
+
+    def train_from(self, bundle: Path | None) -> None:
+        """Train to the end, from a checkpoint bundle or from the start."""
+        self.meter.first_step = int(bundle.name.rpartition("-")[2]) if bundle else 0
+        self.meter.started = time.perf_counter()
+        self.train(resume_from_checkpoint=str(bundle) if bundle else None)
+
+    def training_step(self, model: nn.Module, inputs: Sequence[MicroBatch], num_items_in_batch: Any = None) -> Tensor:
+        """Loss and gradient of one optimiser step, pass by pass; gradients are shared after the last."""
+        losses = []
+        for index, micro in enumerate(inputs):
+            last = index == len(inputs) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                losses.append(super().training_step(model, micro, None))
+        loss = torch.stack(losses).sum()
+        if not math.isfinite(loss):
+            raise _diverged("loss", float(loss), self.state.global_step + 1)
+        self.meter.step(loss)
+        return loss
+
+    def compute_loss(
+        self, model: nn.Module, inputs: MicroBatch, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The objective over one forward pass. Gradients are averaged over processes, hence the factor."""
+        batch: dict[str, Any] = dict(inputs)
+        coefficients, parts, failure, sequence = (
+            batch.pop(k) for k in ("coefficients", "parts", "failure", "sequence")
+        )
+        reference, pair_weight = batch.pop("reference", None), batch.pop("pair_weight", None)
+        logprobs = model(**batch)
+        self.meter.add(logprobs, parts, failure, _tokens(batch))
+        if reference is not None:
+            policy = sequence_logprobs(logprobs, coefficients, sequence, len(reference))
+            loss = dpo_loss(policy, reference, self.objective.dpo_beta) * pair_weight
+        else:
+            loss = weighted_loss(logprobs, coefficients, failure, self.objective.failure_nll_cap)
+        loss = loss * self.args.world_size
+        return (loss, {}) if return_outputs else loss
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if norm is not None and not math.isfinite(norm):
+            raise _diverged("gradient norm", float(norm), self.state.global_step + 1)
+        return norm
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        root = Path(str(self.args.output_dir))
+        target = root / f"checkpoint-{self.state.global_step}"
+        partial = root / f".partial-{self.state.global_step}"
+        partial.mkdir(parents=True, exist_ok=True)
+        checkpoint.save_rng(partial, self.args.process_index)
+        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            checkpoint.save_trainable(partial / "adapter.safetensors", self.model)
+            checkpoint.save_optimizer(partial, self.optimizer)
+            checkpoint.save_scheduler(partial, self.lr_scheduler)
+            self.state.save_to_json(str(partial / "trainer_state.json"))
+            checkpoint.publish_bundle(partial, target)
+            self.reporter.message(f"Checkpoint of step {self.state.global_step} saved.", step=self.state.global_step)
+        self.accelerator.wait_for_everyone()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        checkpoint.load_trainable(Path(resume_from_checkpoint) / "adapter.safetensors", model or self.model)
+
+    def _load_optimizer_and_scheduler(self, bundle: str | None) -> None:
+        if bundle is not None:
+            checkpoint.load_optimizer(Path(bundle), self.optimizer)
+            checkpoint.load_scheduler(Path(bundle), self.lr_scheduler)
+
+    def _load_rng_state(self, bundle: str | None) -> None:
+        if bundle is not None:
+            checkpoint.load_rng(Path(bundle), self.args.process_index)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the loss by part to what the Trainer logs, and tell whoever started the job."""
+        now, step = time.perf_counter(), self.state.global_step
+        if "loss" in logs:
+            progress = self.meter.read(step)
+            self.final_metrics = _metrics(progress)
+            logs |= {f"nll_{name}": value for name, value in progress.loss_parts.items()}
+            logs["tokens_per_second"] = progress.tokens_per_second or 0.0
+            if now - self._reported >= _REPORT_SECONDS or step >= self.meter.total_steps:
+                self._reported = now
+                self.reporter.progress(progress)
+        super().log(logs, start_time)
+
+
+class _Snapshots(TrainerCallback):
+    """Keeps the adapter after chosen steps, for averaging."""
+
+    def __init__(self, folder: Path, steps: list[int]) -> None:
+        self.folder, self.steps = folder, frozenset(steps)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step in self.steps and args.should_save:
+            checkpoint.save_trainable(snapshot_path(self.folder, state.global_step), kwargs["model"])
+
+
+def _metrics(progress: Progress) -> dict[str, float]:
+    measured = {
+        "loss": progress.loss,
+        "tokens_per_second": progress.tokens_per_second,
+        "peak_memory_bytes": progress.peak_memory_bytes,
+        "steps": progress.step,
+        "epochs": progress.epoch,
+    }
+    parts = {f"nll_{name}": value for name, value in progress.loss_parts.items()}
+    return {name: float(value) for name, value in (measured | parts).items() if value is not None}
+
+
+def _only(items: list[list[MicroBatch]]) -> list[MicroBatch]:
+    return items[0]
+
+
+def _tokens(batch: dict[str, Any]) -> int:
+    mask = batch.get("attention_mask")
+    return int(batch["input_ids"].numel() if mask is None else mask.sum())
+
+
+def _diverged(what: str, value: float, step: int) -> InvalidInputError:
+    return InvalidInputError(
+        f"The {what} became {value} at step {step}.",
+        hint="Lower the learning rate or failure_weight, set failure_nll_cap, or check the base model's weights.",
+    )

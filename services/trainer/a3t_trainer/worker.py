@@ -1,0 +1,122 @@
+"""The child process of a job: `python -m a3t_trainer.worker [JOB.json]`.
+
+The job is one line of JSON on stdin, or a file (where accelerate starts several processes); JSON lines on stdout are
+its news, the last of them its result. The process starts before there is a job, so that the slow imports are done when
+one comes. When stdin closes, its parent is gone, and it ends: whoever starts the service again finds the job unfinished
+and resumes it from the last checkpoint bundle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from a3t_contracts.errors import A3TError, Problem
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas.job import FineTuningJobCreate, Progress
+
+__all__ = ["LineReporter", "main", "problem_of"]
+
+log = get_logger(__name__)
+
+
+class LineReporter:
+    """Writes events and progress as JSON lines."""
+
+    def __init__(self, out: TextIO, *, quiet: bool = False) -> None:
+        self.out, self.quiet = out, quiet
+
+    def send(self, kind: str, content: Any) -> None:
+        if not self.quiet:
+            self.out.write(json.dumps({kind: content}) + "\n")
+            self.out.flush()
+
+    def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
+        self.send("event", {"level": level, "message": text, "data": data or None})
+
+    def progress(self, progress: Progress) -> None:
+        self.send("progress", progress.model_dump(mode="json"))
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Why a job failed, as a problem document."""
+    if isinstance(error, A3TError):
+        return error.problem()
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        where = f" ({error.filename})" if error.filename else ""
+        return A3TError(
+            f"The disk is full: {error.strerror}{where}.", hint="Make room and create the job again."
+        ).problem()
+    if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
+        hint = "Lower tokens_per_batch, turn on gradient_checkpointing, or use nf4."
+        return A3TError(f"Out of memory: {str(error).splitlines()[0]}", hint=hint).problem()
+    return A3TError(f"The training process failed: {type(error).__name__}: {error}").problem()
+
+
+def main() -> int:
+    """Wait for a job on stdin, run it, and say how it ended. 0 published, 1 failed."""
+    out = _own_stdout()
+    sys.setswitchinterval(0.05)
+    from .training import run  # the slow imports, while there is no job yet
+
+    line = Path(sys.argv[1]).read_text() if len(sys.argv) > 1 else sys.stdin.readline()
+    if not line.strip():
+        return 0
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    rank = int(os.environ.get("RANK", "0"))
+    content = json.loads(line)
+    with _held(Path(content["folder"]) / f"lock-{rank}"):
+        return _run(run, content, LineReporter(out, quiet=rank > 0))
+
+
+def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
+    try:
+        spec = run.JobSpec(
+            id=content["id"],
+            request=FineTuningJobCreate.model_validate(content["request"]),
+            training_file=Path(content["training_file"]),
+            folder=Path(content["folder"]),
+            registry=content["registry"],
+            trackers=tuple(content["trackers"]),
+        )
+        manifest = run.run_job(spec, reporter)
+    except Exception as error:
+        log.exception("job.failed", job=content.get("id"))
+        reporter.send("failed", problem_of(error).model_dump(exclude_none=True))
+        return 1
+    reporter.send("published", manifest.model_dump(mode="json"))
+    return 0
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """One process at a time works in a job's folder: a child whose service was killed may live a moment longer."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _own_stdout() -> TextIO:
+    """The real stdout for our lines alone; what libraries print goes to stderr."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return out
+
+
+def _end_with_parent() -> None:
+    while sys.stdin.readline():
+        pass
+    os._exit(3)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
