@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
+import os
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -16,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import __version__
@@ -53,12 +55,14 @@ def create_service(
     ready: ReadyCheck | None = None,
     error_body: ErrorBody | None = None,
     description: str = "",
+    inner: Sequence[Middleware] = (),
 ) -> FastAPI:
     """A FastAPI app with the shared shell around `routers`.
 
     `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
     not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs the bearer token.
-    `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member).
+    `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
+    inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors.
     """
     app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
     for router in routers:
@@ -66,6 +70,8 @@ def create_service(
     _add_probes(app, name, ready)
     _add_error_handlers(app, error_body)
     body = error_body or _plain_body
+    for middleware in reversed(inner):
+        app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
     app.add_middleware(_Shell, service=name, settings=settings, body=body)
     return app
 
@@ -152,7 +158,7 @@ class _Shell:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"")[:64].decode("latin-1") or uuid.uuid4().hex[:16]
+        request_id = headers.get(b"x-request-id", b"")[:64].decode("latin-1") or os.urandom(8).hex()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500
 
@@ -170,8 +176,8 @@ class _Shell:
             await self._guarded(scope, headers, receive, tagged)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            _REQUESTS.labels(self.service, route, scope["method"], status).inc()
-            _SECONDS.labels(self.service, route).observe(time.perf_counter() - started)
+            _requests(self.service, route, scope["method"], status).inc()
+            _seconds(self.service, route).observe(time.perf_counter() - started)
 
     async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope, headers)
@@ -187,7 +193,7 @@ class _Shell:
 
         try:
             await self.app(scope, _limited(receive, self.max_body), watched)
-        except TooLargeError as error:
+        except A3TError as error:
             await problem_response(error, scope["path"], self.body)(scope, receive, send)
         except Exception:
             log.exception("request.failed", path=scope["path"])
@@ -207,6 +213,17 @@ class _Shell:
         if length.isdigit() and int(length) > self.max_body:
             return _too_large(self.max_body)
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _requests(service: str, route: str, method: str, status: int) -> Counter:
+    """The counter of these labels; kept, because looking it up costs more than counting."""
+    return _REQUESTS.labels(service, route, method, status)
+
+
+@functools.lru_cache(maxsize=256)
+def _seconds(service: str, route: str) -> Histogram:
+    return _SECONDS.labels(service, route)
 
 
 def _too_large(limit: int) -> TooLargeError:
