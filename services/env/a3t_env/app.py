@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.logging import get_logger
@@ -17,6 +18,7 @@ from .api import environments as environments_api
 from .api import sessions as sessions_api
 from .api import steps as steps_api
 from .api import tasks as tasks_api
+from .api.direct import DirectSteps
 from .environments import Environments, configured
 from .sessions import Limits, SessionManager
 from .settings import EnvSettings
@@ -54,6 +56,7 @@ def create_app(settings: EnvSettings, environments: Environments | None = None) 
         [environments_api.router, tasks_api.router, sessions_api.router, steps_api.router],
         lifespan=lifespan,
         ready=ready,
+        inner=[Middleware(DirectSteps, sessions=manager)],
         description="Sessions of ALFWorld and WebShop over HTTP.",
     )
     app.state.environments = offered

@@ -83,12 +83,12 @@ def configured(settings: EnvSettings) -> Environments:
     def alfworld() -> Environment:
         from .alfworld import AlfworldEnvironment
 
-        return AlfworldEnvironment(settings.data_folder, settings.env_alfworld_engine)
+        return AlfworldEnvironment(settings.data_folder / "alfworld", settings.env_alfworld_engine)
 
     def webshop() -> Environment:
         from .webshop import WebShopEnvironment
 
-        return WebShopEnvironment(settings.data_folder)
+        return WebShopEnvironment(settings.data_folder / "webshop")
 
     return Environments({"alfworld": alfworld, "webshop": webshop})
 

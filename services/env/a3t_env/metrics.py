@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+
 from prometheus_client import Counter, Gauge, Histogram
 
-__all__ = ["CLOSED", "OPEN", "STARTS", "STEPS"]
+__all__ = ["CLOSED", "OPEN", "STARTS", "steps"]
 
 OPEN = Gauge("a3t_env_sessions", "Open sessions", multiprocess_mode="livesum")
 STARTS = Histogram("a3t_env_start_seconds", "Seconds to start a session", ["environment", "engine"])
-STEPS = Counter("a3t_env_steps_total", "Steps made", ["environment", "engine"])
+_STEPS = Counter("a3t_env_steps_total", "Steps made", ["environment", "engine"])
 CLOSED = Counter("a3t_env_sessions_closed_total", "Closed sessions: closed, reaped, hung, failed, shutdown", ["why"])
+
+
+@functools.lru_cache(maxsize=64)
+def steps(environment: str, engine: str) -> Counter:
+    """The counter of steps; kept, because looking its labels up costs more than counting."""
+    return _STEPS.labels(environment, engine)

@@ -249,7 +249,7 @@ class SessionManager:
         )
 
     def _made(self, session: Session, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
-        metrics.STEPS.labels(session.task.environment, session.engine).inc()
+        metrics.steps(session.task.environment, session.engine).inc()
         return session.record(action, outcome, actions)
 
     def _end(self, session: Session, why: str, reason: str, stuck: bool = False) -> None:

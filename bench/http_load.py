@@ -1,0 +1,122 @@
+"""A load generator for HTTP/1.1 that costs little, because it shares the machine with the service it measures.
+
+Raw asyncio protocols on uvloop, one request in flight a connection, the next one written from the callback that read
+the reply: about 12 µs of CPU a request, where httpx takes 400.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+__all__ = ["Load", "LoadResult", "request_bytes", "run_load"]
+
+NextRequest = Callable[[], bytes | None]
+
+
+def request_bytes(method: str, path: str, token: str, body: bytes = b"") -> bytes:
+    """A whole HTTP/1.1 request with a JSON body."""
+    head = f"{method} {path} HTTP/1.1\r\nHost: a3t\r\nAuthorization: Bearer {token}\r\n"
+    if body:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return head.encode() + b"\r\n" + body
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one connection sends: `following` gives the next request, None at the end; `received` gets each reply."""
+
+    following: NextRequest
+    received: Callable[[int, bytes], None] | None = None
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """Latencies in seconds, and how often each status came."""
+
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+    statuses: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        return len(self.latencies)
+
+    def percentile(self, share: float) -> float:
+        """Latency in seconds below which `share` of the requests were."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class _Connection(asyncio.Protocol):
+    """Sends one request after the other; `finished` is set when there is none left or the service hung up."""
+
+    def __init__(self, load: Load, result: LoadResult) -> None:
+        self.load = load
+        self.result = result
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.buffer = bytearray()
+        self.body_at = 0
+        self.whole = 0
+        self.sent_at = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.WriteTransport, transport)
+        self.send_next()
+
+    def send_next(self) -> None:
+        request = self.load.following()
+        if request is None:
+            self.transport.close()
+            return
+        self.sent_at = time.perf_counter()
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if not self.whole:
+            end = self.buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self.body_at = end + 4
+            self.whole = self.body_at + _content_length(bytes(self.buffer[:end]))
+        if len(self.buffer) >= self.whole:
+            self.reply()
+
+    def reply(self) -> None:
+        self.result.latencies.append(time.perf_counter() - self.sent_at)
+        status = int(self.buffer[9:12])
+        self.result.statuses[status] = self.result.statuses.get(status, 0) + 1
+        if self.load.received is not None:
+            self.load.received(status, bytes(self.buffer[self.body_at : self.whole]))
+        del self.buffer[: self.whole]
+        self.whole = 0
+        self.send_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+
+async def run_load(host: str, port: int, loads: Sequence[Load]) -> LoadResult:
+    """Run every load on a connection of its own, all at once, to the end."""
+    result = LoadResult()
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    made = await asyncio.gather(
+        *(loop.create_connection(lambda one=one: _Connection(one, result), host, port) for one in loads)
+    )
+    await asyncio.gather(*(connection.finished for _, connection in made))
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
