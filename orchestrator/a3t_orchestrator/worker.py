@@ -6,7 +6,11 @@ Threads, because its work is waiting for services: the tokens and the games are 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from pathlib import Path
+
+from celery.signals import worker_ready
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
@@ -31,12 +35,20 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(str(InvalidInputError("A3T_REDIS_URL is not set.", hint="redis://host:port/0")))
     configure_logging("worker", settings.log_level, settings.log_json)
     Store(settings.database).require_current()
+    _announce_readiness()
     configure(settings).worker_main(
         [
             "worker", "--pool=threads", f"--concurrency={settings.worker_threads}", f"--queues={queues}",
             "--without-gossip", "--without-mingle", f"--loglevel={settings.log_level}",
         ]
     )  # fmt: skip
+
+
+def _announce_readiness() -> None:
+    """Touch A3T_WORKER_READY_FILE, where it is set, once the worker listens to its queues."""
+    path = os.environ.get("A3T_WORKER_READY_FILE")
+    if path:
+        worker_ready.connect(lambda **_: Path(path).touch(), weak=False)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from .tables import Base, WorkItem, utc_now
 
 __all__ = [
     "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "finish", "give_back", "insert_new", "lost_items",
-    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed", "revive_lost",
+    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed",
+    "revive_lost",
 ]  # fmt: skip
 
 ANNOTATION = "annotation"

@@ -1,0 +1,111 @@
+"""`a3t eval`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
+from ..embedded import stack_for
+from ..recipe import Recipe
+from ..report.collect import collect_report
+from ..report.model import Evaluated, Report
+from ..report.stats import Score
+from ..rounds.context import RunContext
+from ..rounds.measure import evaluate_split
+from ..settings import OrchestratorSettings
+from ..store import Store, get_run, latest_run
+from .common import open_store, quiet_logs, run_async
+from .live import LiveProgress
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command("eval")
+def evaluate(
+    split: Annotated[str, typer.Option(help="Split of the environment.")],
+    run: Annotated[str | None, typer.Option(help="The run; the newest one by default.")] = None,
+    round: Annotated[int | None, typer.Option(help="Only this round's agent; all rounds by default.")] = None,
+    tasks: Annotated[int | None, typer.Option(min=1, help="So many tasks; all by default.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One trial at each task of a split by each round's agent; what was tried before is not tried again.
+
+    Shows each agent's single trial, and the best of each task accumulated over the rounds.
+    """
+    settings = OrchestratorSettings()
+    quiet_logs(settings)
+    store = open_store(settings)
+    name, recipe = _run_of(store, run)
+    versions = _versions(collect_report(store, name), round)
+    screen = errors_console if as_json else console
+    run_async(_evaluate(settings, store, name, recipe, versions, split, tasks, screen))
+    result = _result(collect_report(store, name), split, sorted(versions))
+    if as_json:
+        emit_json(result)
+    else:
+        console.print(_table(result))
+
+
+async def _evaluate(
+    settings: OrchestratorSettings, store: Store, name: str, recipe: Recipe, versions: dict[int, str], split: str,
+    count: int | None, screen: Console,
+) -> None:  # fmt: skip
+    with LiveProgress(screen) as progress:
+        async with stack_for(settings, recipe.base_model, lambda text: progress.note(0, text, "warn")) as live:
+            context = RunContext(store, live, name, recipe, progress)
+            await evaluate_split(context, versions, split, count)
+
+
+def _run_of(store: Store, run: str | None) -> tuple[str, Recipe]:
+    with store.session() as session:
+        found = get_run(session, run) if run else latest_run(session)
+        return found.name, Recipe.model_validate(found.recipe)
+
+
+def _versions(report: Report, number: int | None) -> dict[int, str]:
+    found = {r.round: r.version for r in report.rounds if r.version is not None}
+    if not found:
+        raise InvalidInputError(f"The run {report.run} has published no agent yet.")
+    if number is None:
+        return found
+    if number not in found:
+        raise NotFoundError(f"The run {report.run} has no agent of round {number}; it has {sorted(found)}.")
+    return {number: found[number]}
+
+
+def _result(report: Report, split: str, rounds: list[int]) -> dict[str, Any]:
+    """The last agent's single trial, the accumulated score, and every round."""
+    found: dict[int, Evaluated] = {
+        r.round: e for r in report.rounds if r.round in rounds for e in r.evaluations if e.split == split
+    }
+    versions = {r.round: r.version for r in report.rounds}
+    last = found[max(found)]
+    return {
+        "run": report.run, "split": split, "tasks": last.single.n, "round": max(found),
+        "version": versions[max(found)], "success_rate": last.single.rate, "single": last.single,
+        "accumulated_success_rate": last.accumulated.rate, "accumulated": last.accumulated, "by_type": last.by_type,
+        "rounds": [
+            {"round": n, "version": versions[n], "single": e.single, "accumulated": e.accumulated}
+            for n, e in sorted(found.items())
+        ],
+    }  # fmt: skip
+
+
+def _table(result: dict[str, Any]) -> Table:
+    table = Table(title=f"{result['run']} on {result['split']}, {result['tasks']} tasks, one trial each")
+    for column in ("round", "agent", "success", "accumulated", "mean reward"):
+        table.add_column(column)
+    for row in result["rounds"]:
+        single: Score = row["single"]
+        table.add_row(
+            str(row["round"]), row["version"], single.percent, row["accumulated"].percent, f"{single.reward:.3f}"
+        )
+    return table

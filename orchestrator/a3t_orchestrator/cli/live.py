@@ -1,0 +1,97 @@
+"""A run's progress on the screen: a line a phase, a bar for what is under way."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from a3t_contracts.schemas import FineTuningJob, JobStatus
+
+from ..rounds.context import PhaseState
+
+__all__ = ["LiveProgress"]
+
+_WORDS = {
+    "demonstrate": "demonstrations by the scripted expert",
+    "annotate": "reasons by ActRe",
+    "few_shot": "episodes of the prompted base",
+    "rollout": "own trial on the training tasks",
+    "compose": "composed episodes of failed tasks",
+    "train": "training set",
+    "evaluate": "evaluation",
+    "evaluate_base": "evaluation of the base",
+}
+_SILENT = ("annotate", "train")
+
+
+class LiveProgress:
+    """Shows a run on a terminal; on anything else, one line as each phase ends."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), console=console, transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("starting", total=None, detail="", visible=console.is_terminal)
+        self._ended: set[tuple[int, str, int]] = set()
+        self._shown: tuple[int, str] | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def phase(self, state: PhaseState) -> None:
+        """Move the bar; one line where a phase has ended."""
+        number, phase = state.key.round, state.key.phase
+        label = f"Round {number} · {_WORDS.get(phase, phase)}"
+        detail = "" if phase in _SILENT else f"{state.successes} succeeded"
+        self._show((number, phase))
+        self._bar.update(
+            self._task, description=label, total=state.total or None, completed=state.done + state.lost,
+            detail=f"{detail}{_eta(state)}",
+        )  # fmt: skip
+        end = (number, phase, state.total)
+        if state.total and state.done + state.lost == state.total and end not in self._ended:
+            self._ended.add(end)
+            if phase != "train":
+                counted = f"{state.done} episodes" + (f", {detail}" if detail else "")
+                self.console.print(f"{label}: {counted} in {state.seconds:.0f} s", highlight=False)
+
+    def job(self, number: int, job: FineTuningJob) -> None:
+        """Move the bar of a fine-tuning job; one line at its end."""
+        progress = job.progress
+        self._show((number, "job"))
+        loss = "" if progress.loss is None else f"loss {progress.loss:.4g}"
+        eta = "" if progress.eta_seconds is None else f" · {progress.eta_seconds:.0f} s left"
+        self._bar.update(
+            self._task, description=f"Round {number} · training {job.request.version}",
+            total=progress.total_steps, completed=progress.step, detail=f"{loss}{eta}",
+        )  # fmt: skip
+        if job.status is JobStatus.succeeded:
+            text = f"Round {number} · training: {job.fine_tuned_model}, {progress.step} steps"
+            self.console.print(f"{text}, {loss}" if loss else text, highlight=False)
+
+    def note(self, number: int, message: str, level: str = "info") -> None:
+        """A line of its own."""
+        style = {"warn": "yellow", "error": "red"}.get(level, "")
+        self.console.print(f"Round {number} · {message}", style=style, highlight=False)
+
+    def _show(self, what: tuple[int, str]) -> None:
+        if what != self._shown:
+            self._shown = what
+            self._bar.reset(self._task)
+
+
+def _eta(state: PhaseState) -> str:
+    finished = state.done + state.lost
+    if not finished or finished >= state.total or state.seconds < 2:
+        return ""
+    return f" · {state.seconds / finished * (state.total - finished):.0f} s left"

@@ -1,0 +1,46 @@
+"""`a3t report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from a3t_contracts.cli import JsonOption, console, emit_json
+
+from ..report.collect import collect_report
+from ..report.write import write_report
+from ..settings import OrchestratorSettings
+from ..store import Store, latest_run
+from .common import settings_and_store
+
+__all__ = ["app", "report_folder"]
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="The run; the newest one by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default A3T_HOME/reports/RUN.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write report.html, report.md and report.json from the database; --json prints the last instead."""
+    settings, store = settings_and_store()
+    found = collect_report(store, run or _newest(store))
+    if as_json:
+        emit_json(found)
+        return
+    for path in write_report(found, out or report_folder(settings, found.run)).values():
+        console.print(str(path), highlight=False, soft_wrap=True)
+
+
+def report_folder(settings: OrchestratorSettings, run: str) -> Path:
+    """Where a run's report goes."""
+    return settings.home.expanduser().resolve() / "reports" / run
+
+
+def _newest(store: Store) -> str:
+    with store.session() as session:
+        return latest_run(session).name

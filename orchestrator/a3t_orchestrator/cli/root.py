@@ -1,0 +1,105 @@
+"""The root command. Its commands are imported when they are called, so that `a3t --help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from a3t_contracts import __version__
+from a3t_contracts.cli import ENTRY_POINT_GROUP
+
+__all__ = ["build_root"]
+
+_HERE = "a3t_orchestrator.cli"
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    target: str
+    help: str
+
+
+_OWN = {
+    "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated games, on this machine."),
+    "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or go on with an interrupted run."),
+    "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial a task."),
+    "report": _Entry(f"{_HERE}.report:app", "Write a run's report: HTML, Markdown, JSON."),
+    "runs": _Entry(f"{_HERE}.runs:app", "List and show runs."),
+    "trajectories": _Entry(f"{_HERE}.trajectories:app", "List, show and export trajectories."),
+    "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),
+    "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
+    "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),
+    "db": _Entry(f"{_HERE}.db:app", "Bring the database's schema up to date."),
+    "worker": _Entry(f"{_HERE}.worker:app", "Run a worker of the queue."),
+}
+_HELP_OF_OTHERS = {
+    "data": "Generate, import and check games and catalogues.",
+    "adapters": "List, check and remove adapter versions.",
+    "annotate": "Write reasons for logs of actions.",
+    "pretrain": "Make the tiny base model.",
+    "ablate": "Compare objectives and ways of exploring, over seeds.",
+    "play": "Play a task yourself.",
+}
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"a3t {__version__}")
+        raise typer.Exit
+
+
+class _Root(TyperGroup):
+    """Knows its commands by name; imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_entries())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = _entries().get(cmd_name)
+        return TyperCommand(cmd_name, help=entry.help, short_help=entry.help) if entry else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        entry = _entries().get(name or "")
+        return (name, _load(entry), rest) if entry else (name, command, rest)
+
+
+def build_root() -> Callable[[], Any]:
+    """The root command with every command that is installed."""
+    app = typer.Typer(
+        cls=_Root, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+        help="Agents that write their own training data: act, ask for reasons, learn, repeat.", add_completion=False,
+    )  # fmt: skip
+    app.callback()(_root)
+    return app
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Agents that write their own training data: act, ask for reasons, learn, repeat."""
+
+
+@cache
+def _entries() -> dict[str, _Entry]:
+    return _OWN | _others()
+
+
+def _others() -> dict[str, _Entry]:
+    points = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name)
+    return {p.name: _Entry(p.value, _HELP_OF_OTHERS.get(p.name, "")) for p in points if p.name not in _OWN}
+
+
+def _load(entry: _Entry) -> Any:
+    module, _, name = entry.target.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    return typer.main.get_command(found) if isinstance(found, typer.Typer) else found

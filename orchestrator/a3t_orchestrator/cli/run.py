@@ -1,0 +1,85 @@
+"""`a3t run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import ConflictError
+
+from ..embedded import stack_for
+from ..recipe import Recipe, load_recipe, recipe_hash
+from ..report.collect import collect_report
+from ..report.text import rounds_table
+from ..rounds.context import RunContext
+from ..rounds.loop import drive
+from ..rounds.start import begin_run
+from ..settings import OrchestratorSettings
+from ..store import Store, get_run, revive_lost, unfinished_run
+from .common import open_store, quiet_logs, run_async
+from .live import LiveProgress
+
+__all__ = ["app", "execute"]
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="A recipe, e.g. configs/demo.yaml.", show_default=False)],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the recipe's newest unfinished run.")] = False,
+    name: Annotated[str | None, typer.Option(help="The run's name; with --resume: which run.")] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a recipe to its end. Whatever was done already is not done again."""
+    settings = OrchestratorSettings()
+    quiet_logs(settings)
+    recipe = load_recipe(config, fast=fast, overrides=overrides or ())
+    screen = errors_console if as_json else console
+    store = open_store(settings)
+    resumed = None
+    if resume:
+        resumed, recipe = _resumable(store, recipe, name, screen)
+    finished = run_async(execute(settings, store, recipe, name=name, resumed=resumed, screen=screen))
+    _show_result(store, finished, as_json)
+
+
+async def execute(
+    settings: OrchestratorSettings, store: Store, recipe: Recipe, *, name: str | None, resumed: str | None,
+    screen: Console,
+) -> str:  # fmt: skip
+    """Start (or find) what is needed, begin (or go on with) the run, drive it to its end; its name."""
+    with LiveProgress(screen) as progress:
+        note = lambda text: progress.note(0, text, "warn")  # noqa: E731
+        async with stack_for(settings, recipe.base_model, note) as live:
+            run_name = resumed or await begin_run(store, live, recipe, name)
+            screen.print(f"Run [bold]{run_name}[/bold]", highlight=False)
+            await drive(RunContext(store, live, run_name, recipe, progress))
+    return run_name
+
+
+def _resumable(store: Store, recipe: Recipe, name: str | None, screen: Console) -> tuple[str, Recipe]:
+    """The run to go on with, and the recipe that it began with."""
+    with store.session() as session:
+        found = get_run(session, name) if name else unfinished_run(session, recipe.name)
+        if found.status == "finished":
+            raise ConflictError(f"The run {found.name} is finished.", hint="Leave --resume out to begin another one.")
+        if found.recipe_sha256 != recipe_hash(recipe):
+            screen.print(f"The recipe has changed since {found.name} began; the run keeps the one it began with.")
+        revive_lost(session, found.name)
+        return found.name, Recipe.model_validate(found.recipe)
+
+
+def _show_result(store: Store, name: str, as_json: bool) -> None:
+    report = collect_report(store, name)
+    if as_json:
+        emit_json(report)
+        return
+    console.print(rounds_table(report))
+    console.print(f"`a3t report {name}` writes the report.", highlight=False)

@@ -1,0 +1,164 @@
+"""`a3t trajectories`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import select
+
+from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.schemas import Source, Step, Trajectory, TrajectoryKind
+
+from ..store import (
+    EpisodeFilter,
+    TrajectoryRow,
+    count_trajectories,
+    find_trajectory,
+    get_run,
+    iter_trajectories,
+    list_trajectories,
+)  # fmt: skip
+from .common import settings_and_store
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="Stored episodes.")
+
+RunOption = Annotated[str | None, typer.Option(help="Only of this run.")]
+RoundOption = Annotated[int | None, typer.Option(help="Only of this round.")]
+KindOption = Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")]
+SuccessOption = Annotated[bool | None, typer.Option("--success/--failure", help="Only these.")]
+
+
+@app.command("list")
+def list_(
+    run: RunOption = None,
+    round: RoundOption = None,
+    kind: KindOption = None,
+    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
+    success: SuccessOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """List trajectories in the order in which they were made."""
+    _, store = settings_and_store()
+    where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task, success=success)
+    with store.session() as session:
+        if run is not None:
+            get_run(session, run)
+        rows = [_summary(row) for row in list_trajectories(session, where, limit, offset)]
+        total = count_trajectories(session, where)
+    if as_json:
+        emit_json({"total": total, "trajectories": rows})
+        return
+    columns = ("id", "round", "kind", "task", "success", "steps", "sampled", "invalid", "agent")
+    table = Table(caption=f"{len(rows)} of {total}")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(str(row[c]) for c in columns))
+    console.print(table)
+
+
+@app.command()
+def show(
+    trajectory_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Print an episode: observation, thought, action, and where each came from."""
+    _, store = settings_and_store()
+    with store.session() as session:
+        trajectory = find_trajectory(session, trajectory_id)
+    if as_json:
+        emit_json(trajectory)
+    else:
+        console.print(render(trajectory))
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="The run.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    round: RoundOption = None,
+    kind: KindOption = None,
+    success: SuccessOption = None,
+) -> None:
+    """Write trajectories as JSON lines, the form that the trainer reads."""
+    _, store = settings_and_store()
+    where = EpisodeFilter(run=run, round=round, kind=kind, success=success)
+    with store.session() as session, _output(out) as file:
+        get_run(session, run)
+        query = select(TrajectoryRow.id).where(*where.conditions()).order_by(TrajectoryRow.created_at, TrajectoryRow.id)
+        for trajectory in iter_trajectories(session, list(session.scalars(query))):
+            file.write(trajectory.model_dump_json(exclude_none=True) + "\n")
+
+
+def render(trajectory: Trajectory) -> Group:
+    """An episode that a person can follow."""
+    t = trajectory
+    agent = t.policy_version or "scripted expert"
+    head = Text.assemble(
+        (t.id, "bold"), f"  {t.kind.value} · run {t.run} · round {t.round} · {t.environment} ({t.engine})\n",
+        f"task {t.task_id} · {t.task_type} · {t.split} · sample {t.sample} · seed {t.seed} · {agent}",
+    )  # fmt: skip
+    outcome = "success" if t.success else "no success"
+    sampled = sum(s.source is Source.sampled for s in t.steps)
+    tail = Text(
+        f"{outcome}: reward {t.reward:g} after {len(t.steps)} steps ({t.stop_reason.value}), {sampled} of them sampled",
+        "bold green" if t.success else "bold red",
+    )
+    steps = [part for step in t.steps for part in _step(step)]
+    return Group(head, Text(), *steps, Text(t.final_observation.strip(), "dim"), tail)
+
+
+def _step(step: Step) -> Iterator[Text | Padding]:
+    yield Text(f"[{step.index}] {step.observation.strip()}", "dim")
+    if step.thought:
+        annotator = f", {step.reason_annotator}" if step.reason_annotator else ""
+        yield Padding(
+            Text.assemble(("Thought: ", "cyan"), step.thought, (f"  (by {step.reason_by.value}{annotator})", "dim")),
+            (0, 0, 0, 4),
+        )
+    marks = Text.assemble(("Action:  ", "cyan"), (step.action or "(none)", "bold"), _origin(step))
+    yield Padding(marks, (0, 0, 0, 4))
+
+
+def _origin(step: Step) -> Text:
+    version = f", {step.policy_version}" if step.policy_version else ""
+    origin = Text(f"  ({step.source.value}{version})", "dim")
+    if step.source is Source.sampled:
+        why = {"coin": "by chance", "invalid": "after invalid actions"}[step.trigger.value] if step.trigger else ""
+        instead = f" instead of “{step.policy_action}”" if step.policy_action else ""
+        origin = Text(f"  ★ SAMPLED {why}{instead}{version}", "bold yellow")
+    return origin if step.valid else Text.assemble(origin, ("  ✗ not understood", "red"))
+
+
+def _summary(row: TrajectoryRow) -> dict[str, Any]:
+    return {
+        "id": row.id, "run": row.run, "round": row.round, "kind": row.kind, "phase": row.phase, "split": row.split,
+        "task": row.task_id, "type": row.task_type, "success": row.success, "reward": row.reward,
+        "stop_reason": row.stop_reason, "steps": row.n_steps, "sampled": row.n_sampled, "invalid": row.n_invalid,
+        "agent": row.policy_version, "seconds": row.seconds,
+    }  # fmt: skip
+
+
+@contextmanager
+def _output(path: Path | None) -> Iterator[TextIO]:
+    """A file that appears whole, or standard output."""
+    if path is None:
+        yield sys.stdout
+        return
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        yield file
+    partial.replace(path)

@@ -1,0 +1,42 @@
+"""`a3t worker`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from a3t_contracts.cli import console
+from a3t_contracts.errors import UnavailableError
+
+from ..settings import OrchestratorSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(help="A worker of the queue.")
+
+
+@app.command()
+def worker(
+    queues: Annotated[str | None, typer.Option(help="Comma-separated; all by default.")] = None,
+    ping: Annotated[bool, typer.Option("--ping", help="Ask this machine's worker whether it lives, and exit.")] = False,
+) -> None:
+    """Run a worker until it is stopped; what it has in hand then goes back to the work list."""
+    if ping:
+        _ping()
+        return
+    from ..worker import main
+
+    main(["--queues", queues] if queues else [])
+
+
+def _ping() -> None:
+    import socket
+
+    from ..queue.app import configure
+
+    app_of_queue = configure(OrchestratorSettings())
+    name = f"celery@{socket.gethostname()}"
+    if not app_of_queue.control.inspect(destination=[name], timeout=5.0).ping():
+        raise UnavailableError(f"No worker answers as {name}.")
+    console.print(f"{name} answers.")

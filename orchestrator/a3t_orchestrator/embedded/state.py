@@ -1,0 +1,99 @@
+"""Which stack runs in an A3T_HOME, written by the one that started it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from a3t_contracts.errors import ConflictError, DeadlineError
+
+__all__ = ["ProcessState", "StackState", "read_state", "stop_running_stack", "write_state"]
+
+
+class ProcessState(BaseModel):
+    """A process, told from a later one with the same id by when it began."""
+
+    pid: int
+    created: float
+    port: int | None = None
+    restarts: int = 0
+
+    def lives(self) -> bool:
+        """Whether this very process still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            return abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+class StackState(BaseModel):
+    """`run/stack.json`: the supervisor, its children, and how to reach them."""
+
+    supervisor: ProcessState
+    children: dict[str, ProcessState] = {}
+    urls: dict[str, str] = {}
+    redis_url: str = ""
+    base_model: str = ""
+    ready: bool = False
+
+
+def state_file(home: Path) -> Path:
+    """Where the state lies."""
+    return home / "run" / "stack.json"
+
+
+def read_state(home: Path) -> StackState | None:
+    """The stack that runs; None where there is none, or only the file of one that died."""
+    try:
+        state = StackState.model_validate_json(state_file(home).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return state if state.supervisor.lives() else None
+
+
+def write_state(home: Path, state: StackState) -> None:
+    """Replace the state in one step; readable by this user alone, because it holds the queue's password."""
+    path = state_file(home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(state.model_dump_json(indent=2), encoding="utf-8")
+    partial.replace(path)
+
+
+def forget_state(home: Path) -> None:
+    """Remove this process's state."""
+    found = read_state(home)
+    if found is None or found.supervisor.pid == os.getpid():
+        state_file(home).unlink(missing_ok=True)
+
+
+def refuse_second(home: Path) -> None:
+    """Raises ConflictError where another process runs a stack in this home."""
+    found = read_state(home)
+    if found is not None and found.supervisor.pid != os.getpid():
+        raise ConflictError(
+            f"A stack already runs in {home} (process {found.supervisor.pid}).",
+            hint="Stop it with `a3t down`, or use another A3T_HOME.",
+        )
+
+
+def stop_running_stack(home: Path, seconds: float = 60.0) -> bool:
+    """Stop the stack that runs in a home; False where none does. Raises DeadlineError where it does not end."""
+    found = read_state(home)
+    if found is None:
+        return False
+    os.kill(found.supervisor.pid, signal.SIGTERM)
+    until = time.monotonic() + seconds
+    members = [found.supervisor, *found.children.values()]
+    while any(member.lives() for member in members):
+        if time.monotonic() > until:
+            raise DeadlineError(f"The stack (process {found.supervisor.pid}) did not end within {seconds:.0f} s.")
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,1 @@
+"""A run's report. Every figure comes from the database."""

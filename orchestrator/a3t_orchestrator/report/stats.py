@@ -1,0 +1,49 @@
+"""Success rates with their uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+__all__ = ["Score", "score_of", "wilson"]
+
+_Z95 = 1.959963984540054
+
+
+class Score(BaseModel):
+    """Successes of `n` trials; `low` and `high` bound the rate with 95 % confidence (Wilson)."""
+
+    n: int
+    successes: int
+    rate: float
+    low: float
+    high: float
+    reward: float
+
+    @property
+    def percent(self) -> str:
+        """E.g. `83.3 % [70.2–91.4]`."""
+        return f"{100 * self.rate:.1f} % [{100 * self.low:.1f}–{100 * self.high:.1f}]" if self.n else "–"
+
+
+def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+    if n == 0:
+        return 0.0, 1.0
+    p, z2 = successes / n, z * z
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return low, high
+
+
+def score_of(outcomes: Iterable[tuple[bool, float]]) -> Score:
+    """The score of (success, reward) pairs."""
+    pairs = list(outcomes)
+    n, successes = len(pairs), sum(success for success, _ in pairs)
+    low, high = wilson(successes, n)
+    reward = sum(reward for _, reward in pairs) / n if n else 0.0
+    return Score(n=n, successes=successes, rate=successes / n if n else 0.0, low=low, high=high, reward=reward)

@@ -1,0 +1,134 @@
+"""The report as tables: on a terminal, and in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from .model import Evaluated, Report, RoundReport
+from .paper import paper_figures
+from .stats import Score
+
+__all__ = ["markdown", "round_rows", "rounds_table", "splits_of"]
+
+_NONE = "–"
+
+
+def splits_of(report: Report) -> list[str]:
+    """The held-out splits that were evaluated."""
+    return sorted({e.split for r in report.rounds for e in r.evaluations} | {e.split for e in report.base})
+
+
+def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table of rounds."""
+    splits = splits_of(report)
+    heads = ["round", "agent", "training tasks", *splits, *(f"{s} accumulated" for s in splits)]
+    heads += ["composed", "kept", "set (+/−)", "loss", "seconds"]
+    rows = [_base_row(report, splits)] if report.base else []
+    return heads, rows + [_row(r, splits) for r in report.rounds]
+
+
+def rounds_table(report: Report) -> Table:
+    """The table that a run ends with."""
+    heads, rows = round_rows(report)
+    table = Table(title=f"{report.run}: {report.status}", caption="success with 95 % Wilson intervals")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "agent" else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def markdown(report: Report) -> str:
+    """The whole report in Markdown."""
+    heads, rows = round_rows(report)
+    parts = [
+        f"# {report.run}\n",
+        f"{report.environment} · base {report.base_model} · seed {report.seed} · commit {report.commit or _NONE} · "
+        f"{report.status} · recipe {report.recipe_sha256[:12]}\n",
+        "## Rounds\n\nSuccess in one trial a task, with 95 % Wilson intervals; accumulated: the best of each task over "
+        "the rounds so far.\n",
+        _md_table(heads, rows),
+        *_type_tables(report),
+        _paper_table(report),
+        _failure_table(report),
+        _time_table(report),
+    ]
+    if report.lost:
+        parts.append("## Lost episodes\n\n" + "\n".join(f"- {line}" for line in report.lost) + "\n")
+    return "\n".join(parts)
+
+
+def _base_row(report: Report, splits: Sequence[str]) -> list[str]:
+    found = {e.split: e for e in report.base}
+    singles = [found[s].single.percent if s in found else _NONE for s in splits]
+    return [_NONE, report.base_model, _NONE, *singles, *[_NONE] * (len(splits) + 5)]
+
+
+def _row(r: RoundReport, splits: Sequence[str]) -> list[str]:
+    found: dict[str, Evaluated] = {e.split: e for e in r.evaluations}
+    singles = [found[s].single.percent if s in found else _NONE for s in splits]
+    best = [found[s].accumulated.percent if s in found else _NONE for s in splits]
+    return [
+        str(r.round), r.version or _NONE, r.training.percent if r.training else _NONE, *singles, *best,
+        str(r.composition.composed or r.demonstrations), str(r.composition.kept or r.demonstrations),
+        f"{r.training_successes}/{r.training_failures}", _NONE if r.loss is None else f"{r.loss:.4g}",
+        f"{sum(r.spent.seconds.values()):.0f}",
+    ]  # fmt: skip
+
+
+def _type_tables(report: Report) -> list[str]:
+    parts = []
+    for split in splits_of(report):
+        scores: dict[int, dict[str, Score]] = {
+            r.round: e.by_type for r in report.rounds for e in r.evaluations if e.split == split
+        }
+        types = sorted({name for by_type in scores.values() for name in by_type})
+        rows = [
+            [str(number), *(by_type[t].percent if t in by_type else _NONE for t in types)]
+            for number, by_type in scores.items()
+        ]
+        parts.append(f"## {split}, by task type\n\n{_md_table(['round', *types], rows)}")
+    return parts
+
+
+def _paper_table(report: Report) -> str:
+    paper = paper_figures(report.environment)
+    rows = []
+    for index, (single, best) in enumerate(zip(paper.single, paper.accumulated, strict=True)):
+        ours = next((r for r in report.rounds if r.round == index), None)
+        mine = ", ".join(f"{e.split} {e.single.percent}" for e in ours.evaluations) if ours else _NONE
+        size = f"{ours.training_successes}/{ours.training_failures}" if ours else _NONE
+        total, failed = paper.training_set[index]
+        rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, f"{total - failed}/{failed}"])
+    heads = ["round", "ours", "paper", "paper, accumulated", "our set (+/−)", "paper's set (+/−)"]
+    return f"## Beside the paper ({paper.test_set})\n\n{_md_table(heads, rows)}"
+
+
+def _failure_table(report: Report) -> str:
+    rows = [
+        [str(r.round), phase, *(str(reasons.get(name, 0)) for name in _REASONS)]
+        for r in report.rounds
+        for phase, reasons in r.stop_reasons.items()
+    ]
+    return f"## How episodes ended\n\n{_md_table(['round', 'phase', *_REASONS], rows)}"
+
+
+_REASONS = ("success", "done", "max_steps", "max_invalid", "context", "error")
+
+
+def _time_table(report: Report) -> str:
+    phases = list(dict.fromkeys(p for r in report.rounds for p in r.spent.seconds))
+    rows = [
+        [str(r.round), *(f"{r.spent.seconds.get(p, 0):.1f}" for p in phases), str(r.spent.episodes),
+         str(r.spent.prompt_tokens), str(r.spent.completion_tokens)]
+        for r in report.rounds
+    ]  # fmt: skip
+    heads = ["round", *(f"{p} (s)" for p in phases), "episodes", "prompt tokens", "generated tokens"]
+    return f"## Time and tokens\n\n{_md_table(heads, rows)}"
+
+
+def _md_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
