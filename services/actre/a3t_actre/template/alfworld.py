@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from a3t_contracts.react import History
 
-from .alfworld_view import Goal, View, type_of, view_of
+from .alfworld_view import Goal, View, fits, type_of, view_of
 
 __all__ = ["alfworld_reason", "reason_in"]
 
@@ -44,7 +44,7 @@ def _plain_reason(view: View, verb: str, rest: str) -> str | None:
 
 def _go(view: View, goal: Goal, rest: str) -> str | None:
     recep = rest.removeprefix("to ")
-    if view.held and type_of(view.held) == goal.obj:
+    if view.held and fits(view.held, goal.obj):
         return _go_with(view, goal, view.held, recep)
     return None if view.held else _search(view, goal.obj, recep)
 
@@ -54,7 +54,7 @@ def _go_with(view: View, goal: Goal, held: str, recep: str) -> str | None:
         return _search(view, goal.lamp, recep)
     if _unready(view, goal, held):
         return f"I have {held}. I {goal.kind} it with {recep}." if _is_tool(goal, recep) else None
-    return f"I have {held}. I put it in {recep}." if type_of(recep) == goal.recep else None
+    return f"I have {held}. I put it in {recep}." if fits(recep, goal.recep) else None
 
 
 def _search(view: View, what: str, recep: str) -> str | None:
@@ -68,9 +68,9 @@ def _search(view: View, what: str, recep: str) -> str | None:
 
 def _take(view: View, goal: Goal, rest: str) -> str | None:
     obj, _, recep = rest.partition(" from ")
-    if type_of(obj) != goal.obj or view.held or obj not in view.seen.get(recep, []):
+    if not fits(obj, goal.obj) or view.held or obj not in view.seen.get(recep, []):
         return None
-    if goal.kind == "two" and type_of(recep) == goal.recep:
+    if goal.kind == "two" and fits(recep, goal.recep):
         return None
     return f"I look for {obj}. It is here. I take it."
 
@@ -81,16 +81,16 @@ def _open(view: View, goal: Goal | None, rest: str) -> str | None:
 
 def _put(view: View, goal: Goal, rest: str) -> str | None:
     held = view.held
-    if not held or type_of(held) != goal.obj or not rest.startswith(f"{held} ") or _unready(view, goal, held):
+    if not held or not fits(held, goal.obj) or not rest.startswith(f"{held} ") or _unready(view, goal, held):
         return None
     recep = " ".join(rest.split()[-2:])
-    return f"I put {held} in {recep}." if type_of(recep) == goal.recep else None
+    return f"I put {held} in {recep}." if fits(recep, goal.recep) else None
 
 
 def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
     def reason(view: View, goal: Goal, rest: str) -> str | None:
         obj, _, tool = rest.partition(" with ")
-        if goal.kind != verb or view.held != obj or not _unready(view, goal, obj) or type_of(obj) != goal.obj:
+        if goal.kind != verb or view.held != obj or not _unready(view, goal, obj) or not fits(obj, goal.obj):
             return None
         return f"I {verb} {obj} now." if _is_tool(goal, tool) else None
 
@@ -98,7 +98,9 @@ def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
 
 
 def _use(view: View, goal: Goal, rest: str) -> str | None:
-    if goal.kind != "light" or type_of(rest) != goal.lamp or not view.held or type_of(view.held) != goal.obj:
+    if goal.kind == "use":
+        return f"I look for {rest}. It is here. I use it." if rest == goal.obj else None
+    if goal.kind != "light" or not fits(rest, goal.lamp) or not view.held or not fits(view.held, goal.obj):
         return None
     return f"I look for {rest}. It is here. I use it."
 
@@ -112,7 +114,7 @@ def _unready(view: View, goal: Goal, obj: str) -> bool:
 
 
 def _is_tool(goal: Goal, recep: str) -> bool:
-    return type_of(recep) in _TOOLS[goal.kind]
+    return recep == goal.tool if goal.tool else type_of(recep) in _TOOLS[goal.kind]
 
 
 def _try(command: str) -> str:

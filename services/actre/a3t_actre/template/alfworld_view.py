@@ -8,9 +8,9 @@ from typing import Literal
 
 from a3t_contracts.react import History, observation_text
 
-__all__ = ["Goal", "View", "parse_goal", "type_of", "view_of"]
+__all__ = ["Goal", "View", "fits", "parse_goal", "read_turn", "type_of", "view_of"]
 
-GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find"]
+GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find", "use"]
 
 _TASK = re.compile(r"Your task is to: ([^\n.]+)")
 _KIND_OF_WORD: dict[str, GoalKind] = {
@@ -18,6 +18,7 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 }  # fmt: skip
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
+_FROM = r"from (?P<source>\w+ \d+)"
 _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
     (re.compile(rf"(?:put|find) two (?P<obj>\w+) (?:and put them )?{_IN}"), "two"),
@@ -25,6 +26,9 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
     (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
+    (re.compile(rf"take (?P<obj>\w+ \d+) {_FROM} to (?P<recep>\w+ \d+)$"), "put"),
+    (re.compile(rf"(?P<how>clean|heat|cool) (?P<obj>\w+ \d+) {_FROM} with (?P<tool>\w+ \d+)$"), None),
+    (re.compile(r"use (?P<obj>\w+ \d+) at (?P<source>\w+ \d+)$"), "use"),
 )
 
 _NAME = r"[a-z]+ \d+"
@@ -36,13 +40,17 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the six task shapes, or the reading exercise "find a mug"; `recep` is empty for light and find, `lamp`
-    for all but light."""
+    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that names everything,
+    such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin 1", "use desklamp 1 at
+    desk 2". `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
 
     kind: GoalKind
     obj: str
     recep: str = ""
     lamp: str = ""
+    source: str = ""
+    """Where an errand says that its object is."""
+    tool: str = ""
 
 
 @dataclass(slots=True)
@@ -61,18 +69,23 @@ class View:
     """Receptacle to which the last action went in vain (it stands where the agent is)."""
 
     def place_of(self, type_: str) -> tuple[str, str] | None:
-        """The last seen (object, receptacle) of a type, the present receptacle first; None where none was seen."""
+        """The last seen (object, receptacle) of a type or name, the present receptacle first, if there is one."""
         places = sorted(self.seen, key=lambda r: r != self.at)
         return next(((o, r) for r in places for o in reversed(self.seen[r]) if self._counts(o, r, type_)), None)
 
     def _counts(self, obj: str, recep: str, type_: str) -> bool:
         delivered = self.goal is not None and self.goal.kind == "two" and type_of(recep) == self.goal.recep
-        return type_of(obj) == type_ and not delivered
+        return fits(obj, type_) and not delivered
 
 
 def type_of(name: str) -> str:
     """ "mug 2" → "mug"."""
     return name.rsplit(" ", 1)[0]
+
+
+def fits(name: str, wanted: str) -> bool:
+    """Whether "mug 2" is what is wanted: "mug", or "mug 2"."""
+    return name == wanted or type_of(name) == wanted
 
 
 def parse_goal(observation: str) -> Goal | None:
@@ -84,21 +97,22 @@ def parse_goal(observation: str) -> Goal | None:
         match = pattern.match(task.group(1).strip().lower())
         if match:
             parts = match.groupdict(default="")
-            return Goal(
-                kind or _KIND_OF_WORD[parts["how"]], parts["obj"], parts.get("recep", ""), parts.get("lamp", "")
-            )
+            return Goal(kind or _KIND_OF_WORD[parts.pop("how")], **parts)
     return None
 
 
 def view_of(history: History) -> View:
     """Replay the visible texts of an episode. Reads nothing but `history`."""
     view = View(parse_goal(observation_text("alfworld", history.observation)))
+    if view.goal and view.goal.source:
+        view.seen[view.goal.source] = [view.goal.obj]
     for turn in history.turns:
-        _apply(view, " ".join(turn.action.split()), observation_text("alfworld", turn.observation))
+        read_turn(view, " ".join(turn.action.split()), observation_text("alfworld", turn.observation))
     return view
 
 
-def _apply(view: View, action: str, observation: str) -> None:
+def read_turn(view: View, action: str, observation: str) -> None:
+    """Take in one turn: the action and the text that followed."""
     verb, _, rest = action.partition(" ")
     view.stuck = None
     if observation.startswith(_NOTHING):
