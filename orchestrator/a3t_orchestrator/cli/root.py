@@ -45,7 +45,8 @@ _HELP_OF_OTHERS = {
     "annotate": "Write reasons for logs of actions.",
     "pretrain": "Make the tiny base model.",
     "ablate": "Compare objectives and ways of exploring, over seeds.",
-    "play": "Play a task yourself.",
+    "play": "Play a task yourself, with or without the agent's suggestions.",
+    "chat": "Talk to the policy service.",
 }
 
 

@@ -1,0 +1,71 @@
+"""The orchestrator's API and dashboard: reads the database, never writes it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from prometheus_client import Gauge
+from redis.exceptions import RedisError
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.service import create_service
+
+from .access import DashboardAccess
+from .api import pages, runs, trajectories
+from .queue.app import QUEUES, queue_lengths
+from .settings import OrchestratorSettings
+from .store import Store
+
+__all__ = ["create_app"]
+
+_QUEUE_LENGTH = Gauge("a3t_queue_length", "Tasks that no worker has taken yet", ["queue"])
+
+
+def create_app(settings: OrchestratorSettings) -> FastAPI:
+    """The app; `/metrics` tells the length of every queue."""
+    store = Store(settings.database)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = store
+        yield
+        store.close()
+
+    async def ready() -> dict[str, Any]:
+        await to_thread.run_sync(store.require_current)
+        return {"queues": await to_thread.run_sync(_lengths, settings)}
+
+    _watch_queues(settings)
+    app = create_service(
+        "orchestrator", settings, [runs.router, trajectories.router, pages.router], lifespan=lifespan, ready=ready,
+        description="Runs, rounds, trajectories and events; pages for people at /.",
+    )  # fmt: skip
+    app.add_middleware(DashboardAccess, token=settings.token.get_secret_value(), mode=settings.mode)
+    return app
+
+
+def _lengths(settings: OrchestratorSettings) -> dict[str, int]:
+    if not settings.redis_url:
+        return {}
+    try:
+        return queue_lengths(settings.redis_url)
+    except RedisError as error:
+        raise UnavailableError(f"The queue cannot be reached: {error}") from error
+
+
+def _watch_queues(settings: OrchestratorSettings) -> None:
+    """Read a queue's length when Prometheus asks; −1 while Redis is away."""
+
+    def length(name: str) -> float:
+        try:
+            return _lengths(settings).get(name, 0)
+        except UnavailableError:
+            return -1
+
+    for queue in QUEUES:
+        _QUEUE_LENGTH.labels(queue).set_function(partial(length, queue))
