@@ -2,8 +2,165 @@
 
 from __future__ import annotations
 
-from a3t_env.cli import DataCommands
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError
+from a3t_env.cli import DataCommands, data_home
+
+from .data.fetch import ARCHIVES, fetch_archive
+from .data.importer import import_games
+from .data.store import GAME_FILE, TRAJECTORY_FILE, Added, GameStore
+from .data.verify import verify_games
+from .generator import HELDOUT_SPLIT, TRAIN_SPLIT, generate_games
+from .native.grammar import VerbForm
 
 __all__ = ["data_commands"]
 
-data_commands = DataCommands()
+_DEFAULT_ARCHIVES = ("json", "pddl", "tw-pddl")
+
+
+def fetch(
+    archive: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(ARCHIVES)}; can be repeated.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Download the official archives (resumable) and import their games."""
+    names = archive or list(_DEFAULT_ARCHIVES)
+    unknown = [name for name in names if name not in ARCHIVES]
+    if unknown:
+        raise InvalidInputError(f"There is no archive {unknown[0]!r}.", hint=f"One of {', '.join(ARCHIVES)}.")
+    folder = data_home("alfworld") / "archives"
+    paths = []
+    for name in names:
+        with _bar(f"Fetching {name}") as advance:
+            paths.append(fetch_archive(ARCHIVES[name], folder, advance))
+    with _bar("Checking games") as advance:
+        added = import_games(_store(), paths, replace=replace, progress=advance)
+    _report(added, as_json=as_json)
+
+
+def import_(
+    source: Annotated[list[Path], typer.Argument(help="Folder, zip or tar (.gz, .bz2, .xz) in the official layout.")],
+    split: Annotated[str | None, typer.Option(help="Name of the split; by default as in the source.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Import games from folders or archives: all of them, or none if one is broken.
+
+    The older release says "put X in/on Y", the newer "move X to Y", under the same task ids; to have both, import one
+    of them as a split of its own: --split valid_seen_put.
+    """
+    with _bar("Checking games") as advance:
+        added = import_games(_store(), source, split, replace=replace, progress=advance)
+    _report(added, as_json=as_json)
+
+
+def generate(
+    games: Annotated[int, typer.Option(min=0, help="Games on the floor plans for training.")] = 600,
+    heldout: Annotated[int | None, typer.Option(min=0, help="Games on other floor plans; a fifth by default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same games.")] = 0,
+    verb_form: Annotated[str, typer.Option(help='"move" as in the newer release or "put" as in the older.')] = "move",
+    as_json: JsonOption = False,
+) -> None:
+    """Generate games of all six types (splits generated_train, generated_heldout). Needs no network."""
+    forms: dict[str, VerbForm] = {"move": "move", "put": "put"}
+    if verb_form not in forms:
+        raise InvalidInputError(f"There is no verb form {verb_form!r}.", hint="move or put")
+    counts = {TRAIN_SPLIT: games, HELDOUT_SPLIT: games // 5 if heldout is None else heldout}
+    store, total = _store(), sum(counts.values())
+    with store.batch() as batch, _bar("Generating games") as advance:
+        done = 0
+        for split, count in counts.items():
+            for game in generate_games(split, count, seed, forms[verb_form]):
+                batch.write(split, game.task, game.trial, GAME_FILE, game.game)
+                batch.write(split, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
+                done += 1
+                advance(done, total)
+        added = batch.publish(replace=True)
+    _report(added, as_json=as_json)
+
+
+def list_(
+    split: Annotated[str | None, typer.Option(help="Show the tasks of this split.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show splits with their numbers of games, or the tasks of one split."""
+    index = _store().index()
+    if split is None:
+        rows: list[dict[str, Any]] = [{"split": name, "games": count} for name, count in index.splits().items()]
+    elif split not in index.splits():
+        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
+    else:
+        rows = [{"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction}
+                for e in index.of(split)]  # fmt: skip
+    if as_json:
+        emit_json(rows)
+    elif rows:
+        console.print(_table(rows))
+    else:
+        console.print("No games are here yet: `a3t data generate alfworld`, `import` or `fetch`.")
+
+
+def verify(
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None, as_json: JsonOption = False
+) -> None:
+    """Check that every game of the index is there, unchanged and playable; exit code 1 if not."""
+    store = _store()
+    total = sum(1 for _ in store.index().of(split))
+    faults = []
+    with _bar("Verifying games") as advance:
+        for number, fault in enumerate(verify_games(store, split), 1):
+            advance(number, total)
+            if fault is not None:
+                faults.append({"task": fault.id, "problem": fault.problem})
+    if as_json:
+        emit_json({"games": total, "faults": faults})
+    else:
+        console.print(f"{total} games, {len(faults)} faults.")
+        if faults:
+            console.print(_table(faults))
+    if faults:
+        raise typer.Exit(1)
+
+
+def _store() -> GameStore:
+    return GameStore(data_home("alfworld"))
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on stderr while the block runs; the value is told (done, of)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors_console) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
+def _report(added: Added, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"added": added.games, "unchanged": added.unchanged, "excluded": added.excluded})
+        return
+    for split, count in added.games.items():
+        console.print(f"{split}: {count} games added.")
+    if added.unchanged:
+        console.print(f"{added.unchanged} games were here already.")
+    for reason, count in added.excluded.items():
+        console.print(f"{count} left out: {reason}.")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    return table
+
+
+data_commands = DataCommands(fetch=fetch, import_=import_, generate=generate, list=list_, verify=verify)

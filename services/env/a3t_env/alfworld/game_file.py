@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
 from .native import Game, parse_game

@@ -2,8 +2,8 @@
 
 Each environment brings a `DataCommands` (in `a3t_env/<environment>/cli.py`, named `data_commands`): one function for a
 verb, with typer options of its own. `mount.app` adds every function as the command `a3t data <verb> <environment>`;
-a verb that an environment does not know is None. Errors are typed (a3t_contracts.errors) and turned into one message and
-an exit code by the shell around it.
+a verb that an environment does not know is None. Errors are typed (a3t_contracts.errors) and turned into one message
+and an exit code by the shell around it.
 """
 
 from .commands import DataCommands, data_home

@@ -16,7 +16,7 @@ _CLOSED = re.compile(rf"The ({_NAME}) is closed\.")
 
 
 def kind(name: str) -> str:
-    """"cabinet" of "cabinet 3"."""
+    """ "cabinet" of "cabinet 3"."""
     return name.rsplit(" ", 1)[0]
 
 

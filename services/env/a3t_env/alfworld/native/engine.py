@@ -19,11 +19,16 @@ class NativeEngine:
 
     def __init__(self, game: Game) -> None:
         self._game = game
-        self._reset()
+        self._state = State(game.start)
+        self._commands: Commands | None = None
+        self._sorted: list[str] | None = None
+        self.won: bool = holds(game.goal, self._state)
 
     def start(self) -> str:
         """Begin anew; the first observation."""
-        self._reset()
+        self._state = State(self._game.start)
+        self._commands = self._sorted = None
+        self.won = holds(self._game.goal, self._state)
         return introduction(self._game, self._state)
 
     def step(self, command: str) -> tuple[str, bool]:
@@ -46,12 +51,6 @@ class NativeEngine:
 
     def close(self) -> None:
         """Nothing is held."""
-
-    def _reset(self) -> None:
-        self._state = State(self._game.start)
-        self._commands: Commands | None = None
-        self._sorted: list[str] | None = None
-        self.won = holds(self._game.goal, self._state)
 
     def _admissible(self) -> Commands:
         if self._commands is None:

@@ -72,9 +72,9 @@ class _ClauseCompiler:
         scope: dict[str, int] = {}
         fresh: list[str] = []
         rest = iter(map(str, tokens))
-        for token in rest:
-            if token != "-":
-                fresh.append(token)
+        for word in rest:
+            if word != "-":
+                fresh.append(word)
                 continue
             kind = next(rest, "")
             for name in fresh:

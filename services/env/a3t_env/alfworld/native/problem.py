@@ -64,9 +64,9 @@ def _objects(text: str) -> dict[str, str]:
     objects: dict[str, str] = {}
     names: list[str] = []
     tokens = iter(text.split())
-    for token in tokens:
-        if token != "-":
-            names.append(token)
+    for word in tokens:
+        if word != "-":
+            names.append(word)
             continue
         kind = next(tokens, None)
         if kind is None:

@@ -15,16 +15,16 @@ class State:
     )  # fmt: skip
 
     def __init__(self, start: Start) -> None:
-        self.location = start.location
-        self.held = start.held
-        self.contents = dict(start.contents)
-        self.lying = dict(start.lying)
-        self.opened = start.opened
-        self.clean = start.clean
-        self.hot = start.hot
-        self.cool = start.cool
-        self.sliced = start.sliced
-        self.toggled = start.toggled
+        self.location: int = start.location
+        self.held: int | None = start.held
+        self.contents: dict[int, frozenset[int]] = dict(start.contents)
+        self.lying: dict[int, frozenset[int]] = dict(start.lying)
+        self.opened: frozenset[int] = start.opened
+        self.clean: frozenset[int] = start.clean
+        self.hot: frozenset[int] = start.hot
+        self.cool: frozenset[int] = start.cool
+        self.sliced: frozenset[int] = start.sliced
+        self.toggled: frozenset[int] = start.toggled
         self.left: frozenset[tuple[int, int]] = frozenset()
         """(object, receptacle) where the object was taken out of the receptacle and not put back."""
 

@@ -15,10 +15,8 @@ _MIDDLE = "You are in the middle of a room. Looking quickly around you, you see 
 
 def introduction(game: Game, state: State) -> str:
     """The first observation. It lists the room, which a later `look` from the same place does not."""
-    if game.at.get(state.location):
-        view = look(game, state)
-    else:
-        view = f"{_MIDDLE}{_listing(game, sorted(game.location_of))}."
+    room = f"{_MIDDLE}{_listing(game, sorted(game.location_of))}."
+    view = look(game, state) if game.at.get(state.location) else room
     return f"-= Welcome to TextWorld, ALFRED! =-\n\n{view}\n\n{game.task}"
 
 

@@ -1,0 +1,9 @@
+"""The games on disk.
+
+index              what is here, in one file
+store              adding games: staged, checked, then published in one step
+sources, importer  folders, zip and tar archives
+fetch              the official archives
+subsets            named parts of splits
+verify             comparing the games with the index
+"""

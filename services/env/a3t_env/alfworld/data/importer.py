@@ -1,0 +1,71 @@
+"""`a3t data import alfworld`: games in the official layout, from a folder or an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.schemas import Name
+
+from .sources import Member, read_source
+from .store import GAME_FILE, Added, Batch, GameStore, Progress
+
+__all__ = ["import_games"]
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+
+
+def import_games(store: GameStore, sources: Iterable[Path], split: str | None = None, *, replace: bool = False,
+                 progress: Progress | None = None) -> Added:  # fmt: skip
+    """Add the games of some folders or archives, all of them or none.
+
+    Args:
+        sources: read one after the other; game files and traj_data.json may come from different archives.
+        split: name of the split; by default that of the folder two above the trial (train, valid_seen, …).
+        replace: let games of one verb form take the place of games of the other.
+
+    Raises:
+        NotFoundError, InvalidInputError, TooLargeError, ConflictError: nothing was added.
+    """
+    splits: set[str] = set()
+    games = 0
+    with store.batch() as batch:
+        for source in sources:
+            for member in read_source(source):
+                splits.add(_stage(batch, member, split, source))
+                games += member.name == GAME_FILE
+            if split is not None and len(splits) > 1:
+                raise InvalidInputError(
+                    f"{source} holds several splits ({', '.join(sorted(splits))}), and --split names one.",
+                    hint="Import the folder of one split at a time.",
+                )
+        if not games:
+            raise InvalidInputError(
+                f"No {GAME_FILE} was found in {', '.join(map(str, sources))}.",
+                hint="Expected …/<split>/<task>/<trial>/game.tw-pddl.",
+            )
+        return batch.publish(replace=replace, progress=progress)
+
+
+def _stage(batch: Batch, member: Member, split: str | None, source: Path) -> str:
+    """Stage a file; the split under which it was found."""
+    folders = member.folders[-3:]
+    if split is not None and len(folders) == 2:
+        folders = (split, *folders)
+    if len(folders) < 3:
+        raise InvalidInputError(
+            f"{source}: {'/'.join((*member.folders, member.name))} does not lie in <split>/<task>/<trial>."
+        )
+    found, task, trial = (_valid(name, source) for name in folders)
+    batch.write(_valid(split, source) if split else found, task, trial, member.name, member.data)
+    return found
+
+
+def _valid(name: str, source: Path) -> str:
+    try:
+        return _NAME.validate_python(name)
+    except ValidationError as error:
+        raise InvalidInputError(f"{source}: {name[:100]!r} is no name of a split, task or trial.") from error

@@ -1,0 +1,160 @@
+"""Adding games to a data folder: staged beside the others, checked, then published by replacing the index.
+
+A process that is killed at any moment leaves the old index and the games that it names; what it had staged is swept
+away by the next one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from a3t_contracts.errors import ConflictError, InvalidInputError
+
+from .check import Excluded, check_game
+from .index import GameEntry, Index, read_index, write_index
+from .subsets import paper_subsets
+
+__all__ = ["GAME_FILE", "TRAJECTORY_FILE", "Added", "Batch", "GameStore"]
+
+GAME_FILE, TRAJECTORY_FILE = "game.tw-pddl", "traj_data.json"
+_GAMES = "games"
+_SHOWN = 3
+
+Progress = Callable[[int, int], None]
+"""Told (games checked, games in all)."""
+
+
+@dataclass(slots=True)
+class Added:
+    """What adding games did: new or changed games by split, and left-out ones by reason."""
+
+    games: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+
+
+class GameStore:
+    """The games under a data folder.
+
+    Args:
+        folder: `<A3T_HOME>/data/alfworld`; made where it is missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def index(self) -> Index:
+        """What is here."""
+        return read_index(self.folder)
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """A batch to fill and publish; whatever is not published is removed.
+
+        Raises ConflictError while another process adds games.
+        """
+        (self.folder / _GAMES).mkdir(parents=True, exist_ok=True)
+        with self._lock():
+            self._sweep(self.index())
+            folder = self.folder / _GAMES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            folder.mkdir()
+            try:
+                yield Batch(self, folder)
+            finally:
+                self._sweep(self.index())
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self.folder / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConflictError(
+                    f"Another process is adding games to {self.folder}.", hint="Wait until it has finished."
+                ) from error
+            yield
+
+    def _sweep(self, index: Index) -> None:
+        """Remove batches that no entry names."""
+        used = {entry.path.split("/")[1] for entry in index.games.values()}
+        for folder in (self.folder / _GAMES).iterdir():
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+class Batch:
+    """Games on their way in."""
+
+    def __init__(self, store: GameStore, folder: Path) -> None:
+        self._store = store
+        self._folder = folder
+
+    def write(self, split: str, task: str, trial: str, name: str, data: bytes) -> None:
+        """Stage one file of a game; the names were checked by the caller."""
+        target = self._folder / split / task / trial / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+    def publish(self, *, replace: bool = False, progress: Progress | None = None) -> Added:
+        """Check every staged game, then replace the index.
+
+        Args:
+            replace: let games of one verb form take the place of games of the other.
+
+        Raises:
+            InvalidInputError: a staged game is broken; nothing was added.
+            ConflictError: a split would change its verb form; nothing was added.
+        """
+        added = Added()
+        entries = self._check(added, progress)
+        index = self._store.index()
+        if not replace:
+            _refuse_other_form(index, entries)
+        for entry in entries:
+            known = index.games.get(entry.id)
+            if known is not None and known.sha256 == entry.sha256:
+                added.unchanged += 1
+                continue
+            index.games[entry.id] = entry
+            added.games[entry.split] = added.games.get(entry.split, 0) + 1
+        games = dict(sorted(index.games.items()))
+        if added.games:
+            write_index(self._store.folder, Index(games, paper_subsets(games.values())))
+        return added
+
+    def _check(self, added: Added, progress: Progress | None) -> list[GameEntry]:
+        folders = sorted({path.parent for path in self._folder.glob("*/*/*/*")})
+        entries, broken = [], []
+        for number, folder in enumerate(folders, 1):
+            try:
+                found = check_game(folder, self._store.folder)
+            except InvalidInputError as error:
+                broken.append(str(error))
+                continue
+            if isinstance(found, Excluded):
+                added.excluded[found.reason] = added.excluded.get(found.reason, 0) + 1
+            else:
+                entries.append(found)
+            if progress is not None:
+                progress(number, len(folders))
+        if broken:
+            more = f" {len(broken) - _SHOWN} more are broken too." if len(broken) > _SHOWN else ""
+            raise InvalidInputError(" ".join(broken[:_SHOWN]) + more, hint="Nothing was added.")
+        return entries
+
+
+def _refuse_other_form(index: Index, entries: list[GameEntry]) -> None:
+    for entry in entries:
+        known = index.games.get(entry.id)
+        if known is not None and known.verb_form != entry.verb_form:
+            raise ConflictError(
+                f"{entry.split} is here with games that say {known.verb_form!r}; these say {entry.verb_form!r}.",
+                hint=f"Import them as a split of their own (--split {entry.split}_{entry.verb_form}), or --replace.",
+            )

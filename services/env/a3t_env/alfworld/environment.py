@@ -1,0 +1,108 @@
+"""ALFWorld behind the environment protocol: the indexed games and the two engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.schemas import EnvironmentInfo, Task
+
+from .cache import GameCache
+from .data.index import INDEX_NAME, GameEntry, Index, read_index
+from .engine import Engine
+from .episode import AlfworldEpisode
+from .native import NativeEngine
+from .official import OfficialEngine, OfficialPool, official_available
+from .task_types import TASK_TYPES
+
+__all__ = ["AlfworldEnvironment"]
+
+_MAX_STEPS = 50
+
+
+class AlfworldEnvironment:
+    """The games under a data folder. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are not.
+
+    Args:
+        folder: data folder (`<A3T_HOME>/data/alfworld`); an index that changes on disk is read again.
+        default_engine: "native" or "official".
+        pool: child processes of the official engine; one is made on first use if none is given.
+        cache_size: parsed games kept in memory (about 50 kB each).
+    """
+
+    def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None,
+                 cache_size: int = 4096) -> None:  # fmt: skip
+        self._folder = folder
+        self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
+        self._cache = GameCache(cache_size)
+        self._pool = pool
+        self._index, self._stamp = Index(), (0, 0)
+        if default_engine not in ("native", "official"):
+            raise InvalidInputError(f"There is no ALFWorld engine {default_engine!r}.", hint="native or official")
+
+    def info(self) -> EnvironmentInfo:
+        """Splits (named subsets included), task types, engines, step cap."""
+        engines = [e for e in self._engines if e == "native" or official_available()]
+        return EnvironmentInfo(
+            name="alfworld", engines=engines, splits=self._games().splits(), task_types=list(TASK_TYPES),
+            max_steps=_MAX_STEPS,
+        )  # fmt: skip
+
+    def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
+        """Tasks in the order of the index. An unknown split or type has none."""
+        return [_task(entry) for entry in self._games().of(split) if type is None or entry.type == type]
+
+    def task(self, task_id: str) -> Task:
+        """Raises NotFoundError."""
+        return _task(self._entry(task_id))
+
+    def episode(self, task_id: str, engine: str | None = None, seed: int = 0) -> AlfworldEpisode:
+        """A fresh episode, not yet started. ALFWorld draws nothing at random, so the seed changes nothing.
+
+        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or a broken game,
+        UnavailableError where the official engine is not installed.
+        """
+        return AlfworldEpisode(self._engine(self._entry(task_id), engine or self._engines[0]))
+
+    def close(self) -> None:
+        """End the child processes of the official engine."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _engine(self, entry: GameEntry, engine: str) -> Engine:
+        path = self._folder / entry.path
+        if engine == "native":
+            return NativeEngine(self._cache.get(path, entry.sha256))
+        if engine != "official":
+            raise InvalidInputError(f"There is no ALFWorld engine {engine!r}.", hint="native or official")
+        if self._pool is None:
+            self._pool = OfficialPool()
+        return OfficialEngine(self._pool, path)
+
+    def _entry(self, task_id: str) -> GameEntry:
+        entry = self._games().games.get(task_id)
+        if entry is None:
+            raise NotFoundError(
+                f"There is no ALFWorld task {task_id[:200]!r} in {self._folder}.",
+                hint="`a3t data list alfworld` shows what is here; import or generate games first.",
+            )
+        return entry
+
+    def _games(self) -> Index:
+        """The index, read again where the file was replaced."""
+        try:
+            status = (self._folder / INDEX_NAME).stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
+        except FileNotFoundError:
+            stamp = (0, 0)
+        if stamp != self._stamp:
+            self._index, self._stamp = read_index(self._folder), stamp
+        return self._index
+
+
+def _task(entry: GameEntry) -> Task:
+    return Task(
+        id=entry.id, environment="alfworld", split=entry.split, type=entry.type, instruction=entry.instruction,
+        metadata={"verb_form": entry.verb_form},
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""One ALFWorld episode behind the environment protocol, whichever engine plays it."""
+
+from __future__ import annotations
+
+import random
+
+from a3t_contracts.errors import ConflictError
+from a3t_env.protocol import Outcome
+
+from .engine import Engine
+from .expert import ScriptedExpert
+
+__all__ = ["AlfworldEpisode"]
+
+_NEVER_SAMPLED = "help"
+"""Admissible everywhere, tells the same thing each time, and never changes anything."""
+
+
+class AlfworldEpisode:
+    """Adds sampling and the scripted expert to an engine. Implements `a3t_env.protocol.Episode`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._first: str | None = None
+        self._turns: list[tuple[str, str]] = []
+        self._expert: ScriptedExpert | None = None
+        self._told = 0
+
+    def start(self) -> Outcome:
+        """The first observation, as the official engine gives it: banner, room, task."""
+        self._first = self._engine.start()
+        self._turns.clear()
+        self._expert, self._told = None, 0
+        return self._outcome(self._first, valid=True)
+
+    def step(self, action: str) -> Outcome:
+        """Do one action. `valid` is false exactly where it was not admissible ("Nothing happens.")."""
+        self._begun()
+        observation, valid = self._engine.step(action)
+        self._turns.append((action.strip(), observation))
+        return self._outcome(observation, valid=valid)
+
+    def actions(self) -> list[str]:
+        """Admissible commands, sorted, as the official engine lists them."""
+        self._begun()
+        return self._engine.actions()
+
+    def sample(self, seed: int, avoid: str | None = None) -> str:
+        """A uniform draw from the admissible commands except `help`; deterministic by seed and state."""
+        choices = [a for a in self.actions() if a != _NEVER_SAMPLED]
+        others = [a for a in choices if a != avoid]
+        return random.Random(seed).choice(others or choices)
+
+    def expert(self) -> str:
+        """The scripted expert's next action, from the observations of this episode alone.
+
+        Raises InvalidInputError where the task is worded in a way that the expert does not understand.
+        """
+        first = self._begun()
+        if self._expert is None:
+            self._expert = ScriptedExpert(first)
+        for action, observation in self._turns[self._told :]:
+            self._expert.observe(action, observation)
+        self._told = len(self._turns)
+        return self._expert.act()
+
+    def close(self) -> None:
+        """Give back the engine."""
+        self._engine.close()
+
+    def _begun(self) -> str:
+        if self._first is None:
+            raise ConflictError("The episode was not started.")
+        return self._first
+
+    def _outcome(self, observation: str, *, valid: bool) -> Outcome:
+        won = self._engine.won
+        return Outcome(observation, reward=float(won), done=won, success=won, valid=valid)

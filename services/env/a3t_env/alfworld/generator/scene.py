@@ -1,0 +1,98 @@
+"""A room: its receptacles and where the agent stands to use them. The same for every game on a floor plan."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .package import FloorPlanFiles, Package, Pose, load_package
+
+__all__ = ["Receptacle", "Scene", "load_scene", "location_id", "position"]
+
+_PARTS = {"Sink": "SinkBasin", "Bathtub": "BathtubBasin"}
+"""Things whose usable part is a receptacle of its own."""
+_COUNTS = {"StoveBurner": 4}
+_STEP = 0.25
+_HORIZON = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class Receptacle:
+    """A receptacle: AI2-THOR id, kind, and the location from which it is used."""
+
+    id: str
+    kind: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A floor plan, ready to be filled."""
+
+    number: int
+    receptacles: tuple[Receptacle, ...]
+    objects: tuple[str, ...]
+    """Kinds of things that can be picked up or switched on in this room."""
+    fixtures: tuple[str, ...]
+    """Kinds that are only looked at: a house plant, a television."""
+    floor: tuple[tuple[float, float], ...]
+
+    def of_kind(self, kind: str) -> list[Receptacle]:
+        """The receptacles of a kind."""
+        return [r for r in self.receptacles if r.kind == kind]
+
+
+@lru_cache(maxsize=128)
+def load_scene(number: int) -> Scene:
+    """The room of a floor plan."""
+    package = load_package()
+    plan = package.floor_plan(number)
+    movable = {kind for kinds in package.accepts.values() for kind in kinds} | package.abilities["Toggleable"]
+    return Scene(
+        number=number,
+        receptacles=tuple(sorted(_receptacles(plan, package), key=lambda r: r.id)),
+        objects=tuple(kind for kind in plan.kinds if kind in movable),
+        fixtures=tuple(kind for kind in plan.kinds if kind in ("HousePlant", "Television")),
+        floor=plan.floor,
+    )
+
+
+def position(rng: random.Random) -> str:
+    """A random position as AI2-THOR writes it: "|-01.25|+00.90|+02.31"."""
+    x, y, z = rng.uniform(-4, 4), rng.uniform(0.1, 1.8), rng.uniform(-4, 4)
+    return "".join(f"|{value:+06.2f}" for value in (x, y, z))
+
+
+def location_id(pose: Pose) -> str:
+    """A place of the agent as ALFRED writes it: grid cells, quarter turns, degrees."""
+    x, z, rotation, horizon = pose
+    return f"loc|{round(x / _STEP)}|{round(z / _STEP)}|{round(rotation / 90)}|{round(horizon)}"
+
+
+def _receptacles(plan: FloorPlanFiles, package: Package) -> list[Receptacle]:
+    known = set(package.accepts) - package.containers
+    found = []
+    for id_, pose in plan.poses.items():
+        kind = id_.split("|", 1)[0]
+        part = _PARTS.get(kind)
+        if part or kind in known:
+            found.append(Receptacle(f"{id_}|{part}" if part else id_, part or kind, location_id(pose)))
+    have = {r.kind for r in found}
+    missing = [kind for kind in plan.kinds if kind in known and kind not in have]
+    return found + _placed(plan, missing)
+
+
+def _placed(plan: FloorPlanFiles, kinds: list[str]) -> list[Receptacle]:
+    """Receptacles that the room has but the files give no place for; placed once and for all by the plan's number."""
+    rng = random.Random(f"floor plan {plan.number}")
+    placed = []
+    for kind in kinds:
+        x, z = rng.choice(plan.floor)
+        rotation = rng.randrange(4) * 90.0
+        for _ in range(_COUNTS.get(kind, 1)):
+            horizon = rng.choice((_HORIZON, _HORIZON - 15))
+            part = next((whole for whole, basin in _PARTS.items() if basin == kind), None)
+            id_ = f"{part}{position(rng)}|{kind}" if part else f"{kind}{position(rng)}"
+            placed.append(Receptacle(id_, kind, location_id((x, z, rotation, horizon))))
+    return placed

@@ -1,0 +1,67 @@
+"""Drawing a task for a room: a type, an object, and a target or a lamp."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .package import Package
+from .scene import Scene
+
+__all__ = ["DrawnTask", "draw_task"]
+
+_ABILITY = {
+    "pick_clean_then_place_in_recep": ("Cleanable", "SinkBasin"),
+    "pick_heat_then_place_in_recep": ("Heatable", "Microwave"),
+    "pick_cool_then_place_in_recep": ("Coolable", "Fridge"),
+}
+_LAMP_TASK = "look_at_obj_in_light"
+_LAMP = "DeskLamp"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnTask:
+    """A task of a type about an object kind, with a target kind or a lamp kind."""
+
+    type: str
+    object: str
+    target: str = ""
+    lamp: str = ""
+
+    @property
+    def count(self) -> int:
+        """Objects asked for."""
+        return 2 if self.type == "pick_two_obj_and_place" else 1
+
+    @property
+    def appliance(self) -> str:
+        """Kind of the receptacle that cleans, heats or cools; empty where nothing is to be done."""
+        return _ABILITY[self.type][1] if self.type in _ABILITY else ""
+
+
+def draw_task(task_type: str, scene: Scene, package: Package, rng: random.Random) -> DrawnTask | None:
+    """A random task of a type, or None where the room allows none."""
+    kinds = {r.kind for r in scene.receptacles}
+    lamps = package.abilities["Toggleable"]
+    carried = [kind for kind in scene.objects if kind not in lamps]
+    if task_type == _LAMP_TASK:
+        small = [k for k in carried if _homes(k, kinds, package)]
+        if _LAMP not in scene.objects or not small:
+            return None
+        return DrawnTask(task_type, rng.choice(small), lamp=_LAMP)
+    ability, appliance = _ABILITY.get(task_type, ("", ""))
+    if appliance and appliance not in kinds:
+        return None
+    pairs = [
+        (kind, target)
+        for kind in carried
+        if not ability or kind in package.abilities[ability]
+        for target in sorted(_homes(kind, kinds, package))
+        if target != appliance and len(_homes(kind, kinds, package)) > 1
+    ]
+    return DrawnTask(task_type, *rng.choice(pairs)) if pairs else None
+
+
+def _homes(kind: str, receptacles: set[str], package: Package) -> set[str]:
+    """Receptacle kinds of the room that take an object kind."""
+    return {r for r in receptacles if kind in package.accepts.get(r, ())}

@@ -1,0 +1,67 @@
+"""Solving a game with the whole room in sight: proof that it can be solved, and its stored walkthrough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..native import Game, NativeEngine
+from .task import DrawnTask
+
+__all__ = ["solve"]
+
+_VERBS = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
+
+
+def solve(game: Game, task: DrawnTask) -> list[str] | None:
+    """Commands that win the game, each of them admissible, or None where the plan does not work out.
+
+    None too for a game that is won before anything is done.
+    """
+    engine = NativeEngine(game)
+    engine.start()
+    if engine.won:
+        return None
+    done = []
+    for command in _plan(game, task):
+        if command in engine.actions():
+            engine.step(command)
+            done.append(command)
+        elif not command.startswith(("go to ", "open ")):
+            return None
+    return done if engine.won else None
+
+
+def _plan(game: Game, task: DrawnTask) -> Iterator[str]:
+    """The straight way. "go to" and "open" are left out where one stands there, or it is open, already."""
+    wanted = [pair for pair in _lying(game, task.object) if _kind(game, pair[1]) != task.target.lower()]
+    for entity, receptacle in wanted[: task.count]:
+        name, place = game.names[entity], game.names[receptacle]
+        yield f"go to {place}"
+        yield f"open {place}"
+        yield f"take {name} from {place}"
+        if task.lamp:
+            lamp, beside = next(iter(_lying(game, task.lamp)))
+            yield f"go to {game.names[beside]}"
+            yield f"use {game.names[lamp]}"
+            return
+        if task.appliance:
+            appliance = _first(game, task.appliance)
+            yield f"go to {appliance}"
+            yield f"{_VERBS[task.appliance]} {name} with {appliance}"
+        target = _first(game, task.target)
+        yield f"go to {target}"
+        yield f"open {target}"
+        yield game.wording.commands["putobject"].text.format(name, target)
+
+
+def _lying(game: Game, kind: str) -> Iterator[tuple[int, int]]:
+    for receptacle, objects in sorted(game.start.contents.items()):
+        yield from ((o, receptacle) for o in sorted(objects) if _kind(game, o) == kind.lower())
+
+
+def _first(game: Game, kind: str) -> str:
+    return next(game.names[r] for r in sorted(game.location_of) if _kind(game, r) == kind.lower())
+
+
+def _kind(game: Game, entity: int) -> str:
+    return game.names[entity].rsplit(" ", 1)[0]
