@@ -35,7 +35,7 @@ class Gate:
 
 
 class CorridorEpisode:
-    """One walk. `close` frees a call that waits at the gate, as killing an engine's child does."""
+    """One walk; `closed` is set when it was closed."""
 
     def __init__(self, environment: CorridorEnvironment, rooms: int) -> None:
         self.environment = environment

@@ -25,6 +25,8 @@ from .settings import EnvSettings
 
 __all__ = ["create_app"]
 
+_GRACE = 5.0
+
 log = get_logger(__name__)
 
 
@@ -43,6 +45,7 @@ def create_app(settings: EnvSettings, environments: Environments | None = None) 
             with suppress(asyncio.CancelledError):
                 await reaper
             await manager.aclose()
+            await asyncio.to_thread(offered.close)
 
     async def ready() -> dict[str, Any]:
         missing = await asyncio.to_thread(offered.missing)
@@ -65,12 +68,13 @@ def create_app(settings: EnvSettings, environments: Environments | None = None) 
 
 
 def limits_of(settings: EnvSettings) -> Limits:
-    """The limits of one process."""
+    """The limits of one process. An engine that keeps the deadlines itself goes first, because it also kills what
+    hangs; the manager's own deadlines, a little later, are for those that do not."""
     return Limits(
         max_sessions=settings.env_max_sessions,
         idle_seconds=settings.env_idle_seconds,
-        start_deadline=settings.env_start_deadline,
-        step_deadline=settings.env_step_deadline,
+        start_deadline=settings.env_start_deadline + _GRACE,
+        step_deadline=settings.env_step_deadline + _GRACE,
         threads=settings.env_threads,
         remembered_ids=settings.env_remembered_ids,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
 from a3t_contracts.errors import A3TError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
@@ -22,6 +23,12 @@ _GET_DATA = {
     "webshop": "Run `a3t data import webshop PATH` or `a3t data fetch webshop`.",
 }
 _MAX_STEPS = {"alfworld": 50, "webshop": 15}
+
+
+@runtime_checkable
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
 
 log = get_logger(__name__)
 
@@ -68,6 +75,12 @@ class Environments:
                 problems[name] = str(error)
         return problems
 
+    def close(self) -> None:
+        """Give back what the environments hold, e.g. child processes."""
+        for environment in self._built.values():
+            if isinstance(environment, _Closable):
+                environment.close()
+
     def _info(self, name: str) -> EnvironmentInfo:
         try:
             return self.get(name).info()
@@ -82,8 +95,14 @@ def configured(settings: EnvSettings) -> Environments:
 
     def alfworld() -> Environment:
         from .alfworld import AlfworldEnvironment
+        from .alfworld.official import OfficialPool
 
-        return AlfworldEnvironment(settings.data_folder / "alfworld", settings.env_alfworld_engine)
+        pool = OfficialPool(
+            settings.env_official_processes,
+            load_seconds=settings.env_start_deadline,
+            step_seconds=settings.env_step_deadline,
+        )
+        return AlfworldEnvironment(settings.data_folder / "alfworld", settings.env_alfworld_engine, pool)
 
     def webshop() -> Environment:
         from .webshop import WebShopEnvironment

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from a3t_contracts.errors import A3TError, ConflictError, Problem, UpstreamError
+from a3t_contracts.errors import A3TError, ConflictError, GoneError, Problem, UpstreamError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
 
@@ -17,7 +17,7 @@ from ..protocol import Outcome
 from .session import Limits, Session
 from .start import close_episode, open_session
 from .table import SessionTable
-from .threads import EngineThreads, StuckError
+from .threads import EngineThreads, NotBegunError, StuckError
 
 __all__ = ["SessionManager"]
 
@@ -173,7 +173,7 @@ class SessionManager:
             try:
                 outcome, actions = _advance(session, action, wanted)
             except Exception as error:
-                raise self._broken(session, error) from error
+                raise self._failed(session, error) from error
             return self._made(session, action, outcome, actions)
         if wanted and result.actions is None:
             result.actions = session.episode.actions()
@@ -199,7 +199,7 @@ class SessionManager:
         future: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
         session.making = (action, future)
         try:
-            outcome, actions = await self._exclusive(session, lambda: _advance(session, action, wanted))
+            outcome, actions = await self._exclusive(session, lambda: _advance(session, action, wanted), self._failed)
             result = self._made(session, action, outcome, actions)
         except BaseException as error:
             future.set_exception(error if isinstance(error, A3TError) else UpstreamError("The step was cancelled."))
@@ -215,13 +215,15 @@ class SessionManager:
     async def _read(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
         """Ask the episode something that does not change it."""
         if not session.inline:
-            return await self._exclusive(session, run)
+            return await self._exclusive(session, run, self._refused)
         try:
             return run()
         except Exception as error:
-            raise self._broken(session, error) from error
+            raise self._refused(session, error) from error
 
-    async def _exclusive(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
+    async def _exclusive(
+        self, session: Session, run: Callable[[], ResultT], failed: Callable[[Session, Exception], A3TError]
+    ) -> ResultT:
         """`run` in a thread, while no other thread uses the session; one that hangs or breaks ends the session."""
         what = f"The {session.engine} engine of session {session.id}"
         async with session.lock:
@@ -232,13 +234,19 @@ class SessionManager:
                 self._end(session, "was ended because its engine hung", "hung", stuck=True)
                 error.hint = "The session is closed: open a new one."
                 raise
+            except NotBegunError:
+                raise
             except Exception as error:
-                raise self._broken(session, error) from error
+                raise failed(session, error) from error
 
-    def _broken(self, session: Session, error: Exception) -> A3TError:
-        """The error to raise. An episode whose engine failed is of no more use; a refusal leaves it as it was."""
-        if isinstance(error, A3TError) and error.status < 500:
+    def _refused(self, session: Session, error: Exception) -> A3TError:
+        """The error to raise for a question: a refusal (no expert for this task, ...) leaves the session as it is."""
+        if isinstance(error, A3TError) and error.status < 500 and not isinstance(error, GoneError):
             return error
+        return self._failed(session, error)
+
+    def _failed(self, session: Session, error: Exception) -> A3TError:
+        """The error to raise for a step: an episode whose engine failed is of no more use and its session ends."""
         log.error("session.failed", session=session.id, task=session.task.id, exc_info=error)
         self._end(session, "was ended because its engine failed", "failed")
         if isinstance(error, A3TError):

@@ -9,9 +9,13 @@ from typing import TypeVar
 
 from a3t_contracts.errors import DeadlineError
 
-__all__ = ["EngineThreads", "StuckError"]
+__all__ = ["EngineThreads", "NotBegunError", "StuckError"]
 
 ResultT = TypeVar("ResultT")
+
+
+class NotBegunError(DeadlineError):
+    """A call found no free thread in time: it was not made and may be repeated."""
 
 
 class StuckError(DeadlineError):
@@ -30,7 +34,7 @@ class EngineThreads:
     ) -> ResultT:
         """`run` in a thread. A result that comes after the deadline is given to `late`.
 
-        Raises StuckError where it runs longer than `deadline` seconds, DeadlineError where it never got a thread.
+        Raises StuckError where it runs longer than `deadline` seconds, NotBegunError where it never got a thread.
         """
         submitted = self._calls.submit(run)
         wrapped = asyncio.wrap_future(submitted)
@@ -38,7 +42,7 @@ class EngineThreads:
         if done:
             return wrapped.result()
         if submitted.cancel():
-            raise DeadlineError(
+            raise NotBegunError(
                 f"{what} waited {deadline:g} s for a free thread and was not begun.",
                 hint="Repeat it, or raise A3T_ENV_THREADS.",
             )
