@@ -53,7 +53,7 @@ class FileStore:
         """Where the content is. Raises NotFoundError."""
         return self.root / f"{self.get(file_id).id}.jsonl"
 
-    def list(self) -> list[FileObject]:
+    def all(self) -> list[FileObject]:
         """All files, newest first."""
         files = [FileObject.model_validate_json(p.read_text()) for p in self.root.glob("file-*.json")]
         return sorted(files, key=lambda f: (-f.created_at, f.id))

@@ -1,9 +1,12 @@
-"""The child process of a job: `python -m a3t_trainer.worker [JOB.json]`.
+"""The process that trains: `python -m a3t_trainer.worker [--fork | JOB.json]`.
 
-The job is one line of JSON on stdin, or a file (where accelerate starts several processes); JSON lines on stdout are
-its news, the last of them its result. The process starts before there is a job, so that the slow imports are done when
-one comes. When stdin closes, its parent is gone, and it ends: whoever starts the service again finds the job unfinished
-and resumes it from the last checkpoint bundle.
+A job is one line of JSON on stdin, or a file (where accelerate starts several processes). JSON lines on stdout are its
+news: `started`, `event`, `progress`, then `published` or `failed`.
+
+The slow imports are done before there is a job. With `--fork` the process stays and forks one child a job, so that they
+are done once (CPU only: CUDA does not survive a fork); its line `exited` says how a child ended. When stdin closes, the
+service is gone, and everything here ends: the next service finds the job unfinished and resumes it from its last
+checkpoint bundle.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ import errno
 import fcntl
 import json
 import os
+import select
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
@@ -62,19 +67,37 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def main() -> int:
-    """Wait for a job on stdin, run it, and say how it ended. 0 published, 1 failed."""
-    out = _own_stdout()
-    sys.setswitchinterval(0.05)
-    from .training import run  # the slow imports, while there is no job yet
+    """Take a job and run it, or with `--fork` one after the other. 0: published; 1: failed."""
+    news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
+    arguments = sys.argv[1:]
+    run = import_module("a3t_trainer.training.run")
+    if arguments == ["--fork"]:
+        return _serve(run, news)
+    line = Path(arguments[0]).read_text() if arguments else sys.stdin.readline()
+    return _work(run, json.loads(line), news, watched=[0]) if line.strip() else 0
 
-    line = Path(sys.argv[1]).read_text() if len(sys.argv) > 1 else sys.stdin.readline()
-    if not line.strip():
-        return 0
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    rank = int(os.environ.get("RANK", "0"))
-    content = json.loads(line)
-    with _held(Path(content["folder"]) / f"lock-{rank}"):
-        return _run(run, content, LineReporter(out, quiet=rank > 0))
+
+def _serve(run: Any, news: LineReporter) -> int:
+    """Fork a child for every job that comes, one at a time."""
+    while line := sys.stdin.readline():
+        alive, ours = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(ours)
+            return _work(run, json.loads(line), news, watched=[0, alive])
+        os.close(alive)
+        _, status = os.waitpid(child, 0)
+        os.close(ours)
+        news.send("exited", os.waitstatus_to_exitcode(status))
+    return 0
+
+
+def _work(run: Any, content: dict[str, Any], news: LineReporter, watched: list[int]) -> int:
+    """Run a job while its parents live: each of them holds the other end of a descriptor in `watched`."""
+    threading.Thread(target=_end_with, args=(watched,), daemon=True).start()
+    news.send("started", os.getpid())
+    with _held(Path(content["folder"]) / f"lock-{os.environ.get('RANK', '0')}"):
+        return _run(run, content, news)
 
 
 def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
@@ -112,9 +135,9 @@ def _own_stdout() -> TextIO:
     return out
 
 
-def _end_with_parent() -> None:
-    while sys.stdin.readline():
-        pass
+def _end_with(watched: list[int]) -> None:
+    """End the process when any of these descriptors is closed at its other end."""
+    select.select(watched, [], [])
     os._exit(3)
 
 

@@ -22,7 +22,7 @@ async def upload(request: Request, state: State, filename: str = "trajectories.j
 @router.get("")
 async def list_files(state: State) -> dict[str, Any]:
     """All files, newest first."""
-    return {"object": "list", "data": state.files.list()}
+    return {"object": "list", "data": state.files.all()}
 
 
 @router.get("/{file_id}")

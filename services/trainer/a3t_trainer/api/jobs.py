@@ -34,7 +34,7 @@ async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
 @router.get("")
 async def list_jobs(state: State, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> JobPage:
     """Jobs, newest first."""
-    jobs = state.jobs.list()
+    jobs = state.jobs.all()
     return JobPage(data=jobs[:limit], has_more=len(jobs) > limit)
 
 

@@ -1,4 +1,4 @@
-"""The child process that runs a job."""
+"""The process that runs jobs."""
 
 from __future__ import annotations
 
@@ -18,31 +18,35 @@ from a3t_contracts.schemas.job import FineTuningJob
 
 from ..settings import TrainerSettings
 
-__all__ = ["Child", "job_content"]
+__all__ = ["Worker", "job_content"]
 
 _LINE_LIMIT = 16 * 2**20
 
 
-class Child:
-    """A process of `a3t_trainer.worker`, in a process group of its own.
+class Worker:
+    """A process of `a3t_trainer.worker`, in a process group of its own. It has imported torch by the time a job comes.
 
     Args:
         process: started by `start`.
         settings: of the service.
+        forks: it serves one job after the other, each in a fork; else it ends with its job.
     """
 
-    def __init__(self, process: Process, settings: TrainerSettings) -> None:
-        self.process, self.settings = process, settings
+    def __init__(self, process: Process, settings: TrainerSettings, *, forks: bool) -> None:
+        self.process, self.settings, self.forks = process, settings, forks
+        self._job_pid: int | None = None
 
     @classmethod
-    async def start(cls, settings: TrainerSettings, device: str | None, job_file: Path | None = None) -> Child:
-        """Start a child that waits for its job on stdin, or, given a file, several under accelerate."""
-        command = [sys.executable, "-m", "a3t_trainer.worker"]
+    async def start(cls, settings: TrainerSettings, device: str | None, job_file: Path | None = None) -> Worker:
+        """Start a process that waits for jobs on stdin, or, given a job's file, several under accelerate."""
+        forks = device is None and job_file is None
+        module = [sys.executable, "-m", "a3t_trainer.worker"]
+        command = [*module, "--fork"] if forks else module
         if job_file is not None:
             config = str(settings.trainer_accelerate_config)
             launch = ["accelerate.commands.launch", "--config_file", config, "-m", "a3t_trainer.worker", str(job_file)]
             command = [sys.executable, "-m", *launch]
-        environment = {"TOKENIZERS_PARALLELISM": "false"} | os.environ
+        environment = {"TOKENIZERS_PARALLELISM": "false", **os.environ}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         log_path = settings.trainer_home / "worker.log"
@@ -56,39 +60,61 @@ class Child:
                 start_new_session=True,
                 limit=_LINE_LIMIT,
             )
-        return cls(process, settings)
+        return cls(process, settings, forks=forks)
 
     @property
-    def alive(self) -> bool:
-        return self.process.returncode is None
+    def usable(self) -> bool:
+        """It lives and has no job."""
+        return self.process.returncode is None and self._job_pid is None
 
     async def give(self, content: dict[str, Any]) -> None:
-        """Hand the job over."""
+        """Hand a job over."""
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
-        with contextlib.suppress(ConnectionError):  # a child that died is found by its exit code
+        with contextlib.suppress(ConnectionError):  # a process that died is found by its exit code
             await stdin.drain()
 
-    async def lines(self) -> AsyncIterator[dict[str, Any]]:
-        """The child's news until it ends."""
+    async def news(self) -> AsyncIterator[dict[str, Any]]:
+        """The lines of the job until it ends; the last one is `exited`."""
         stdout = cast(StreamReader, self.process.stdout)
         while line := await stdout.readline():
-            if line.startswith(b"{") and line.endswith(b"}\n"):
-                yield json.loads(line)
+            if not (line.startswith(b"{") and line.endswith(b"}\n")):
+                continue
+            content = json.loads(line)
+            if "started" in content:
+                self._job_pid = content["started"]
+                continue
+            yield content
+            if "exited" in content:
+                self._job_pid = None
+                return
+        yield {"exited": await self.process.wait()}
 
-    async def stop(self) -> None:
-        """End it: ask, wait `trainer_cancel_seconds`, kill the whole group."""
-        self._signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(self.settings.trainer_cancel_seconds):
-                await self.process.wait()
-        except TimeoutError:
-            self._signal(signal.SIGKILL)
+    async def stop_job(self) -> None:
+        """End the running job: ask, wait `trainer_cancel_seconds`, kill."""
+        self._signal_job(signal.SIGTERM)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.settings.trainer_cancel_seconds
+        while self._busy() and loop.time() < deadline:
+            await asyncio.sleep(0.02)
+        self._signal_job(signal.SIGKILL)
+
+    async def close(self) -> None:
+        """End the process and all that it started."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
 
-    def _signal(self, number: int) -> None:
-        if self.alive:
-            with contextlib.suppress(ProcessLookupError):
+    def _busy(self) -> bool:
+        return self.process.returncode is None and (self._job_pid is not None or not self.forks)
+
+    def _signal_job(self, number: int) -> None:
+        """Signal a forked job alone, or the process and its group."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.forks and self._job_pid is not None:
+                os.kill(self._job_pid, number)
+            elif self.process.returncode is None:
                 os.killpg(self.process.pid, number)
 
 

@@ -43,7 +43,7 @@ class JobStore:
         for path in sorted(root.glob("*/job.json")):
             job = FineTuningJob.model_validate_json(path.read_text())
             self._jobs[job.id] = job
-        for job in self.list():
+        for job in self.all():
             if job.status == JobStatus.running:
                 self.move(job.id, JobStatus.queued)
                 self.say(job.id, "The service was started again; the job goes on from its last checkpoint.", "warn")
@@ -83,7 +83,7 @@ class JobStore:
             raise NotFoundError(f"There is no fine-tuning job {job_id!r}.")
         return self._jobs[job_id]
 
-    def list(self) -> list[FineTuningJob]:
+    def all(self) -> list[FineTuningJob]:
         """All jobs, newest first."""
         return sorted(self._jobs.values(), key=lambda j: (-j.created_at, j.id))
 

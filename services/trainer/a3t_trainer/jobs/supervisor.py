@@ -19,7 +19,7 @@ from ..files import FileStore
 from ..registry.hub import push
 from ..registry.publish import published_by
 from ..settings import TrainerSettings
-from .process import Child, job_content
+from .process import Worker, job_content
 from .store import JobStore
 
 __all__ = ["Supervisor", "devices"]
@@ -43,7 +43,7 @@ class Supervisor:
 
     def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
         self.store, self.files, self.settings = store, files, settings
-        self._running: dict[str, Child] = {}
+        self._running: dict[str, Worker] = {}
         self._taken: set[str] = set()
         self._cancelled: set[str] = set()
         self._crashes: dict[str, tuple[int, int]] = {}
@@ -62,9 +62,9 @@ class Supervisor:
         if self.store.finished(job_id):
             raise ConflictError(f"Job {job_id} has {job.status} already; it cannot be cancelled.")
         self._cancelled.add(job_id)
-        child = self._running.get(job_id)
-        if child is not None:
-            await child.stop()
+        worker = self._running.get(job_id)
+        if worker is not None:
+            await worker.stop_job()
         if job_id not in self._taken:
             self._end_cancelled(job_id)
         while not self.store.finished(job_id):
@@ -72,25 +72,27 @@ class Supervisor:
         return self.store.get(job_id)
 
     async def _slot(self, device: str | None) -> None:
-        spare = await self._spare(device)
+        worker: Worker | None = None
         try:
             while True:
+                worker = await self._warm(worker, device)
                 job = await self._next()
                 self._taken.add(job.id)
                 try:
-                    await self._attempt(job, spare, device)
+                    worker = await self._attempt(job, worker, device)
                 finally:
                     self._taken.discard(job.id)
-                spare = await self._spare(device)
         finally:
-            if spare is not None:
-                await asyncio.shield(spare.stop())
+            if worker is not None:
+                await asyncio.shield(worker.close())
 
-    async def _spare(self, device: str | None) -> Child | None:
-        """A child that imports torch while there is no job; not where accelerate starts the processes."""
+    async def _warm(self, worker: Worker | None, device: str | None) -> Worker | None:
+        """A process that imports torch while there is no job; not where accelerate starts the processes."""
+        if worker is not None and worker.usable:
+            return worker
         if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
             return None
-        return await Child.start(self.settings, device)
+        return await Worker.start(self.settings, device)
 
     async def _next(self) -> FineTuningJob:
         while True:
@@ -99,53 +101,55 @@ class Supervisor:
                     return job
             await self.store.changed()
 
-    async def _attempt(self, job: FineTuningJob, spare: Child | None, device: str | None) -> None:
-        """One process for one job, and what comes of it."""
+    async def _attempt(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker | None:
+        """One process for one job, and what comes of it. Returns the process, which may take another job."""
         job = self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
         self.store.say(job.id, f"Attempt {job.attempts} started.")
         try:
-            child = await self._hand_over(job, spare, device)
+            worker = await self._hand_over(job, worker, device)
         except (A3TError, OSError) as error:
             known = error if isinstance(error, A3TError) else A3TError(f"The job could not be started: {error}")
             self.store.fail(job.id, known.problem())
-            return
-        self._running[job.id] = child
+            return worker
+        self._running[job.id] = worker
         try:
             if job.id in self._cancelled:
-                await child.stop()
-            outcome = await self._follow(job.id, child)
+                await worker.stop_job()
+            outcome = await self._follow(job.id, worker)
+        except asyncio.CancelledError:
+            await asyncio.shield(worker.close())
+            raise
         finally:
             del self._running[job.id]
-            await asyncio.shield(child.stop())
-        await self._conclude(job.id, outcome, child.process.returncode or 0)
+        await self._conclude(job.id, outcome)
+        return worker
 
-    async def _hand_over(self, job: FineTuningJob, spare: Child | None, device: str | None) -> Child:
+    async def _hand_over(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker:
         folder = self.store.folder(job.id) / "work"
         folder.mkdir(exist_ok=True)
         content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
         if self.settings.trainer_accelerate_config is not None:
             path = folder / "job.json"
             write_atomically(path, json.dumps(content))
-            return await Child.start(self.settings, device, path)
-        child = spare if spare is not None and spare.alive else await Child.start(self.settings, device)
-        await child.give(content)
-        return child
+            return await Worker.start(self.settings, device, path)
+        chosen = worker if worker is not None and worker.usable else await Worker.start(self.settings, device)
+        await chosen.give(content)
+        return chosen
 
-    async def _follow(self, job_id: str, child: Child) -> dict[str, Any]:
-        """Take note of a child's news; its last word, or {} if it died without one."""
+    async def _follow(self, job_id: str, worker: Worker) -> dict[str, Any]:
+        """Take note of a job's news; its result (`published` or `failed`, if it got so far) and how it `exited`."""
         outcome: dict[str, Any] = {}
-        async for line in child.lines():
+        async for line in worker.news():
             if "event" in line:
                 event = line["event"]
                 self.store.say(job_id, event["message"], event["level"], event["data"])
             elif "progress" in line:
                 self.store.progress(job_id, Progress.model_validate(line["progress"]))
             else:
-                outcome = line
-        await child.process.wait()
+                outcome |= line
         return outcome
 
-    async def _conclude(self, job_id: str, outcome: dict[str, Any], returncode: int) -> None:
+    async def _conclude(self, job_id: str, outcome: dict[str, Any]) -> None:
         if "published" in outcome:
             await self._succeed(job_id)
         elif job_id in self._cancelled:
@@ -153,7 +157,7 @@ class Supervisor:
         elif "failed" in outcome:
             self.store.fail(job_id, Problem.model_validate(outcome["failed"]))
         else:
-            self._bring_back(job_id, returncode)
+            self._bring_back(job_id, int(outcome["exited"]))
 
     async def _succeed(self, job_id: str) -> None:
         version = self.store.get(job_id).request.version

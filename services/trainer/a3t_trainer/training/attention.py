@@ -6,7 +6,7 @@ elsewhere one causal call of scaled-dot-product attention for each sequence of t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ def _one_by_one(
     if groups > 1:
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
     lengths = offsets.diff().tolist()
-    pieces = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    pieces = zip(*(torch.split(x, lengths, 2) for x in (query, key, value)), strict=True)
     outputs = [
         scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=True, scale=scaling) for q, k, v in pieces
     ]
@@ -85,7 +85,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: 
         q, k, v, offsets, offsets, longest, longest,
         scale=scaling, window_size=(-1, 0), enable_gqa=q.shape[1] != k.shape[1],
     )  # fmt: skip
-    return output[None]
+    return cast(Tensor, output)[None]
 
 
 AttentionInterface.register(VARLEN, varlen_attention)

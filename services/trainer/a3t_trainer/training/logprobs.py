@@ -42,22 +42,21 @@ def install_logprobs(model: nn.Module) -> None:
     model.forward = MethodType(forward, model)
 
 
-def token_logprobs(head: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+def token_logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """log p of each target, shape [n], from hidden states [n, width].
 
     Large vocabularies are worked through in pieces whose logits are made again in the backward pass, so that memory
     is a piece's and not n × vocabulary.
     """
-    vocabulary = head.out_features if isinstance(head, nn.Linear) else int(head.weight.shape[0])
-    rows = max(1, _LOGITS_AT_ONCE // vocabulary)
+    rows = max(1, _LOGITS_AT_ONCE // int(head.out_features))
     if len(targets) <= rows:
         return _logprobs(head, hidden, targets)
     pieces = [
         checkpoint(_logprobs, head, h, t, use_reentrant=False)
-        for h, t in zip(hidden.split(rows), targets.split(rows), strict=True)
+        for h, t in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True)
     ]
     return torch.cat(pieces)
 
 
-def _logprobs(head: nn.Module, hidden: Tensor, targets: Tensor) -> Tensor:
+def _logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     return -cross_entropy(head(hidden).float(), targets, reduction="none")

@@ -28,15 +28,15 @@ class Meter:
         self.tokens = 0
         self._sums = torch.zeros(len(_NAMES), dtype=torch.float64)
         self._counts = torch.zeros(len(_NAMES), dtype=torch.float64)
-        self._loss = 0.0
+        self._loss: Tensor | float = 0.0
         self._steps = 0
 
     @torch.no_grad()
     def add(self, logprobs: Tensor, parts: Tensor, failure: Tensor, tokens: int) -> None:
         """Count one forward pass of `tokens` tokens, padding left out."""
         nll = -logprobs.detach().double()
-        masks = [~failure, failure] + [parts == p for p in (Part.observation, Part.thought, Part.action)]
-        masks = torch.stack(masks).to(nll.dtype)
+        groups = [~failure, failure, *(parts == p for p in (Part.observation, Part.thought, Part.action))]
+        masks = torch.stack(groups).to(nll.dtype)
         self._sums = self._sums.to(nll.device) + masks @ nll
         self._counts = self._counts.to(nll.device) + masks.sum(1)
         self.tokens += tokens

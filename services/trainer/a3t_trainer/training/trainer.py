@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas.job import Objective, Optimisation, Progress
@@ -69,7 +69,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
         return micro if batch else micro | {"coefficients": torch.zeros(len(micro["targets"]))}  # type: ignore[arg-type]
 
 
-class TrajectoryTrainer(Trainer):
+class TrajectoryTrainer(Trainer):  # type: ignore[misc]
     """Trains on `StepDataset`: one item of the loader is one optimiser step.
 
     The loss of a step is the objective's, whatever the number of forward passes and processes that share it.
@@ -92,6 +92,7 @@ class TrajectoryTrainer(Trainer):
         self.meter = Meter(len(dataset), dataset.plan.steps_per_epoch)
         self.final_metrics: dict[str, float] = {}
         self._reported = 0.0
+        self.remove_callback(PrinterCallback)
         self.add_callback(_Snapshots(Path(str(args.output_dir)), snapshot_steps(len(dataset), average)))
 
     def get_train_dataloader(self) -> DataLoader[list[MicroBatch]]:
@@ -187,7 +188,7 @@ class TrajectoryTrainer(Trainer):
         super().log(logs, start_time)
 
 
-class _Snapshots(TrainerCallback):
+class _Snapshots(TrainerCallback):  # type: ignore[misc]
     """Keeps the adapter after chosen steps, for averaging."""
 
     def __init__(self, folder: Path, steps: list[int]) -> None:
