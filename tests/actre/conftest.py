@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from a3t_actre.app import create_app
 from a3t_actre.settings import ActReSettings
+from a3t_contracts.clients import ActReClient, RetryPolicy
 from a3t_contracts.react import History, Turn
 from a3t_contracts.schemas import ReasonQuery
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
@@ -21,7 +24,8 @@ FIRST = (
     "drawer 1, a shelf 2, and a shelf 1.\n\nYour task is to: put a mug in shelf."
 )
 
-ServiceFactory = Callable[..., str]
+ServiceFactory = Callable[..., Awaitable[ActReClient]]
+Upstream = dict[str, object]
 
 
 @pytest.fixture
@@ -52,38 +56,56 @@ def llm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def proxy_server(llm_server: str) -> Iterator[tuple[FaultProxy, str]]:
+    """A proxy in front of the LLM server, and its base URL."""
+    proxy = FaultProxy(llm_server)
+    with live_server(proxy) as url:
+        yield proxy, url
+
+
 @pytest.fixture
-def proxy(llm_server: str) -> FaultProxy:
-    """Faults between the ActRe service and the LLM server."""
-    return FaultProxy(llm_server)
+def proxy(proxy_server: tuple[FaultProxy, str]) -> FaultProxy:
+    """Faults between the ActRe service and the LLM server; none at first."""
+    proxy = proxy_server[0]
+    proxy.reset()
+    return proxy
 
 
 @pytest.fixture(params=["openai", "chat", "tgi"])
-def upstream(request: pytest.FixtureRequest, proxy: FaultProxy) -> Iterator[dict[str, object]]:
+def upstream(request: pytest.FixtureRequest, proxy: FaultProxy, proxy_server: tuple[FaultProxy, str]) -> Upstream:
     """Settings that reach the LLM server through the proxy in each of the three ways."""
-    with live_server(proxy) as url:
-        tgi = request.param == "tgi"
-        yield {
-            "actre_annotator": "llm",
-            "actre_backend": "tgi" if tgi else "openai",
-            "actre_openai_api": "chat" if request.param == "chat" else "completions",
-            "actre_upstream_url": url if tgi else f"{url}/v1",
-            "actre_upstream_token": DEVELOPMENT_TOKEN,
-        }
+    tgi = request.param == "tgi"
+    return {
+        "actre_annotator": "llm",
+        "actre_backend": "tgi" if tgi else "openai",
+        "actre_openai_api": "chat" if request.param == "chat" else "completions",
+        "actre_upstream_url": proxy_server[1] if tgi else f"{proxy_server[1]}/v1",
+        "actre_upstream_token": DEVELOPMENT_TOKEN,
+    }
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[ServiceFactory]:
-    """Starts ActRe services: settings in, base URL out."""
-    from contextlib import ExitStack
+async def actre(tmp_path: Path) -> AsyncIterator[ServiceFactory]:
+    """Makes clients of ActRe apps with the given settings; the apps run in the test's own process and event loop."""
+    async with AsyncExitStack() as stack:
 
-    with ExitStack() as stack:
-
-        def start(**settings: object) -> str:
-            values = {"home": tmp_path} | settings
-            return stack.enter_context(live_server(create_app(ActReSettings(**values))))  # type: ignore[arg-type]
+        async def start(token: str = DEVELOPMENT_TOKEN, **settings: object) -> ActReClient:
+            app = create_app(ActReSettings(**({"home": tmp_path} | settings)))  # type: ignore[arg-type]
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            client = ActReClient(
+                "http://actre", token, retry=RetryPolicy(attempts=1), transport=httpx.ASGITransport(app)
+            )
+            return await stack.enter_async_context(client)
 
         yield start
+
+
+@pytest.fixture
+def actre_url(tmp_path: Path) -> Iterator[str]:
+    """A served ActRe app with the template annotator."""
+    with live_server(create_app(ActReSettings(home=tmp_path))) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -25,9 +25,9 @@ from tests.actre.conftest import ServiceFactory, make_query
 AUTH = {"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"}
 
 
-async def test_a_batch_is_answered_in_order(service: ServiceFactory) -> None:
+async def test_a_batch_is_answered_in_order(actre_url: str) -> None:
     queries = [make_query(f"go to {name}") for name in ("shelf 1", "shelf 2", "drawer 1")] * 50
-    async with ActReClient(service(), DEVELOPMENT_TOKEN) as client:
+    async with ActReClient(actre_url, DEVELOPMENT_TOKEN) as client:
         results = (await client.reasons(ReasonsRequest(queries=queries))).results
     assert len(results) == 150
     for query, result in zip(queries, results, strict=True):
@@ -36,28 +36,25 @@ async def test_a_batch_is_answered_in_order(service: ServiceFactory) -> None:
         assert (result.annotator, result.model, result.fallback, result.cached) == ("template", None, False, False)
 
 
-async def test_an_llm_that_is_not_set_up_is_one_clear_error(service: ServiceFactory) -> None:
-    async with ActReClient(service(), DEVELOPMENT_TOKEN) as client:
-        with pytest.raises(InvalidInputError, match="A3T_ACTRE_UPSTREAM_URL"):
-            await client.reasons(ReasonsRequest(queries=[make_query("look")], annotator="llm"))
+async def test_an_llm_that_is_not_set_up_is_one_clear_error(actre: ServiceFactory) -> None:
+    with pytest.raises(InvalidInputError, match="A3T_ACTRE_UPSTREAM_URL"):
+        await (await actre()).reasons(ReasonsRequest(queries=[make_query("look")], annotator="llm"))
 
 
-async def test_the_token_is_asked_for_and_probes_are_open(service: ServiceFactory) -> None:
-    url = service()
-    async with ActReClient(url, "wrong") as client:
-        with pytest.raises(UnauthorizedError):
-            await client.reasons(ReasonsRequest(queries=[make_query("look")]))
-        assert (await client.ready())["annotator"] == "template"
-    assert "a3t_actre_reasons_total" in httpx.get(f"{url}/metrics").text
+async def test_the_token_is_asked_for_and_probes_are_open(actre: ServiceFactory, actre_url: str) -> None:
+    client = await actre(token="wrong")
+    with pytest.raises(UnauthorizedError):
+        await client.reasons(ReasonsRequest(queries=[make_query("look")]))
+    assert (await client.ready())["annotator"] == "template"
+    assert "a3t_actre_reasons_total" in httpx.get(f"{actre_url}/metrics").text
 
 
-async def test_caps_refuse_too_much_at_once(service: ServiceFactory) -> None:
-    small = service(max_body_bytes=10_000)
-    async with ActReClient(small, DEVELOPMENT_TOKEN) as client:
-        with pytest.raises(TooLargeError):
-            await client.reasons(ReasonsRequest(queries=[make_query("look " * 800)] * 20))
+async def test_caps_refuse_too_much_at_once(actre: ServiceFactory, actre_url: str) -> None:
+    small = await actre(max_body_bytes=10_000)
+    with pytest.raises(TooLargeError):
+        await small.reasons(ReasonsRequest(queries=[make_query("look " * 800)] * 20))
     reply = httpx.post(
-        f"{service()}/v1/reasons",
+        f"{actre_url}/v1/reasons",
         headers=AUTH,
         json={"queries": [make_query("look").model_dump(mode="json")] * 257},
     )

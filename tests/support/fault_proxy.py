@@ -14,7 +14,7 @@ __all__ = ["FaultProxy"]
 
 
 class FaultProxy:
-    """An ASGI app that forwards to `target`. Each POST takes one fault off `faults`; none left means none.
+    """An ASGI app that forwards to `target`. Each POST takes one fault off `faults`, or gets `always`.
 
     Faults: "ok" forwards; an int answers that status; "hang" never answers; "cut" closes in the middle of a reply;
     "html" answers 200 with a web page; any other text takes the place of what the model wrote.
@@ -22,6 +22,10 @@ class FaultProxy:
 
     def __init__(self, target: str) -> None:
         self.target = target
+        self.reset()
+
+    def reset(self) -> None:
+        """No faults, and nothing seen yet."""
         self.faults: deque[int | str] = deque()
         self.always: int | str = "ok"
         self.posts: list[dict[str, Any]] = []

@@ -43,7 +43,9 @@ class TGIBackend:
         self._ask_model = model is None
         self._max_tokens = max_tokens
         set_async_client_factory(_connections)
-        self._client = AsyncInferenceClient(self.url, token=token or _NO_TOKEN, timeout=timeout)
+        self._client = AsyncInferenceClient(
+            self.url, provider="hf-inference", token=token or _NO_TOKEN, timeout=timeout
+        )
 
     async def model(self, refresh: bool = False) -> str:
         if self._model is None or (refresh and self._ask_model):
