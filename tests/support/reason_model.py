@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["SENTENCE", "make_reason_model"]
 
-SENTENCE = "I need to find a mug, so this shelf is worth checking."
+SENTENCE = "I need a mug, so this shelf is worth checking."
 
 
 def make_reason_model(folder: Path, sentence: str = SENTENCE) -> Path:
