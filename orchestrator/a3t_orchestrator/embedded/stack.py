@@ -127,7 +127,8 @@ class EmbeddedStack:
     def _service(self, name: str) -> Program:
         environment = self._environment() | {"A3T_PORT": str(self.ports[name]), "A3T_HOST": "127.0.0.1"}
         command = [sys.executable, "-m", f"a3t_{name}"]
-        return Program(name, command, environment, self._log(name), _http_ready(f"{self.url(name)}/ready"))
+        probe = "health" if name == "env" else "ready"  # without data env lives, and says so when it is asked for tasks
+        return Program(name, command, environment, self._log(name), _http_ready(f"{self.url(name)}/{probe}"))
 
     def _worker(self, redis_url: str) -> Program:
         ready_file = self.home / "run" / "worker.ready"

@@ -37,7 +37,7 @@ class Round0(Schema):
         description="demonstrations: actions of the scripted expert, reasons by ActRe; few_shot: episodes of the "
         "prompted base model, successes only; none: round 1 begins with the base model",
     )
-    demonstrations: int = Field(60, ge=1, description="Training tasks that are demonstrated, once each")
+    demonstrations: int = Field(60, ge=1, description="Training tasks that are demonstrated, once each, at most")
     attempts: int = Field(1, ge=1, description="few_shot: episodes a task, until the first success")
     preamble: str | None = Field(
         None, description="few_shot: file of the worked example in front of each episode; null: the built-in one"
@@ -188,8 +188,8 @@ class Recipe(Schema):
     def _check_rounds(self) -> Recipe:
         if self.rounds == 0 and self.round0.mode == "none":
             raise ValueError("rounds is 0 and round0.mode is none: there is nothing to do")
-        demonstrated = self.round0.mode == "demonstrations" and self.data.tasks is not None
-        if demonstrated and self.round0.demonstrations > (self.data.tasks or 0):
+        wanted = self.round0.demonstrations if "demonstrations" in self.round0.model_fields_set else 0
+        if self.round0.mode == "demonstrations" and self.data.tasks is not None and wanted > self.data.tasks:
             raise ValueError(f"round0.demonstrations is more than data.tasks ({self.data.tasks})")
         return self
 

@@ -70,8 +70,10 @@ def _successes(ordered: Sequence[Candidate], rules: Pairing, dropped: Counter[st
     seen: set[tuple[str, str]] = set()
     per_task: Counter[tuple[int, str]] = Counter()
     for c in ordered:
+        if not c.success and c.own_trial:
+            continue  # `_failures` decides
         if not c.success:
-            dropped["failed"] += not c.own_trial
+            dropped["failed"] += 1
         elif c.own_trial and not rules.own_successes:
             dropped["own_success"] += 1
         elif (c.task_id, c.actions) in seen:

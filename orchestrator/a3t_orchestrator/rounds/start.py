@@ -82,5 +82,5 @@ async def _check_environment(env: EnvClient, recipe: Recipe) -> None:
             hint=f"`a3t data generate {recipe.environment}` or `a3t data import` brings its data.",
         )
     engines = found[recipe.environment].engines
-    if recipe.engine is not None and recipe.engine not in engines:
+    if recipe.engine is not None and engines and recipe.engine not in engines:
         raise InvalidInputError(f"engine: {recipe.environment} has no engine {recipe.engine!r}, but {engines}.")

@@ -57,9 +57,8 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     added = 0
     for start in range(0, len(rows), 500):
-        statement = insert(table).on_conflict_do_nothing()
-        result = session.execute(statement.values(list(rows[start : start + 500])))
-        added += result.rowcount if isinstance(result, CursorResult) else 0
+        statement = insert(table).values(list(rows[start : start + 500])).on_conflict_do_nothing()
+        added += len(session.execute(statement.returning(*table.__table__.primary_key)).all())
     return added
 
 

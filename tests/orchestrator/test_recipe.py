@@ -1,0 +1,99 @@
+"""The recipe: defaults, overrides, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_orchestrator.recipe import Recipe, load_recipe, parse_recipe, recipe_hash
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+MINIMAL = {"name": "x", "environment": "alfworld"}
+
+
+def test_defaults_are_the_papers() -> None:
+    recipe = parse_recipe(MINIMAL)
+    assert (recipe.compose.p, recipe.compose.invalid_streak, recipe.compose.samples) == (0.1, 3, 40)
+    assert (recipe.training.lora.rank, recipe.training.lora.alpha) == (16, 32)
+    assert recipe.training.objective.failure_reward == -1
+    assert recipe.training.round0.objective.name == "sft"
+    assert (recipe.training.optimisation.epochs, recipe.training.round0.optimisation.epochs) == (6, 10)
+    assert recipe.training.start == "restart"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_recipe_of_the_project_is_valid(path: Path) -> None:
+    recipe = load_recipe(path)
+    assert recipe.name
+    if recipe.fast:
+        assert recipe_hash(load_recipe(path, fast=True)) != recipe_hash(recipe)
+
+
+def test_the_demo_recipe_names_every_key() -> None:
+    def keys(value: object, at: str = "") -> set[str]:
+        if not isinstance(value, dict):
+            return set()
+        own = {f"{at}.{k}" for k in value}
+        return own | {k for name, v in value.items() for k in keys(v, f"{at}.{name}")}
+
+    import yaml
+
+    written = keys(yaml.safe_load((CONFIGS / "demo.yaml").read_text()))
+    sections = ("data", "round0", "compose", "pairing", "training", "evaluation", "limits")
+    for section in sections:
+        fields = Recipe.model_fields[section].annotation.model_fields  # type: ignore[union-attr]
+        assert {f".{section}.{name}" for name in fields} <= written
+
+
+def test_overrides_reach_nested_keys_and_keep_the_rest() -> None:
+    recipe = parse_recipe(
+        MINIMAL | {"compose": {"p": 0.5, "samples": 7}}, overrides=["compose.p=0.25", "data.tasks=12", "engine=native"]
+    )
+    assert (recipe.compose.p, recipe.compose.samples, recipe.data.tasks, recipe.engine) == (0.25, 7, 12, "native")
+
+
+def test_fast_profile_is_merged() -> None:
+    values = MINIMAL | {"rounds": 3, "data": {"tasks": 50, "split": "a"}, "fast": {"rounds": 1, "data": {"tasks": 5}}}
+    fast = parse_recipe(values, fast=True)
+    assert (fast.rounds, fast.data.tasks, fast.data.split) == (1, 5, "a")
+    with pytest.raises(InvalidInputError, match="has no `fast` section"):
+        parse_recipe(MINIMAL, fast=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"compos": {}}, "compos: unknown key"),
+        ({"compose": {"q": 1}}, r"compose\.q: unknown key"),
+        ({"compose": {"p": 1.5}}, r"compose\.p: .*less than or equal to 1"),
+        ({"compose": {"first": 9, "samples": 3}}, r"compose\.first is 9, more than compose\.samples"),
+        ({"compose": {"stop_at_successes": 1}}, r"compose\.stop_at_successes needs compose\.first"),
+        ({"data": {"held_out": [{"split": "train"}]}}, r"data\.held_out names 'train'"),
+        ({"data": {"held_out": [{"split": "a"}, {"split": "a"}]}}, "names a split twice"),
+        ({"evaluation": {"splits": ["b"]}}, r"evaluation\.splits names \['b'\]"),
+        ({"rounds": 0, "round0": {"mode": "none"}}, "there is nothing to do"),
+        ({"data": {"tasks": 5}, "round0": {"demonstrations": 6}}, r"round0\.demonstrations is more than data\.tasks"),
+        ({"training": {"start": "continue", "lora": {"rank": 8}}}, r"training\.start is continue"),
+        ({"environment": "chess"}, "environment"),
+        ({"name": "../x"}, "name"),
+    ],
+)
+def test_what_is_wrong_is_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        parse_recipe(MINIMAL | changes)
+
+
+def test_files_that_are_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"no recipe .*missing\.yaml"):
+        load_recipe(tmp_path / "missing.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("name: [unclosed")
+    with pytest.raises(InvalidInputError, match=r"broken\.yaml is no YAML"):
+        load_recipe(broken)
+    broken.write_text("- a\n- b\n")
+    with pytest.raises(InvalidInputError, match="has to be a mapping"):
+        load_recipe(broken)
+    with pytest.raises(InvalidInputError, match="not of the form"):
+        parse_recipe(MINIMAL, overrides=["rounds"])
