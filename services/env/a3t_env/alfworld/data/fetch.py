@@ -1,121 +1,137 @@
 """`a3t data fetch alfworld`: the official release archives, resumable and checked.
 
-What can be checked: the length that the server names, its entity tag between resumed parts, and the CRC-32 of every
-member of the zip. The SHA-256 of a finished archive is written beside it (`<archive>.sha256`) and checked whenever the
-archive is used again. The project publishes no checksums of the archives, so none can be compared with.
+Length and SHA-256 of an archive are compared with known ones; they are what the releases held in 2026. For an archive
+whose SHA-256 is not known, the CRC-32 of every member of the zip is checked instead.
 """
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from a3t_contracts.errors import InvalidInputError, UnavailableError, UpstreamError
+from a3t_contracts.registry import sha256_file
 
-__all__ = ["ARCHIVES", "fetch_archive"]
+__all__ = ["ARCHIVES", "Archive", "fetch_archive"]
 
 _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A file to download. `sha256` is empty where it is not known."""
+
+    url: str
+    size: int
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.url.rsplit("/", 1)[-1]
+
+
 ARCHIVES = {
-    "json": f"{_RELEASES}/0.2.2/json_2.1.1_json.zip",
-    "pddl": f"{_RELEASES}/0.2.2/json_2.1.1_pddl.zip",
-    "tw-pddl": f"{_RELEASES}/0.4.2/json_2.1.3_tw-pddl.zip",
-    "tw-pddl-2.1.2": f"{_RELEASES}/0.4.0/json_2.1.2_tw-pddl.zip",
+    "json": Archive(
+        f"{_RELEASES}/0.2.2/json_2.1.1_json.zip",
+        72_018_818,
+        "25171f16e20ad7b048c47275c45b0babf3aa1cbab29cec97387922350a9844bc",
+    ),
+    "pddl": Archive(
+        f"{_RELEASES}/0.2.2/json_2.1.1_pddl.zip",
+        34_881_784,
+        "913942ebed06659ea0da2f8122512d98bc6add30d84961ca803132d8fbcad585",
+    ),
+    "tw-pddl": Archive(
+        f"{_RELEASES}/0.4.2/json_2.1.3_tw-pddl.zip",
+        36_507_267,
+        "5df77ea759f2211a4106082839ddbbb790f1ba4e7d097ed732cf453f72aa36cf",
+    ),
+    "tw-pddl-2.1.2": Archive(f"{_RELEASES}/0.4.0/json_2.1.2_tw-pddl.zip", 36_493_542),
 }
-"""Trajectories, PDDL problems and playable games; together they make the official folder."""
+"""Trajectories, PDDL problems and playable games; the first three together make the official folder."""
 
 _CHUNK = 1 << 20
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 
-Progress = Callable[[int, int | None], None]
-"""Told (bytes here, bytes in all if known)."""
+Progress = Callable[[int, int], None]
+"""Told (bytes here, bytes in all)."""
 
 
-def fetch_archive(url: str, folder: Path, progress: Progress | None = None) -> Path:
+def fetch_archive(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
     """Download an archive into a folder, going on where an earlier try broke off; returns its path.
 
     Raises UnavailableError without a network, UpstreamError for a refusal or a broken transfer (the part is kept),
-    InvalidInputError where what came is no whole zip (the part is removed).
+    InvalidInputError where what came, or what lay here, is not the archive (it is removed).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / url.rsplit("/", 1)[-1]
+    target = folder / archive.name
     if target.exists():
-        _check_known(target)
+        _check(archive, target)
         return target
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f"{target.name}.part")
     try:
-        _download(url, part, progress)
+        _download(archive, part, progress)
     except httpx.TransportError as error:
         raise UnavailableError(
-            f"{url} is out of reach or broke off: {error or type(error).__name__}.",
+            f"{archive.url} is out of reach or broke off: {error or type(error).__name__}.",
             hint="Run the same command again to go on from where it stopped; `a3t data generate alfworld` and "
             "`a3t data import alfworld` need no network.",
         ) from error
-    _check_zip(part)
-    _sum_file(target).write_text(f"{_sha256(part)}  {target.name}\n")
+    _check(archive, part)
     part.replace(target)
     return target
 
 
-def _download(url: str, part: Path, progress: Progress | None) -> None:
-    tag_file = part.with_name(part.name + ".etag")
-    have = part.stat().st_size if part.exists() and tag_file.exists() else 0
-    headers = {"Range": f"bytes={have}-", "If-Range": tag_file.read_text()} if have else {}
-    with httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=_TIMEOUT) as reply:
-        if reply.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return
+def _download(archive: Archive, part: Path, progress: Progress | None) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    if have >= archive.size:
+        return
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with httpx.stream("GET", archive.url, headers=headers, follow_redirects=True, timeout=_TIMEOUT) as reply:
         if reply.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
-            raise UpstreamError(f"{url} answered {reply.status_code}.", hint="Try again later.")
-        resumed = reply.status_code == httpx.codes.PARTIAL_CONTENT
-        here = have if resumed else 0
-        length = reply.headers.get("Content-Length")
-        total = here + int(length) if length else None
-        tag_file.write_text(reply.headers.get("ETag", ""))
-        _save(reply.iter_bytes(_CHUNK), part, here, total, progress)
-    tag_file.unlink()
+            raise UpstreamError(f"{archive.url} answered {reply.status_code}.", hint="Try again later.")
+        here = have if reply.status_code == httpx.codes.PARTIAL_CONTENT else 0
+        _save(reply.iter_raw(_CHUNK), archive, part, here, progress)
 
 
-def _save(chunks: Iterable[bytes], part: Path, here: int, total: int | None, progress: Progress | None) -> None:
+def _save(chunks: Iterable[bytes], archive: Archive, part: Path, here: int, progress: Progress | None) -> None:
     with part.open("ab" if here else "wb") as file:
         for chunk in chunks:
             file.write(chunk)
             here += len(chunk)
             if progress is not None:
-                progress(here, total)
-    if total is not None and here != total:
-        raise UpstreamError(f"{part.name}: {here} of {total} bytes came.", hint="Run the same command again.")
-
-
-def _check_zip(part: Path) -> None:
-    try:
-        with zipfile.ZipFile(part) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
-        damaged = str(error)
-    if damaged is not None:
-        part.unlink()
-        raise InvalidInputError(
-            f"{part.name} came damaged: {damaged}.", hint="It was removed; run the same command again."
+                progress(here, archive.size)
+            if here > archive.size:
+                return
+    if here < archive.size:
+        raise UpstreamError(
+            f"{archive.url} broke off after {here} of {archive.size} bytes.", hint="Run the same command again."
         )
 
 
-def _check_known(target: Path) -> None:
-    """Compare an archive that is here already with the SHA-256 written when it came."""
-    known = _sum_file(target)
-    if known.exists() and known.read_text().split()[0] != _sha256(target):
-        raise InvalidInputError(f"{target} was changed after it was fetched.", hint="Delete it and fetch it again.")
+def _check(archive: Archive, path: Path) -> None:
+    """Compare a file with what is known of the archive; remove one that differs."""
+    problem = _difference(archive, path)
+    if problem:
+        path.unlink()
+        raise InvalidInputError(
+            f"{path.name} is not the released archive: {problem}.", hint="It was removed; run the same command again."
+        )
 
 
-def _sum_file(target: Path) -> Path:
-    return target.with_name(target.name + ".sha256")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def _difference(archive: Archive, path: Path) -> str:
+    if path.stat().st_size != archive.size:
+        return f"it has {path.stat().st_size} bytes, not {archive.size}"
+    if archive.sha256:
+        return "" if sha256_file(path) == archive.sha256 else "its SHA-256 differs"
+    try:
+        with zipfile.ZipFile(path) as content:
+            damaged = content.testzip()
+    except zipfile.BadZipFile as error:
+        return str(error)
+    return f"its member {damaged} is damaged" if damaged else ""

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -83,12 +82,12 @@ def write_index(folder: Path, index: Index) -> None:
         "subsets": index.subsets,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".index-", suffix=".json", dir=folder)
+    fresh = folder / f".{INDEX_NAME}.{os.getpid()}"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with fresh.open("wb") as file:
             file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(folder / INDEX_NAME)
+        fresh.replace(folder / INDEX_NAME)
     finally:
-        Path(name).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)

@@ -121,6 +121,7 @@ class Batch:
             known = index.games.get(entry.id)
             if known is not None and known.sha256 == entry.sha256:
                 added.unchanged += 1
+                shutil.rmtree(self._store.folder / Path(entry.path).parent)
                 continue
             index.games[entry.id] = entry
             added.games[entry.split] = added.games.get(entry.split, 0) + 1
@@ -140,6 +141,7 @@ class Batch:
                 continue
             if isinstance(found, Excluded):
                 added.excluded[found.reason] = added.excluded.get(found.reason, 0) + 1
+                shutil.rmtree(folder)
             else:
                 entries.append(found)
             if progress is not None:

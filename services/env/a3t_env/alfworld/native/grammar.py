@@ -1,8 +1,8 @@
 """What a game's own grammar says: command templates, feedback phrases, the task.
 
 The releases differ in wording ("put X in/on Y" or "move X to Y", "You arrive at loc 12" or "at shelf 1", with or
-without a help text), so wording is read from the game. How lists are made, what `look` and `examine` report and in
-which case is the same in all releases; that part is recognised by its hash, and a grammar that differs there is refused.
+without a help text), so wording is read from the game. How lists are made, and what `look` and `examine` report in
+which case, is the same in all releases; that part is recognised by its hash, and a grammar that differs is refused.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Proof that both engines are the same: differential walks over games."""

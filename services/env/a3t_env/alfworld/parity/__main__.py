@@ -1,0 +1,112 @@
+"""`python -m a3t_env.alfworld.parity --games 200 [--split S]`: the native engine against the official one.
+
+Every game is walked for `--steps` commands (24 by default: enough for an errand through two appliances) on both,
+and text, validity, won and the list of admissible commands are compared after the start and after every step. The first
+difference of a game is printed with its history; the exit code is 1 if there is any. The official engine takes some
+5 seconds a game and a tenth of a second a step, so games are spread over processes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console, guarded
+from a3t_contracts.errors import InvalidInputError
+from a3t_env.cli import data_home
+
+from ..data.index import GameEntry, Index, read_index
+from ..official import OfficialEngine, OfficialPool
+from .compare import Comparison, compare
+
+__all__ = ["compare_games", "draw_games"]
+
+
+def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[GameEntry]:
+    """Games to compare: drawn in turn from every (split, task type, verb form), so that a few games cover all."""
+    groups: dict[tuple[str, str, str], list[GameEntry]] = {}
+    for entry in index.of(split):
+        groups.setdefault((entry.type, entry.split, entry.verb_form), []).append(entry)
+    rng = random.Random(seed)
+    piles = [rng.sample(groups[key], len(groups[key])) for key in sorted(groups)]
+    drawn: list[GameEntry] = []
+    while len(drawn) < count and any(piles):
+        drawn += [pile.pop() for pile in piles if pile]
+    return drawn[:count]
+
+
+def compare_games(folder: Path, games: Iterable[GameEntry], steps: int, seed: int, jobs: int) -> Iterator[Comparison]:
+    """Compare games on several official processes at a time; results as they come."""
+    pool = OfficialPool(size=jobs)
+
+    def one(entry: GameEntry) -> Comparison:
+        official = OfficialEngine(pool, folder / entry.path)
+        try:
+            return compare(entry.id, folder / entry.path, official, steps, seed)
+        finally:
+            official.close()
+
+    executor = ThreadPoolExecutor(max_workers=jobs)
+    try:
+        for future in as_completed([executor.submit(one, entry) for entry in games]):
+            yield future.result()
+    finally:
+        pool.close()
+        executor.shutdown(cancel_futures=True)
+
+
+def main(
+    games: Annotated[int, typer.Option(min=1, help="Games to compare.")] = 200,
+    split: Annotated[str | None, typer.Option(help="Only this split; all that is here by default.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Commands a game.")] = 24,
+    seed: Annotated[int, typer.Option(help="Of the draw and the walks.")] = 0,
+    jobs: Annotated[int, typer.Option(min=0, help="Official processes at a time; 0: one a core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the native engine with the official one over the games under A3T_HOME."""
+    folder = data_home("alfworld")
+    drawn = draw_games(read_index(folder), games, split, seed)
+    if not drawn:
+        raise InvalidInputError(
+            f"There are no games{f' of split {split!r}' if split else ''} in {folder}.",
+            hint="`a3t data import alfworld …` or `a3t data generate alfworld` first.",
+        )
+    columns = (TextColumn("Comparing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    different: list[Comparison] = []
+    made = won = 0
+    with Progress(*columns, console=errors_console) as progress:
+        bar = progress.add_task("", total=len(drawn))
+        for result in compare_games(folder, drawn, steps, seed, jobs or os.cpu_count() or 1):
+            progress.advance(bar)
+            made += len(result.history)
+            won += result.won
+            if not result.same:
+                different.append(result)
+                errors_console.print(result.report(), markup=False, highlight=False)
+    _summary(drawn, made, won, different, as_json=as_json)
+    if different:
+        raise typer.Exit(1)
+
+
+def _summary(drawn: list[GameEntry], made: int, won: int, different: list[Comparison], *, as_json: bool) -> None:
+    if as_json:
+        emit_json({
+            "games": len(drawn), "steps": made, "won": won, "differences": len(different),
+            "splits": Counter(e.split for e in drawn), "types": Counter(e.type for e in drawn),
+            "verb_forms": Counter(e.verb_form for e in drawn), "different": [d.game for d in different],
+        })  # fmt: skip
+        return
+    kinds = f"{len({e.type for e in drawn})} task types, {', '.join(sorted({e.verb_form for e in drawn}))}"
+    console.print(f"{len(drawn)} games ({kinds}), {made} steps, {won} won: {len(different)} differences.")
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(lambda: typer.run(main)))

@@ -1,0 +1,87 @@
+"""Playing one game on both engines side by side."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine import Engine
+from ..game_file import load_game
+from ..native import NativeEngine
+from .walks import walk
+
+__all__ = ["Comparison", "View", "compare"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that an engine shows after a step."""
+
+    text: str
+    valid: bool
+    won: bool
+    actions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How a comparison went: commands made, and what each engine showed at the first difference (None without one)."""
+
+    game: str
+    history: tuple[str, ...]
+    native: View | None = None
+    official: View | None = None
+    won: bool = False
+
+    @property
+    def same(self) -> bool:
+        """Whether there was no difference."""
+        return self.native is None
+
+    def report(self) -> str:
+        """The first difference with its history, to be read by a person."""
+        if self.native is None or self.official is None:
+            return f"{self.game}: no difference in {len(self.history)} steps"
+        lines = [f"{self.game}: first difference after {len(self.history)} steps"]
+        lines += [f"  {number:3} > {command!r}" for number, command in enumerate(self.history, 1)]
+        for part in ("text", "valid", "won"):
+            ours, theirs = getattr(self.native, part), getattr(self.official, part)
+            if ours != theirs:
+                lines += [f"  {part}, native:   {ours!r}", f"  {part}, official: {theirs!r}"]
+        ours, theirs = self.native.actions, self.official.actions
+        if ours != theirs:
+            lines.append(f"  commands only in native:   {sorted(set(ours) - set(theirs))}")
+            lines.append(f"  commands only in official: {sorted(set(theirs) - set(ours))}")
+            lines.append(f"  same commands in another order: {sorted(ours) == sorted(theirs)}")
+        return "\n".join(lines)
+
+
+def compare(name: str, path: Path, official: Engine, steps: int, seed: int) -> Comparison:
+    """Walk through a game with both engines and compare all they show after every step.
+
+    Args:
+        name: how reports call the game.
+        path: its game file.
+        official: the reference, not yet started on the same file.
+        steps: length of the walk; a game goes on after it is won.
+        seed: of the walk, together with the name.
+    """
+    game = load_game(path)
+    native = NativeEngine(game)
+    ours, theirs = _view(native, native.start()), _view(official, official.start())
+    history: list[str] = []
+    won = ours.won
+    commands = walk(game, native, ours.text, random.Random(f"{seed} {name}"))
+    while ours == theirs and len(history) < steps:
+        command = next(commands)
+        history.append(command)
+        ours, theirs = _view(native, *native.step(command)), _view(official, *official.step(command))
+        won = won or ours.won
+    if ours == theirs:
+        return Comparison(name, tuple(history), won=won)
+    return Comparison(name, tuple(history), ours, theirs, won)
+
+
+def _view(engine: Engine, text: str, valid: bool = True) -> View:
+    return View(text, valid, engine.won, tuple(engine.actions()))
