@@ -9,12 +9,16 @@ from a3t_contracts.service import serve
 
 from .app import create_app
 from .settings import EnvSettings
+from .workers import serve_workers
 
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     settings = EnvSettings()
-    serve(create_app(settings), settings, "env")
+    if settings.env_workers > 1:
+        serve_workers(settings)
+    else:
+        serve(create_app(settings), settings, "env")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,7 +22,10 @@ from .api import tasks as tasks_api
 from .api.direct import DirectSteps
 from .environments import Environments, configured
 from .sessions import Limits, SessionManager
+from .sessions.interface import Sessions
 from .settings import EnvSettings
+from .workers.peer import Peer, listen
+from .workers.router import SessionRouter
 
 __all__ = ["create_app"]
 
@@ -30,20 +34,33 @@ _GRACE = 5.0
 log = get_logger(__name__)
 
 
-def create_app(settings: EnvSettings, environments: Environments | None = None) -> FastAPI:
-    """The service over the environments of the settings, or over those given."""
+def create_app(
+    settings: EnvSettings, environments: Environments | None = None, *, slot: int = 0, folder: Path | None = None
+) -> FastAPI:
+    """The service over the environments of the settings, or over those given.
+
+    `slot` is the number of this worker and `folder` where the sockets of all workers are; without it there is one.
+    """
     offered = environments or configured(settings)
-    manager = SessionManager(offered, limits_of(settings))
+    workers = settings.env_workers if folder else 1
+    manager = SessionManager(offered, limits_of(settings, slot, workers), slot=slot)
+    peers = {n: Peer(folder / f"{n}.sock") for n in range(workers) if n != slot} if folder else {}
+    sessions: Sessions = SessionRouter(slot, {**peers, slot: manager}) if peers else manager
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         reaper = asyncio.create_task(_reap(manager))
+        server = await listen(manager, folder / f"{slot}.sock") if folder else None
         try:
             yield
         finally:
             reaper.cancel()
             with suppress(asyncio.CancelledError):
                 await reaper
+            if server is not None:
+                server.close()
+            for peer in peers.values():
+                peer.disconnect()
             await manager.aclose()
             await asyncio.to_thread(offered.close)
 
@@ -59,19 +76,22 @@ def create_app(settings: EnvSettings, environments: Environments | None = None) 
         [environments_api.router, tasks_api.router, sessions_api.router, steps_api.router],
         lifespan=lifespan,
         ready=ready,
-        inner=[Middleware(DirectSteps, sessions=manager)],
+        inner=[Middleware(DirectSteps, sessions=sessions)],
         description="Sessions of ALFWorld and WebShop over HTTP.",
     )
     app.state.environments = offered
-    app.state.sessions = manager
+    app.state.sessions = sessions
     return app
 
 
-def limits_of(settings: EnvSettings) -> Limits:
-    """The limits of one process. An engine that keeps the deadlines itself goes first, because it also kills what
-    hangs; the manager's own deadlines, a little later, are for those that do not."""
+def limits_of(settings: EnvSettings, slot: int = 0, workers: int = 1) -> Limits:
+    """The limits of one worker, which has its part of the sessions.
+
+    An engine that keeps the deadlines itself goes first, because it also kills what hangs; the manager's own, a little
+    later, are for those that do not.
+    """
     return Limits(
-        max_sessions=settings.env_max_sessions,
+        max_sessions=settings.env_max_sessions // workers + (slot < settings.env_max_sessions % workers),
         idle_seconds=settings.env_idle_seconds,
         start_deadline=settings.env_start_deadline + _GRACE,
         step_deadline=settings.env_step_deadline + _GRACE,

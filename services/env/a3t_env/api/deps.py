@@ -11,9 +11,9 @@ from starlette.responses import Response
 from a3t_contracts.errors import PROBLEM_JSON, Problem
 
 from ..environments import Environments
-from ..sessions import SessionManager
+from ..sessions.interface import Sessions
 
-__all__ = ["EnvironmentsDep", "IncludeActions", "ManagerDep", "SessionId", "json_reply", "problems"]
+__all__ = ["EnvironmentsDep", "IncludeActions", "SessionId", "SessionsDep", "json_reply", "problems"]
 
 _WHEN = {
     400: "The body is no JSON",
@@ -33,12 +33,12 @@ async def _environments(request: Request) -> Environments:
     return cast(Environments, request.app.state.environments)
 
 
-async def _manager(request: Request) -> SessionManager:
-    return cast(SessionManager, request.app.state.sessions)
+async def _sessions(request: Request) -> Sessions:
+    return cast(Sessions, request.app.state.sessions)
 
 
 EnvironmentsDep = Annotated[Environments, Depends(_environments)]
-ManagerDep = Annotated[SessionManager, Depends(_manager)]
+SessionsDep = Annotated[Sessions, Depends(_sessions)]
 SessionId = Annotated[str, Path(description="The session's id", examples=["0-5f0c3a9d27b8e1460c7f"])]
 IncludeActions = Annotated[bool, Query(description="Return the admissible actions with the observation")]
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from a3t_contracts.schemas import BatchStepReply, BatchStepRequest, StepRequest
 
-from ..sessions import SessionManager
+from ..sessions.interface import Sessions
 
 __all__ = ["DirectSteps"]
 
@@ -35,7 +35,7 @@ class DirectSteps:
     """ASGI middleware in front of the app; A3TErrors go out to the shell around it."""
 
     app: ASGIApp
-    sessions: SessionManager
+    sessions: Sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and _ordinary(scope):

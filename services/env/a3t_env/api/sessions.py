@@ -17,20 +17,20 @@ from a3t_contracts.schemas import (
     StepResult,
 )
 
-from .deps import IncludeActions, ManagerDep, SessionId, json_reply, problems
+from .deps import IncludeActions, SessionId, SessionsDep, json_reply, problems
 from .examples import CREATE, SAMPLE, STEP
 
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
 @router.post("", status_code=201, response_model=SessionInfo, responses=problems(400, 404, 413, 429, 502, 504))
-async def create(request: Annotated[SessionCreate, Body(openapi_examples=CREATE)], sessions: ManagerDep) -> Response:
+async def create(request: Annotated[SessionCreate, Body(openapi_examples=CREATE)], sessions: SessionsDep) -> Response:
     """Open a session: a fresh episode of a task, with its first observation."""
     return json_reply(await sessions.create(request), 201)
 
 
 @router.get("/{session_id}", response_model=SessionInfo, responses=problems(404, 410, 502, 504))
-async def info(session_id: SessionId, sessions: ManagerDep, include_actions: IncludeActions = False) -> Response:
+async def info(session_id: SessionId, sessions: SessionsDep, include_actions: IncludeActions = False) -> Response:
     """The session's present state."""
     return json_reply(await sessions.info(session_id, include_actions))
 
@@ -41,7 +41,7 @@ async def info(session_id: SessionId, sessions: ManagerDep, include_actions: Inc
 async def step(
     session_id: SessionId,
     request: Annotated[StepRequest, Body(openapi_examples=STEP)],
-    sessions: ManagerDep,
+    sessions: SessionsDep,
     include_actions: IncludeActions = False,
 ) -> Response:
     """Do one action. With its `index` a step may be sent again: it is made once."""
@@ -49,27 +49,27 @@ async def step(
 
 
 @router.get("/{session_id}/actions", response_model=ActionsReply, responses=problems(404, 410, 502, 504))
-async def actions(session_id: SessionId, sessions: ManagerDep) -> Response:
+async def actions(session_id: SessionId, sessions: SessionsDep) -> Response:
     """Admissible actions of the present state."""
     return json_reply(ActionsReply(actions=await sessions.actions(session_id)))
 
 
 @router.post("/{session_id}/sample", response_model=ActionReply, responses=problems(400, 404, 409, 410, 413, 502, 504))
 async def sample(
-    session_id: SessionId, request: Annotated[SampleRequest, Body(openapi_examples=SAMPLE)], sessions: ManagerDep
+    session_id: SessionId, request: Annotated[SampleRequest, Body(openapi_examples=SAMPLE)], sessions: SessionsDep
 ) -> Response:
     """One action of the action space, uniform, the same for the same seed and state."""
     return json_reply(ActionReply(action=await sessions.sample(session_id, request)))
 
 
 @router.get("/{session_id}/expert", response_model=ActionReply, responses=problems(404, 409, 410, 502, 504))
-async def expert(session_id: SessionId, sessions: ManagerDep) -> Response:
+async def expert(session_id: SessionId, sessions: SessionsDep) -> Response:
     """The next action of the scripted expert, which sees only what the agent has seen."""
     return json_reply(ActionReply(action=await sessions.expert(session_id)))
 
 
 @router.delete("/{session_id}", status_code=204, response_class=Response, responses=problems(404))
-async def close(session_id: SessionId, sessions: ManagerDep) -> Response:
+async def close(session_id: SessionId, sessions: SessionsDep) -> Response:
     """Close the session. Closing a closed one again is no error."""
     await sessions.close(session_id)
     return Response(status_code=204)

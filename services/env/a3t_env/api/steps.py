@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from a3t_contracts.schemas import BatchStepReply, BatchStepRequest
 
-from .deps import IncludeActions, ManagerDep, json_reply, problems
+from .deps import IncludeActions, SessionsDep, json_reply, problems
 from .examples import STEPS
 
 router = APIRouter(prefix="/v1", tags=["sessions"])
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["sessions"])
 @router.post("/steps", response_model=BatchStepReply, responses=problems(400, 413))
 async def steps(
     request: Annotated[BatchStepRequest, Body(openapi_examples=STEPS)],
-    sessions: ManagerDep,
+    sessions: SessionsDep,
     include_actions: IncludeActions = False,
 ) -> Response:
     """Steps of many sessions. Each has its result or its problem at its place; the reply itself is 200.

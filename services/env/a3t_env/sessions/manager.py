@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from a3t_contracts.errors import A3TError, ConflictError, GoneError, Problem, UpstreamError
+from a3t_contracts.errors import A3TError, ConflictError, GoneError, UpstreamError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
 
 from .. import metrics
 from ..environments import Environments
 from ..protocol import Outcome
+from .interface import StepOutcome
 from .session import Limits, Session
 from .start import close_episode, open_session
 from .table import SessionTable
@@ -103,14 +104,12 @@ class SessionManager:
             return self._step_inline(session, action, index, wanted)
         return await self._step_blocking(session, action, index, wanted)
 
-    async def step_many(
-        self, steps: Sequence[SessionStep], include_actions: bool = False
-    ) -> list[StepResult | Problem]:
+    async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
         """Steps of many sessions, in the order of the request; a step that fails has its problem as result.
 
         A session may stand in it more than once where every step carries its index; they are made in order.
         """
-        results: list[StepResult | Problem | None] = [None] * len(steps)
+        results: list[StepOutcome | None] = [None] * len(steps)
         blocking: dict[str, list[int]] = {}
         seen: set[str] = set()
         rest_at = self._clock() + _LOOP_SLICE
@@ -161,7 +160,7 @@ class SessionManager:
         await asyncio.gather(*self._disposals)
         self._threads.shutdown()
 
-    async def _attempt(self, step: SessionStep, include_actions: bool) -> StepResult | Problem:
+    async def _attempt(self, step: SessionStep, include_actions: bool) -> StepOutcome:
         try:
             return await self.step(step.session_id, step.action, step.index, include_actions)
         except A3TError as error:

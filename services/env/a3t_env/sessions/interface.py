@@ -1,0 +1,44 @@
+"""What the API asks of sessions, wherever they live: in this process or in another worker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from a3t_contracts.errors import Problem
+from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
+
+__all__ = ["Sessions", "StepOutcome"]
+
+StepOutcome: TypeAlias = StepResult | Problem
+"""What a step in a batch gave."""
+
+
+class Sessions(Protocol):
+    """See `SessionManager` for what each call does and raises."""
+
+    async def create(self, request: SessionCreate) -> SessionInfo:
+        """Open a session and start its episode."""
+
+    async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
+        """The session's present state."""
+
+    async def actions(self, session_id: str) -> list[str]:
+        """Admissible actions of the present state."""
+
+    async def sample(self, session_id: str, request: SampleRequest) -> str:
+        """One action of the action space."""
+
+    async def expert(self, session_id: str) -> str:
+        """The scripted expert's next action."""
+
+    async def step(
+        self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
+    ) -> StepResult:
+        """Make one step."""
+
+    async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
+        """One step of each of many sessions."""
+
+    async def close(self, session_id: str) -> None:
+        """Close a session."""

@@ -1,0 +1,79 @@
+"""The processes: uvicorn's supervisor starts the workers and replaces those that die."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+from fastapi import FastAPI
+from prometheus_client.multiprocess import mark_process_dead
+
+from a3t_contracts.errors import ConflictError
+from a3t_contracts.logging import configure_logging
+
+from ..settings import EnvSettings
+
+__all__ = ["claim_slot", "serve_workers", "worker_app"]
+
+_FOLDER = "A3T_ENV_WORKERS_FOLDER"
+_claims: list[IO[str]] = []
+"""Lock files of the slots that this process holds, open as long as it lives."""
+
+
+def serve_workers(settings: EnvSettings) -> None:
+    """Serve with `env_workers` processes on one listening socket until SIGINT or SIGTERM."""
+    configure_logging("env", settings.log_level, settings.log_json)
+    with tempfile.TemporaryDirectory(prefix="a3t-env-") as folder:
+        os.environ[_FOLDER] = folder
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "a3t_env.workers:worker_app",
+            factory=True,
+            workers=settings.env_workers,
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=10,
+        )
+
+
+def worker_app() -> FastAPI:
+    """The app of one worker, in a process of the supervisor."""
+    from ..app import create_app
+
+    settings = EnvSettings()
+    configure_logging("env", settings.log_level, settings.log_json)
+    folder = Path(os.environ[_FOLDER])
+    return create_app(settings, slot=claim_slot(folder, settings.env_workers), folder=folder)
+
+
+def claim_slot(folder: Path, workers: int) -> int:
+    """The lowest worker number that no living process holds; the lock goes with this process."""
+    for slot in range(workers):
+        lock = (folder / f"{slot}.lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _mark_last_holder_dead(lock)
+        _claims.append(lock)
+        return slot
+    raise ConflictError(f"All {workers} worker slots in {folder} are held.")
+
+
+def _mark_last_holder_dead(lock: IO[str]) -> None:
+    """Take the gauges of a worker that died out of the metrics, and sign the lock."""
+    lock.seek(0)
+    pid = lock.read().strip()
+    if pid and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        mark_process_dead(int(pid))  # type: ignore[no-untyped-call]
+    lock.seek(0)
+    lock.truncate()
+    lock.write(str(os.getpid()))
+    lock.flush()

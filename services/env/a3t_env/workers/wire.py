@@ -1,0 +1,86 @@
+"""Calls between workers: length-prefixed frames on a Unix socket, many calls at a time on one connection.
+
+A frame is (length of the body, number of the call, code) and a JSON body. Code of a request: which call; of a reply: 0
+for a result, 1 for a problem document.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+from a3t_contracts.errors import Problem
+from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
+
+from ..sessions.interface import StepOutcome
+
+__all__ = [
+    "ACTIONS", "CALLS", "CLOSE", "CREATE", "EXPERT", "FAILED", "INFO", "OK", "SAMPLE", "STEP", "STEP_MANY", "Call",
+    "FrameProtocol",
+]  # fmt: skip
+
+ResultT = TypeVar("ResultT")
+_HEAD = struct.Struct("!IQB")
+OK, FAILED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[ResultT]):
+    """A method of `Sessions`: its number on the wire, and how its arguments and its result look as JSON."""
+
+    name: str
+    code: int
+    arguments: TypeAdapter[Any]
+    result: TypeAdapter[ResultT]
+
+
+CREATE = Call("create", 0, TypeAdapter(tuple[SessionCreate]), TypeAdapter(SessionInfo))
+INFO = Call("info", 1, TypeAdapter(tuple[str, bool]), TypeAdapter(SessionInfo))
+ACTIONS = Call("actions", 2, TypeAdapter(tuple[str]), TypeAdapter(list[str]))
+SAMPLE = Call("sample", 3, TypeAdapter(tuple[str, SampleRequest]), TypeAdapter(str))
+EXPERT = Call("expert", 4, TypeAdapter(tuple[str]), TypeAdapter(str))
+STEP = Call("step", 5, TypeAdapter(tuple[str, str, int | None, bool]), TypeAdapter(StepResult))
+STEP_MANY: Call[list[StepOutcome]] = Call(
+    "step_many", 6, TypeAdapter(tuple[list[SessionStep], bool]), TypeAdapter(list[StepResult | Problem])
+)
+CLOSE = Call("close", 7, TypeAdapter(tuple[str]), TypeAdapter(None))
+CALLS: dict[int, Call[Any]] = {
+    call.code: call for call in (CREATE, INFO, ACTIONS, SAMPLE, EXPERT, STEP, STEP_MANY, CLOSE)
+}
+
+
+class FrameProtocol(asyncio.Protocol):
+    """Cuts the stream into frames. `received(number, code, body)` gets each, `lost()` the end."""
+
+    def __init__(self, received: Callable[[FrameProtocol, int, int, bytes], None], lost: Callable[[], None]) -> None:
+        self._received = received
+        self._lost = lost
+        self._buffer = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.WriteTransport, transport)
+
+    def send(self, number: int, code: int, body: bytes) -> None:
+        """Write one frame; dropped where the other side is gone."""
+        if not self.transport.is_closing():
+            self.transport.write(_HEAD.pack(len(body), number, code) + body)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        at = 0
+        while len(self._buffer) - at >= _HEAD.size:
+            length, number, code = _HEAD.unpack_from(self._buffer, at)
+            end = at + _HEAD.size + length
+            if len(self._buffer) < end:
+                break
+            self._received(self, number, code, bytes(self._buffer[at + _HEAD.size : end]))
+            at = end
+        del self._buffer[:at]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost()
