@@ -1,0 +1,1 @@
+"""Products on disk: reading the original's files, building a catalogue folder, opening it."""

@@ -1,0 +1,55 @@
+"""The manifest of a catalogue folder; it is written last, so a folder with one is whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
+__all__ = ["FORMAT", "Manifest", "read_manifest", "write_json"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a catalogue is made of. `kind`: imported or generated; `problems`: the first of what had to be mended."""
+
+    format: int
+    kind: str
+    products: int
+    skipped: int
+    mended: int
+    created_at: str
+    source: dict[str, Any]
+    index: dict[str, float]
+    problems: list[str] = field(default_factory=list)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises NotFoundError for a folder that is no catalogue, InvalidInputError for one of another format."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise NotFoundError(f"{folder} is no catalogue.", hint="Run `a3t data generate webshop` to make one.")
+    data = orjson.loads(path.read_bytes())
+    if data.get("format") != FORMAT:
+        raise InvalidInputError(
+            f"The catalogue {folder} has format {data.get('format')}, this version reads {FORMAT}.",
+            hint="Import or generate it again.",
+        )
+    return Manifest(**data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(orjson.dumps(value))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)

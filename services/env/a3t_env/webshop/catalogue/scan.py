@@ -1,0 +1,96 @@
+"""Members of huge JSON files, found without parsing the whole: an array of objects, an object of values, or lines."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
+__all__ = ["JsonFile", "Member"]
+
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
+_OPEN, _CLOSE = b"{[", b"}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A value of the outermost container: its key (in an object) and its bytes [start, end)."""
+
+    key: str | None
+    start: int
+    end: int
+
+
+class JsonFile:
+    """A JSON file mapped into memory. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise NotFoundError(f"There is no file {path}.", hint="Give the folder that holds the original's files.")
+        self.path = path
+        self.size = path.stat().st_size
+        if not self.size:
+            raise InvalidInputError(f"{path} is empty.")
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._map.close()
+
+    def is_array(self) -> bool:
+        """Whether the file is one array; otherwise objects line by line."""
+        head = self._map[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+        return head.startswith(b"[")
+
+    def objects(self, start: int = 0) -> Iterator[Member]:
+        """The objects of the array or of the lines, from byte `start` (an end of a member seen before)."""
+        return self._members(1 if self.is_array() and not start else 0, start)
+
+    def values(self) -> Iterator[Member]:
+        """The objects and arrays that the outermost object holds, with their keys."""
+        return self._members(1, 0)
+
+    def load(self, member: Member, number: int) -> Any:
+        """A member's value. Raises InvalidInputError that names file, member and line."""
+        try:
+            return orjson.loads(self._map[member.start : member.end])
+        except orjson.JSONDecodeError as error:
+            raise InvalidInputError(
+                f"{self.path}: record {number} (line {self._line(member.start)}) is broken JSON: {error}.",
+                hint="Mend the line or download the file again.",
+            ) from error
+
+    def _members(self, level: int, position: int) -> Iterator[Member]:
+        depth, start, key = 0, 0, None
+        for match in _STRUCTURE.finditer(self._map, position):
+            char = match.group()
+            if char in (b"{", b"["):
+                depth += 1
+                if depth == level + 1:
+                    start = match.start()
+            elif char in (b"}", b"]"):
+                depth -= 1
+                if depth == level:
+                    yield Member(key, start, match.end())
+                elif depth < level:
+                    return
+            elif depth == 1 == level:
+                key = char[1:-1].decode("utf-8", "replace")
+        if depth or level:
+            raise InvalidInputError(
+                f"{self.path} ends inside a record that begins in line {self._line(start)}.",
+                hint="The file is cut off: download it again.",
+            )
+
+    def _line(self, position: int) -> int:
+        return self._map[:position].count(b"\n") + 1

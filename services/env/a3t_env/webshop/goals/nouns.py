@@ -1,0 +1,46 @@
+"""The nouns of a title, for the type part of the reward.
+
+The original asks spaCy's `en_core_web_sm`. Where that model is installed it is asked here too. Otherwise every purely
+alphabetic token counts as a noun; tokens are cut as spaCy's English tokenizer cuts them (docs/webshop.md says where
+this can differ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, lru_cache
+from importlib.util import find_spec
+
+from .title_tokens import title_tokens
+
+__all__ = ["MODEL", "Tagger", "default_tagger", "rule_nouns"]
+
+MODEL = "en_core_web_sm"
+Tagger = Callable[[str], tuple[str, ...]]
+"""Lower-cased nouns of a title, in order, repeats included."""
+
+_NOUNS = ("PNOUN", "NOUN", "PROPN")
+
+
+@cache
+def default_tagger() -> Tagger:
+    """spaCy's model where it is installed, else the rule."""
+    return _spacy_tagger() if find_spec("spacy") and find_spec(MODEL) else rule_nouns
+
+
+@lru_cache(maxsize=16_384)
+def rule_nouns(title: str) -> tuple[str, ...]:
+    """Every alphabetic token."""
+    return tuple(token.lower() for token in title_tokens(title) if token.isalpha())
+
+
+def _spacy_tagger() -> Tagger:
+    import spacy
+
+    model = spacy.load(MODEL)
+
+    @lru_cache(maxsize=16_384)
+    def nouns(title: str) -> tuple[str, ...]:
+        return tuple(token.text.lower() for token in model(title) if token.pos_ in _NOUNS)
+
+    return nouns
