@@ -13,8 +13,9 @@ import typer
 
 from a3t_contracts.cli import console
 from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient, RetryPolicy
-from a3t_contracts.errors import A3TError, InvalidInputError
+from a3t_contracts.errors import A3TError, InvalidInputError, UnavailableError
 
+from ..embedded.state import read_state
 from ..settings import OrchestratorSettings
 from .game import Game, Services, TaskChoice
 from .loop import Dialogue
@@ -77,7 +78,7 @@ def _play(
     with asyncio.Runner() as runner:
         services = _services()
         try:
-            game = runner.run(Game.start(services, choice, engine, max_steps, model))
+            game = _start(runner, services, choice, engine, max_steps, model)
             try:
                 Dialogue(game, Screen(console), runner, suggest).run()
             finally:
@@ -88,10 +89,27 @@ def _play(
             runner.run(services.aclose())
 
 
+def _start(
+    runner: asyncio.Runner,
+    services: Services,
+    choice: TaskChoice,
+    engine: str | None,
+    max_steps: int | None,
+    model: str | None,
+) -> Game:
+    try:
+        return runner.run(Game.start(services, choice, engine, max_steps, model))
+    except UnavailableError as error:
+        raise UnavailableError(error.detail, hint="`a3t up` starts the services; A3T_ENV_URL names others.") from error
+
+
 def _services() -> Services:
+    """Where the environment says, else where the stack of this A3T_HOME runs, else at the usual ports."""
     settings = OrchestratorSettings()
     token = settings.token.get_secret_value()
-    urls = _DEFAULTS | {name: url for name, url in settings.service_urls.items() if url}
+    running = read_state(settings.home.expanduser().resolve())
+    named = {name: url for name, url in settings.service_urls.items() if url}
+    urls = _DEFAULTS | (running.urls if running else {}) | named
     quick = RetryPolicy(attempts=2)
     return Services(
         EnvClient(urls["env"], token, retry=quick),

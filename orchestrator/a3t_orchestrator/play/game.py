@@ -55,7 +55,7 @@ async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentIn
     """The environment, and a task drawn by seed among those that fit (None where the choice names its id).
 
     Raises:
-        NotFoundError: no such environment, or no task fits.
+        NotFoundError: no such environment, no tasks, or none that fits.
         InvalidInputError: no such split.
     """
     infos = {info.name: info for info in await env.environments()}
@@ -68,14 +68,15 @@ async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentIn
     if choice.task_id:
         return info, None
     splits = [name for name, tasks in info.splits.items() if tasks]
-    split = choice.split or next(iter(splits), None)
+    if not splits:
+        raise NotFoundError(f"{info.name} has no tasks yet.", hint=f"`a3t data generate {info.name}` makes some.")
+    split = choice.split or splits[0]
     if split not in splits:
-        offered = ", ".join(splits) or "none; `a3t data` gets some"
-        raise InvalidInputError(f"{info.name} has no tasks in the split {split!r}.", hint=f"Splits: {offered}.")
+        raise InvalidInputError(f"{info.name} has no split {split!r}.", hint=f"Splits: {', '.join(splits)}.")
     return info, await _draw(env, info, split, choice)
 
 
-async def _draw(env: EnvClient, info: EnvironmentInfo, split: str | None, choice: TaskChoice) -> Task:
+async def _draw(env: EnvClient, info: EnvironmentInfo, split: str, choice: TaskChoice) -> Task:
     total = (await env.tasks(info.name, split, choice.type, limit=1)).total
     if not total:
         raise NotFoundError(

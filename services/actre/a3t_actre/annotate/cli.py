@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass
@@ -30,7 +31,18 @@ app = typer.Typer(help="Write reasons into logs of actions.")
 class AnnotateSettings(CommonSettings):
     """Where the service is: A3T_ACTRE_URL, A3T_TOKEN."""
 
-    actre_url: str = Field("http://127.0.0.1:8103", description="Address of the ActRe service")
+    actre_url: str | None = Field(None, description="Address of the ActRe service; unset: that of `a3t up`")
+
+    @property
+    def service_url(self) -> str:
+        """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
+        if self.actre_url:
+            return self.actre_url
+        try:
+            stack = json.loads((self.home.expanduser() / "run" / "stack.json").read_bytes())
+            return str(stack["urls"]["actre"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "http://127.0.0.1:8103"
 
 
 @dataclass(slots=True)
@@ -79,7 +91,7 @@ def _asker(local: bool, url: str | None, annotator: str | None, at_once: int) ->
     if local:
         return ask_local(ActReSettings(), annotator)
     settings = AnnotateSettings()
-    return ask_service(url or settings.actre_url, settings.token.get_secret_value(), annotator, at_once)
+    return ask_service(url or settings.service_url, settings.token.get_secret_value(), annotator, at_once)
 
 
 async def _run(
@@ -119,7 +131,9 @@ async def _run(
 
 def _take(file: Path, finished: Finished, output: Output, report: Report) -> None:
     error = finished.error
-    if isinstance(error, UnavailableError | UnauthorizedError):
+    if isinstance(error, UnavailableError):
+        raise UnavailableError(error.detail, hint="`a3t up` starts the service; --local works without one.")
+    if isinstance(error, UnauthorizedError):
         raise error
     if error is not None:
         report.failed += 1
