@@ -59,4 +59,6 @@ def token_logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
 
 
 def _logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    return -cross_entropy(head(hidden).float(), targets, reduction="none")
+    logits = head(hidden)
+    exact = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    return -cross_entropy(exact, targets, reduction="none")

@@ -53,7 +53,7 @@ def load_base(request: FineTuningJobCreate) -> Any:
     model.requires_grad_(False)
     install_logprobs(model)
     if optimisation.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     return model
 

@@ -1,0 +1,112 @@
+"""Trajectories become the ids that were generated, with the right weight on every token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import completion_text, render_trajectory
+from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_trainer.encoding.parts import PartSplitter
+from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_trajectory
+
+from tests.trainer.conftest import make_trajectory
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
+
+
+def encode(tokenizer: Any, trajectory: Trajectory, limit: int = 4096, **objective: Any) -> TokenSequence:
+    return encode_trajectory(PartSplitter(tokenizer), trajectory, 1.0, Objective(**objective), limit)
+
+
+def with_ids(tokenizer: Any, trajectory: Trajectory) -> Trajectory:
+    """As the policy would have stored it: completions and the ids of a segmentation of its own (byte by byte)."""
+    steps = []
+    for step in trajectory.steps:
+        text = completion_text(step.thought, step.action)
+        ids = [i for c in text for i in tokenizer.encode(c, add_special_tokens=False)]
+        steps.append(step.model_copy(update={"completion": text, "completion_ids": ids}))
+    return trajectory.model_copy(update={"steps": steps})
+
+
+def test_the_text_of_every_part_is_the_rendered_one(tokenizer: Any) -> None:
+    trajectory = make_trajectory(steps=2, preamble="An example.\n\n")
+    sequence = encode(tokenizer, trajectory)
+    assert tokenizer.decode(sequence.ids) == "".join(s.text for s in render_trajectory(trajectory))
+    texts = {part: tokenizer.decode(sequence.ids[sequence.parts == part]) for part in Part}
+    assert texts[Part.context] == "An example.\n\n"
+    assert texts[Part.thought].count("Thought: I look for a mug") == 2
+    assert texts[Part.action] == "Action: go to cabinet 1\nAction: go to cabinet 2\n"
+    assert texts[Part.observation].count("Observation: ") == 3
+
+
+def test_generated_ids_are_trained_as_they_are(tokenizer: Any) -> None:
+    trajectory = with_ids(tokenizer, make_trajectory(steps=2))
+    sequence = encode(tokenizer, trajectory)
+    completion = [i for s in trajectory.steps for i in s.completion_ids or []]
+    assert sequence.ids[sequence.parts >= Part.thought].tolist() == completion
+    assert tokenizer.decode(sequence.ids[sequence.parts == Part.action]) == (
+        "Action: go to cabinet 1\nAction: go to cabinet 2\n"
+    )
+
+
+def test_ids_of_another_tokenizer_are_refused_with_the_step(tokenizer: Any) -> None:
+    trajectory = with_ids(tokenizer, make_trajectory(steps=2))
+    steps = list(trajectory.steps)
+    for wrong in ([5, 6, 7], [10**6], [-1]):
+        steps[1] = steps[1].model_copy(update={"completion_ids": wrong})
+        broken = trajectory.model_copy(update={"steps": steps})
+        with pytest.raises(InvalidInputError, match=f"Step 1 of trajectory {trajectory.id}.*tokenizer"):
+            encode(tokenizer, broken)
+
+
+@pytest.mark.parametrize("part", ["observation", "thought", "action"])
+def test_each_part_can_be_switched_off_and_weighted(tokenizer: Any, part: str) -> None:
+    off = encode(tokenizer, make_trajectory(), **{f"{part}_weight": 0})
+    half = encode(tokenizer, make_trajectory(), **{f"{part}_weight": 0.5})
+    mine = off.parts == Part[part]
+    mine[0] = False
+    assert mine.any()
+    assert not off.weights[mine].any()
+    assert (half.weights[mine] == 0.5).all()
+    others = ~mine
+    others[0] = False
+    assert (half.weights[others] == 1).all()
+
+
+def test_a_failures_observations_can_be_left_alone(tokenizer: Any) -> None:
+    failure = encode(tokenizer, make_trajectory(success=False), failure_observations=False)
+    success = encode(tokenizer, make_trajectory(), failure_observations=False)
+    assert not failure.weights[failure.parts == Part.observation].any()
+    assert success.weights[success.parts == Part.observation][1:].all()
+    assert failure.weights[failure.parts >= Part.thought].all()
+
+
+def test_an_empty_mask_is_refused(tokenizer: Any) -> None:
+    trajectory = make_trajectory()
+    with pytest.raises(InvalidInputError, match=f"{trajectory.id} has no token to train on"):
+        encode(tokenizer, trajectory, observation_weight=0, thought_weight=0, action_weight=0)
+
+
+def test_a_sequence_over_the_limit_is_refused_with_its_id(tokenizer: Any) -> None:
+    trajectory = make_trajectory()
+    length = len(encode(tokenizer, trajectory))
+    assert len(encode(tokenizer, trajectory, limit=length)) == length
+    with pytest.raises(InvalidInputError, match=f"{trajectory.id} has {length} tokens; the limit is {length - 1}"):
+        encode(tokenizer, trajectory, limit=length - 1)
+
+
+def test_the_first_token_has_no_weight(tokenizer: Any) -> None:
+    sequence = encode(tokenizer, make_trajectory())
+    assert sequence.weights[0] == 0
+    assert sequence.trained == len(sequence) - 1
+    assert sequence.weights.dtype == np.float32
