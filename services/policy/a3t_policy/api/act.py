@@ -1,0 +1,53 @@
+"""`POST /v1/act`: histories in, thoughts and actions out."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+
+from a3t_contracts.errors import A3TError, Problem
+from a3t_contracts.react import parse_reply
+from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTurn
+
+from ..generation import Backend, Generation
+from ..text import TextCodec
+from .deps import BackendDep, CodecDep, while_connected
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["act"])
+
+
+@router.post("/act")
+async def act(body: ActRequest, request: Request, backend: BackendDep, codec: CodecDep) -> ActReply:
+    """One turn for each history, in the order of the request. A turn that fails has its problem in place of a
+    result; the whole request is refused with 429 while the queue has no room for it."""
+    generations = [_generation(turn, codec) for turn in body.turns]
+    backend.admit(len(generations))
+    pairs = zip(body.turns, generations, strict=True)
+    work = asyncio.gather(*(_act(turn, generation, backend) for turn, generation in pairs))
+    return ActReply(results=await while_connected(request, work))
+
+
+def _generation(turn: ActTurn, codec: TextCodec) -> Generation:
+    ids, text = codec.history(turn.history)
+    return Generation(prompt_ids=ids, prompt_text=text, sampling=turn.sampling, model=turn.model, act=True)
+
+
+async def _act(turn: ActTurn, generation: Generation, backend: Backend) -> ActResult | Problem:
+    try:
+        done = await backend.generate(generation)
+    except A3TError as error:
+        return error.problem()
+    reply = parse_reply(done.text)
+    return ActResult(
+        thought=reply.thought,
+        action=reply.action,
+        completion=done.text,
+        completion_ids=done.ids,
+        logprobs=done.logprobs if turn.logprobs else None,
+        prompt_tokens=done.prompt_tokens,
+        model=done.model,
+        finish_reason=done.finish_reason,
+    )

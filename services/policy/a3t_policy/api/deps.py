@@ -1,0 +1,70 @@
+"""What the routers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+
+from a3t_contracts.errors import UnavailableError
+
+from ..generation import Backend, Generated, Generation
+from ..settings import PolicySettings
+from ..text import TextCodec
+
+__all__ = ["BackendDep", "CodecDep", "SettingsDep", "generate_all", "while_connected"]
+
+T = TypeVar("T")
+
+
+def _backend(request: Request) -> Backend:
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def _codec(request: Request) -> TextCodec:
+    codec: TextCodec = request.app.state.backend.codec
+    return codec
+
+
+def _settings(request: Request) -> PolicySettings:
+    settings: PolicySettings = request.app.state.settings
+    return settings
+
+
+BackendDep = Annotated[Backend, Depends(_backend)]
+CodecDep = Annotated[TextCodec, Depends(_codec)]
+SettingsDep = Annotated[PolicySettings, Depends(_settings)]
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled when the client goes away. The body must have been read."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise UnavailableError("The client went away.")
+    finally:
+        gone.cancel()
+        task.cancel()
+
+
+async def generate_all(backend: Backend, generations: Sequence[Generation]) -> list[Generated]:
+    """All of them at once; the first failure cancels the rest."""
+    if len(generations) == 1:
+        return [await backend.generate(generations[0])]
+    tasks = [asyncio.ensure_future(backend.generate(generation)) for generation in generations]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

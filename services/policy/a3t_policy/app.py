@@ -1,0 +1,56 @@
+"""The FastAPI app of the policy service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from a3t_contracts.errors import A3TError, Problem
+from a3t_contracts.service import create_service
+
+from .api import act, adapters, chat, completions, models, tgi
+from .backends import make_backend
+from .settings import PolicySettings
+
+__all__ = ["create_app"]
+
+_OPENAI_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+_TGI_PATHS = frozenset({"/", "/generate", "/generate_stream"})
+_TGI_TYPES = {422: "validation", 413: "validation", 429: "overloaded"}
+
+
+def create_app(settings: PolicySettings) -> FastAPI:
+    """The app; the base model is loaded when it starts. Raises NotFoundError for an unknown base model."""
+    backend = make_backend(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await backend.start()
+        try:
+            yield
+        finally:
+            await backend.close()
+
+    routers = [act.router, completions.router, chat.router, models.router, adapters.router, tgi.router]
+    app = create_service(
+        "policy", settings, routers, lifespan=lifespan, ready=backend.ready, error_body=error_body,
+        description="The policy LLM: OpenAI- and TGI-compatible completions, LoRA adapters that swap under load.",
+    )  # fmt: skip
+    app.state.backend = backend
+    app.state.settings = settings
+    return app
+
+
+def error_body(error: A3TError, problem: Problem) -> dict[str, Any]:
+    """A problem document that OpenAI and TGI clients understand as well (`error`, `error_type`)."""
+    content = problem.model_dump(exclude_none=True)
+    kind = _OPENAI_TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
+    if problem.instance in _TGI_PATHS:
+        content["error"] = str(error)
+        content["error_type"] = _TGI_TYPES.get(problem.status, "generation")
+        return content
+    content["error"] = {"message": str(error), "type": kind, "code": problem.type.rsplit(":", 1)[-1], "param": None}
+    return content

@@ -1,0 +1,144 @@
+"""The local backend: engine, adapter versions and tokenizer of one base model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from a3t_contracts.base_model import resolve_base_model
+from a3t_contracts.errors import A3TError, UnavailableError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.policy import ModelCard
+
+from ..engine.build import LocalModel, build
+from ..engine.sequence import News, Sequence
+from ..generation import Delta, Generated, Generation
+from ..settings import PolicySettings
+from ..text import TextCodec
+from ..versions import Version, VersionManager
+from ..versions.state import StateFile
+
+__all__ = ["LocalBackend"]
+
+log = get_logger(__name__)
+
+
+class LocalBackend:
+    """transformers in this process; see `a3t_policy.engine`."""
+
+    def __init__(self, settings: PolicySettings) -> None:
+        self.settings = settings
+        self.folder = resolve_base_model(settings.policy_base_model)
+        self.codec = TextCodec.load(self.folder)
+        self._model: LocalModel | None = None
+        self._versions: VersionManager | None = None
+        self._leases: dict[Sequence, Version] = {}
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        settings = self.settings
+        model = await asyncio.to_thread(build, settings, self.folder, self.codec)
+        model.engine.on_over = self._over
+        model.engine.start()
+        self._model = model
+        registry = RegistryReader(settings.registry_url, settings.home / "policy" / "adapters")
+        state = StateFile(settings.state_file)
+        self._versions = VersionManager(self, registry, model.facts, settings.policy_max_adapters, state)
+        await self._versions.restore(settings.policy_restore)
+        if settings.policy_watch_registry:
+            self._watching = asyncio.create_task(self._versions.watch(settings.policy_watch_registry))
+        log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)
+
+    async def close(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._model is not None:
+            await asyncio.to_thread(self._model.engine.stop)
+
+    def admit(self, count: int) -> None:
+        self.model.engine.admit(count)
+
+    async def generate(self, generation: Generation) -> Generated:
+        async for news in self._news(generation, streaming=False):
+            if isinstance(news, Generated):
+                return news
+        raise AssertionError("unreachable: a ticket ends with a result or an error")
+
+    def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
+        return self._news(generation, streaming=True)
+
+    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
+        return await self.versions.load(name, path, make_default)
+
+    async def unload(self, name: str) -> None:
+        await self.versions.unload(name)
+
+    def models(self) -> list[ModelCard]:
+        return self.versions.cards()
+
+    async def ready(self) -> dict[str, object]:
+        engine = self.model.engine
+        return {"backend": "local", "live": self.versions.live.name, "running_or_waiting": engine.load}
+
+    async def put(self, version: Version) -> None:
+        """Load a version's weights (called by the version manager)."""
+        weights, engine, folder = self.model.weights, self.model.engine, _folder(version)
+        if weights.merging:
+            prepared = await asyncio.to_thread(weights.prepare, folder)
+            await asyncio.wrap_future(engine.between_steps(lambda: weights.add(version.number, prepared)))
+        else:
+            await asyncio.wrap_future(engine.between_steps(lambda: weights.attach(version.number, folder)))
+
+    async def drop(self, version: Version) -> None:
+        """Give up a version's weights and cached prefixes (called by the version manager)."""
+        weights, engine = self.model.weights, self.model.engine
+
+        def forget() -> None:
+            weights.remove(version.number)
+            engine.pool.forget(version.number)
+
+        await asyncio.wrap_future(engine.between_steps(forget))
+
+    @property
+    def model(self) -> LocalModel:
+        """The loaded model. Raises UnavailableError before `start` is through."""
+        if self._model is None:
+            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
+        return self._model
+
+    @property
+    def versions(self) -> VersionManager:
+        """The versions. Raises UnavailableError before `start` is through."""
+        if self._versions is None:
+            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
+        return self._versions
+
+    async def _news(self, generation: Generation, streaming: bool) -> AsyncIterator[Delta | Generated]:
+        version = self.versions.lease(generation.model)
+        try:
+            sequence, ticket = self.model.engine.submit(generation, version.number, version.name, streaming)
+        except A3TError:
+            self.versions.release(version)
+            raise
+        self._leases[sequence] = version
+        try:
+            while True:
+                news: News = await ticket.news.get()
+                if isinstance(news, A3TError):
+                    raise news
+                yield news
+                if isinstance(news, Generated):
+                    return
+        finally:
+            ticket.cancelled = True
+
+    def _over(self, sequence: Sequence) -> None:
+        self.versions.release(self._leases.pop(sequence))
+
+
+def _folder(version: Version) -> Path:
+    if version.folder is None:
+        raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
+    return version.folder

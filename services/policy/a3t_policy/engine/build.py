@@ -1,0 +1,96 @@
+"""From settings to a loaded model with its engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+import torch
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.registry import base_fingerprint
+
+from ..settings import PolicySettings
+from ..text import TextCodec
+from ..versions.check import BaseFacts
+from .engine import Engine, EngineLimits
+from .runner import Runner
+from .slots import CacheShape, SlotPool
+from .weights import Weights, load_base, pick_device, pick_dtype
+
+__all__ = ["LocalModel", "build"]
+
+_MEMORY_SHARE = 0.6
+"""Of the memory that is free after loading, KV slots take this much at most."""
+_FEWEST_SLOTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A loaded base with its engine (not yet started)."""
+
+    weights: Weights
+    engine: Engine
+    facts: BaseFacts
+    facts_to_log: dict[str, Any]
+
+
+def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel:
+    """Load the base and lay out the KV slots. Blocking; takes seconds to minutes."""
+    device = pick_device(settings.policy_device)
+    dtype = pick_dtype(settings.policy_dtype, device)
+    base = load_base(folder, device, dtype, settings.policy_quantisation)
+    weights = Weights(base, settings.policy_merge_below)
+    threads = settings.policy_threads or (1 if weights.merging else os.cpu_count() or 1)
+    if device.type == "cpu":
+        torch.set_num_threads(threads)
+    context = _context(base.config, settings.policy_max_context)
+    shape = CacheShape.of(base.config)
+    wanted = settings.policy_slots or 2 * settings.policy_max_batch
+    slots = _affordable(wanted, (context + 1) * shape.bytes_per_token(dtype), device)
+    pool = SlotPool(slots, context, shape, device, dtype)
+    limits = EngineLimits(
+        min(settings.policy_max_batch, slots), settings.policy_max_queue, settings.policy_prefill_tokens,
+        settings.policy_request_seconds,
+    )  # fmt: skip
+    engine = Engine(Runner(weights, pool, device), codec, limits, _stop_ids(base, codec))
+    facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), linear_shapes(base))
+    log = {"device": str(device), "dtype": str(dtype), "slots": slots, "context": context, "threads": threads,
+           "adapters": "merged" if weights.merging else "side by side"}  # fmt: skip
+    return LocalModel(weights, engine, facts, log)
+
+
+def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:
+    """(out, in) of every linear module and embedding, by name; quantised ones included."""
+    shapes = {}
+    for name, module in base.named_modules():
+        if hasattr(module, "in_features"):
+            shapes[name] = (module.out_features, module.in_features)
+    return shapes
+
+
+def _context(config: Any, wanted: int) -> int:
+    """Tokens that a sequence may have: what was asked for, within what the model attends to at full length."""
+    limits = [wanted, getattr(config, "max_position_embeddings", None), getattr(config, "sliding_window", None)]
+    return min(limit for limit in limits if limit)
+
+
+def _affordable(slots: int, bytes_per_slot: int, device: torch.device) -> int:
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    fitting = min(slots, int(free * _MEMORY_SHARE) // bytes_per_slot)
+    if fitting < _FEWEST_SLOTS:
+        raise InvalidInputError(
+            f"{free / 2**30:.1f} GiB are free, too little for {_FEWEST_SLOTS} sequences of "
+            f"{bytes_per_slot / 2**20:.0f} MiB each.",
+            hint="Lower A3T_POLICY_MAX_CONTEXT, or quantise the base (A3T_POLICY_QUANTISATION=nf4).",
+        )
+    return fitting
+
+
+def _stop_ids(base: Any, codec: TextCodec) -> frozenset[int]:
+    """Tokens that end a text: the generation config's, and the tokenizer's."""
+    named = getattr(base.generation_config, "eos_token_id", None)
+    ids = named if isinstance(named, list) else [named]
+    return frozenset(i for i in (*ids, codec.tokenizer.eos_token_id) if i is not None)

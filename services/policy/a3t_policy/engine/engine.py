@@ -1,0 +1,265 @@
+"""The engine: a thread that admits, computes and finishes sequences, step by step, all versions side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import groupby
+from typing import Any, TypeVar
+
+import torch
+
+from a3t_contracts.errors import A3TError, DeadlineError, OverloadedError, TooLargeError, UnavailableError
+from a3t_contracts.logging import get_logger
+
+from ..generation import Delta, Generation
+from ..text import TextCodec
+from .runner import Chunk, Runner
+from .sampling import TokenRandom, choose
+from .sequence import News, Sequence, Ticket, token_row
+from .slots import SlotPool
+from .stopping import TextTail
+
+__all__ = ["Engine", "EngineLimits"]
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+
+class EngineLimits:
+    """What one engine takes on."""
+
+    def __init__(self, batch: int, queue: int, prefill_tokens: int, seconds: float) -> None:
+        self.batch, self.queue, self.prefill_tokens, self.seconds = batch, queue, prefill_tokens, seconds
+
+
+class Engine:
+    """Continuous batching over a slot pool.
+
+    Every step computes at most `prefill_tokens` of new prompts and one token for each running sequence; sequences
+    of several versions run in the same step, one pass a version.
+    """
+
+    def __init__(self, runner: Runner, codec: TextCodec, limits: EngineLimits, stop_ids: frozenset[int]) -> None:
+        self.runner, self.codec, self.limits, self.stop_ids = runner, codec, limits, stop_ids
+        self.pool: SlotPool = runner.pool
+        self._inbox: queue.SimpleQueue[Sequence | Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._outbox: list[tuple[Ticket, News]] = []
+        self._thread = threading.Thread(target=self._main, name="a3t-policy-engine", daemon=True)
+        self._stopping = False
+        self.load = 0
+        """Sequences submitted and not yet over."""
+        self.tokens = 0
+        self.on_over: Callable[[Sequence], None] = lambda _: None
+        """Called on the event loop's thread when a sequence has left the engine."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the present step, fail what is left, end the thread."""
+        self._inbox.put(None)
+        self._thread.join(timeout=60)
+
+    def admit(self, count: int) -> None:
+        """Refuse what does not fit now (OverloadedError), or ever again (UnavailableError)."""
+        if self._stopping:
+            raise UnavailableError("The inference engine has stopped.", hint="Restart the policy service.")
+        if self.load + count > self.limits.batch + self.limits.queue:
+            raise OverloadedError(f"{self.load} sequences are running or waiting.", hint="Try again later.")
+
+    def submit(self, generation: Generation, version: int, name: str, streaming: bool) -> tuple[Sequence, Ticket]:
+        """Queue a sequence; call from the event loop. Raises TooLargeError for one that can never fit, and as
+        `admit` does."""
+        self.admit(1)
+        tokens, context = len(generation.prompt_ids), self.pool.context
+        if tokens >= context:
+            raise TooLargeError(
+                f"The prompt has {tokens} tokens; prompt and completion together may have {context}.",
+                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT where the model allows.",
+            )
+        ticket = Ticket(asyncio.get_running_loop(), streaming)
+        sequence = Sequence(
+            generation=generation, version=version, version_name=name, ticket=ticket,
+            tail=TextTail(self.codec, generation.stop, generation.act),
+            random=TokenRandom(generation.sampling.seed), stop_ids=self.stop_ids,
+        )  # fmt: skip
+        self.load += 1
+        self._inbox.put(sequence)
+        return sequence, ticket
+
+    def between_steps(self, work: Callable[[], T]) -> Future[T]:
+        """Run something on the engine's thread while no pass is running."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+
+        self._inbox.put(run)
+        return future
+
+    def _main(self) -> None:
+        try:
+            with torch.inference_mode():
+                while self._receive():
+                    self._guarded_step()
+                    self._flush()
+        except BaseException:
+            log.exception("engine.died")
+        self._stopping = True
+        self._fail_all()
+
+    def _guarded_step(self) -> None:
+        """A step that fails (out of memory, a defect) fails what was running; what waits gets its chance."""
+        try:
+            self._step()
+        except Exception:
+            log.exception("engine.step_failed", running=len(self._running))
+            error = A3TError("The inference engine failed in this step; the service's log has the reason.")
+            for sequence in self._running:
+                if sequence.finish_reason is None:
+                    self._end(sequence, error)
+            self._running = []
+            self.pool.forget()
+
+    def _receive(self) -> bool:
+        """Take in what has arrived; wait for something only if there is nothing to do. False: stop."""
+        while True:
+            try:
+                item = self._inbox.get(block=not (self._waiting or self._running))
+            except queue.Empty:
+                return True
+            if item is None:
+                return False
+            if isinstance(item, Sequence):
+                self._waiting.append(item)
+                if self._inbox.empty():
+                    return True
+            else:
+                item()
+
+    def _step(self) -> None:
+        self._drop_lost()
+        self._admit()
+        for version, group in groupby(sorted(self._running, key=lambda s: s.version), key=lambda s: s.version):
+            members = list(group)
+            decoding = [s for s in members if not s.prefilling]
+            self._prefill(version, [s for s in members if s.prefilling])
+            if decoding:
+                self._advance(version, decoding, 1)
+        self._running = [s for s in self._running if s.finish_reason is None]
+
+    def _drop_lost(self) -> None:
+        oldest = time.monotonic() - self.limits.seconds
+        for sequence in (*self._waiting, *self._running):
+            if sequence.ticket.cancelled:
+                self._end(sequence, None)
+            elif sequence.submitted < oldest:
+                self._end(sequence, DeadlineError(f"The sequence was not done within {self.limits.seconds:g} s."))
+        self._waiting = deque(s for s in self._waiting if s.finish_reason is None)
+        self._running = [s for s in self._running if s.finish_reason is None]
+
+    def _admit(self) -> None:
+        while self._waiting and len(self._running) < self.limits.batch:
+            sequence = self._waiting[0]
+            place = self.pool.acquire(sequence.generation.prompt_ids, sequence.version)
+            if place is None:
+                return
+            sequence.slot, sequence.done = place
+            sequence.cached = sequence.done
+            self._running.append(self._waiting.popleft())
+
+    def _prefill(self, version: int, members: list[Sequence]) -> None:
+        """Compute waiting prompt tokens in passes of sequences with about equally many, up to the step's budget."""
+        budget = self.limits.prefill_tokens
+        order = sorted(members, key=lambda s: len(s.generation.prompt_ids) - s.done)
+        while order and budget > 0:
+            shortest = len(order[0].pending(budget))
+            batch = [s for s in order if len(s.pending(budget)) <= 2 * shortest + 16]
+            batch = batch[: max(1, budget // len(batch[-1].pending(budget)))]
+            budget -= len(batch) * len(batch[-1].pending(budget))
+            self._advance(version, batch, max(len(s.pending(self.limits.prefill_tokens)) for s in batch))
+            order = order[len(batch) :]
+
+    def _advance(self, version: int, members: list[Sequence], limit: int) -> None:
+        chunks = [Chunk(s.slot, s.done, s.pending(limit)) for s in members]
+        logits = self.runner.forward(version, chunks)
+        for sequence, chunk in zip(members, chunks, strict=True):
+            self.pool.extend(sequence.slot, chunk.tokens)
+            sequence.done += len(chunk.tokens)
+        ready = [n for n, s in enumerate(members) if not s.prefilling]
+        if ready:
+            self._choose([members[n] for n in ready], logits if len(ready) == len(members) else logits[ready])
+
+    def _choose(self, members: list[Sequence], logits: torch.Tensor) -> None:
+        top = max(s.generation.top_logprobs for s in members)
+        chosen = choose(logits, [s.generation.sampling for s in members], [s.random for s in members], top)
+        self.tokens += len(members)
+        for row, sequence in enumerate(members):
+            token, logprob, best = token_row(chosen, row)
+            room = self.pool.context - len(sequence.generation.prompt_ids) - len(sequence.ids)
+            seen = len(sequence.infos)
+            sequence.take(token, logprob, best[: sequence.generation.top_logprobs], room, self.codec)
+            if sequence.ticket.streaming and (sequence.finish_reason is None or sequence.infos[seen:]):
+                self._outbox.append(
+                    (sequence.ticket, Delta(sequence.tail.certain(), sequence.version_name, sequence.infos[seen:]))
+                )
+            if sequence.finish_reason is not None:
+                self._end(sequence, sequence.result(self.codec))
+
+    def _end(self, sequence: Sequence, last: News | None) -> None:
+        """Free the slot and tell the client. `last` None: nobody listens any more."""
+        sequence.finish_reason = sequence.finish_reason or "cancelled"
+        if sequence.slot >= 0:
+            self.pool.release(sequence.slot)
+        gone = UnavailableError("The request was cancelled.")
+        self._outbox.append((sequence.ticket, gone if last is None else last))
+        self._call(sequence.ticket.loop, self._over, sequence)
+
+    def _over(self, sequence: Sequence) -> None:
+        self.load -= 1
+        self.on_over(sequence)
+
+    def _flush(self) -> None:
+        """Hand the step's news to the event loops, one call a loop."""
+        loops = {id(ticket.loop): ticket.loop for ticket, _ in self._outbox}
+        for key, loop in loops.items():
+            self._call(loop, _deliver, [(t, news) for t, news in self._outbox if id(t.loop) == key])
+        self._outbox = []
+
+    def _fail_all(self) -> None:
+        """The engine is over: nobody may wait for ever."""
+        error: A3TError = UnavailableError("The inference engine has stopped.", hint="Restart the policy service.")
+        while not self._inbox.empty():
+            item = self._inbox.get()
+            if isinstance(item, Sequence):
+                self._waiting.append(item)
+            elif item is not None:
+                item()
+        for sequence in (*self._waiting, *self._running):
+            if sequence.finish_reason is None:
+                self._end(sequence, error)
+        self._flush()
+
+    @staticmethod
+    def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., Any], *args: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            log.info("engine.loop_closed", hint="The event loop ended before its requests did.")
+
+
+def _deliver(batch: list[tuple[Ticket, News]]) -> None:
+    for ticket, news in batch:
+        ticket.news.put_nowait(news)

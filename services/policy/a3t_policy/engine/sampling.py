@@ -1,0 +1,85 @@
+"""Choosing tokens: greedy, or by inverse transform with random numbers that belong to the sequence alone."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from a3t_contracts.schemas.policy import Sampling
+
+__all__ = ["Chosen", "TokenRandom", "choose", "derived_seed"]
+
+
+class TokenRandom:
+    """The random numbers of one sequence: number i depends on the seed and i, never on what else is in the batch."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+
+    def next(self) -> float:
+        """The next number in [0, 1)."""
+        return self._random.random()
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Chosen tokens of B sequences: ids, log-probabilities, and the `top` most likely (ids, log-probabilities)."""
+
+    ids: list[int]
+    logprobs: list[float]
+    top: tuple[list[list[int]], list[list[float]]] | None
+
+
+def derived_seed(seed: int | None, index: int) -> int | None:
+    """The seed of choice `index` of a request for several: the request's own for the first."""
+    if seed is None or index == 0:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:6], "big")
+
+
+def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[TokenRandom], top: int = 0) -> Chosen:
+    """One token for each row of float32 logits (B, V)."""
+    logprobs = torch.log_softmax(logits, dim=-1)
+    ids = logits.argmax(dim=-1)
+    warm = [n for n, sampling in enumerate(samplings) if sampling.temperature > 0]
+    if warm:
+        rows = torch.tensor(warm, device=logits.device)
+        ids[rows] = _sample(logits[rows], [samplings[n] for n in warm], [randoms[n].next() for n in warm])
+    picked = logprobs.gather(1, ids[:, None])[:, 0]
+    best = None
+    if top:
+        values, indices = logprobs.topk(min(top, logits.shape[-1]), dim=-1)
+        best = (indices.tolist(), values.tolist())
+    return Chosen(ids.tolist(), picked.tolist(), best)
+
+
+def _sample(logits: Tensor, samplings: Sequence[Sampling], numbers: Sequence[float]) -> Tensor:
+    def column(values: list[float]) -> Tensor:
+        return torch.tensor(values, device=logits.device, dtype=torch.float64)[:, None]
+
+    scaled = logits.double() / column([s.temperature for s in samplings])
+    uniform = column(list(numbers))
+    if all(s.top_p >= 1 and s.top_k == 0 for s in samplings):
+        return _inverse(scaled.softmax(dim=-1), uniform)
+    ordered, index = scaled.sort(dim=-1, descending=True, stable=True)
+    probabilities = ordered.softmax(dim=-1)
+    ranks = torch.arange(logits.shape[-1], device=logits.device)[None]
+    cut = ranks >= column([s.top_k or logits.shape[-1] for s in samplings])
+    probabilities = probabilities.masked_fill(cut, 0.0)
+    probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    probabilities = probabilities.masked_fill(before >= column([s.top_p for s in samplings]), 0.0)
+    return index.gather(1, _inverse(probabilities, uniform)[:, None])[:, 0]
+
+
+def _inverse(probabilities: Tensor, uniform: Tensor) -> Tensor:
+    """Index of the first cumulative probability above `uniform` (B, 1), a share of the whole."""
+    cumulative = probabilities.cumsum(dim=-1)
+    index = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    last = (probabilities > 0).cumsum(dim=-1).argmax(dim=-1)  # rounding never picks what was cut off
+    return torch.minimum(index[:, 0], last)

@@ -1,0 +1,133 @@
+"""KV slots: one row of a static cache a sequence, kept after the sequence so that its next turn goes on from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+__all__ = ["CacheShape", "SlotPool"]
+
+_MIN_COPY = 16
+"""Shorter prefixes are recomputed: copying them costs more than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheShape:
+    """What a KV cache needs to know of a model."""
+
+    layers: int
+    kv_heads: int
+    head_dim: int
+
+    @classmethod
+    def of(cls, config: object) -> CacheShape:
+        """From a transformers config."""
+        heads: int = config.num_attention_heads  # type: ignore[attr-defined]
+        return cls(
+            layers=config.num_hidden_layers,  # type: ignore[attr-defined]
+            kv_heads=getattr(config, "num_key_value_heads", None) or heads,
+            head_dim=getattr(config, "head_dim", None) or config.hidden_size // heads,  # type: ignore[attr-defined]
+        )
+
+    def bytes_per_token(self, dtype: torch.dtype) -> int:
+        """Bytes of keys and values of one token."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * dtype.itemsize
+
+
+class SlotPool:
+    """`slots` rows of keys and values for `context` tokens each, and which tokens of which version they hold.
+
+    Tensors are (slots + 1, kv_heads, context + 1, head_dim) a layer: the last row takes what padding rows write,
+    the last position what padding tokens write. Not thread-safe: the engine's thread alone uses it.
+    """
+
+    def __init__(self, slots: int, context: int, shape: CacheShape, device: torch.device, dtype: torch.dtype) -> None:
+        self.slots, self.context = slots, context
+        size = (slots + 1, shape.kv_heads, context + 1, shape.head_dim)
+        self.keys = [_zeros(size, device, dtype) for _ in range(shape.layers)]
+        self.values = [_zeros(size, device, dtype) for _ in range(shape.layers)]
+        self.tokens = np.zeros((slots, context), dtype=np.int32)
+        self.length = np.zeros(slots, dtype=np.int64)
+        self.version = np.full(slots, -1, dtype=np.int64)
+        self.busy = np.zeros(slots, dtype=bool)
+        self._last_used = np.zeros(slots, dtype=np.int64)
+        self._clock = 0
+
+    @property
+    def padding_row(self) -> int:
+        return self.slots
+
+    @property
+    def padding_position(self) -> int:
+        return self.context
+
+    def acquire(self, prompt: Sequence[int], version: int) -> tuple[int, int] | None:
+        """A slot for a sequence of a version, and how many of its first tokens it holds already (always fewer than
+        the prompt has). None while every slot is busy."""
+        idle = ~self.busy
+        if not idle.any():
+            return None
+        wanted = np.asarray(prompt[:-1], dtype=np.int32)
+        source, matched = self._longest_prefix(wanted, version)
+        if matched and idle[source] and matched == self.length[source]:
+            slot = source
+        else:
+            slot = int(np.where(idle, self._last_used, np.iinfo(np.int64).max).argmin())
+            if slot == source:
+                pass  # what it holds of another prompt beyond the common prefix is given up
+            elif matched >= _MIN_COPY:
+                self._copy(source, slot, matched)
+            else:
+                matched = 0
+        self._clock += 1
+        self._last_used[slot] = self._clock
+        self.busy[slot] = True
+        self.version[slot] = version
+        self.tokens[slot, :matched] = wanted[:matched]
+        self.length[slot] = matched
+        return slot, matched
+
+    def extend(self, slot: int, tokens: Sequence[int]) -> None:
+        """Note that keys and values of further tokens have been written."""
+        start = int(self.length[slot])
+        self.tokens[slot, start : start + len(tokens)] = tokens
+        self.length[slot] = start + len(tokens)
+
+    def release(self, slot: int) -> None:
+        """The sequence is over; what the slot holds stays for its next turn."""
+        self._clock += 1
+        self._last_used[slot] = self._clock
+        self.busy[slot] = False
+
+    def forget(self, version: int | None = None) -> None:
+        """Drop the cached prefixes of a version that has left, or all of them."""
+        gone = ~self.busy if version is None else (self.version == version) & ~self.busy
+        self.length[gone] = 0
+        self.version[gone] = -1
+        self._last_used[gone] = 0
+
+    def _longest_prefix(self, wanted: np.ndarray, version: int) -> tuple[int, int]:
+        rows = np.flatnonzero((self.version == version) & (self.length > 0))
+        if not len(rows) or not len(wanted):
+            return -1, 0
+        width = min(len(wanted), int(self.length[rows].max()))
+        equal = self.tokens[rows, :width] == wanted[:width]
+        run = np.where(equal.all(axis=1), width, equal.argmin(axis=1))
+        matched = np.minimum(run, self.length[rows])
+        best = int(np.lexsort((self.busy[rows], -matched))[0])
+        return int(rows[best]), int(matched[best])
+
+    def _copy(self, source: int, target: int, tokens: int) -> None:
+        for tensor in (*self.keys, *self.values):
+            tensor[target, :, :tokens] = tensor[source, :, :tokens]
+
+
+def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Zeros, because what is masked must still be finite. On CPU memory is taken only as it is written."""
+    if device.type != "cpu":
+        return torch.zeros(size, device=device, dtype=dtype)
+    raw = np.zeros(int(np.prod(size)) * dtype.itemsize, dtype=np.uint8)
+    return torch.from_numpy(raw).view(dtype).view(size)

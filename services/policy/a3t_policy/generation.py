@@ -1,0 +1,101 @@
+"""What is asked of a backend, and what it gives back; the same for every backend and every API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from a3t_contracts.schemas.policy import ModelCard, Sampling
+
+from .text import TextCodec
+
+__all__ = ["Backend", "Delta", "Generated", "Generation", "TokenInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One sequence to generate.
+
+    `prompt_ids` are exact; `prompt_text` is what they stand for, for upstreams that take text alone.
+    `model` is None for the version that is live. `act` stops at the end of the first action line.
+    """
+
+    prompt_ids: list[int]
+    prompt_text: str
+    sampling: Sampling
+    model: str | None = None
+    stop: tuple[str, ...] = ()
+    act: bool = False
+    ignore_eos: bool = False
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A generated token: id, its text, natural log-probability under the model (temperature 1, nothing cut off)."""
+
+    id: int
+    text: str
+    logprob: float
+    top: tuple[tuple[int, float], ...] = ()
+    special: bool = False
+
+
+@dataclass(slots=True)
+class Delta:
+    """News of a running generation: text that is certain by now, and the tokens behind it."""
+
+    text: str
+    model: str
+    tokens: list[TokenInfo] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Generated:
+    """A finished generation. `ids` and `logprobs` are None where an upstream gives none."""
+
+    text: str
+    finish_reason: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    ids: list[int] | None = None
+    logprobs: list[float] | None = None
+    tokens: list[TokenInfo] | None = None
+    cached_tokens: int = 0
+    stop_sequence: str | None = None
+    """What ended it with reason `stop`: a stop string, "eos", or "action" for the end of an action line."""
+
+
+class Backend(Protocol):
+    """Where completions come from. Errors are those of `a3t_contracts.errors`."""
+
+    codec: TextCodec
+
+    async def start(self) -> None:
+        """Load or connect, then restore the adapter versions."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
+
+    def admit(self, count: int) -> None:
+        """Raises OverloadedError where `count` more sequences do not fit now."""
+
+    async def generate(self, generation: Generation) -> Generated:
+        """The finished completion. Cancelling the call cancels the generation."""
+
+    def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
+        """Deltas, then the finished completion."""
+
+    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
+        """Verify, load and read back an adapter version; with `make_default` it goes live."""
+
+    async def unload(self, name: str) -> None:
+        """Stop serving a version; running requests finish on it."""
+
+    def models(self) -> list[ModelCard]:
+        """The base and every version that can be named."""
+
+    async def ready(self) -> dict[str, object]:
+        """State for `/ready`; raises UnavailableError while it cannot take work."""

@@ -1,0 +1,74 @@
+"""Settings of the policy service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from a3t_contracts.settings import ServiceSettings
+
+__all__ = ["PolicySettings"]
+
+
+class PolicySettings(ServiceSettings):
+    """Read from the environment: A3T_POLICY_BASE_MODEL, A3T_POLICY_BACKEND, …"""
+
+    port: int = Field(8102, ge=1, le=65535, description="TCP port to listen on")
+
+    policy_base_model: str = Field("a3t/tiny", description="Base model: `a3t/…`, a folder, or a hub id")
+    policy_backend: Literal["local", "openai", "tgi"] = Field(
+        "local", description="local: the engine in this process; openai (vLLM, SGLang, …) and tgi: servers behind it"
+    )
+
+    policy_device: str = Field("auto", description="cpu, cuda, cuda:1, …; auto: a GPU if there is one")
+    policy_dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32 on CPU, bfloat16 on GPU"
+    )
+    policy_quantisation: Literal["none", "nf4"] = Field("none", description="nf4: 4-bit base through bitsandbytes")
+    policy_threads: int | None = Field(
+        None, ge=1, description="CPU threads of the engine; unset: 1 for small models (exact batch invariance)"
+    )
+    policy_merge_below: int = Field(
+        200_000_000, ge=0, description="Parameters below which each adapter is merged into its own copy of the base"
+    )
+
+    policy_max_batch: int = Field(64, ge=1, le=4096, description="Sequences decoded at once")
+    policy_slots: int | None = Field(
+        None, ge=1, description="KV slots, running and cached; unset: twice policy_max_batch, as far as memory allows"
+    )
+    policy_max_context: int = Field(4096, ge=16, description="Tokens of prompt and completion together, at most")
+    policy_prefill_tokens: int = Field(2048, ge=16, description="Prompt tokens computed between two decoding steps")
+    policy_max_queue: int = Field(2048, ge=1, description="Waiting sequences beyond which requests get 429")
+    policy_request_seconds: float = Field(600.0, gt=0, description="A sequence older than this ends with 504")
+
+    policy_max_adapters: int = Field(4, ge=1, description="Adapter versions held; the least recently used one leaves")
+    policy_restore: Literal["state", "newest", "none"] = Field(
+        "state", description="After a start serve what was live before, the registry's newest version, or the base"
+    )
+    policy_watch_registry: float = Field(
+        0.0, ge=0, description="Seconds between looks for new versions in the registry, which then go live; 0: off"
+    )
+
+    policy_upstreams: str = Field("", description="Base URLs of the servers behind this one, separated by commas")
+    policy_upstream_model: str | None = Field(None, description="Name of the base model at the upstreams")
+    policy_upstream_token: SecretStr = Field(SecretStr(""), description="Bearer token for the upstreams")
+    policy_upstream_timeout: float = Field(60.0, gt=0, description="Seconds that one call to an upstream may take")
+    policy_upstream_concurrency: int = Field(64, ge=1, description="Calls in flight to each upstream")
+
+    @property
+    def upstream_urls(self) -> list[str]:
+        """The upstreams in the order of preference."""
+        return [url.strip().rstrip("/") for url in self.policy_upstreams.split(",") if url.strip()]
+
+    @property
+    def state_file(self) -> Path:
+        """Where the live version is remembered across restarts."""
+        return self.home / "policy" / f"state-{self.port}.json"
+
+    @model_validator(mode="after")
+    def _upstreams_where_needed(self) -> PolicySettings:
+        if self.policy_backend != "local" and not self.upstream_urls:
+            raise ValueError(f"A3T_POLICY_UPSTREAMS must name a server when A3T_POLICY_BACKEND={self.policy_backend}")
+        return self

@@ -1,0 +1,246 @@
+"""Which versions are served: load, switch, lease, drain, retire."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.registry import RegistryReader, valid_version
+from a3t_contracts.schemas.adapter import AdapterManifest
+from a3t_contracts.schemas.policy import ModelCard
+
+from .check import BaseFacts, check_adapter, content_id, read_manifest
+from .state import SavedVersion, State, StateFile
+
+__all__ = ["AdapterHost", "Version", "VersionManager"]
+
+log = get_logger(__name__)
+
+
+class AdapterHost(Protocol):
+    """Where weights go; a backend."""
+
+    async def put(self, version: Version) -> None:
+        """Load the version's files beside what runs, and read them back. Raises an A3TError and leaves no trace."""
+
+    async def drop(self, version: Version) -> None:
+        """Give up its weights; no request uses them any more."""
+
+
+@dataclass(eq=False, slots=True)
+class Version:
+    """A version that is served, or on its way out. `number` names it inside the process and is never used twice."""
+
+    number: int
+    name: str
+    folder: Path | None
+    manifest: AdapterManifest | None = None
+    content: str = ""
+    explicit_path: str | None = None
+    created: int = field(default_factory=lambda: int(time.time()))
+    leases: int = 0
+    retired: bool = False
+    used: int = 0
+
+
+class VersionManager:
+    """All methods run on the event loop's thread. Loads and unloads follow one another; requests go on meanwhile."""
+
+    def __init__(
+        self, host: AdapterHost, registry: RegistryReader, base: BaseFacts, cap: int, state: StateFile
+    ) -> None:
+        self.host, self.registry, self.base_facts, self.cap, self.state = host, registry, base, cap, state
+        self.base = Version(0, base.name, None)
+        self.live = self.base
+        self._versions: dict[str, Version] = {}
+        self._lock = asyncio.Lock()
+        self._clock = self._next_number = 0
+        self._drops: set[asyncio.Task[None]] = set()
+
+    def lease(self, model: str | None) -> Version:
+        """The version that a request begins with; give it back with `release`. Raises NotFoundError."""
+        version = self.find(model)
+        self._clock += 1
+        version.used = self._clock
+        version.leases += 1
+        return version
+
+    def release(self, version: Version) -> None:
+        """The request is over. The last one of a retired version takes its weights along."""
+        version.leases -= 1
+        if version.retired and version.leases == 0:
+            self._drop_soon(version)
+
+    @contextmanager
+    def leased(self, model: str | None) -> Iterator[Version]:
+        """`lease` and `release` around a block."""
+        version = self.lease(model)
+        try:
+            yield version
+        finally:
+            self.release(version)
+
+    def find(self, model: str | None) -> Version:
+        """The version of a name; None is the live one. Raises NotFoundError."""
+        if model is None:
+            return self.live
+        if model == self.base.name:
+            return self.base
+        if model in self._versions:
+            return self._versions[model]
+        raise NotFoundError(
+            f"No model or adapter version {model!r} is served here.",
+            hint="`GET /v1/models` lists them; `POST /v1/load_lora_adapter` loads one.",
+        )
+
+    def cards(self) -> list[ModelCard]:
+        """The base first, then the versions, oldest first."""
+        base = ModelCard(id=self.base.name, created=self.base.created, root=self.base.name, live=self.live is self.base)
+        return [base, *(self._card(version) for version in self._versions.values())]
+
+    async def load(self, name: str, path: str | None = None, make_default: bool = True) -> ModelCard:
+        """Verify, load and read back a version, then switch to it. Doing it twice changes nothing.
+
+        Raises NotFoundError, InvalidInputError (what does not fit), ConflictError (the name holds other weights);
+        what was live before then stays live.
+        """
+        async with self._lock:
+            version = await self._load(valid_version(name), path, make_default)
+            if make_default:
+                self.live = version
+            self._retire_over_cap()
+            await self._save()
+            log.info("version.loaded", version=name, live=self.live.name)
+            return self._card(version)
+
+    async def unload(self, name: str) -> None:
+        """Stop serving a version; the base takes over if it was live. Raises NotFoundError."""
+        async with self._lock:
+            if name == self.base.name:
+                raise ConflictError("The base model cannot be unloaded.")
+            version = self.find(name)
+            if self.live is version:
+                self.live = self.base
+            self._retire(version)
+            await self._save()
+
+    async def serve_base(self) -> None:
+        """Make the base live again."""
+        async with self._lock:
+            self.live = self.base
+            await self._save()
+
+    async def restore(self, how: str) -> None:
+        """After a start: load what was served before ("state"), the registry's choice ("newest"), or nothing."""
+        if how == "newest":
+            await self.follow()
+        elif how == "state":
+            saved = await asyncio.to_thread(self.state.read, self.base_facts.fingerprint)
+            for item in sorted(saved.versions, key=lambda v: v.name == saved.live):
+                await self._try_load(item.name, item.path, item.name == saved.live)
+
+    async def follow(self) -> None:
+        """Load what the registry wants live: its `live.json`, else its newest version. Failures are logged only."""
+        try:
+            wanted = await asyncio.to_thread(self.state.wanted, self.registry)
+        except (A3TError, OSError) as error:
+            log.warning("registry.unreadable", registry=self.registry.url, reason=str(error))
+            return
+        if wanted is not None and wanted != self.live.name:
+            await self._try_load(wanted, None, True)
+
+    async def watch(self, seconds: float) -> None:
+        """Follow the registry until cancelled."""
+        while True:
+            await asyncio.sleep(seconds)
+            await self.follow()
+
+    async def drained(self) -> None:
+        """Wait until the weights of retired versions that nobody uses are gone."""
+        while self._drops:
+            await asyncio.gather(*self._drops)
+
+    async def _try_load(self, name: str, path: str | None, make_default: bool) -> None:
+        try:
+            await self.load(name, path, make_default)
+        except A3TError as error:
+            log.warning("version.refused", version=name, reason=str(error), live=self.live.name)
+
+    async def _load(self, name: str, path: str | None, make_default: bool) -> Version:
+        folder, manifest = await asyncio.to_thread(self._verified, name, path)
+        content = await asyncio.to_thread(content_id, folder)
+        known = self._versions.get(name)
+        if known is not None:
+            if known.content != content:
+                raise ConflictError(
+                    f"Version {name!r} is served with other weights than {folder} holds.",
+                    hint="Versions never change: publish under a new name.",
+                )
+            return known
+        if name == self.base.name:
+            raise ConflictError(f"{name!r} is the name of the base model.")
+        if not make_default and self.live is not self.base and self.cap == 1:
+            raise ConflictError("There is room for the live version only.", hint="Raise A3T_POLICY_MAX_ADAPTERS.")
+        self._next_number += 1
+        version = Version(self._next_number, name, folder, manifest, content, path)
+        await self.host.put(version)
+        self._clock += 1
+        version.used = self._clock
+        self._versions[name] = version
+        return version
+
+    def _verified(self, name: str, path: str | None) -> tuple[Path, AdapterManifest | None]:
+        manifest: AdapterManifest | None
+        if path is None:
+            folder, manifest = self.registry.fetch(name)
+        else:
+            folder = Path(path).expanduser()
+            if not folder.is_dir():
+                raise NotFoundError(f"There is no adapter folder {path}.")
+            manifest = read_manifest(folder)
+        if manifest is not None and manifest.version != name:
+            raise InvalidInputError(f"The folder of {name!r} holds version {manifest.version!r}.")
+        check_adapter(folder, manifest, self.base_facts)
+        return folder, manifest
+
+    def _retire_over_cap(self) -> None:
+        while len(self._versions) > self.cap:
+            others = [v for v in self._versions.values() if v is not self.live]
+            self._retire(min(others, key=lambda v: v.used))
+
+    def _retire(self, version: Version) -> None:
+        del self._versions[version.name]
+        version.retired = True
+        log.info("version.retired", version=version.name, running=version.leases)
+        if version.leases == 0:
+            self._drop_soon(version)
+
+    def _drop_soon(self, version: Version) -> None:
+        task = asyncio.get_running_loop().create_task(self._drop(version))
+        self._drops.add(task)
+        task.add_done_callback(self._drops.discard)
+
+    async def _drop(self, version: Version) -> None:
+        try:
+            await self.host.drop(version)
+        except A3TError as error:
+            log.warning("version.drop_failed", version=version.name, reason=str(error))
+
+    async def _save(self) -> None:
+        saved = [SavedVersion(name=v.name, path=v.explicit_path) for v in self._versions.values()]
+        live = None if self.live is self.base else self.live.name
+        state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)
+        await asyncio.to_thread(self.state.write, state)
+
+    def _card(self, version: Version) -> ModelCard:
+        return ModelCard(
+            id=version.name, created=version.created, root=str(version.folder), parent=self.base.name,
+            live=version is self.live,
+        )  # fmt: skip

@@ -1,0 +1,72 @@
+"""What was served, remembered across restarts; and what the registry wants served."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import fsspec
+from pydantic import Field, ValidationError
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.adapter import LivePointer
+from a3t_contracts.schemas.base import Schema
+
+__all__ = ["SavedVersion", "State", "StateFile"]
+
+log = get_logger(__name__)
+
+
+class SavedVersion(Schema):
+    name: str
+    path: str | None = None
+
+
+class State(Schema):
+    """Versions in the order of loading, and the live one; null is the base."""
+
+    base_fingerprint: str = ""
+    live: str | None = None
+    versions: list[SavedVersion] = Field(default_factory=list)
+
+
+class StateFile:
+    """A JSON file that is replaced as a whole, so that a killed process leaves the old or the new one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self, base_fingerprint: str) -> State:
+        """The saved state; an empty one where there is none, or where it belongs to another base."""
+        try:
+            state = State.model_validate_json(self.path.read_bytes())
+        except FileNotFoundError:
+            return State()
+        except (OSError, ValidationError) as error:
+            log.warning("state.unreadable", path=str(self.path), reason=str(error))
+            return State()
+        return state if state.base_fingerprint == base_fingerprint else State()
+
+    def write(self, state: State) -> None:
+        """Replace the file."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
+        partial.write_text(state.model_dump_json(indent=2))
+        partial.replace(self.path)
+
+    @staticmethod
+    def wanted(registry: RegistryReader) -> str | None:
+        """The version in the registry's `live.json`, else its newest; None for an empty registry."""
+        filesystem, root = fsspec.core.url_to_fs(registry.url)
+        pointer = f"{root}/live.json"
+        if filesystem.exists(pointer):
+            try:
+                live = LivePointer.model_validate_json(filesystem.cat_file(pointer)).version
+            except ValidationError as error:
+                raise InvalidInputError(f"{registry.url}/live.json is broken: {error}") from error
+            if live is not None:
+                return live
+        versions = registry.versions()
+        return versions[-1] if versions else None
