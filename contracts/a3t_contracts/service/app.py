@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -124,7 +125,7 @@ def _metrics_registry() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     together = CollectorRegistry()
-    MultiProcessCollector(together)
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
     return together
 
 
@@ -144,13 +145,16 @@ def _add_error_handlers(app: FastAPI, error_body: ErrorBody | None) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        problem = Problem(
-            title="", status=error.status_code, detail=f"{error.detail}: {request.method} {request.url.path}"
+        where = f"{error.detail}: {request.method} {request.url.path}"
+        typed = error_from_problem(Problem(title="", status=error.status_code, detail=where))
+        problem = typed.problem(request.url.path)
+        problem.status, problem.title = error.status_code, HTTPStatus(error.status_code).phrase
+        return JSONResponse(
+            body(typed, problem),
+            error.status_code,
+            headers=error.headers and dict(error.headers),
+            media_type=PROBLEM_JSON,
         )
-        reply = problem_response(error_from_problem(problem), request.url.path, body)
-        reply.status_code = error.status_code
-        reply.headers.update(error.headers or {})
-        return reply
 
 
 class _Shell:

@@ -1,0 +1,95 @@
+"""The shell around every service: what its hot path must not lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from a3t_contracts.errors import ConflictError, Problem
+from a3t_contracts.service import create_service
+from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings
+from tests.support.live_server import live_server
+
+router = APIRouter()
+
+
+@router.get("/v1/teapot")
+async def teapot() -> None:
+    raise HTTPException(400, "Too hot", headers={"X-Tea": "green"})
+
+
+class Inner:
+    """Refuses one path and notes the order in which middlewares are entered."""
+
+    def __init__(self, app: ASGIApp, name: str, entered: list[str]) -> None:
+        self.app = app
+        self.name = name
+        self.entered = entered
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.entered.append(self.name)
+            if scope["path"] == "/v1/refused":
+                raise ConflictError("Not now.", hint="Later.")
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture
+def entered() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def http(entered: list[str]) -> Iterator[httpx.Client]:
+    inner = [Middleware(Inner, name="first", entered=entered), Middleware(Inner, name="second", entered=entered)]
+    app = create_service("shell", ServiceSettings(), [router], inner=inner)
+    with live_server(app) as url, httpx.Client(base_url=url) as client:
+        client.headers["Authorization"] = f"Bearer {DEVELOPMENT_TOKEN}"
+        yield client
+
+
+def test_inner_middlewares_see_authorised_requests_in_order(http: httpx.Client, entered: list[str]) -> None:
+    assert http.get("/v1/teapot", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert entered == []
+    http.get("/v1/teapot")
+    assert entered == ["first", "second"]
+
+
+def test_an_error_of_an_inner_middleware_is_a_problem(http: httpx.Client) -> None:
+    reply = http.get("/v1/refused")
+    problem = Problem.model_validate_json(reply.content)
+    assert (reply.status_code, problem.status, problem.detail, problem.hint) == (409, 409, "Not now.", "Later.")
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+def test_a_problem_carries_the_status_and_headers_of_the_reply(http: httpx.Client) -> None:
+    reply = http.get("/v1/teapot")
+    problem = Problem.model_validate_json(reply.content)
+    assert (reply.status_code, problem.status, problem.title) == (400, 400, "Bad Request")
+    assert problem.detail == "Too hot: GET /v1/teapot"
+    assert reply.headers["x-tea"] == "green"
+
+
+def test_every_reply_has_a_request_id_of_its_own_or_the_clients(http: httpx.Client) -> None:
+    ids = {http.get("/health").headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+    assert http.get("/health", headers={"X-Request-Id": "mine"}).headers["x-request-id"] == "mine"
+
+
+def test_requests_are_counted_by_route_and_status(http: httpx.Client) -> None:
+    def count() -> float:
+        name = 'a3t_http_requests_total{method="GET",route="/v1/teapot",service="shell",status="400"}'
+        lines = [line for line in http.get("/metrics").text.splitlines() if line.startswith(name)]
+        return float(lines[0].rpartition(" ")[2])
+
+    http.get("/v1/teapot")
+    before = count()
+    http.get("/v1/teapot")
+    http.get("/v1/teapot")
+    assert count() == before + 2
