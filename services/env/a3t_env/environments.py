@@ -94,7 +94,7 @@ def configured(settings: EnvSettings) -> Environments:
     """ALFWorld and WebShop over the data folder of the settings."""
 
     def alfworld() -> Environment:
-        from .alfworld import AlfworldEnvironment
+        from .alfworld.environment import AlfworldEnvironment
         from .alfworld.official import OfficialPool
 
         pool = OfficialPool(
@@ -107,7 +107,7 @@ def configured(settings: EnvSettings) -> Environments:
     def webshop() -> Environment:
         from .webshop import WebShopEnvironment
 
-        return WebShopEnvironment(settings.data_folder / "webshop")
+        return WebShopEnvironment(settings.data_folder)
 
     return Environments({"alfworld": alfworld, "webshop": webshop})
 
