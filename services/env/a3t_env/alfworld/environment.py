@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
@@ -57,12 +57,16 @@ class AlfworldEnvironment:
         """Raises NotFoundError."""
         return _task(self._entry(task_id))
 
-    def episode(self, task_id: str, engine: str | None = None, seed: int = 0) -> AlfworldEpisode:
+    def episode(
+        self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
+    ) -> AlfworldEpisode:
         """A fresh episode, not yet started. ALFWorld draws nothing at random, so the seed changes nothing.
 
-        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or a broken game,
-        UnavailableError where the official engine is not installed.
+        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine, any option or a broken
+        game, UnavailableError where the official engine is not installed.
         """
+        if options:
+            raise InvalidInputError(f"ALFWorld has no option {next(iter(options))[:80]!r}.", hint="Leave options out.")
         return AlfworldEpisode(self._engine(self._entry(task_id), engine or self._engines[0]))
 
     def close(self) -> None:
