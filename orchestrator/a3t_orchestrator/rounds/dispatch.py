@@ -17,6 +17,7 @@ from ..store import (
     TrajectoryRow,
     add_event,
     dispatchable,
+    lost_items,
     mark_queued,
     phase_counts,
     reclaim_expired,
@@ -117,7 +118,8 @@ class _Watch:
         with self.context.store.session() as session:
             spend(session, self.key.run, self.key.round, self.key.phase, state.seconds)
             if state.lost > lost_before:
-                message = f"{self.key.phase} goes on without {state.lost} of {state.total} episodes that were lost"
+                causes = sorted({item.error or "" for item in lost_items(session, self.key.run, self.key.round)})
+                message = f"{self.key.phase} lost {state.lost} of {state.total} episodes: {'; '.join(causes[:3])}"
                 add_event(session, self.key.run, self.key.round, "lost", message, level="warn", lost=state.lost)
                 self.context.listener.note(self.key.round, message, "warn")
         if state.lost > self.context.recipe.limits.max_lost_share * state.total:

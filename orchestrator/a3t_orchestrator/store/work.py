@@ -84,7 +84,8 @@ def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
 
 def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
     """Items that wait to be sent, those of one task apart so that chunks end together."""
-    query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending")
+    rested = or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < utc_now())
+    query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending", rested)
     return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
 
 
@@ -136,7 +137,7 @@ def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
 
 
 def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
-    """An episode failed: back to the list, or lost after too many deliveries."""
+    """An episode failed: back to the list after a pause that grows, or lost after too many deliveries."""
     item = session.get(WorkItem, item_id)
     if item is None or item.state in ("done", "lost"):
         return
@@ -144,7 +145,8 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
     if item.attempts >= deliveries:
         _bury(session, item, item.error)
     else:
-        item.state, item.worker, item.lease_until = "pending", None, None
+        pause = timedelta(seconds=min(0.5 * 2**item.attempts, 30.0))
+        item.state, item.worker, item.lease_until = "pending", None, utc_now() + pause
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
@@ -178,7 +180,9 @@ def finish(session: Session, item_id: str) -> None:
 def revive_lost(session: Session, run: str) -> int:
     """Episodes that were given up get another chance, as a person asked for; how many."""
     result = session.execute(
-        update(WorkItem).where(WorkItem.run == run, WorkItem.state == "lost").values(state="pending", attempts=0)
+        update(WorkItem)
+        .where(WorkItem.run == run, WorkItem.state == "lost")
+        .values(state="pending", attempts=0, lease_until=None)
     )
     return result.rowcount if isinstance(result, CursorResult) else 0
 
