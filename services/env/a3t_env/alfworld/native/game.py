@@ -15,6 +15,7 @@ from .goal_compiler import compile_goal
 from .grammar import Wording, read_task, read_wording
 from .names import demangle
 from .problem import Problem, read_problem
+from .signatures import SIGNATURES
 
 __all__ = ["Game", "parse_game"]
 
@@ -90,7 +91,7 @@ class _Builder:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._facts: Facts = problem.facts
-        _check(self._facts)
+        _check(problem)
         ids = sorted({argument for rows in self._facts.values() for row in rows for argument in row})
         named = demangle(ids)
         self._numbers = {id_: number for number, id_ in enumerate(ids)}
@@ -159,19 +160,16 @@ class _Builder:
         return {r: none.union(*(shared.get(t, none) for t in types)) for r, types in rtypes.items()}
 
 
-def _check(facts: Facts) -> None:
+def _check(problem: Problem) -> None:
     """Refuse what no release has and the reference would answer in its own way."""
-    arity = {"objecttype": 2, "receptacletype": 2, "cancontain": 2, "atlocation": 2, "holds": 2} | dict.fromkeys(
-        _POSITIONED, 2
-    )
+    facts = problem.facts
     for predicate, rows in facts.items():
-        if any(len(row) != arity.get(predicate, len(row)) or not row for row in rows):
-            raise InvalidInputError(f"A {predicate[:40]} fact of the game has the wrong number of arguments.")
+        _check_rows(predicate, rows, problem.objects)
     if not facts.get("atlocation"):
         raise InvalidInputError("The game does not say where the agent starts.")
     for predicate in _SINGLE:
-        first = [row[0] for row in facts.get(predicate, ())]
-        if len(set(first)) != len(set(facts.get(predicate, ()))):
+        distinct = set(facts.get(predicate, ()))
+        if len({row[0] for row in distinct}) != len(distinct):
             raise InvalidInputError(f"The game has more than one {predicate} for the same thing.")
     for predicate in _POSITIONED:
         for row in facts.get(predicate, ()):
@@ -179,6 +177,18 @@ def _check(facts: Facts) -> None:
                 raise InvalidInputError(f"The game has a {predicate} fact about something without a position.")
     if bool(facts.get("holds")) != bool(facts.get("holdsany")):
         raise InvalidInputError("The game's facts disagree about what the agent holds.")
+
+
+def _check_rows(predicate: str, rows: Sequence[tuple[str, ...]], types: Mapping[str, str]) -> None:
+    """Whether a predicate's facts are about as many things, of such types, as the domain declares."""
+    wanted = SIGNATURES.get(predicate)
+    if wanted is None:
+        raise InvalidInputError(f"The game has facts of an unknown predicate: {predicate[:40]}.")
+    for row in rows:
+        if tuple([types[argument] for argument in row]) != wanted:
+            raise InvalidInputError(
+                f"A {predicate} fact of the game is about {' '.join(row)[:120]!r}; expected: {' '.join(wanted)}."
+            )
 
 
 def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:

@@ -14,6 +14,7 @@ from a3t_contracts.errors import InvalidInputError
 
 from .goal import DYNAMIC, Ask, Clause, Literal
 from .problem import Problem, SExpression
+from .signatures import SIGNATURES
 
 __all__ = ["compile_goal"]
 
@@ -63,7 +64,7 @@ class _ClauseCompiler:
                 self._flatten(body, {**scope, **self._declare(variables)}, positive=True)
             case ["not", child] if positive:
                 self._flatten(child, scope, positive=False)
-            case [str() as name, *arguments] if name in DYNAMIC or name in _UNCHANGING or name == "=":
+            case [str() as name, *arguments] if len(arguments) == _arity(name):
                 self._raw.append((name, tuple(self._argument(a, scope) for a in arguments), positive))
             case _:
                 raise InvalidInputError(f"The PDDL goal has a part that is not known: {str(part)[:80]}.")
@@ -120,3 +121,10 @@ class _ClauseCompiler:
             if all(x in self._numbers for x in row)
         )
         return lambda state, bound: bound in rows
+
+
+def _arity(name: str) -> int:
+    """Number of arguments of a predicate that a goal may use; −1 for any other."""
+    if name == "=":
+        return 2
+    return len(SIGNATURES[name]) if name in DYNAMIC or name in _UNCHANGING else -1
