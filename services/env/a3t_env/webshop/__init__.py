@@ -1,1 +1,5 @@
-"""WebShop: catalogue, search, pages, reward, shopper."""
+"""WebShop without Java: one read-only catalogue a process, sessions of a few kilobytes."""
+
+from .environment import WebShopEnvironment
+
+__all__ = ["WebShopEnvironment"]

@@ -181,9 +181,7 @@ class _Build:
         order.tofile(self._work / "asin.order")
         rank.tofile(self._work / "asin.rank")
         lengths = np.fromfile(self._work / "products.len", np.uint32)
-        np.concatenate(([0], np.cumsum(lengths, dtype=np.uint64))).astype(np.uint64).tofile(
-            self._work / "products.off"
-        )
+        np.concatenate(([0], np.cumsum(lengths, dtype=np.uint64))).astype(np.uint64).tofile(self._work / "products.off")
 
 
 def _ends(pricing: list[float]) -> tuple[float, float]:

@@ -58,15 +58,17 @@ class OriginalFiles:
         return {"files": [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files], "n": self.limit}
 
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
-        with JsonFile(self.products) as products, _Lookup(self.attributes) as attributes, _Lookup(self.humans) as humans:
+        with (
+            JsonFile(self.products) as products,
+            _Lookup(self.attributes) as attributes,
+            _Lookup(self.humans) as humans,
+        ):
             for count, member in enumerate(products.objects(position), number):
                 if self.limit is not None and count >= self.limit:
                     return
                 yield self._record(products, member, count, attributes, humans)
 
-    def _record(
-        self, products: JsonFile, member: Member, number: int, attributes: _Lookup, humans: _Lookup
-    ) -> Sourced:
+    def _record(self, products: JsonFile, member: Member, number: int, attributes: _Lookup, humans: _Lookup) -> Sourced:
         raw = products.load(member, number + 1)
         where = f"{self.products}: record {number + 1}"
         asin = raw.get("asin") if isinstance(raw, dict) else None

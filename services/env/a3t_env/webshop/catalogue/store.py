@@ -13,6 +13,7 @@ import orjson
 
 from a3t_contracts.errors import NotFoundError
 
+from ..columns import mapped
 from ..search.bm25 import Bm25Index
 from .manifest import read_manifest
 from .records import Product, unpack
@@ -31,11 +32,11 @@ class Catalogue:
         self.folder = folder
         self.manifest = read_manifest(folder)
         self._blob = os.open(folder / "products.bin", os.O_RDONLY)
-        self._offsets = self._column("products.off", np.uint64)
-        self._asins = self._column("asins.bin", "S10")
-        self._order = self._column("asin.order", np.uint32)
-        self.pricing: npt.NDArray[np.float64] = self._column("pricing.bin", np.float64).reshape(-1, 2)
-        self.index = Bm25Index(folder, self._column("asin.rank", np.uint32))
+        self._offsets = mapped(folder / "products.off", np.uint64)
+        self._asins = mapped(folder / "asins.bin", np.uint8).view("S10")
+        self._order = mapped(folder / "asin.order", np.uint32)
+        self.pricing: npt.NDArray[np.float64] = mapped(folder / "pricing.bin", np.float64).reshape(-1, 2)
+        self.index = Bm25Index(folder, mapped(folder / "asin.rank", np.uint32))
         self.product = lru_cache(maxsize=_KEPT_PRODUCTS)(self._product)
 
     def __len__(self) -> int:
@@ -90,18 +91,17 @@ class Catalogue:
     @cached_property
     def category_codes(self) -> npt.NDArray[np.uint32]:
         """Place in `categories` of every product's category."""
-        return self._column("category.bin", np.uint32)
+        return mapped(self.folder / "category.bin", np.uint32)
 
     def _with(self, column: str, value: str) -> list[int]:
         names = orjson.loads((self.folder / f"{column}.json").read_bytes())
         if value not in names:
             return []
-        found: list[int] = np.flatnonzero(self._column(f"{column}.bin", np.uint32) == names.index(value)).tolist()
+        found: list[int] = np.flatnonzero(
+            mapped(self.folder / f"{column}.bin", np.uint32) == names.index(value)
+        ).tolist()
         return found
 
     def _product(self, number: int) -> Product:
         start, end = int(self._offsets[number]), int(self._offsets[number + 1])
         return unpack(os.pread(self._blob, end - start, start))
-
-    def _column(self, name: str, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-        return np.memmap(self.folder / name, dtype, "r").view(np.ndarray)

@@ -27,9 +27,7 @@ def start_page(url: str, instruction: str) -> Page:
     return Page("start", url, nodes, {"search": Clickable("button")})
 
 
-def results_page(
-    url: str, instruction: str, page: int, total: int, shown: Sequence[tuple[int, Product]]
-) -> Page:
+def results_page(url: str, instruction: str, page: int, total: int, shown: Sequence[tuple[int, Product]]) -> Page:
     """One page of search results; `shown` are numbers and products on it."""
     buttons = [PREV, NEXT] if page > 1 else [NEXT]
     nodes = [*_head(instruction), Node("text", f"Page {page} (Total results: {total})"), *_buttons(buttons)]

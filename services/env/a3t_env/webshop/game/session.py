@@ -89,7 +89,9 @@ class ShopSession:
 
     def actions(self) -> list[str]:
         """Clicks that do something here, in the page's order. Searching is possible on every page."""
-        return [f"click[{name}]" for name in self.page.clickables if name != "search" and parse_action(f"click[{name}]")]
+        return [
+            f"click[{name}]" for name in self.page.clickables if name != "search" and parse_action(f"click[{name}]")
+        ]
 
     def _start(self) -> ShopStep:
         self.keywords: list[str] = []

@@ -61,9 +61,7 @@ def draw_prices(pricing: npt.NDArray[np.float64], rng: random.Random) -> npt.NDA
     return prices
 
 
-def draw_goals(
-    catalogue: Catalogue, kind: GoalKind, seed: int = DEFAULT_SEED
-) -> tuple[npt.NDArray[np.float64], Drawn]:
+def draw_goals(catalogue: Catalogue, kind: GoalKind, seed: int = DEFAULT_SEED) -> tuple[npt.NDArray[np.float64], Drawn]:
     """Purchase prices and goals of a catalogue, as after `random.seed(seed)` and building the original's server."""
     rng = random.Random(seed)
     prices = draw_prices(catalogue.pricing, rng)
@@ -113,7 +111,7 @@ def _weights(groups: Sequence[_Group], kind: GoalKind) -> list[float]:
 def _shuffled(groups: Sequence[_Group], weights: Sequence[float]) -> Drawn:
     counts = np.array([g.count for g in groups], np.int64)
     order = array("Q", range(int(counts.sum())))
-    random.Random(SHUFFLE_SEED).shuffle(order)  # type: ignore[arg-type]  # any mutable sequence will do
+    random.Random(SHUFFLE_SEED).shuffle(order)
     places = np.frombuffer(order, np.uint64).astype(np.int64) if len(order) else np.zeros(0, np.int64)
     owner = np.repeat(np.arange(len(groups)), counts)
     begin = np.repeat(np.cumsum(counts) - counts, counts)

@@ -18,11 +18,12 @@ from a3t_contracts.errors import NotFoundError
 
 from ..catalogue.records import Product
 from ..catalogue.store import Catalogue
+from ..columns import mapped
 from .draw import DEFAULT_SEED, NO_LIMIT, Drawn, GoalKind, draw_goals
 
 __all__ = ["Goal", "GoalTable"]
 
-_COLUMNS = {"product": np.uint32, "choice": np.uint32, "limit": np.float64, "weight": np.float64}
+_COLUMNS = ("product", "choice", "limit", "weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,13 @@ class GoalTable:
         folder = catalogue.folder / "goals" / f"{kind}-{seed}"
         if not folder.is_dir():
             _save(folder, *draw_goals(catalogue, kind, seed))
-        self.prices: npt.NDArray[np.float64] = _column(folder / "prices", np.float64)
-        self._drawn = Drawn(**{name: _column(folder / name, dtype) for name, dtype in _COLUMNS.items()})
+        self.prices: npt.NDArray[np.float64] = mapped(folder / "prices", np.float64)
+        self._drawn = Drawn(
+            product=mapped(folder / "product", np.uint32),
+            choice=mapped(folder / "choice", np.uint32),
+            limit=mapped(folder / "limit", np.float64),
+            weight=mapped(folder / "weight", np.float64),
+        )
 
     def __len__(self) -> int:
         return len(self._drawn.product)
@@ -132,9 +138,3 @@ def _save(folder: Path, prices: npt.NDArray[np.float64], drawn: Drawn) -> None:
         shutil.rmtree(work, ignore_errors=True)
         if not folder.is_dir():
             raise
-
-
-def _column(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-    if not path.stat().st_size:
-        return np.zeros(0, dtype)
-    return np.memmap(path, dtype, "r").view(np.ndarray)

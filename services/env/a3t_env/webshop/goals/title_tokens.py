@@ -1,15 +1,15 @@
 """Tokens of a title as spaCy's English tokenizer cuts them, without spaCy (which takes seconds to import).
 
-Blanks separate; then punctuation, symbols, `'s` and units behind digits are taken off both ends until nothing more comes
-off; then what is left is cut at hyphens, slashes, colons, commas and dots inside. Contractions and emoticons are not
-known here: they are rare in titles and give other nouns still more rarely.
+Blanks separate; then punctuation, symbols, `'s` and units behind digits are taken off both ends until nothing more
+comes off; then what is left is cut at hyphens, slashes, colons, commas and dots inside. Contractions and emoticons are
+not known here: they are rare in titles, and give other nouns still more rarely.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 __all__ = ["title_tokens"]
 
@@ -21,9 +21,11 @@ _UNITS = (
     "km|km²|km³|m|m²|m³|dm|dm²|dm³|cm|cm²|cm³|mm|mm²|mm³|ha|µm|nm|yd|in|ft|kg|g|mg|µg|t|lb|oz|m/s|km/h|kmh|mph|hPa|Pa"
     "|mbar|mb|MB|kb|KB|gb|GB|tb|TB|T|G|M|K|%"
 )
-_ABBREVIATIONS = frozenset("Adm. Bros. Co. Corp. D.C. Dr. Gen. Gov. Inc. Jr. Ltd. Messrs. Mr. Mrs. Ms. Mt. Prof. Rep. "
-                           "Rev. Sen. St. e.g. i.e. a.m. p.m. vs. v.s. Jan. Feb. Mar. Apr. Jun. Jul. Aug. Sep. Sept. "
-                           "Oct. Nov. Dec.".split())  # fmt: skip
+_ABBREVIATIONS = frozenset((
+    "Adm.", "Bros.", "Co.", "Corp.", "D.C.", "Dr.", "Gen.", "Gov.", "Inc.", "Jr.", "Ltd.", "Messrs.", "Mr.", "Mrs.",
+    "Ms.", "Mt.", "Prof.", "Rep.", "Rev.", "Sen.", "St.", "e.g.", "i.e.", "a.m.", "p.m.", "vs.", "v.s.", "Jan.",
+    "Feb.", "Mar.", "Apr.", "Jun.", "Jul.", "Aug.", "Sep.", "Sept.", "Oct.", "Nov.", "Dec.",
+))  # fmt: skip
 
 _PREFIX: Any = regex.compile(rf"(?:US|C|A)\$|[§%=—–{_PUNCTUATION}{_CURRENCY}{_SYMBOLS}]|\+(?![0-9])|\.\.+")
 _SUFFIX: Any = regex.compile(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from a3t_contracts.errors import InvalidInputError
 
+from ..columns import mapped
 from .analysis import analyze
 
 __all__ = ["MAX_TERMS", "Bm25Index", "Hit"]
@@ -50,12 +51,12 @@ class Bm25Index:
         """`tie_rank`: place of each document among those with equal scores."""
         self._rank = tie_rank
         self._documents = len(tie_rank)
-        self._text = _mapped(folder / "terms.txt", np.uint8)
-        self._offsets = _mapped(folder / "terms.off", np.uint64)
-        self._starts = _mapped(folder / "post.start", np.uint64)
-        self._docs = _mapped(folder / "post.doc", np.uint32)
-        self._tfs = _mapped(folder / "post.tf", np.uint16)
-        self._peaks = _mapped(folder / "term.peak", np.float32)
+        self._text = mapped(folder / "terms.txt", np.uint8)
+        self._offsets = mapped(folder / "terms.off", np.uint64)
+        self._starts = mapped(folder / "post.start", np.uint64)
+        self._docs = mapped(folder / "post.doc", np.uint32)
+        self._tfs = mapped(folder / "post.tf", np.uint16)
+        self._peaks = mapped(folder / "term.peak", np.float32)
         self._inverse = np.fromfile(folder / "doc.inv", np.float32)
         self._number = lru_cache(maxsize=65_536)(self._find)
 
@@ -89,7 +90,7 @@ class Bm25Index:
         """The same for the documents that can be among the best `k` (MaxScore: rare terms first; once the terms to
         come cannot lift a new document to the k-th place, they are only looked up for those that are left)."""
         terms = sorted(terms, key=lambda t: -t.bound)
-        to_come = np.cumsum([t.bound for t in reversed(terms)])[::-1].tolist() + [0.0]
+        to_come = [*np.cumsum([t.bound for t in reversed(terms)])[::-1].tolist(), 0.0]
         sums, threshold, used = np.zeros(self._documents, np.float64), 0.0, 0
         while used < len(terms) and threshold <= to_come[used] * (1 + _ROUNDING):
             term = terms[used]
@@ -155,9 +156,3 @@ class Bm25Index:
 def _kth(scores: npt.NDArray[np.float64], k: int) -> float:
     """The k-th greatest score, 0 where there are fewer."""
     return float(np.partition(scores, len(scores) - k)[len(scores) - k]) if len(scores) >= k else 0.0
-
-
-def _mapped(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
-    if not path.stat().st_size:
-        return np.zeros(0, dtype)
-    return np.memmap(path, dtype, "r").view(np.ndarray)

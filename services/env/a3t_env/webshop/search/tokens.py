@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from .emoji import MODIFIER_BASES, MODIFIERS, PICTOGRAPHS
 
@@ -16,7 +16,7 @@ MAX_TOKEN = 255
 
 
 def _words(letter: str, digit: str, extend: str, mid_letter: str, mid_digit: str, katakana: str = "") -> str:
-    """A run of letters and digits: `mid_letter` joins letters, `mid_digit` joins digits, `extend` (like _) joins all."""
+    """A run of letters and digits: `mid_letter` joins letters, `mid_digit` digits, `extend` (like _) both."""
     number = f"{digit}(?:(?:{extend}*|{mid_digit}){digit})*"
     word = f"{letter}(?:(?:{extend}*|{mid_letter}){letter})*"
     run = f"(?:{number}|{word})+"

@@ -1,0 +1,150 @@
+"""The commands of `a3t data … webshop`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError
+from a3t_env.cli import DataCommands, data_home
+
+from .catalogue.build import Progress as Report
+from .catalogue.build import build_catalogue
+from .catalogue.sources import Source, find_files
+from .catalogue.store import Catalogue
+from .catalogue.verify import verify_catalogue
+from .folders import catalogue_folder, catalogue_names, current_name, make_current
+from .generator import GeneratedProducts
+from .goals.table import GoalTable
+
+__all__ = ["data_commands"]
+
+NameOption = Annotated[str, typer.Option(help="Name of the catalogue; one of that name is replaced.")]
+
+
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="The original's files, or folders that hold them.")],
+    name: NameOption = "imported",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N products only.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import the original's products: items_shuffle*.json, items_ins_v2*.json, items_human_ins*.json.
+
+    Works in bounded memory on files of any size; a build that was killed goes on where it was.
+    """
+    _build(find_files(paths, limit), name, "imported", as_json=as_json)
+
+
+def generate(
+    name: NameOption = "generated",
+    products: Annotated[int, typer.Option(min=1, help="How many products to invent.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same products.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Invent a catalogue from the project's own grammar: products, options, prices and instructions."""
+    _build(GeneratedProducts(products, seed), name, "generated", as_json=as_json)
+
+
+def list_(
+    use: Annotated[str | None, typer.Option(help="Make this catalogue the current one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the catalogues; the env service uses the current one."""
+    root = data_home("webshop")
+    if use is not None:
+        _known(use)
+        make_current(root, use)
+    current = current_name(root)
+    rows = [_row(name) | {"current": name == current} for name in catalogue_names(root)]
+    if as_json:
+        emit_json(rows)
+        return
+    table = Table("catalogue", "kind", "products", "goals", "human goals", "current")
+    for row in rows:
+        values = (row["products"], row["goals"], row["human_goals"])
+        table.add_row(row["catalogue"], row["kind"], *(f"{v:,}" for v in values), "yes" if row["current"] else "")
+    console.print(table if rows else "No catalogue yet: run `a3t data generate webshop`.")
+
+
+def verify(
+    name: Annotated[str | None, typer.Argument(help="Name of the catalogue; all of them by default.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every product and check the index's files."""
+    names = [_known(name)] if name else catalogue_names(data_home("webshop"))
+    found = {n: verify_catalogue(catalogue_folder(data_home("webshop"), n)) for n in names}
+    if as_json:
+        emit_json(found)
+    for known, problems in ({} if as_json else found).items():
+        console.print(f"{known}: {'; '.join(problems) or 'good'}")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _build(source: Source, name: str, kind: str, *, as_json: bool) -> None:
+    root = data_home("webshop")
+    target = catalogue_folder(root, name)
+    root.mkdir(parents=True, exist_ok=True)
+    with _bar() as report:
+        manifest = build_catalogue(source, target, kind, report)
+        catalogue = Catalogue(target)
+        report("Drawing goals", 0, 1)
+        GoalTable(catalogue, "synthetic")
+        GoalTable(catalogue, "human")
+        report("Drawing goals", 1, 1)
+    make_current(root, name)
+    row = _row(name)
+    if as_json:
+        emit_json(row | {"manifest": asdict(manifest)})
+        return
+    console.print(
+        f"Catalogue [bold]{name}[/bold]: {row['products']:,} products, {row['goals']:,} goals, "
+        f"{row['human_goals']:,} human goals. It is the current one now."
+    )
+    for problem in manifest.problems:
+        errors_console.print(f"[yellow]Mended:[/yellow] {problem}", highlight=False)
+
+
+def _known(name: str) -> str:
+    names = catalogue_names(data_home("webshop"))
+    if name not in names:
+        raise InvalidInputError(f"There is no catalogue {name[:80]!r}.", hint=f"Known: {', '.join(names) or 'none'}.")
+    return name
+
+
+def _row(name: str) -> dict[str, Any]:
+    catalogue = Catalogue(catalogue_folder(data_home("webshop"), name))
+    return {
+        "catalogue": name,
+        "kind": catalogue.manifest.kind,
+        "products": len(catalogue),
+        "goals": len(GoalTable(catalogue, "synthetic")),
+        "human_goals": len(GoalTable(catalogue, "human")),
+        "mended": catalogue.manifest.mended,
+    }
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    """A progress bar on stderr; a line for each stage."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors_console) as progress:
+        stages: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = progress.add_task(stage, total=total)
+            progress.update(stages[stage], completed=done, total=total)
+
+        yield report
+
+
+data_commands = DataCommands(import_=import_, generate=generate, list=list_, verify=verify)

@@ -1,0 +1,60 @@
+"""An episode of WebShop as the env service plays it."""
+
+from __future__ import annotations
+
+from a3t_env.protocol import Outcome
+
+from .game.sampling import sample_action
+from .game.session import Mode, ShopSession, ShopStep
+from .game.shopper import Shopper
+from .game.wishes import read_wishes
+
+__all__ = ["WebShopEpisode"]
+
+
+class WebShopEpisode:
+    """One session with an observation mode and the scripted shopper looking on. Success is a reward of exactly 1."""
+
+    def __init__(self, session: ShopSession, mode: Mode) -> None:
+        self._session, self._mode = session, mode
+        self._shopper = Shopper()
+
+    def start(self) -> Outcome:
+        """The search page."""
+        self._session.reset()
+        self._shopper = Shopper()
+        self._shopper.see(self._session.page)
+        return Outcome(self._session.observation(self._mode))
+
+    def step(self, action: str) -> Outcome:
+        """Do one action; one that is not understood or not possible here changes nothing."""
+        did = self._session.step(action)
+        if did.valid:
+            self._shopper.see(self._session.page, action)
+        return self._outcome(did)
+
+    def actions(self) -> list[str]:
+        """Clicks of the page in its order; where there is only the search bar, one search for the instruction."""
+        return self._session.actions() or [f"search[{read_wishes(self._session.goal.instruction).query or 'products'}]"]
+
+    def sample(self, seed: int, avoid: str | None = None) -> str:
+        """See `sample_action`."""
+        return sample_action(self._session, seed, avoid)
+
+    def expert(self) -> str:
+        """What the scripted shopper would do."""
+        return self._shopper.next_action()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _outcome(self, did: ShopStep) -> Outcome:
+        info = did.bought.parts() if did.bought else {}
+        return Outcome(
+            observation=self._session.observation(self._mode),
+            reward=float(did.reward),
+            done=did.done,
+            success=did.done and did.reward == 1.0,
+            valid=did.valid,
+            info=info,
+        )
