@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from sqlalchemy import make_url
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.errors import UnavailableError
 
 from ..settings import OrchestratorSettings
 from ..store import Store
@@ -16,11 +20,16 @@ app = typer.Typer(no_args_is_help=True, help="The database.")
 
 
 @app.command()
-def upgrade() -> None:
-    """Run the migrations that are missing."""
+def upgrade(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that does not answer yet.")] = 0,
+) -> None:
+    """Run the migrations that are missing. Several may try at once: one does it."""
     settings = OrchestratorSettings()
     store = Store(settings.database)
-    store.upgrade()
+    patient = retry(
+        retry=retry_if_exception_type(UnavailableError), stop=stop_after_delay(wait), wait=wait_fixed(2), reraise=True
+    )
+    patient(store.upgrade)()
     console.print(f"{_shown(settings)} has schema {store.revision()}.")
 
 

@@ -36,6 +36,7 @@ _OWN = {
     "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),
     "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
     "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),
+    "episode": _Entry(f"{_HERE}.episode:app", "Play one episode through every service, to see that they work."),
     "db": _Entry(f"{_HERE}.db:app", "Bring the database's schema up to date."),
     "worker": _Entry(f"{_HERE}.worker:app", "Run a worker of the queue."),
 }

@@ -20,6 +20,8 @@ from a3t_contracts.errors import InvalidInputError, UnavailableError
 __all__ = ["Store", "alembic_config"]
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x413354
+"""Key of PostgreSQL's advisory lock: pods that start together migrate one after the other."""
 
 
 class Store:
@@ -44,6 +46,8 @@ class Store:
         """Run the migrations that are missing. Raises UnavailableError where the database cannot be reached."""
         try:
             with self.engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
                 config = alembic_config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)

@@ -1,0 +1,76 @@
+"""`a3t episode`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import NotFoundError
+from a3t_contracts.schemas import Environment, Task, Trajectory, TrajectoryKind, trajectory_id
+
+from ..embedded import stack_for
+from ..episodes.gateway import Gateway, ServiceAddresses
+from ..episodes.plan import EpisodePlan, Exploration
+from ..episodes.runner import play_with_restarts
+from ..recipe import Limits
+from ..settings import OrchestratorSettings
+from .common import quiet_logs, run_async
+
+__all__ = ["app"]
+
+app = typer.Typer()
+_RUN = "episode"
+
+
+@app.command()
+def episode(
+    environment: Annotated[Literal["alfworld", "webshop"], typer.Argument(help="Which environment.")] = "alfworld",
+    task: Annotated[str | None, typer.Option(help="Id of the task; the environment's first one by default.")] = None,
+    p: Annotated[float, typer.Option(min=0, max=1, help="Share of steps that are sampled and annotated.")] = 0.5,
+    steps: Annotated[int, typer.Option(min=1, help="Most steps.")] = 10,
+    base_model: Annotated[str, typer.Option(help="Of an embedded policy service.")] = "a3t/tiny",
+    as_json: JsonOption = False,
+) -> None:
+    """Play one episode through env, policy and ActRe: do the services work together? Nothing is stored."""
+    settings = OrchestratorSettings()
+    quiet_logs(settings)
+    trajectory = run_async(_play(settings, environment, task, p, steps, base_model))
+    if as_json:
+        emit_json(trajectory)
+        return
+    sampled = sum(s.trigger is not None for s in trajectory.steps)
+    console.print(
+        f"{trajectory.task_id}: {len(trajectory.steps)} steps, {sampled} of them sampled and annotated, "
+        f"stopped by {trajectory.stop_reason}, reward {trajectory.reward:g}."
+    )
+
+
+async def _play(
+    settings: OrchestratorSettings, environment: Environment, task: str | None, p: float, steps: int, base_model: str
+) -> Trajectory:
+    async with (
+        stack_for(settings, base_model, errors_console.print) as live,
+        Gateway(ServiceAddresses.of(live), Limits()) as gateway,
+    ):
+        found = await _task(gateway, environment, task)
+        return await play_with_restarts(_plan(found, p, steps), gateway)
+
+
+async def _task(gateway: Gateway, environment: Environment, task: str | None) -> Task:
+    page = await gateway.env.tasks(environment, limit=1 if task is None else 10_000)
+    for found in page.tasks:
+        if task in (None, found.id):
+            return found
+    raise NotFoundError(f"{environment} has no task {task or 'at all'}.", hint="`a3t data list` shows what is there.")
+
+
+def _plan(task: Task, p: float, steps: int) -> EpisodePlan:
+    return EpisodePlan(
+        id=trajectory_id(_RUN, 0, task.id, TrajectoryKind.composed, 0), run=_RUN, round=0,
+        environment=task.environment, engine=None, split=task.split, task_id=task.id, task_type=task.type,
+        kind=TrajectoryKind.composed, sample=0, policy_version=None, seed=0, temperature=1.0, top_p=1.0,
+        max_tokens=96, max_steps=steps, max_invalid=None,
+        exploration=Exploration(p, invalid_streak=3, reasons=True, avoid_policy_action=True),
+    )  # fmt: skip
