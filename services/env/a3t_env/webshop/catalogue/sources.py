@@ -29,8 +29,9 @@ class Sourced:
 class Source(Protocol):
     """A stream of products that can be taken up again at any record's `position`."""
 
-    total: int
-    """The position behind the last record: what progress is measured against."""
+    @property
+    def total(self) -> int:
+        """The position behind the last record: what progress is measured against."""
 
     def fingerprint(self) -> dict[str, Any]:
         """What identifies the source; a build is only resumed on an equal one."""

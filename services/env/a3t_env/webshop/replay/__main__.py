@@ -1,0 +1,56 @@
+"""The command line of the replay: a table of agreement, every difference, exit code 1 where too much differs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json, guarded
+
+from .report import Agreement
+from .run import open_shop, replay
+
+app = typer.Typer(add_completion=False)
+_SHOWN = 150
+
+
+@app.command()
+def main(
+    catalogue: Annotated[Path, typer.Option(help="Catalogue folder, or a folder with the original's files.")],
+    reference: Annotated[Path, typer.Option(help="Folder with the recordings.")],
+    kind: Annotated[list[str] | None, typer.Option(help="Only this kind; can be repeated.")] = None,
+    pay_again: Annotated[bool, typer.Option(help="Let a second purchase pay again, as the original does.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay recordings of the original against this implementation."""
+    with open_shop(catalogue) as shop:
+        found = replay(shop, reference, pay_once=not pay_again, kinds=kind or ())
+    if as_json:
+        emit_json([asdict(a) | {"share": a.share, "good": a.good} for a in found])
+    else:
+        _print(found)
+    if not all(agreement.good for agreement in found):
+        raise typer.Exit(1)
+
+
+def _print(found: list[Agreement]) -> None:
+    table = Table("recording", "checked", "equal", "share", "wanted", "")
+    for a in found:
+        verdict = "good" if a.good else "[red]too little[/red]"
+        table.add_row(a.kind, f"{a.checked:,}", f"{a.equal:,}", f"{a.share:.4%}", f"{a.wanted:.1%}", verdict)
+    console.print(table)
+    for agreement in found:
+        for d in agreement.differences:
+            reason = f" ({d.reason})" if d.reason else ""
+            console.print(f"{agreement.kind}: {d.where}: {', '.join(d.fields)}{reason}", markup=False, highlight=False)
+            console.print(f"  ours     {str(d.ours[0])[:_SHOWN]!r}", markup=False, highlight=False)
+            console.print(f"  recorded {str(d.recorded[0])[:_SHOWN]!r}", markup=False, highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(app))

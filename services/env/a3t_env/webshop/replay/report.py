@@ -1,0 +1,73 @@
+"""What a replay found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+__all__ = ["Agreement", "Difference", "close", "json_lines"]
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One case that differs: in which fields, their values, and why that is meant to be (None where it is not)."""
+
+    where: str
+    fields: list[str]
+    ours: list[Any]
+    recorded: list[Any]
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Figures of one kind of recording: cases checked, cases equal, the share that has to be equal."""
+
+    kind: str
+    wanted: float = 1.0
+    checked: int = 0
+    equal: int = 0
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Share of equal cases, 1 where there were none."""
+        return self.equal / self.checked if self.checked else 1.0
+
+    @property
+    def good(self) -> bool:
+        """Whether enough is equal."""
+        return self.share >= self.wanted
+
+    def compare(
+        self, where: str, ours: Mapping[str, Any], recorded: Mapping[str, Any], reason: str | None = None
+    ) -> bool:
+        """Count one case: equal where every recorded value is."""
+        wrong = [key for key, value in recorded.items() if not close(ours.get(key), value)]
+        self.checked += 1
+        self.equal += not wrong
+        if wrong:
+            values = [ours.get(key) for key in wrong], [recorded[key] for key in wrong]
+            self.differences.append(Difference(where, wrong, *values, reason))
+        return not wrong
+
+
+def close(ours: Any, recorded: Any) -> bool:
+    """Equal, numbers to 1e-6."""
+    if isinstance(ours, float | int) and isinstance(recorded, float | int):
+        return abs(ours - recorded) <= TOLERANCE
+    return bool(ours == recorded)
+
+
+def json_lines(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:
+    """The rows of all files that fit a pattern."""
+    for path in sorted(folder.glob(pattern)):
+        for line in path.read_bytes().splitlines():
+            if line.strip():
+                yield orjson.loads(line)
