@@ -35,11 +35,12 @@ class Load:
 
 @dataclass(slots=True)
 class LoadResult:
-    """Latencies in seconds, and how often each status came."""
+    """Latencies in seconds, how often each status came, and the first error's body."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
+    first_error: bytes = b""
 
     @property
     def requests(self) -> int:
@@ -90,8 +91,11 @@ class _Connection(asyncio.Protocol):
         self.result.latencies.append(time.perf_counter() - self.sent_at)
         status = int(self.buffer[9:12])
         self.result.statuses[status] = self.result.statuses.get(status, 0) + 1
+        body = bytes(self.buffer[self.body_at : self.whole])
+        if status >= 400 and not self.result.first_error:
+            self.result.first_error = body
         if self.load.received is not None:
-            self.load.received(status, bytes(self.buffer[self.body_at : self.whole]))
+            self.load.received(status, body)
         del self.buffer[: self.whole]
         self.whole = 0
         self.send_next()
