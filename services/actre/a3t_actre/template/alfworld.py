@@ -114,7 +114,7 @@ def _unready(view: View, goal: Goal, obj: str) -> bool:
 
 
 def _is_tool(goal: Goal, recep: str) -> bool:
-    return recep == goal.tool if goal.tool else type_of(recep) in _TOOLS[goal.kind]
+    return fits(recep, goal.tool) if goal.tool else type_of(recep) in _TOOLS[goal.kind]
 
 
 def _try(command: str) -> str:

@@ -26,8 +26,8 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
     (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
-    (re.compile(rf"take (?P<obj>\w+ \d+) {_FROM} to (?P<recep>\w+ \d+)$"), "put"),
-    (re.compile(rf"(?P<how>clean|heat|cool) (?P<obj>\w+ \d+) {_FROM} with (?P<tool>\w+ \d+)$"), None),
+    (re.compile(rf"take (?P<obj>\w+ \d+) {_FROM} to (?P<recep>\w+(?: \d+)?)$"), "put"),
+    (re.compile(rf"(?P<how>clean|heat|cool) (?P<obj>\w+ \d+) {_FROM} with (?P<tool>\w+(?: \d+)?)$"), None),
     (re.compile(r"use (?P<obj>\w+ \d+) at (?P<source>\w+ \d+)$"), "use"),
 )
 
@@ -40,8 +40,8 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that names everything,
-    such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin 1", "use desklamp 1 at
+    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that names its places,
+    such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin", "use desklamp 1 at
     desk 2". `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
 
     kind: GoalKind

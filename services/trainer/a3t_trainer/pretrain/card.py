@@ -1,0 +1,121 @@
+"""Writing the finished model: weights, tokenizer, and a card that says how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import MistralForCausalLM, PreTrainedTokenizerBase
+
+from ..bundle import write_atomically
+from .settings import PretrainSettings
+
+__all__ = ["write_model"]
+
+_CARD = """---
+license: mit
+library_name: transformers
+pipeline_tag: text-generation
+tags: [mistral, agent, alfworld, from-scratch]
+---
+# A tiny base model for household agents
+
+Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by `a3t pretrain`. It reads lists of
+things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
+of a game's task: it is a base to teach, not an agent.
+
+## What it was trained on
+{exercises:,} exercises, written by the project itself: rooms of {games:,} games generated on the floor plans that
+ALFRED trains on (none of its unseen ones), actions by scripts, reasons after the fact by the ActRe service's template
+annotator. No pretrained weights, no text from elsewhere, no game of the benchmark.
+
+| exercise | task line | what is done |
+|---|---|---|
+| find | "find a mug" | look into receptacles until one is seen, take it |
+| errand | "take mug 2 from shelf 1 to desk 3" | what the line says, which names everything |
+| | "clean mug 2 from shelf 1 with sinkbasin 1" | |
+| | "use desklamp 1 at desk 2" | |
+| wander | "look around" | random actions, each with a reason after the fact |
+
+A third of the find and errand exercises have deliberate slips, which are not trained on, so that the turn after
+"Nothing happens." is. In {shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time,
+those of places and the numbers), so that copying is the only way to be right.
+
+## How
+A structured start (one previous-token head, two induction heads, set by hand; see `structure.py`), then
+{tokens:,} tokens with Muon on matrices and AdamW on the rest; {seconds:.0f} s of wall clock on {threads} threads
+({machine}).
+
+## How well it reads
+Turns of {held_out} held-out exercises that greedy decoding gets right in every token, given the true history:
+
+| action | right |
+|---|---|
+{table}
+
+## Make it again
+```
+a3t pretrain FOLDER{options}
+```
+The same command gives the same weights bit for bit on the same kind of processor with the same torch build
+({torch_version}) and number of threads, also after an interruption. Elsewhere the last bits of sums differ, and the
+weights drift apart; the figures above should come out alike.
+"""
+
+
+def write_model(
+    folder: Path,
+    model: MistralForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: PretrainSettings,
+    figures: dict[str, float],
+    seconds: float,
+) -> None:
+    """config.json, model.safetensors, tokenizer files, README.md and pretraining.json in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    transformers.utils.logging.disable_progress_bar()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    facts: dict[str, Any] = {
+        "settings": settings.model_dump(),
+        "seconds": round(seconds, 1),
+        "turns_right": {verb: round(share, 4) for verb, share in figures.items()},
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.machine(),
+    }
+    write_atomically(folder / "pretraining.json", json.dumps(facts, indent=2) + "\n")
+    write_atomically(folder / "README.md", _card(model, settings, figures, seconds))
+
+
+def _card(model: MistralForCausalLM, settings: PretrainSettings, figures: dict[str, float], seconds: float) -> str:
+    shape = settings.shape
+    return _CARD.format(
+        parameters=model.num_parameters(),
+        shape=f"{shape.layers} layers, width {shape.hidden}, {shape.heads} heads, feed-forward {shape.feed_forward}",
+        exercises=settings.exercises,
+        games=settings.games,
+        shuffled=settings.shuffled,
+        tokens=settings.tokens,
+        seconds=seconds,
+        threads=settings.threads,
+        machine=platform.machine(),
+        held_out=settings.held_out,
+        table="\n".join(f"| {verb} | {share:.1%} |" for verb, share in figures.items()),
+        options="".join(_options(settings)),
+        torch_version=torch.__version__,
+    )
+
+
+def _options(settings: PretrainSettings) -> list[str]:
+    """The options that differ from the defaults."""
+    changed = settings.model_dump(exclude_defaults=True, exclude={"shape"})
+    return [f" --{name.replace('_', '-')} {value}" for name, value in changed.items() if name in _OFFERED]
+
+
+_OFFERED = ("seed", "games", "exercises", "tokens", "threads")

@@ -1,0 +1,82 @@
+"""`a3t pretrain`: make the tiny base model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.settings import CommonSettings
+
+from .settings import PretrainSettings
+
+app = typer.Typer(add_completion=False)
+_DEFAULTS = PretrainSettings()
+
+
+@app.command()
+def pretrain(
+    folder: Annotated[Path, typer.Argument(help="Folder of the finished model; work files go to FOLDER/work.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same model.")] = _DEFAULTS.seed,
+    games: Annotated[int, typer.Option(min=1, help="Generated games to practise in.")] = _DEFAULTS.games,
+    exercises: Annotated[int, typer.Option(min=1, help="Exercises of the corpus.")] = _DEFAULTS.exercises,
+    tokens: Annotated[int, typer.Option(min=1, help="Training tokens.")] = _DEFAULTS.tokens,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the training.")] = _DEFAULTS.threads,
+    env_url: Annotated[str | None, typer.Option(help="A running env service; otherwise one is started.")] = None,
+    actre_url: Annotated[str | None, typer.Option(help="A running ActRe service; otherwise one is started.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a tiny base model from nothing: games, exercises, reasons, weights. An interrupted run goes on."""
+    if (env_url is None) != (actre_url is None):
+        raise InvalidInputError("--env-url and --actre-url go together.", hint="Give both, or none.")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from .run import Services
+    from .run import pretrain as make
+
+    settings = PretrainSettings(seed=seed, games=games, exercises=exercises, tokens=tokens, threads=threads)
+    token = CommonSettings().token.get_secret_value()
+    services = Services(env_url, actre_url, token) if env_url and actre_url else None
+    with _Bars() as bars:
+        make(folder, settings, bars.report, services)
+    _tell(folder, as_json)
+
+
+class _Bars:
+    """One progress bar a stage, on stderr."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                   TimeRemainingColumn(), TextColumn("{task.fields[note]}"))  # fmt: skip
+        self._progress = Progress(*columns, console=errors_console)
+        self._ids: dict[str, int] = {}
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def report(self, stage: str, done: int, total: int, loss: float | None) -> None:
+        if stage not in self._ids:
+            self._ids[stage] = self._progress.add_task(stage, total=total, note="")
+        note = "" if loss is None else f"loss {loss:.3f}"
+        self._progress.update(self._ids[stage], completed=done, note=note)  # type: ignore[arg-type]
+
+
+def _tell(folder: Path, as_json: bool) -> None:
+    import json
+
+    facts = json.loads((folder / "pretraining.json").read_text(encoding="utf-8"))
+    if as_json:
+        emit_json({"folder": str(folder), **facts})
+        return
+    console.print(f"The model is in {folder}. Turns of held-out exercises that it gets right:")
+    for verb, share in facts["turns_right"].items():
+        console.print(f"  {verb:<8} {share:.1%}")

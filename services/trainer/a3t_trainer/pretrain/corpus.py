@@ -1,0 +1,207 @@
+"""Writing the corpus: exercises are played in the env service, the ActRe service says why (act, then reason)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from a3t_contracts.clients import ActReClient, EnvClient
+from a3t_contracts.errors import InvalidInputError, NotFoundError, Problem, error_from_problem
+from a3t_contracts.react import History, Turn, observation_text
+from a3t_contracts.schemas import (
+    ReasonBy,
+    ReasonQuery,
+    ReasonsRequest,
+    SessionCreate,
+    SessionStep,
+    Source,
+    Step,
+    StopReason,
+    Trajectory,
+    TrajectoryKind,
+    trajectory_id,
+)  # fmt: skip
+
+from .exercises import Act, Exercise, Rooms, Script, Seen, draw_exercise, scout
+
+__all__ = ["CORPUS_RUN", "write_corpus"]
+
+CORPUS_RUN = "pretraining"
+_WAVE = 128
+_QUERIES = 256
+_TASK = "Your task is to: "
+
+
+@dataclass(slots=True)
+class _Play:
+    """An exercise being played in a session."""
+
+    task_id: str
+    exercise: Exercise
+    session: str
+    first: str
+    script: Script
+    next: Act | None
+    done: list[tuple[Act, Seen]] = field(default_factory=list)
+    as_meant: bool = False
+
+    def advance(self, seen: Seen) -> None:
+        if self.next is not None:
+            self.done.append((self.next, seen))
+        try:
+            self.next = self.script.send(seen)
+        except StopIteration as stop:
+            self.next, self.as_meant = None, bool(stop.value)
+
+
+async def write_corpus(
+    env: EnvClient,
+    actre: ActReClient,
+    split: str,
+    count: int,
+    seed: int,
+    progress: Callable[[str, int, int], None],
+) -> AsyncIterator[Trajectory]:
+    """`count` exercises in the rooms of a split's tasks, in a fixed order.
+
+    Raises NotFoundError where the split has no tasks, and the services' own errors.
+    """
+    tasks = [task.id for task in (await env.tasks("alfworld", split)).tasks]
+    if not tasks:
+        raise NotFoundError(
+            f"The env service has no ALFWorld tasks in {split!r}.",
+            hint="`a3t data generate alfworld` makes generated_train.",
+        )
+    rooms = await _scout_all(env, tasks, progress)
+    rng = random.Random(f"corpus {seed}")
+    written = 0
+    while written < count:
+        for trajectory in await _wave(env, actre, split, _draw_wave(tasks, rooms, rng), written):
+            if written < count:
+                yield trajectory
+                written += 1
+        progress("exercises", written, count)
+
+
+def _draw_wave(tasks: Sequence[str], rooms: Rooms, rng: random.Random) -> list[tuple[str, Exercise]]:
+    wave: list[tuple[str, Exercise]] = []
+    for _ in range(_WAVE * 20):
+        task_id = rng.choice(tasks)
+        exercise = draw_exercise(task_id, rooms, rng)
+        if exercise is not None:
+            wave.append((task_id, exercise))
+        if len(wave) == _WAVE:
+            return wave
+    raise InvalidInputError("These rooms are too bare for exercises.", hint="Generate more games.")
+
+
+async def _scout_all(env: EnvClient, tasks: Sequence[str], progress: Callable[[str, int, int], None]) -> Rooms:
+    rooms = Rooms()
+    for start in range(0, len(tasks), _WAVE):
+        part = tasks[start : start + _WAVE]
+        found: list[dict[str, list[str]]] = [{} for _ in part]
+        looks = [Exercise("scout", "look around", scout(f)) for f in found]
+        await _play(env, list(zip(part, looks, strict=True)))
+        for task_id, contents in zip(part, found, strict=True):
+            rooms.add(task_id, contents)
+        progress("rooms", min(start + _WAVE, len(tasks)), len(tasks))
+    return rooms
+
+
+async def _wave(
+    env: EnvClient, actre: ActReClient, split: str, wave: list[tuple[str, Exercise]], first_sample: int
+) -> list[Trajectory]:
+    plays = [play for play in await _play(env, wave) if play.as_meant]
+    queries = [query for play in plays for query in _queries(play)]
+    reasons = iter(await _reasons(actre, queries))
+    return [_trajectory(play, split, first_sample + i, reasons) for i, play in enumerate(plays)]
+
+
+async def _play(env: EnvClient, wave: Iterable[tuple[str, Exercise]]) -> list[_Play]:
+    """Play exercises side by side, one batch of steps a round."""
+    plays = [await _start(env, task_id, exercise) for task_id, exercise in wave]
+    while live := [play for play in plays if play.next is not None]:
+        steps = [SessionStep(session_id=p.session, action=p.next.action, index=len(p.done)) for p in live if p.next]
+        reply = await env.step_many(steps, include_actions=True)
+        for play, result in zip(live, reply.results, strict=True):
+            if isinstance(result, Problem):
+                raise error_from_problem(result)
+            play.advance(Seen(result.observation, result.valid, tuple(result.actions or ())))
+            if result.done and play.next is not None:  # the game's own task came about by chance
+                play.next, play.as_meant = None, False
+    for play in plays:
+        await env.close(play.session)
+    return plays
+
+
+async def _start(env: EnvClient, task_id: str, exercise: Exercise) -> _Play:
+    """A session whose first observation carries the exercise's task line in place of the game's."""
+    request = SessionCreate(environment="alfworld", task_id=task_id, max_steps=200, include_actions=True)
+    info = await env.create(request)
+    room = observation_text("alfworld", info.observation).partition(_TASK)[0]
+    first = f"{room}{_TASK}{exercise.task}."
+    script = exercise.script(Seen(first, True, tuple(info.actions or ())))
+    return _Play(task_id, exercise, info.id, first, script, next(script))
+
+
+def _queries(play: _Play) -> list[ReasonQuery]:
+    """One query for each step that is meant."""
+    queries: list[ReasonQuery] = []
+    turns: list[Turn] = []
+    for act, seen in play.done:
+        if act.slip is None:
+            history = History(environment="alfworld", observation=play.first, turns=list(turns))
+            queries.append(ReasonQuery(history=history, action=act.action))
+        turns.append(Turn(thought=act.slip, action=act.action, observation=seen.observation))
+    return queries
+
+
+async def _reasons(actre: ActReClient, queries: list[ReasonQuery]) -> list[str]:
+    reasons: list[str] = []
+    for start in range(0, len(queries), _QUERIES):
+        request = ReasonsRequest(queries=queries[start : start + _QUERIES], annotator="template")
+        for result in (await actre.reasons(request)).results:
+            if isinstance(result, Problem):
+                raise error_from_problem(result)
+            reasons.append(result.reason)
+    return reasons
+
+
+def _trajectory(play: _Play, split: str, sample: int, reasons: Iterable[str]) -> Trajectory:
+    thoughts = iter(reasons)
+    steps, observation = [], play.first
+    chosen = Source.sampled if play.exercise.kind == "wander" else Source.expert
+    for index, (act, seen) in enumerate(play.done):
+        slip = act.slip is not None
+        steps.append(
+            Step(
+                index=index,
+                observation=observation,
+                thought=act.slip if slip else next(thoughts),
+                action=act.action,
+                source=Source.sampled if slip else chosen,
+                reason_by=ReasonBy.none if slip else ReasonBy.actre,
+                valid=seen.valid and not slip,
+            )
+        )
+        observation = seen.observation
+    return Trajectory(
+        id=trajectory_id(CORPUS_RUN, 0, play.task_id, play.exercise.kind, sample),
+        run=CORPUS_RUN,
+        round=0,
+        environment="alfworld",
+        split=split,
+        task_id=play.task_id,
+        task_type=play.exercise.kind,
+        kind=TrajectoryKind.demonstration,
+        sample=sample,
+        steps=steps,
+        final_observation=observation,
+        success=True,
+        reward=0.0,
+        stop_reason=StopReason.done,
+        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+        metadata={"exercise": play.exercise.task},
+    )

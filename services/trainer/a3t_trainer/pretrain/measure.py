@@ -1,0 +1,48 @@
+"""How well a model reads: which turns of held-out exercises it gets right, every token of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from transformers import MistralForCausalLM, PreTrainedTokenizerBase
+
+from a3t_contracts.react import completion_text, render_trajectory
+from a3t_contracts.schemas import Source, Trajectory
+
+__all__ = ["turns_right"]
+
+
+@torch.no_grad()
+def turns_right(
+    model: MistralForCausalLM, tokenizer: PreTrainedTokenizerBase, exercises: Sequence[Trajectory]
+) -> dict[str, float]:
+    """Share of turns that greedy decoding would write as they are, by verb of the action, given the true history.
+
+    Slips and random actions do not count; neither does where a search goes next, which nobody can foresee.
+    """
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    for trajectory in exercises:
+        ids: list[int] = []
+        spans: list[tuple[str, int, int]] = []
+        for segment in render_trajectory(trajectory):
+            part = tokenizer(segment.text, add_special_tokens=False)["input_ids"]
+            if segment.kind == "completion" and (verb := _counted(trajectory, segment.turn)):
+                spans.append((verb, len(ids), len(ids) + len(part)))
+            ids += part
+        best = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].argmax(-1).tolist()
+        for verb, start, end in spans:
+            total[verb] += 1
+            right[verb] += best[start - 1 : end - 1] == ids[start:end]
+    return {verb: right[verb] / total[verb] for verb in sorted(total)}
+
+
+def _counted(trajectory: Trajectory, turn: int) -> str | None:
+    """The verb of a turn that counts, else None."""
+    step = trajectory.steps[turn]
+    foreseeable = step.valid and step.source is Source.expert
+    if not foreseeable or "Next I check" in completion_text(step.thought, step.action):
+        return None
+    return step.action.split()[0]

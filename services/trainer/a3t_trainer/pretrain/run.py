@@ -1,0 +1,101 @@
+"""A pretraining run from nothing to a finished model: games, exercises, training, card. Every stage is resumable."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from a3t_contracts.clients import ActReClient, EnvClient
+from a3t_contracts.registry import sha256_file
+from a3t_contracts.schemas import Trajectory
+
+from .card import write_model
+from .corpus import write_corpus
+from .loop import Pretraining
+from .measure import turns_right
+from .sequences import Encoder, read_corpus
+from .services import generate_games, own_services
+from .settings import PretrainSettings
+from .tokenizer import build_tokenizer
+
+__all__ = ["Report", "Services", "pretrain"]
+
+Report = Callable[[str, int, int, float | None], None]
+"""Called with the stage, what is done, what there is to do, and the loss where there is one."""
+
+CORPUS, HELD_OUT = "corpus.jsonl", "held-out.jsonl"
+_SPLIT = "generated_train"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Running services to play in, whose env service has games in `generated_train`."""
+
+    env_url: str
+    actre_url: str
+    token: str
+
+
+def pretrain(folder: Path, settings: PretrainSettings, report: Report, services: Services | None = None) -> None:
+    """Make a base model in `folder`; its work files go to `folder/work`.
+
+    Without `services`, games are generated and both services started, in a data folder of their own. Called again
+    after an interruption, it goes on where it stopped.
+    """
+    work = folder / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / HELD_OUT).is_file():
+        asyncio.run(_write_exercises(work, settings, report, services))
+    _train(folder, work, settings, report)
+
+
+async def _write_exercises(work: Path, settings: PretrainSettings, report: Report, services: Services | None) -> None:
+    async with AsyncExitStack() as stack:
+        if services is None:
+            home = work / "home"
+            report("games", 0, settings.games, None)
+            await asyncio.to_thread(generate_games, home, settings.games, settings.seed)
+            report("games", settings.games, settings.games, None)
+            env, actre = await stack.enter_async_context(own_services(home))
+        else:
+            env = await stack.enter_async_context(EnvClient(services.env_url, services.token))
+            actre = await stack.enter_async_context(ActReClient(services.actre_url, services.token))
+        await _write(env, actre, work / CORPUS, settings.exercises, settings.seed, report)
+        await _write(env, actre, work / HELD_OUT, settings.held_out, settings.seed + 1_000_003, report)
+
+
+async def _write(env: EnvClient, actre: ActReClient, path: Path, count: int, seed: int, report: Report) -> None:
+    """A JSONL file that is there once it is whole."""
+    if path.is_file():
+        return
+    partial = path.with_suffix(".partial")
+
+    def told(stage: str, done: int, total: int) -> None:
+        report(stage, done, total, None)
+
+    with partial.open("w", encoding="utf-8") as file:
+        async for trajectory in write_corpus(env, actre, _SPLIT, count, seed, told):
+            file.write(trajectory.model_dump_json(exclude_defaults=True) + "\n")
+    partial.replace(path)
+
+
+def _train(folder: Path, work: Path, settings: PretrainSettings, report: Report) -> None:
+    tokenizer = build_tokenizer()
+    corpus = read_corpus(work / CORPUS, Encoder(tokenizer))
+    run = Pretraining(settings, tokenizer, corpus, work, _identity(work, settings))
+    started = time.monotonic()
+    run.fit(lambda tokens, loss: report("training", min(tokens, settings.tokens), settings.tokens, loss))
+    lines = (work / HELD_OUT).read_text(encoding="utf-8").splitlines()
+    held_out = [Trajectory.model_validate_json(line) for line in lines]
+    figures = turns_right(run.model, tokenizer, held_out)
+    write_model(folder, run.model, tokenizer, settings, figures, run.seconds_before + time.monotonic() - started)
+
+
+def _identity(work: Path, settings: PretrainSettings) -> str:
+    """What a checkpoint must have been made with."""
+    return hashlib.sha256(f"{sha256_file(work / CORPUS)} {settings.model_dump_json()}".encode()).hexdigest()

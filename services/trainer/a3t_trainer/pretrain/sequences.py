@@ -1,0 +1,129 @@
+"""Exercises as token sequences with a weight for each token, and vocabularies shuffled so that nothing repeats."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.react import render_trajectory
+from a3t_contracts.schemas import Source, Step, Trajectory
+
+from .vocabulary import NUMBERS, OBJECTS, RECEPTACLES
+
+__all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffled_names"]
+
+_OBSERVATION_WEIGHT = 0.1
+_RANDOM_THOUGHT_WEIGHT = 0.2
+"""The thought of a random action cannot be foreseen, its action can: it repeats the thought."""
+_NEXT_PLACE_WEIGHT = 0.3
+"""Where a search goes next is drawn at random, too."""
+_NEXT = ". Next I check"
+_MOST_TOKENS = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Exercised:
+    """Token ids and the weight of predicting each of them; the first weight is 0."""
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+
+class Encoder:
+    """Turns trajectories into sequences, segment by segment as the trainer service and the policy do."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._encode = lru_cache(maxsize=1 << 17)(
+            lambda text: tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        )
+        self._next = self._encode(_NEXT)[0]
+
+    def sequence(self, trajectory: Trajectory) -> Exercised:
+        ids: list[int] = []
+        weights: list[float] = []
+        for segment in render_trajectory(trajectory):
+            part = self._encode(segment.text)
+            ids += part
+            if segment.kind == "completion":
+                weights += self._completion_weights(trajectory.steps[segment.turn], segment.text, part)
+            else:
+                weights += [_OBSERVATION_WEIGHT] * len(part)
+        weights[0] = 0.0
+        return Exercised(np.array(ids, np.int64), np.array(weights, np.float32))
+
+    def _completion_weights(self, step: Step, text: str, ids: tuple[int, ...]) -> list[float]:
+        if not step.valid:
+            return [0.0] * len(ids)
+        weights = [1.0] * len(ids)
+        if step.source is Source.sampled:
+            thought = len(self._encode(text.partition(".\nAction:")[0]))
+            weights[:thought] = [_RANDOM_THOUGHT_WEIGHT] * thought
+        if self._next in ids:
+            at = ids.index(self._next)
+            weights[at + 1 : at + 3] = [_NEXT_PLACE_WEIGHT] * len(weights[at + 1 : at + 3])
+        return weights
+
+
+def read_corpus(path: Path, encoder: Encoder) -> list[Exercised]:
+    """The sequences of a JSONL corpus, those that are too long left out.
+
+    Raises NotFoundError, and InvalidInputError that names the line."""
+    if not path.is_file():
+        raise NotFoundError(f"There is no corpus {path}.")
+    sequences = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                sequences.append(encoder.sequence(Trajectory.model_validate_json(line)))
+            except ValueError as error:
+                raise InvalidInputError(f"{path}:{number} is no trajectory: {str(error).splitlines()[0]}") from error
+    kept = [s for s in sequences if len(s.ids) <= _MOST_TOKENS]
+    if not kept:
+        raise InvalidInputError(f"{path} holds no exercise to learn from.", hint="Write the corpus again.")
+    return kept
+
+
+def shuffled_names(tokenizer: PreTrainedTokenizerBase, rng: random.Random) -> NDArray[np.int64]:
+    """A table id → id that permutes the names of things, half of the time those of places and the numbers, too."""
+    table = np.arange(len(tokenizer))
+    for words, share in ((OBJECTS, 1.0), (RECEPTACLES, 0.5), (NUMBERS[1:], 0.5)):
+        if rng.random() < share:
+            ids = _ids(tokenizer, tuple(words))
+            table[list(ids)] = rng.sample(ids, len(ids))
+    return table
+
+
+@lru_cache(maxsize=8)
+def _ids(tokenizer: PreTrainedTokenizerBase, words: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(tokenizer(f" {word}", add_special_tokens=False)["input_ids"][0] for word in words)
+
+
+def batches(sequences: Iterable[Exercised], tokens: int, rng: random.Random) -> Iterator[list[Exercised]]:
+    """Batches of sequences of like length, at most `tokens` each with padding, in random order."""
+    groups: list[list[Exercised]] = [[]]
+    for sequence in sorted(sequences, key=lambda s: len(s.ids)):
+        if groups[-1] and len(sequence.ids) * (len(groups[-1]) + 1) > tokens:
+            groups.append([])
+        groups[-1].append(sequence)
+    rng.shuffle(groups)
+    yield from groups
+
+
+def collate(batch: Sequence[Exercised]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and weights of shape (sequences, longest), padded on the right with 0."""
+    length = max(len(s.ids) for s in batch)
+    ids = np.zeros((len(batch), length), np.int64)
+    weights = np.zeros((len(batch), length), np.float32)
+    for row, sequence in enumerate(batch):
+        ids[row, : len(sequence.ids)] = sequence.ids
+        weights[row, : len(sequence.ids)] = sequence.weights
+    return torch.from_numpy(ids), torch.from_numpy(weights)

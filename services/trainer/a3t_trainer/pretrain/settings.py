@@ -1,0 +1,39 @@
+"""What a pretraining run depends on."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from a3t_contracts.schemas import Schema
+
+__all__ = ["ModelShape", "PretrainSettings"]
+
+
+class ModelShape(Schema):
+    """Mistral architecture with as many key-value heads as heads, and tied embeddings."""
+
+    hidden: int = Field(128, ge=32, multiple_of=2)
+    layers: int = Field(4, ge=2)
+    heads: int = Field(4, ge=2)
+    head_size: int = Field(32, ge=16, multiple_of=2)
+    feed_forward: int = Field(512, ge=16)
+    positions: int = Field(4096, ge=512)
+    rope_theta: float = Field(1e6, gt=1)
+
+
+class PretrainSettings(Schema):
+    """Everything that the weights depend on, besides the corpus, the number of threads and the machine."""
+
+    seed: int = Field(0, ge=0)
+    games: int = Field(800, ge=1, description="Generated games in whose rooms the exercises are played")
+    exercises: int = Field(5000, ge=1, description="Exercises of the corpus")
+    tokens: int = Field(2_200_000, ge=1, description="Training tokens, padding not counted")
+    tokens_per_step: int = Field(4096, ge=64, description="Tokens of one optimiser step, padding counted")
+    rate: float = Field(4e-3, gt=0, description="Peak learning rate of the matrices")
+    warmup_steps: int = Field(60, ge=0)
+    decay: float = Field(0.5, ge=0, le=1, description="Share of the run over which the rate falls to 2 %")
+    shuffled: float = Field(0.7, ge=0, le=1, description="Share of exercises whose names are permuted")
+    held_out: int = Field(200, ge=1, description="Exercises kept apart to measure on")
+    checkpoint_steps: int = Field(50, ge=1)
+    threads: int = Field(1, ge=1, description="CPU threads; one gives the same weights on machines with any number")
+    shape: ModelShape = Field(default_factory=ModelShape)
