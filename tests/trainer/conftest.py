@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from a3t_contracts.schemas.trajectory import (
     ReasonBy,
     Source,

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import labelled_preamble
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import TrajectoryKind
 from a3t_trainer.encoding.data import read_trajectories
 from a3t_trainer.encoding.selection import select
-
 from tests.trainer.conftest import make_trajectory, mixed_set, write_jsonl
 
 
@@ -37,7 +37,7 @@ def test_an_evaluation_episode_is_never_trained_on(tmp_path: Path) -> None:
 def test_two_different_trajectories_with_one_id_are_refused(tmp_path: Path) -> None:
     one = make_trajectory()
     path = write_jsonl(tmp_path / "x.jsonl", [one, one.model_copy(update={"reward": 0.5})])
-    with pytest.raises(InvalidInputError, match="Line 2: .* in the file already, but different"):
+    with pytest.raises(InvalidInputError, match=r"Line 2: .* in the file already, but different"):
         read_trajectories(path)
 
 

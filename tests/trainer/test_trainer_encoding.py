@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, render_trajectory
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.parts import PartSplitter
 from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_trajectory
-
 from tests.trainer.conftest import make_trajectory
 
 

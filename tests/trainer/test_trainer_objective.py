@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+
 from a3t_contracts.schemas.job import Objective, ObjectiveName, Optimisation
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.collate import StepScale, collate
@@ -16,8 +18,6 @@ from a3t_trainer.encoding.selection import select
 from a3t_trainer.encoding.sequences import TokenSequence, encode_all
 from a3t_trainer.training.model import load_base, load_tokenizer, with_adapter
 from a3t_trainer.training.objective import dpo_loss, sequence_logprobs, weighted_loss
-from torch import Tensor
-
 from tests.trainer.conftest import make_trajectory
 from tests.trainer.jobs_support import request
 
@@ -210,10 +210,10 @@ def test_dpo_equals_trl_on_the_same_pairs(tiny_model: Path, tokenizer: Any, tmp_
 
 def _our_dpo(model: Any, pairs: list[Unit], objective: Objective, folder: Path) -> tuple[float, Gradient]:
     """Through the trainer itself, in two passes. The reference is taken before the adapter moves."""
-    from a3t_trainer.training.reference import reference_logprobs
-    from a3t_trainer.training.trainer import StepDataset, TrajectoryTrainer
     from transformers import TrainingArguments
 
+    from a3t_trainer.training.reference import reference_logprobs
+    from a3t_trainer.training.trainer import StepDataset, TrajectoryTrainer
     from tests.trainer.jobs_support import Recorder
 
     optimisation = Optimisation(max_steps=1, trajectories_per_step=2 * len(pairs), tokens_per_batch=700)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
 from a3t_contracts.schemas.job import Optimisation
 from a3t_trainer.encoding.plan import StepPlan, Unit, build_units, micro_batches, pair_units
 from a3t_trainer.encoding.sequences import TokenSequence
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def sequence(number: int, length: int = 10, failure: bool = False, task: str = "a") -> TokenSequence:

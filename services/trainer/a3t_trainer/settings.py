@@ -23,6 +23,7 @@ class TrainerSettings(ServiceSettings):
     trainer_keep_warm: bool = Field(True, description="Start a child process ahead, so that a job finds torch imported")
     trainer_max_crashes: int = Field(3, ge=1, description="Deaths without a new checkpoint before a job has failed")
     trainer_cancel_seconds: float = Field(5.0, gt=0, description="A cancelled child is killed after this")
+    trainer_report_seconds: float = Field(1.0, ge=0, description="Least time between two metrics events of a job")
     trainer_trackers: list[Literal["wandb", "mlflow"]] = Field(
         default_factory=list, description="Trackers beside TensorBoard, as JSON"
     )

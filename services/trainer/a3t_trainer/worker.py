@@ -109,6 +109,7 @@ def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
             folder=Path(content["folder"]),
             registry=content["registry"],
             trackers=tuple(content["trackers"]),
+            report_seconds=content["report_seconds"],
         )
         manifest = run.run_job(spec, reporter)
     except Exception as error:

@@ -127,4 +127,5 @@ def job_content(job: FineTuningJob, training_file: Path, folder: Path, settings:
         "folder": str(folder),
         "registry": settings.registry_url,
         "trackers": list(settings.trainer_trackers),
+        "report_seconds": settings.trainer_report_seconds,
     }

@@ -32,6 +32,8 @@ from .trainer import StepDataset, TrajectoryTrainer
 
 __all__ = ["JobSpec", "run_job"]
 
+_LARGEST_WEIGHT = 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
@@ -45,6 +47,8 @@ class JobSpec:
     registry: str
     trackers: tuple[str, ...] = ()
     """Beside TensorBoard: wandb, mlflow."""
+    report_seconds: float = 1.0
+    """Least time between two readings of the progress."""
 
 
 def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
@@ -102,8 +106,15 @@ def _trainer(spec: JobSpec, model: Any, plan: StepPlan, reporter: Reporter) -> T
         reference = reference_logprobs(model, plan.units, request.optimisation, spec.folder / "reference.json")
     dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference)
     args = _arguments(spec, plan.total_steps)
-    average_count = request.optimisation.average_checkpoints
-    return TrajectoryTrainer(model, args, dataset, request.objective, reporter, average=average_count)
+    return TrajectoryTrainer(
+        model,
+        args,
+        dataset,
+        request.objective,
+        reporter,
+        average=request.optimisation.average_checkpoints,
+        report_seconds=spec.report_seconds,
+    )
 
 
 def _arguments(spec: JobSpec, total_steps: int) -> TrainingArguments:
@@ -167,10 +178,18 @@ def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> di
         load_trainable(average(paths), trainer.model)
         metrics["averaging_gap"] = averaging_gap(paths)
         reporter.message(f"Averaged the checkpoints of steps {steps}.", gap=metrics["averaging_gap"])
-    broken = [n for n, p in trainable_tensors(trainer.model).items() if not torch.isfinite(p).all()]
-    if broken:
-        raise InvalidInputError(f"The trained adapter is not finite: {broken[0]}.", hint="Lower the learning rate.")
+    _check_weights(trainer.model)
     return metrics
+
+
+def _check_weights(model: Any) -> None:
+    """Normalisation layers can keep the loss finite while the weights have left for infinity."""
+    for name, parameter in trainable_tensors(model).items():
+        largest = float(parameter.abs().max())
+        if not largest < _LARGEST_WEIGHT:
+            raise InvalidInputError(
+                f"Training has diverged: a weight of {name} became {largest:g}.", hint="Lower the learning rate."
+            )
 
 
 def _draft(

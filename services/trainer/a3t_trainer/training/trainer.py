@@ -27,8 +27,6 @@ from .reporting import Reporter
 
 __all__ = ["StepDataset", "TrajectoryTrainer"]
 
-_REPORT_SECONDS = 1.0
-
 
 class StepDataset(Dataset[list[MicroBatch]]):
     """Item i is optimiser step i of the whole job, cut into the forward passes of one process.
@@ -85,13 +83,14 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
         reporter: Reporter,
         *,
         average: int = 0,
+        report_seconds: float = 1.0,
     ) -> None:
         super().__init__(model=model, args=args, train_dataset=dataset)
         dataset.rank, dataset.processes = args.process_index, args.world_size
         self.objective, self.reporter = objective, reporter
         self.meter = Meter(len(dataset), dataset.plan.steps_per_epoch)
         self.final_metrics: dict[str, float] = {}
-        self._reported = 0.0
+        self.report_seconds, self._reported = report_seconds, -math.inf
         self.remove_callback(PrinterCallback)
         self.add_callback(_Snapshots(Path(str(args.output_dir)), snapshot_steps(len(dataset), average)))
 
@@ -182,7 +181,7 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
             self.final_metrics = _metrics(progress)
             logs |= {f"nll_{name}": value for name, value in progress.loss_parts.items()}
             logs["tokens_per_second"] = progress.tokens_per_second or 0.0
-            if now - self._reported >= _REPORT_SECONDS or step >= self.meter.total_steps:
+            if now - self._reported >= self.report_seconds or step >= self.meter.total_steps:
                 self._reported = now
                 self.reporter.progress(progress)
         super().log(logs, start_time)

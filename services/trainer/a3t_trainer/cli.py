@@ -1,0 +1,164 @@
+"""The commands `a3t adapters …`: adapter versions through the trainer service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import Field
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.clients import TrainerClient
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, LivePointer
+from a3t_contracts.settings import CommonSettings
+
+__all__ = ["app"]
+
+Result = TypeVar("Result")
+Version = Annotated[str, typer.Argument(help="An adapter version, e.g. demo-r02.")]
+
+app = typer.Typer(help="Adapter versions: list, show, verify, promote, roll back, collect, push.", no_args_is_help=True)
+
+
+class AdaptersSettings(CommonSettings):
+    """Where the trainer is: A3T_TRAINER_URL, A3T_TOKEN."""
+
+    trainer_url: str | None = Field(None, description="Address of the trainer service; unset: that of `a3t up`")
+
+    @property
+    def service_url(self) -> str:
+        """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
+        stack = self.home / "run" / "stack.json"
+        if self.trainer_url is None and stack.is_file():
+            return str(json.loads(stack.read_text()).get("urls", {}).get("trainer", "http://127.0.0.1:8104"))
+        return self.trainer_url or "http://127.0.0.1:8104"
+
+
+@app.command("list")
+def list_versions(as_json: JsonOption = False) -> None:
+    """List the versions, oldest first; a star marks the live one."""
+
+    async def work(trainer: TrainerClient) -> tuple[list[AdapterManifest], LivePointer]:
+        return await trainer.adapters(), await trainer.live()
+
+    manifests, live = _ask(work)
+    if as_json:
+        emit_json({"adapters": manifests, "live": live.version})
+    else:
+        _show_list(manifests, live)
+
+
+@app.command()
+def show(version: Version, as_json: JsonOption = False) -> None:
+    """Show a version: base, objective, data, metrics, files."""
+    manifest = _ask(lambda trainer: trainer.adapter(version))
+    if as_json:
+        emit_json(manifest)
+        return
+    table = Table("field", "value", title=manifest.version)
+    for name, value in manifest.model_dump(mode="json", exclude={"version", "files"}).items():
+        table.add_row(name, _text(value))
+    for name, file in manifest.files.items():
+        table.add_row(name, f"{file.size:,} bytes, sha256 {file.sha256[:16]}…")
+    console.print(table)
+
+
+@app.command()
+def verify(version: Version, as_json: JsonOption = False) -> None:
+    """Compare every file of a version with the hashes in its manifest; exit code 2 if one differs."""
+    manifest = _ask(lambda trainer: trainer.verify(version))
+    _tell({"version": version, "verified": True, "files": len(manifest.files)}, f"{version} is whole.", as_json)
+
+
+@app.command()
+def promote(version: Version, as_json: JsonOption = False) -> None:
+    """Make a version the one that is served by default."""
+    live = _ask(lambda trainer: trainer.promote(version))
+    _tell(live, f"{live.version} is live.", as_json)
+
+
+@app.command()
+def rollback(as_json: JsonOption = False) -> None:
+    """Go back to the version that was live before."""
+    live = _ask(lambda trainer: trainer.rollback())
+    _tell(live, f"{live.version} is live again.", as_json)
+
+
+@app.command()
+def gc(
+    keep: Annotated[int, typer.Option(min=1, help="Newest versions of each run that stay.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove old versions; what is live, was live, or is a parent of what stays is kept."""
+    report = _ask(lambda trainer: trainer.collect_garbage(keep, dry_run))
+    verb = "Would remove" if dry_run else "Removed"
+    names = ", ".join(report.removed) or "nothing"
+    _tell(report, f"{verb} {names} ({report.freed_bytes / 1e6:.1f} MB).", as_json)
+
+
+@app.command()
+def push(
+    version: Version,
+    repository: Annotated[str, typer.Argument(help="<namespace>/<name> on the Hugging Face Hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Push a version to the Hugging Face Hub; the service's HF_TOKEN is the credential."""
+    request = AdapterPush(repository=repository, private=not public)
+    result = _ask(lambda trainer: trainer.push(version, request))
+    _tell(result, f"{version} is at {result.url}.", as_json)
+
+
+def _ask(work: Callable[[TrainerClient], Awaitable[Result]]) -> Result:
+    """Do something with the trainer service."""
+
+    async def run() -> Result:
+        settings = AdaptersSettings()
+        async with TrainerClient(settings.service_url, settings.token.get_secret_value()) as trainer:
+            return await work(trainer)
+
+    try:
+        return asyncio.run(run())
+    except UnavailableError as error:
+        hint = "`a3t up` starts the services; A3T_TRAINER_URL names another trainer."
+        raise UnavailableError(error.detail, hint=hint) from error
+
+
+def _tell(value: Any, sentence: str, as_json: bool) -> None:
+    if as_json:
+        emit_json(value)
+    else:
+        console.print(sentence, highlight=False)
+
+
+def _show_list(manifests: list[AdapterManifest], live: LivePointer) -> None:
+    table = Table("", "version", "base", "parent", "objective", "trajectories (failures)", "loss", "age")
+    for m in manifests:
+        counts = f"{m.data.get('trained_trajectories', '?')} ({m.data.get('trained_failures', '?')})"
+        loss = m.metrics.get("nll_success")
+        table.add_row(
+            "*" if m.version == live.version else "", m.version, m.base_model, m.parent or "–",
+            str(m.objective.get("name", "–")), counts, "–" if loss is None else f"{loss:.3f}", _age(m.created_at),
+        )  # fmt: skip
+    console.print(table if manifests else "There is no adapter version yet.")
+
+
+def _age(created: datetime) -> str:
+    seconds = int((datetime.now(UTC) - created).total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return "\n".join(f"{k}: {v:.6g}" if isinstance(v, float) else f"{k}: {v}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else "–" if value is None else str(value)
