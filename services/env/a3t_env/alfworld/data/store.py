@@ -7,7 +7,7 @@ away by the next one.
 from __future__ import annotations
 
 import fcntl
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class GameStore:
         (self.folder / _GAMES).mkdir(parents=True, exist_ok=True)
         with self._lock():
             self._sweep(self.index())
-            folder = self.folder / _GAMES / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            folder = self.folder / _GAMES / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
             folder.mkdir()
             try:
                 yield Batch(self, folder)

@@ -29,6 +29,9 @@ from .compare import Comparison, compare
 
 __all__ = ["compare_games", "draw_games"]
 
+_PATIENCE = 900.0
+"""Seconds for the official engine to answer; a proof on a busy machine shall be slow rather than broken off."""
+
 
 def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[GameEntry]:
     """Games to compare: drawn in turn from every (split, task type, verb form), so that a few games cover all."""
@@ -45,7 +48,7 @@ def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[G
 
 def compare_games(folder: Path, games: Iterable[GameEntry], steps: int, seed: int, jobs: int) -> Iterator[Comparison]:
     """Compare games on several official processes at a time; results as they come."""
-    pool = OfficialPool(size=jobs)
+    pool = OfficialPool(size=jobs, load_seconds=_PATIENCE, step_seconds=_PATIENCE)
 
     def one(entry: GameEntry) -> Comparison:
         official = OfficialEngine(pool, folder / entry.path)
