@@ -16,6 +16,8 @@ from ..recipe import Recipe, load_recipe, recipe_hash
 from ..report.collect import collect_report
 from ..report.text import rounds_table
 from ..rounds.context import RunContext
+from ..rounds.driver import driver_of
+from ..rounds.follow import follow
 from ..rounds.loop import drive
 from ..rounds.start import begin_run
 from ..settings import OrchestratorSettings
@@ -56,6 +58,8 @@ async def execute(
 ) -> str:  # fmt: skip
     """Start (or find) what is needed, begin (or go on with) the run, drive it to its end; its name."""
     with LiveProgress(screen) as progress:
+        if resumed is not None and driver_of(store, resumed) and await follow(store, resumed, progress):
+            return resumed
         note = lambda text: progress.note(0, text, "warn")  # noqa: E731
         async with stack_for(settings, recipe.base_model, note) as live:
             run_name = resumed or await begin_run(store, live, recipe, name)
@@ -72,7 +76,8 @@ def _resumable(store: Store, recipe: Recipe, name: str | None, screen: Console) 
             raise ConflictError(f"The run {found.name} is finished.", hint="Leave --resume out to begin another one.")
         if found.recipe_sha256 != recipe_hash(recipe):
             screen.print(f"The recipe has changed since {found.name} began; the run keeps the one it began with.")
-        revive_lost(session, found.name)
+        if driver_of(store, found.name) is None:
+            revive_lost(session, found.name)
         return found.name, Recipe.model_validate(found.recipe)
 
 

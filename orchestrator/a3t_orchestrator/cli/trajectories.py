@@ -16,6 +16,7 @@ from rich.text import Text
 from sqlalchemy import select
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import Source, Step, Trajectory, TrajectoryKind
 
 from ..store import (
@@ -117,12 +118,13 @@ def render(trajectory: Trajectory) -> Group:
         f"{outcome}: reward {t.reward:g} after {len(t.steps)} steps ({t.stop_reason.value}), {sampled} of them sampled",
         "bold green" if t.success else "bold red",
     )
-    steps = [part for step in t.steps for part in _step(step)]
-    return Group(head, Text(), *steps, Text(t.final_observation.strip(), "dim"), tail)
+    steps = [part for step in t.steps for part in _step(t, step)]
+    last = observation_text(t.environment, t.final_observation)
+    return Group(head, Text(), *steps, Text(last, "dim"), tail)
 
 
-def _step(step: Step) -> Iterator[Text | Padding]:
-    yield Text(f"[{step.index}] {step.observation.strip()}", "dim")
+def _step(trajectory: Trajectory, step: Step) -> Iterator[Text | Padding]:
+    yield Text(f"[{step.index}] {observation_text(trajectory.environment, step.observation)}", "dim")
     if step.thought:
         annotator = f", {step.reason_annotator}" if step.reason_annotator else ""
         yield Padding(

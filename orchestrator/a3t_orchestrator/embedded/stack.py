@@ -22,7 +22,7 @@ from ..store import Store
 from .ports import choose_ports
 from .process import Child, Program
 from .redis_server import find_server, write_config
-from .state import ProcessState, StackState, forget_state, read_state, refuse_second, write_state
+from .state import ProcessState, StackState, end_orphans, forget_state, read_state, refuse_second, write_state
 
 __all__ = ["SERVICES", "EmbeddedStack", "stack_for"]
 
@@ -65,6 +65,7 @@ class EmbeddedStack:
     async def start(self) -> None:
         """Start everything and wait until it can take work. Raises A3TError in words that name the culprit."""
         refuse_second(self.home)
+        await end_orphans(self.home)
         for folder in ("run", "logs", "data"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         self._save(ready=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -50,11 +51,21 @@ def state_file(home: Path) -> Path:
 
 def read_state(home: Path) -> StackState | None:
     """The stack that runs; None where there is none, or only the file of one that died."""
-    try:
-        state = StackState.model_validate_json(state_file(home).read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-    return state if state.supervisor.lives() else None
+    state = _last_state(home)
+    return state if state is not None and state.supervisor.lives() else None
+
+
+async def end_orphans(home: Path, seconds: float = 15.0) -> None:
+    """Wait until the children of a supervisor that was killed have ended, as they do by themselves; then end them."""
+    state = _last_state(home)
+    if state is None or state.supervisor.lives():
+        return
+    until = time.monotonic() + seconds
+    while any(child.lives() for child in state.children.values()) and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+    for child in state.children.values():
+        if child.lives():
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def write_state(home: Path, state: StackState) -> None:
@@ -65,6 +76,13 @@ def write_state(home: Path, state: StackState) -> None:
     partial.touch(mode=0o600)
     partial.write_text(state.model_dump_json(indent=2), encoding="utf-8")
     partial.replace(path)
+
+
+def _last_state(home: Path) -> StackState | None:
+    try:
+        return StackState.model_validate_json(state_file(home).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
 
 
 def forget_state(home: Path) -> None:

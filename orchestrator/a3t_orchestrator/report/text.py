@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich.table import Table
@@ -13,6 +14,7 @@ from .stats import Score
 __all__ = ["markdown", "round_rows", "rounds_table", "splits_of"]
 
 _NONE = "–"
+_PERCENT = re.compile(r"([\d.]+) % \[([\d.]+)–([\d.]+)\]")
 
 
 def splits_of(report: Report) -> list[str]:
@@ -32,12 +34,30 @@ def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
 def rounds_table(report: Report) -> Table:
     """The table that a run ends with."""
     heads, rows = round_rows(report)
-    table = Table(title=f"{report.run}: {report.status}", caption="success with 95 % Wilson intervals")
+    table = Table(
+        title=f"{report.run}: {report.status}", caption="success with 95 % Wilson intervals, one trial a task"
+    )
+    agent = heads.index("agent")
     for head in heads:
-        table.add_column(head, justify="left" if head == "agent" else "right")
+        if head != "agent":
+            table.add_column(_narrow_head(head), justify="right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_narrow_cell(cell) for i, cell in enumerate(row) if i != agent))
     return table
+
+
+def _narrow_head(head: str) -> str:
+    short = {"training tasks": "train", "composed": "tried", "seconds": "s", "set (+/−)": "set\n+/−"}
+    return short.get(head, head.replace(" accumulated", "\naccum.").replace("_", "\n"))
+
+
+def _narrow_cell(cell: str) -> str:
+    """A score on two lines, in whole percents."""
+    found = _PERCENT.fullmatch(cell)
+    if found is None:
+        return cell
+    rate, low, high = (float(part) for part in found.groups())
+    return f"{rate:.0f} %\n{low:.0f}–{high:.0f}"
 
 
 def markdown(report: Report) -> str:
@@ -63,7 +83,7 @@ def markdown(report: Report) -> str:
 def _base_row(report: Report, splits: Sequence[str]) -> list[str]:
     found = {e.split: e for e in report.base}
     singles = [found[s].single.percent if s in found else _NONE for s in splits]
-    return [_NONE, report.base_model, _NONE, *singles, *[_NONE] * (len(splits) + 5)]
+    return ["base", report.base_model, _NONE, *singles, *[_NONE] * (len(splits) + 5)]
 
 
 def _row(r: RoundReport, splits: Sequence[str]) -> list[str]:

@@ -11,13 +11,20 @@ from a3t_contracts.errors import A3TError
 from ..store import RunTask, add_event, open_round, run_tasks, touch_run, utc_now
 from .collect import compose, demonstrate, evaluate, few_shot, rollout
 from .context import RunContext
+from .driver import driving
 from .learn import base_version, publish, train
 
 __all__ = ["drive"]
 
 
 async def drive(context: RunContext) -> None:
-    """Run what the recipe wants and the database lacks. Raises the A3TError that stopped it, noted in the run."""
+    """Run what the recipe wants and the database lacks. Raises the A3TError that stopped it, noted in the run, and
+    ConflictError where another process drives the run."""
+    async with driving(context.store, context.run):
+        await _drive(context)
+
+
+async def _drive(context: RunContext) -> None:
     with context.store.session() as session:
         touch_run(session, context.run, status="running", error=None)
     try:

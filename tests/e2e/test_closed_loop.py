@@ -1,0 +1,158 @@
+"""The closed loop with the real services, queue, database, engine and a tiny real model."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas import Trajectory
+from a3t_orchestrator.store import Store, WorkItem
+from tests.support.mini_loop import a3t, make_home, write_recipe
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def report(home: Path, tiny_model: Path) -> dict[str, object]:
+    recipe = write_recipe(home / "mini.yaml", tiny_model)
+    finished = a3t(home, "run", str(recipe), "--json", timeout=500)
+    assert finished.returncode == 0, finished.stderr
+    return dict(json.loads(finished.stdout))
+
+
+@pytest.fixture(scope="module")
+def episodes(home: Path, report: dict[str, object]) -> list[Trajectory]:
+    exported = a3t(home, "trajectories", "export", str(report["run"]))
+    assert exported.returncode == 0, exported.stderr
+    return [Trajectory.model_validate_json(line) for line in exported.stdout.splitlines()]
+
+
+def test_every_round_publishes_an_agent(home: Path, report: dict[str, object]) -> None:
+    run, rounds = report["run"], report["rounds"]
+    assert isinstance(rounds, list)
+    versions = [f"{run}-r{n:02d}" for n in range(3)]
+    assert [r["version"] for r in rounds] == versions
+    assert {r["status"] for r in rounds} == {"finished"}
+    registry = RegistryReader(home / "registry")
+    assert registry.versions() == versions
+    for version in versions:
+        registry.fetch(version)
+
+
+def test_each_phase_has_its_episodes(report: dict[str, object], episodes: list[Trajectory]) -> None:
+    counts = Counter((e.round, e.kind.value) for e in episodes)
+    assert counts[0, "demonstration"] == 4
+    assert counts[0, "evaluation"] == 4 + 4
+    for number in (1, 2):
+        failed = [e for e in episodes if e.round == number and e.kind == "policy" and not e.success]
+        assert counts[number, "policy"] == 8
+        assert counts[number, "composed"] == 3 * len(failed)
+    assert counts[2, "evaluation"] == 4 + 8
+    assert len({e.id for e in episodes}) == len(episodes)
+
+
+def test_every_step_names_where_it_came_from(report: dict[str, object], episodes: list[Trajectory]) -> None:
+    run = report["run"]
+    for episode in episodes:
+        if episode.kind == "demonstration":
+            assert {s.source for s in episode.steps} == {"expert"}
+            if episode.success:
+                assert {s.reason_by for s in episode.steps} == {"actre"}
+            continue
+        for step in episode.steps:
+            if episode.kind in ("policy", "composed"):
+                assert step.policy_version == f"{run}-r{episode.round - 1:02d}"
+            if step.source == "sampled":
+                assert step.reason_by == "actre"
+                assert step.thought
+                assert step.trigger in ("coin", "invalid")
+                assert step.action != step.policy_action
+            else:
+                assert step.completion_ids
+                assert step.logprobs is not None
+                assert len(step.logprobs) == len(step.completion_ids)
+
+
+def test_sampled_steps_follow_the_two_triggers(episodes: list[Trajectory]) -> None:
+    triggers = Counter(s.trigger for e in episodes for s in e.steps if s.source == "sampled")
+    assert triggers["coin"] > 0
+    for episode in episodes:
+        sampled = [s.index for s in episode.steps if s.source == "sampled"]
+        assert not sampled or episode.kind == "composed"
+        for step in episode.steps:
+            if step.trigger == "invalid":
+                before = episode.steps[step.index - 3 : step.index]
+                assert [(s.source, s.valid) for s in before] == [("policy", False)] * 3
+
+
+def test_the_training_set_pairs_failures_with_successes(home: Path, report: dict[str, object]) -> None:
+    rounds = report["rounds"]
+    assert isinstance(rounds, list)
+    assert all(r["training_successes"] >= 1 for r in rounds)
+    assert rounds[0]["training_failures"] == 0
+    sizes = [r["training_successes"] + r["training_failures"] for r in rounds]
+    assert sizes == sorted(sizes)
+
+
+def test_nothing_is_left_running_or_undone(home: Path, report: dict[str, object]) -> None:
+    assert not (home / "run" / "stack.json").exists()
+    mine = [p for p in psutil.process_iter() if _home_of(p) == str(home)]
+    assert mine == []
+    store = Store(f"sqlite:///{home / 'a3t.db'}")
+    with store.session() as session:
+        assert {item.state for item in session.query(WorkItem)} == {"done"}
+    store.close()
+
+
+def test_an_episode_can_be_followed(home: Path, episodes: list[Trajectory]) -> None:
+    composed = next(e for e in episodes if any(s.source == "sampled" for s in e.steps))
+    shown = a3t(home, "trajectories", "show", composed.id[:10]).stdout
+    assert "SAMPLED" in shown
+    assert "by actre, template" in shown
+    first = next(s for s in composed.steps if s.source == "sampled")
+    assert first.action in shown
+    assert str(composed.policy_version) in shown
+
+
+def test_the_report_has_every_section(home: Path, report: dict[str, object], tmp_path: Path) -> None:
+    written = a3t(home, "report", str(report["run"]), "--out", str(tmp_path))
+    assert written.returncode == 0, written.stderr
+    page = (tmp_path / "report.html").read_text()
+    for heading in ("Rounds", "by task type", "Beside the paper", "Exploration", "How episodes ended", "Time and"):
+        assert heading in page
+    assert "<svg" in page
+    assert "http-equiv" not in page
+    assert json.loads((tmp_path / "report.json").read_text())["run"] == report["run"]
+    assert "| round |" in (tmp_path / "report.md").read_text()
+
+
+def test_evaluating_again_uses_what_is_there(home: Path, report: dict[str, object]) -> None:
+    done = a3t(home, "eval", "--split", "generated_heldout", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["tasks"] == 6
+    assert [r["round"] for r in result["rounds"]] == [0, 1, 2]
+    assert result["single"]["n"] == result["accumulated"]["n"] == 6
+
+
+def test_a_finished_run_is_not_resumed(home: Path, report: dict[str, object]) -> None:
+    refused = a3t(home, "run", str(home / "mini.yaml"), "--resume", "--name", str(report["run"]))
+    assert refused.returncode == 1
+    assert "is finished" in refused.stderr
+
+
+def _home_of(process: psutil.Process) -> str | None:
+    try:
+        return process.environ().get("A3T_HOME")
+    except psutil.Error:
+        return None
