@@ -72,9 +72,9 @@ def proxy(proxy_server: tuple[FaultProxy, str]) -> FaultProxy:
     return proxy
 
 
-@pytest.fixture(params=["openai", "chat", "tgi"])
+@pytest.fixture(params=["openai", "tgi"])
 def upstream(request: pytest.FixtureRequest, proxy: FaultProxy, proxy_server: tuple[FaultProxy, str]) -> Upstream:
-    """Settings that reach the LLM server through the proxy in each of the three ways."""
+    """Settings that reach the LLM server through the proxy, by its OpenAI and its TGI API."""
     tgi = request.param == "tgi"
     return {
         "actre_annotator": "llm",

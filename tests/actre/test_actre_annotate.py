@@ -204,6 +204,7 @@ def test_the_command_works_against_the_service(tmp_path: Path, actre_url: str) -
     assert [line["id"] for line in read(tmp_path / "log.annotated.jsonl")] == [str(n) for n in range(20)]
 
 
+@pytest.mark.parametrize("upstream", ["openai"], indirect=True)
 def test_each_reason_of_an_llm_knows_those_before_it(
     tmp_path: Path, upstream: Upstream, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +218,7 @@ def test_each_reason_of_an_llm_knows_those_before_it(
     assert [str(body).count(SENTENCE) for body in proxy.posts] == [0, 1, 2]
 
 
+@pytest.mark.parametrize("upstream", ["openai"], indirect=True)
 def test_lines_without_a_reason_are_left_for_the_next_run(
     tmp_path: Path, upstream: Upstream, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

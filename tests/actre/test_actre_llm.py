@@ -26,6 +26,7 @@ async def ask_one(client: ActReClient, query: ReasonQuery) -> Reason:
     return result
 
 
+@pytest.mark.parametrize("upstream", ["openai", "chat", "tgi"], indirect=True)
 async def test_the_llm_writes_the_reason(actre: ServiceFactory, upstream: Upstream, query: ReasonQuery) -> None:
     reason = await ask_one(await actre(**upstream), query)
     assert reason.reason == SENTENCE
