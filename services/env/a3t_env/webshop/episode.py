@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from a3t_env.protocol import Outcome
 
+from .game.page import Page
 from .game.sampling import sample_action
 from .game.session import Mode, ShopSession, ShopStep
 from .game.shopper import Shopper
@@ -18,6 +19,11 @@ class WebShopEpisode:
     def __init__(self, session: ShopSession, mode: Mode) -> None:
         self._session, self._mode = session, mode
         self._shopper = Shopper()
+
+    @property
+    def page(self) -> Page:
+        """The present page, as players without a model read it."""
+        return self._session.page
 
     def start(self) -> Outcome:
         """The search page."""

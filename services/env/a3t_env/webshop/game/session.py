@@ -89,9 +89,9 @@ class ShopSession:
 
     def actions(self) -> list[str]:
         """Clicks that do something here, in the page's order. Searching is possible on every page."""
-        return [
-            f"click[{name}]" for name in self.page.clickables if name != "search" and parse_action(f"click[{name}]")
-        ]
+        paid = self._bought and self._pay_once
+        names = [name for name in self.page.clickables if name != "search" and not (paid and name == "buy now")]
+        return [action for name in names if parse_action(action := f"click[{name}]")]
 
     def _start(self) -> ShopStep:
         self.keywords: list[str] = []
