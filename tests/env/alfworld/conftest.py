@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
 from a3t_env.alfworld.environment import AlfworldEnvironment
 from a3t_env.alfworld.generator import GeneratedGame, generate_games

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, TooLargeError
 from a3t_env.alfworld.data import sources
 from a3t_env.alfworld.data.importer import import_games

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_env.alfworld.cache import GameCache
 from a3t_env.alfworld.data.index import read_index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_env.alfworld.game_file import read_game_file
 from a3t_env.alfworld.generator.package import load_package

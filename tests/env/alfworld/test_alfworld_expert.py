@@ -1,0 +1,129 @@
+"""The scripted expert: reads what an agent reads, and recovers from what others did."""
+
+from __future__ import annotations
+
+import random
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_env.alfworld.expert import ScriptedExpert
+from a3t_env.alfworld.expert.make_priors import count_priors
+from a3t_env.alfworld.expert.task import Goal, read_goal
+from a3t_env.alfworld.game_file import read_game_file
+from a3t_env.alfworld.generator import GeneratedGame
+from a3t_env.alfworld.native import Game, NativeEngine
+
+_ROOM = (
+    "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly around you, you see a "
+    "drawer 2, a drawer 1, a fridge 1, a microwave 1, and a sinkbasin 1.\n\nYour task is to: {task}."
+)
+
+
+def solve(game: Game, noise: float = 0.0, cap: int = 50) -> int | None:
+    """Steps until the expert wins, with a share of random steps in between; None if it does not."""
+    engine, rng = NativeEngine(game), random.Random(4)
+    expert = ScriptedExpert(engine.start())
+    for step in range(1, cap + 1):
+        command = expert.act()
+        if rng.random() < noise:
+            command = rng.choice([*engine.actions(), "go to attic 1", "take soap 9 from drawer 1"])
+        expert.observe(command, engine.step(command)[0])
+        if engine.won:
+            return step
+    return None
+
+
+def reference_games(path: Path, every: int) -> Iterator[Game]:
+    with tarfile.open(path, "r|xz") as archive:
+        members = (m for m in archive if m.name.endswith("game.tw-pddl"))
+        for number, member in enumerate(members):
+            file = archive.extractfile(member)
+            if number % every == 0 and file is not None:
+                yield read_game_file(file.read()).parse()
+
+
+@pytest.mark.parametrize(
+    ("task", "goal"),
+    [
+        ("put a mug in desk", Goal("mug", "desk")),
+        ("put some mug on desk", Goal("mug", "desk")),
+        ("put a clean plate in shelf", Goal("plate", "shelf", treatment="clean")),
+        ("heat some egg and put it in fridge", Goal("egg", "fridge", treatment="heat")),
+        ("put a cool pan in stoveburner", Goal("pan", "stoveburner", treatment="cool")),
+        ("find two cd and put them in safe", Goal("cd", "safe", count=2)),
+        ("look at bowl under the desklamp", Goal("bowl", lamp="desklamp")),
+        ("examine the pen with the desklamp", Goal("pen", lamp="desklamp")),
+    ],
+)
+def test_tasks_are_read(task: str, goal: Goal):
+    assert read_goal(_ROOM.format(task=task)) == goal
+
+
+def test_tasks_in_free_words_are_refused():
+    with pytest.raises(InvalidInputError, match="does not understand the task 'bring me a drink'"):
+        ScriptedExpert(_ROOM.format(task="bring me a drink"))
+
+
+def test_it_examines_what_stands_where_it_stands_already():
+    expert = ScriptedExpert(_ROOM.format(task="put a clean spoon in drawer"))
+    expert.observe("go to sinkbasin 1", "You arrive at sinkbasin 1. On the sinkbasin 1, you see nothing.")
+    command = expert.act()
+    assert command.startswith("go to ")
+    expert.observe(command, "Nothing happens.")
+    assert expert.act() == command.replace("go to", "examine")
+
+
+def test_it_says_put_where_the_game_does():
+    expert = ScriptedExpert(_ROOM.format(task="put a spoon in drawer"))
+    expert.observe("go to sinkbasin 1", "You arrive at loc 3. On the sinkbasin 1, you see a spoon 1.")
+    assert expert.act() == "take spoon 1 from sinkbasin 1"
+    expert.observe("take spoon 1 from sinkbasin 1", "You pick up the spoon 1 from the sinkbasin 1.")
+    assert expert.act() == "go to drawer 2"
+    expert.observe("go to drawer 2", "You arrive at loc 9. The drawer 2 is closed.")
+    assert expert.act() == "open drawer 2"
+    expert.observe("open drawer 2", "You open the drawer 2. The drawer 2 is open. In it, you see nothing.")
+    assert expert.act() == "put spoon 1 in/on drawer 2"
+
+
+def test_it_drops_what_it_does_not_need_and_does_not_repeat_what_fails():
+    expert = ScriptedExpert(_ROOM.format(task="put a spoon in drawer"))
+    expert.observe("inventory", "You are carrying: a apple 1.")
+    tried = []
+    for _ in range(6):
+        command = expert.act()
+        tried.append(command)
+        expert.observe(command, "Nothing happens.")
+    assert len(set(tried)) == 6
+
+
+def test_it_takes_the_last_one_listed():
+    expert = ScriptedExpert(_ROOM.format(task="put a spoon in drawer"))
+    seen = "You arrive at sinkbasin 1. On the sinkbasin 1, you see a spoon 3, a fork 1, and a spoon 1."
+    expert.observe("go to sinkbasin 1", seen)
+    assert expert.act() == "take spoon 1 from sinkbasin 1"
+
+
+def test_it_recovers_from_foolish_steps(generated: list[GeneratedGame]):
+    games = [read_game_file(g.game).parse() for g in generated]
+    assert [solve(game, noise=0.3, cap=150) for game in games].count(None) == 0
+
+
+def test_priors_are_shares(generated: list[GeneratedGame]):
+    shares = count_priors(read_game_file(g.game).parse() for g in generated)
+    assert shares
+    assert all(0 < share <= 1 for places in shares.values() for share in places.values())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("archive", "every"), [("valid_seen", 2), ("valid_seen_put", 4), pytest.param("train", 60, marks=pytest.mark.slow)]
+)
+def test_it_solves_the_official_games(reference_data: Path, archive: str, every: int):
+    steps = [solve(g) for g in reference_games(reference_data / "alfworld" / f"{archive}.tar.xz", every)]
+    solved = [s for s in steps if s is not None]
+    assert len(solved) >= 0.99 * len(steps)
+    assert sum(solved) / len(solved) < 10
