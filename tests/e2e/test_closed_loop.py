@@ -51,13 +51,13 @@ def test_every_round_publishes_an_agent(home: Path, report: dict[str, object]) -
 
 def test_each_phase_has_its_episodes(report: dict[str, object], episodes: list[Trajectory]) -> None:
     counts = Counter((e.round, e.kind.value) for e in episodes)
-    assert counts[0, "demonstration"] == 4
-    assert counts[0, "evaluation"] == 4 + 4
+    assert counts[0, "demonstration"] == 3
+    assert counts[0, "evaluation"] == 3 + 3
     for number in (1, 2):
         failed = [e for e in episodes if e.round == number and e.kind == "policy" and not e.success]
-        assert counts[number, "policy"] == 8
-        assert counts[number, "composed"] == 3 * len(failed)
-    assert counts[2, "evaluation"] == 4 + 8
+        assert counts[number, "policy"] == 5
+        assert counts[number, "composed"] == 2 * len(failed)
+    assert counts[2, "evaluation"] == 3 + 5
     assert len({e.id for e in episodes}) == len(episodes)
 
 

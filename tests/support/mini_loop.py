@@ -41,13 +41,13 @@ def write_recipe(path: Path, model: Path, **changes: object) -> Path:
         "environment": "alfworld",
         "base_model": str(model),
         "rounds": 2,
-        "data": {"split": "generated_train", "tasks": 8, "held_out": [{"split": "generated_heldout", "tasks": 4}]},
-        "round0": {"demonstrations": 4, "evaluate_base": True},
-        "compose": {"samples": 3, "p": 0.5},
+        "data": {"split": "generated_train", "tasks": 5, "held_out": [{"split": "generated_heldout", "tasks": 3}]},
+        "round0": {"demonstrations": 3, "evaluate_base": True},
+        "compose": {"samples": 2, "p": 0.5},
         "training": {
             "lora": lora, "optimisation": optimisation, "round0": {"lora": lora, "optimisation": optimisation},
         },
-        "limits": {"max_steps": 20, "max_invalid": 4, "max_tokens": 12, "chunk": 8},
+        "limits": {"max_steps": 20, "max_invalid": 3, "max_tokens": 10, "chunk": 8},
     }  # fmt: skip
     path.write_text(yaml.safe_dump(values | changes), encoding="utf-8")
     return path
