@@ -14,7 +14,7 @@ from a3t_contracts.schemas import Trajectory
 from a3t_orchestrator.store import Store, WorkItem
 from tests.support.mini_loop import a3t, make_home, write_recipe
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def report(home: Path, tiny_model: Path) -> dict[str, object]:
     recipe = write_recipe(home / "mini.yaml", tiny_model)
-    finished = a3t(home, "run", str(recipe), "--json", timeout=500)
+    finished = a3t(home, "run", str(recipe), "--json", timeout=1000)
     assert finished.returncode == 0, finished.stderr
     return dict(json.loads(finished.stdout))
 

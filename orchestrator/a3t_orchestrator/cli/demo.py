@@ -26,6 +26,8 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
+_GAMES = "300"
+
 
 @app.command()
 def demo(
@@ -38,7 +40,7 @@ def demo(
     quiet_logs(settings)
     recipe = load_recipe(config or _own_recipe(), overrides=overrides or ())
     if recipe.environment == "alfworld":
-        _generate_games(settings)
+        _generate_games()
     store = open_store(settings)
     run = run_async(execute(settings, store, recipe, name=None, resumed=None, screen=console))
     report = collect_report(store, run)
@@ -61,12 +63,10 @@ def _own_recipe() -> Path:
     )
 
 
-def _generate_games(settings: OrchestratorSettings) -> None:
-    """`a3t data generate alfworld` of the env package; what is there already is kept."""
-    if (settings.home.expanduser() / "data" / "alfworld").is_dir():
-        return
+def _generate_games() -> None:
+    """`a3t data generate alfworld` of the env package, which keeps what is there already."""
     console.print("Generating ALFWorld games …")
-    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", "alfworld"]
+    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", "alfworld", "--games", _GAMES]
     finished = subprocess.run(command, check=False)  # noqa: S603
     if finished.returncode != 0:
         raise UpstreamError("The games could not be generated; the reason stands above.")
