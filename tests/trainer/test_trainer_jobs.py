@@ -208,7 +208,7 @@ def test_a_parent_on_another_base_is_refused(tiny_model: Path, mixed: list[Traje
         (
             {"optimisation": {"learning_rate": 1e30}},
             InvalidInputError,
-            "Training has diverged: a weight of .* became 1e",
+            r"Training has diverged: a weight of .* became .*e\+30",
         ),
         (
             {"optimisation": {"learning_rate": 1e30}, "lora": {"target_modules": "all-linear"}},

@@ -90,8 +90,9 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
         self.objective, self.reporter = objective, reporter
         self.meter = Meter(len(dataset), dataset.plan.steps_per_epoch)
         self.final_metrics: dict[str, float] = {}
-        self.report_seconds, self._reported = report_seconds, -math.inf
+        self.pace = _Pace(report_seconds)
         self.remove_callback(PrinterCallback)
+        self.add_callback(self.pace)
         self.add_callback(_Snapshots(Path(str(args.output_dir)), snapshot_steps(len(dataset), average)))
 
     def get_train_dataloader(self) -> DataLoader[list[MicroBatch]]:
@@ -175,16 +176,29 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the loss by part to what the Trainer logs, and tell whoever started the job."""
-        now, step = time.perf_counter(), self.state.global_step
+        step = self.state.global_step
         if "loss" in logs:
             progress = self.meter.read(step)
             self.final_metrics = _metrics(progress)
             logs |= {f"nll_{name}": value for name, value in progress.loss_parts.items()}
             logs["tokens_per_second"] = progress.tokens_per_second or 0.0
-            if now - self._reported >= self.report_seconds or step >= self.meter.total_steps:
-                self._reported = now
+            if self.pace.due() or step >= self.meter.total_steps:
+                self.pace.reported = time.perf_counter()
                 self.reporter.progress(progress)
         super().log(logs, start_time)
+
+
+class _Pace(TrainerCallback):  # type: ignore[misc]
+    """Has the Trainer log when it is time for a report, however long its steps are."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.reported = seconds, -math.inf
+
+    def due(self) -> bool:
+        return time.perf_counter() - self.reported >= self.seconds
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        control.should_log = control.should_log or self.due()
 
 
 class _Snapshots(TrainerCallback):  # type: ignore[misc]

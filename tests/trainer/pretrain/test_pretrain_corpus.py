@@ -1,0 +1,58 @@
+"""Exercises through the real services: what they teach, and what they must not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from a3t_contracts.clients import ActReClient, EnvClient
+from a3t_contracts.errors import NotFoundError
+from a3t_contracts.schemas import ReasonBy, Source, Trajectory
+from a3t_trainer.pretrain.corpus import write_corpus
+
+Services = tuple[EnvClient, ActReClient]
+Write = Callable[..., Awaitable[list[Trajectory]]]
+EXERCISE = re.compile(
+    r"Your task is to: (find an? \w+|look around|take \w+ \d+ from \w+ \d+ to \w+( \d+)?|use \w+ \d+ at \w+ \d+|"
+    r"(clean|heat|cool) \w+ \d+ from \w+ \d+ with \w+( \d+)?)\.$"
+)
+
+
+async def test_exercises_are_none_of_the_games_tasks(exercises: Write) -> None:
+    made = await exercises(120)
+    assert {t.task_type for t in made} == {"find", "errand", "wander"}
+    for trajectory in made:
+        assert EXERCISE.search(trajectory.steps[0].observation), trajectory.steps[0].observation[-80:]
+        assert trajectory.reward == 0.0
+
+
+async def test_steps_say_who_chose_and_who_explained(exercises: Write) -> None:
+    steps = [step for t in await exercises(120) for step in t.steps]
+    slips = [s for s in steps if s.reason_by is ReasonBy.none]
+    assert slips
+    assert all(not s.valid and s.source is Source.sampled for s in slips)
+    assert all(s.thought for s in steps)
+
+
+async def test_found_things_were_in_the_text_just_read(exercises: Write) -> None:
+    for trajectory in await exercises(120):
+        last = trajectory.steps[-1]
+        if trajectory.task_type == "find":
+            thing = re.fullmatch(r"take (\w+ \d+) from \w+ \d+", last.action)
+            assert thing
+            assert thing[1] in last.observation
+            assert last.thought == f"I look for {thing[1]}. It is here. I take it."
+
+
+async def test_the_same_seed_writes_the_same_corpus(exercises: Write) -> None:
+    first, second, other = [await exercises(30, seed) for seed in (1, 1, 2)]
+    assert [t.model_dump() for t in first] == [t.model_dump() for t in second]
+    assert [t.model_dump() for t in first] != [t.model_dump() for t in other]
+
+
+async def test_a_split_without_games_is_an_error(services: Services) -> None:
+    env, actre = services
+    with pytest.raises(NotFoundError, match="valid_seen"):
+        await anext(aiter(write_corpus(env, actre, "valid_seen", 1, 0, lambda *_: None)))

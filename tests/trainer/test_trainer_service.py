@@ -1,0 +1,219 @@
+"""The trainer over HTTP: files, jobs and their events, adapters, and what it does with bad requests and broken jobs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from a3t_contracts.clients import TrainerClient
+from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobStatus
+from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_trainer.app import create_app
+from a3t_trainer.settings import TrainerSettings
+from tests.trainer.jobs_support import request
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def trainer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TrainerClient]:
+    """A client of an app that runs in this process; its jobs run in real children."""
+    settings = TrainerSettings(home=tmp_path_factory.mktemp("home"), trainer_report_seconds=0)
+    app = create_app(settings)
+    transport = httpx.ASGITransport(app=app)
+    async with app.router.lifespan_context(app):
+        token = settings.token.get_secret_value()
+        async with TrainerClient("http://trainer", token, transport=transport, timeout=240) as client:
+            yield client
+
+
+def lines(trajectories: list[Trajectory]) -> bytes:
+    return "".join(t.model_dump_json() + "\n" for t in trajectories).encode()
+
+
+async def ended(trainer: TrainerClient, job: FineTuningJob) -> FineTuningJob:
+    """Wait for the job by following its event stream to the end."""
+    reply = await trainer._send("GET", f"/v1/fine_tuning/jobs/{job.id}/events", params={"stream": "true"})
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert reply.text.endswith("data: [DONE]\n\n")
+    return await trainer.job(job.id)
+
+
+async def create(trainer: TrainerClient, content: bytes, body: FineTuningJobCreate) -> FineTuningJob:
+    file = await trainer.upload(content, "x.jsonl")
+    return await trainer.create_job(body.model_copy(update={"training_file": file.id}))
+
+
+async def test_a_job_publishes_its_version(trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]) -> None:
+    job = await create(trainer, lines(mixed), request(tiny_model, "good"))
+    assert job.status in (JobStatus.queued, JobStatus.running)
+    job = await ended(trainer, job)
+    assert (job.status, job.fine_tuned_model, job.attempts) == (JobStatus.succeeded, "good", 1)
+    assert job.progress.step == job.progress.total_steps == 3
+    events = (await trainer.events(job.id)).data
+    assert [e.seq for e in events] == list(range(len(events)))
+    assert [e.data["step"] for e in events if e.type == "metrics" and e.data] == [1, 2, 3]
+    metrics = next(e.data for e in events if e.type == "metrics" and e.data)
+    assert {"success", "failure", "observation", "thought", "action"} <= metrics["loss_parts"].keys()
+    assert {"tokens_per_second", "peak_memory_bytes", "eta_seconds"} <= metrics.keys()
+    assert (await trainer.adapter("good")).job_id == job.id
+    page = await trainer.events(job.id, after=events[2].seq, limit=2)
+    assert [e.seq for e in page.data] == [3, 4]
+    assert page.has_more
+
+
+async def test_the_same_request_is_the_same_job(
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    body = request(tiny_model, "same")
+    one = await create(trainer, lines(mixed), body)
+    two = await create(trainer, lines(mixed), body)
+    assert one.id == two.id
+    with pytest.raises(ConflictError, match=f"'same' belongs to job {one.id}"):
+        await create(trainer, lines(mixed), body.model_copy(update={"seed": 1}))
+    await ended(trainer, one)
+    assert (await create(trainer, lines(mixed), body)).id == one.id
+    assert sum(j.request.version == "same" for j in await trainer.jobs()) == 1
+
+
+async def test_a_file_is_stored_once(trainer: TrainerClient, mixed: list[Trajectory]) -> None:
+    one, two = await trainer.upload(lines(mixed), "a"), await trainer.upload(lines(mixed), "b")
+    assert one == two
+    assert one.bytes == len(lines(mixed))
+    with pytest.raises(InvalidInputError, match="empty"):
+        await trainer.upload(b"", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "reason"),
+    [
+        (None, {"model": "/no/such/base"}, "There is no base model folder /no/such/base."),
+        (None, {"lora": {"target_modules": "all-linear"}, "optimisation": {"learning_rate": 1e30}}, "became nan"),
+        (b"{}\n", {}, "Line 1 is no trajectory"),
+        (None, {"parent": "good", "lora": {"rank": 2}}, "Parent 'good' has r 4, the job asks for 2."),
+        (None, {"parent": "nobody"}, "There is no adapter version 'nobody'"),
+    ],
+)
+async def test_a_broken_job_fails_with_the_reason_and_publishes_nothing(
+    trainer: TrainerClient,
+    tiny_model: Path,
+    mixed: list[Trajectory],
+    content: bytes | None,
+    changes: dict[str, Any],
+    reason: str,
+) -> None:
+    model = changes.pop("model", tiny_model)
+    version = f"broken-{abs(hash(reason))}"
+    job = await ended(trainer, await create(trainer, content or lines(mixed), request(model, version, **changes)))
+    assert job.status == JobStatus.failed
+    assert job.error is not None
+    assert reason in job.error["detail"]
+    assert (await trainer.events(job.id)).data[-1].level == "error"
+    with pytest.raises(NotFoundError):
+        await trainer.adapter(version)
+    assert (await trainer.ready())["status"] == "ready"
+
+
+async def test_a_failed_version_can_be_tried_again(
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    body = request(tiny_model, "second-try")
+    first = await ended(trainer, await create(trainer, b"{}\n", body))
+    second = await ended(trainer, await create(trainer, lines(mixed), body))
+    assert (first.status, second.status) == (JobStatus.failed, JobStatus.succeeded)
+    assert first.id != second.id
+
+
+async def test_cancel_ends_a_running_job(trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]) -> None:
+    body = request(tiny_model, "cancelled", optimisation={"max_steps": 100_000, "save_steps": 10**6})
+    job = await create(trainer, lines(mixed), body)
+    waiting = await create(trainer, lines(mixed), request(tiny_model, "waiting"))
+    after = -1
+    while (await trainer.job(job.id)).progress.step == 0:
+        after = max([after, *(e.seq for e in (await trainer.events(job.id, after)).data)])
+    assert (await trainer.job(waiting.id)).status == JobStatus.queued
+    assert (await trainer.cancel(waiting.id)).status == JobStatus.cancelled
+    assert (await trainer.cancel(job.id)).status == JobStatus.cancelled
+    assert (await trainer.cancel(job.id)).status == JobStatus.cancelled
+    assert "cancelled" not in [m.version for m in await trainer.adapters()]
+    done = next(j for j in await trainer.jobs() if j.status == JobStatus.succeeded)
+    with pytest.raises(ConflictError, match="has succeeded already"):
+        await trainer.cancel(done.id)
+
+
+async def test_a_job_whose_process_dies_is_brought_back(
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    import os
+    import signal
+
+    import psutil
+
+    body = request(tiny_model, "killed", optimisation={"max_steps": 60, "save_steps": 5})
+    job = await create(trainer, lines(mixed), body)
+    while (await trainer.job(job.id)).progress.step < 7:
+        await trainer.events(job.id)
+    workers = psutil.Process().children(recursive=True)
+    os.kill(max(workers, key=lambda p: p.create_time()).pid, signal.SIGKILL)
+    job = await ended(trainer, job)
+    assert (job.status, job.attempts) == (JobStatus.succeeded, 2)
+    messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
+    assert any("died (SIGKILL)" in m for m in messages)
+    assert any(m.startswith("Going on from checkpoint-") for m in messages)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/fine_tuning/jobs/ftjob-none", 404),
+        ("GET", "/v1/fine_tuning/jobs/ftjob-none/events", 404),
+        ("POST", "/v1/fine_tuning/jobs/ftjob-none/cancel", 404),
+        ("GET", "/v1/files/file-none", 404),
+        ("GET", "/v1/files/..%2Fx", 404),
+        ("GET", "/v1/adapters/none", 404),
+        ("GET", "/v1/adapters/..%2f..%2fetc", 404),
+        ("GET", "/v1/adapters/%2e%2e", 404),
+        ("POST", "/v1/adapters/none/promote", 404),
+        ("GET", "/v1/fine_tuning/jobs?limit=0", 422),
+    ],
+)
+async def test_unknown_things_are_problems(trainer: TrainerClient, method: str, path: str, status: int) -> None:
+    reply = await trainer._http.request(method, path)
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.json()["detail"]
+
+
+async def test_bad_requests_name_the_field(trainer: TrainerClient, tiny_model: Path) -> None:
+    body = json.loads(request(tiny_model).model_dump_json())
+    for change, where in [
+        ({"training_file": "file-unknown"}, "file-unknown"),
+        ({"optimisation": {"epoch": 3}}, "body.optimisation.epoch"),
+        ({"version": "../up"}, "body.version"),
+        ({"parent": "v0"}, "parent 'v0' is the version to publish"),
+    ]:
+        reply = await trainer._http.post("/v1/fine_tuning/jobs", json=body | change)
+        assert reply.status_code in (404, 422)
+        assert where in reply.json()["detail"]
+
+
+async def test_promote_rollback_and_collect_over_http(trainer: TrainerClient) -> None:
+    assert (await trainer.live()).version is None
+    await trainer.promote("good")
+    assert (await trainer.promote("same")).history == ["good"]
+    assert (await trainer.rollback()).version == "good"
+    with pytest.raises(ConflictError, match="no earlier live version"):
+        await trainer.rollback()
+    report = await trainer.collect_garbage(keep=1, dry_run=True)
+    assert "good" in report.kept
+    assert "same" in report.removed
+    assert report.removed == (await trainer.collect_garbage(keep=1)).removed
+    assert sorted(m.version for m in await trainer.adapters()) == report.kept
+    assert (await trainer.verify("good")).version == "good"
