@@ -35,11 +35,15 @@ from ..errors import (
 from ..logging import configure_logging, get_logger
 from ..settings import ServiceSettings
 
-__all__ = ["ReadyCheck", "create_service", "serve"]
+__all__ = ["KEEP_ALIVE", "ReadyCheck", "create_service", "serve"]
 
 ReadyCheck = Callable[[], Awaitable[dict[str, Any]]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ErrorBody = Callable[[A3TError, Problem], dict[str, Any]]
+
+KEEP_ALIVE = 75
+"""Seconds that an unused connection stays open. Clients give theirs up after 5 (httpx's default); a service that does so
+at the same time would close connections under requests that are on their way."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
@@ -88,6 +92,7 @@ def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
+        timeout_keep_alive=KEEP_ALIVE,
     )
 
 
