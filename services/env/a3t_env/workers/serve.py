@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.logging import configure_logging
+from a3t_contracts.service import KEEP_ALIVE
 
 from ..settings import EnvSettings
 
@@ -39,6 +40,7 @@ def serve_workers(settings: EnvSettings) -> None:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=10,
+            timeout_keep_alive=KEEP_ALIVE,
         )
 
 
