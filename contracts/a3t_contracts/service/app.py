@@ -42,8 +42,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 ErrorBody = Callable[[A3TError, Problem], dict[str, Any]]
 
 KEEP_ALIVE = 75
-"""Seconds that an unused connection stays open. Clients give theirs up after 5 (httpx's default); a service that does so
-at the same time would close connections under requests that are on their way."""
+"""Seconds that an unused connection stays open. Clients give theirs up after 5 (httpx's default); a service that
+does so at the same time would close connections under requests that are on their way."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
