@@ -1,0 +1,123 @@
+"""Training throughput and peak memory against TRL's SFTTrainer (packed and not) and a plain padded Trainer.
+
+    python -m bench.trainer --json PATH [--repeats 3] [--shape tiny|mistral-7b] [--quantisation nf4]
+
+Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v), tokens a pass and
+trajectories a step, in a process of its own; the median of the repeats counts, taken in turn. Tokens are those of the
+sequences: padding does not count. Memory is the peak over what was there before training began.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .common import Report, console, peer_versions
+from .trainer_contenders import CONTENDERS, Settings
+
+SHAPES: dict[str, dict[str, int]] = {
+    "tiny": {
+        "vocab_size": 256, "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4,
+        "num_key_value_heads": 4, "head_dim": 32, "intermediate_size": 384, "max_position_embeddings": 4096,
+    },
+    "mistral-7b": {
+        "vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 14336, "max_position_embeddings": 32768,
+    },
+}  # fmt: skip
+
+
+def make_model(folder: Path, shape: str) -> Path:
+    """A Mistral of the shape with random weights, and a tokenizer that only has to be there."""
+    import torch
+    from tokenizers import Tokenizer, models
+    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(special.values())}, unk_token="<unk>"))  # noqa: S106
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, **special)
+    torch.manual_seed(0)
+    config = MistralConfig(**SHAPES[shape], sliding_window=None, tie_word_embeddings=shape == "tiny", pad_token_id=0)
+    dtype = torch.float32 if shape == "tiny" else torch.bfloat16
+    MistralForCausalLM(config).to(dtype).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_sequences(path: Path, count: int, vocabulary: int, limit: int) -> Path:
+    """Random ids; lengths log-normal as those of ALFWorld episodes are (median 280, 95th percentile about 800)."""
+    rng = random.Random(0)
+    lengths = [min(limit, max(32, round(rng.lognormvariate(5.63, 0.64)))) for _ in range(count)]
+    path.write_text(json.dumps([[rng.randrange(4, vocabulary) for _ in range(n)] for n in lengths]))
+    return path
+
+
+def measure(name: str, settings: Settings) -> dict[str, Any]:
+    """One run of one contender in a process of its own."""
+    command = [sys.executable, "-m", "bench.trainer_contenders", name]
+    content = json.dumps({f: getattr(settings, f) for f in settings.__dataclass_fields__})
+    done = subprocess.run(command, input=content, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def compare(settings: Settings, repeats: int) -> Report:
+    """All contenders in turn, `repeats` times."""
+    report = Report("trainer", peers=peer_versions("trl", "transformers", "peft", "torch", "accelerate"))
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
+    for number in range(repeats):
+        for name in CONTENDERS:
+            runs[name].append(measure(name, settings))
+            console.print(f"{number + 1}/{repeats} {name}: {runs[name][-1]['tokens_per_second']:,.0f} tokens/s")
+    for name, results in runs.items():
+        for figure in ("tokens_per_second", "tokens_per_cpu_second", "peak_over_start_mb", "peak_mb"):
+            report.figures[f"{name}_{figure}"] = statistics.median(r[figure] for r in results)
+    for ours, peer in [
+        ("ours_packed", "trl_unpacked"),
+        ("ours_packed", "trl_packed"),
+        ("ours_unpacked", "trl_unpacked"),
+        ("ours_packed", "trainer_padded"),
+    ]:
+        for figure in ("tokens_per_second", "tokens_per_cpu_second", "peak_over_start_mb"):
+            ratio = report.figures[f"{ours}_{figure}"] / report.figures[f"{peer}_{figure}"]
+            report.ratios[f"{ours}/{peer} {figure}"] = round(ratio, 3)
+    return report
+
+
+def main() -> None:
+    """Parse the command line, measure, show, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--shape", choices=SHAPES, default="tiny")
+    parser.add_argument("--quantisation", choices=["none", "nf4"], default="none")
+    parser.add_argument("--trajectories", type=int, default=192)
+    parser.add_argument("--per-step", type=int, default=16)
+    parser.add_argument("--tokens-per-pass", type=int, default=4096)
+    parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing for all")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = make_model(folder / "model", options.shape)
+        vocabulary = SHAPES[options.shape]["vocab_size"]
+        sequences = make_sequences(folder / "sequences.json", options.trajectories, vocabulary, options.tokens_per_pass)
+        settings = Settings(
+            str(model), str(sequences), options.per_step, options.tokens_per_pass, options.quantisation,
+            options.checkpointing,
+        )  # fmt: skip
+        report = compare(settings, options.repeats)
+    report.figures |= {f"setting_{k}": str(v) for k, v in vars(options).items() if k != "json"}
+    report.show()
+    report.write(options.json)
+
+
+if __name__ == "__main__":
+    main()

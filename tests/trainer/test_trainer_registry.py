@@ -1,0 +1,177 @@
+"""Versions appear as a whole or not at all; the live pointer goes forth and back; old versions go, needed ones stay."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, UpstreamError
+from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas.adapter import AdapterManifest
+from a3t_trainer.bundle import write_atomically
+from a3t_trainer.registry.garbage import collect_garbage
+from a3t_trainer.registry.hub import push
+from a3t_trainer.registry.live import live, promote, rollback
+from a3t_trainer.registry.publish import Draft, publish
+from a3t_trainer.worker import problem_of
+from tests.trainer.jobs_support import request
+
+
+def draft(version: str = "v0", *, job: str = "ftjob-0", save: Any = None, **changes: Any) -> Draft:
+    def write(folder: Path) -> None:
+        (folder / "adapter_model.safetensors").write_bytes(version.encode() * 100)
+        (folder / "adapter_config.json").write_text("{}")
+
+    body = request("org/base", version, **changes)
+    return Draft(body, job, "f" * 64, 4, ["q_proj"], save or write, {"successes": 3}, {"loss": 1.5})
+
+
+def put(registry: Path, *versions: str, **changes: Any) -> list[AdapterManifest]:
+    return [publish(str(registry), draft(v, job=v, **changes)) for v in versions]
+
+
+def test_a_published_version_is_whole(tmp_path: Path) -> None:
+    manifest = publish(str(tmp_path / "r"), draft())
+    folder, read = RegistryReader(tmp_path / "r").fetch("v0")
+    assert read == manifest
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "manifest.json",
+    ]  # fmt: skip
+    assert set(manifest.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert [p.name for p in (tmp_path / "r").iterdir()] == ["v0"]
+    assert "base_model: org/base" in (folder / "README.md").read_text()
+
+
+def test_a_failed_publication_leaves_nothing(tmp_path: Path) -> None:
+    def full(folder: Path) -> None:
+        (folder / "adapter_config.json").write_text("{}")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        publish(str(tmp_path), draft(save=full))
+    assert list(tmp_path.iterdir()) == []
+    problem = problem_of(caught.value)
+    assert problem.detail.startswith("The disk is full: No space left on device")
+    with pytest.raises(InvalidInputError, match=r"left no adapter_model\.safetensors"):
+        publish(str(tmp_path), draft(save=lambda folder: None))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_really_full_device_ends_the_write(tmp_path: Path) -> None:
+    """/dev/full answers every write as a full disk does."""
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+
+    def full(folder: Path) -> None:
+        (folder / "adapter_model.safetensors").symlink_to("/dev/full")
+        (folder / "adapter_model.safetensors").write_bytes(b"x" * 100_000)
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        publish(str(tmp_path), draft(save=full))
+    assert "The disk is full" in problem_of(caught.value).detail
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_version_is_never_written_twice(tmp_path: Path) -> None:
+    first = publish(str(tmp_path), draft())
+    with pytest.raises(ConflictError, match="'v0' was published already, by job ftjob-0"):
+        publish(str(tmp_path), draft(job="ftjob-1"))
+    assert RegistryReader(tmp_path).manifest("v0") == first
+
+
+def test_a_folder_without_a_manifest_is_no_version_and_gives_way(tmp_path: Path) -> None:
+    (tmp_path / "v0").mkdir()
+    (tmp_path / "v0" / "half").write_text("x")
+    assert RegistryReader(tmp_path).versions() == []
+    publish(str(tmp_path), draft())
+    assert not (tmp_path / "v0" / "half").exists()
+    assert RegistryReader(tmp_path).versions() == ["v0"]
+
+
+def test_a_changed_byte_is_found(tmp_path: Path) -> None:
+    put(tmp_path, "v0")
+    path = tmp_path / "v0" / "adapter_model.safetensors"
+    path.write_bytes(b"w" + path.read_bytes()[1:])
+    with pytest.raises(InvalidInputError, match=r"corrupt: adapter_model\.safetensors"):
+        promote(str(tmp_path), "v0")
+    assert live(str(tmp_path)).version is None
+
+
+def test_publishing_to_a_remote_registry_puts_the_manifest_last(tmp_path: Path) -> None:
+    import fsspec
+
+    url = f"memory://{tmp_path.name}"
+    publish(url, draft())
+    reader = RegistryReader(url, tmp_path / "cache")
+    assert reader.versions() == ["v0"]
+    assert reader.fetch("v0")[0] == tmp_path / "cache" / "v0"
+    files = fsspec.filesystem("memory").ls(f"/{tmp_path.name}/v0", detail=True)
+    newest = max(files, key=lambda f: f["created"])
+    assert newest["name"].endswith("manifest.json")
+    assert promote(url, "v0", tmp_path / "cache").version == "v0"
+    with pytest.raises(ConflictError):
+        publish(url, draft(job="ftjob-1"))
+    with pytest.raises(InvalidInputError, match="local registry only"):
+        collect_garbage(url, 1)
+
+
+def test_promote_and_rollback(tmp_path: Path) -> None:
+    registry = str(tmp_path)
+    put(tmp_path, "v0", "v1", "v2")
+    with pytest.raises(NotFoundError):
+        promote(registry, "v9")
+    for version in ("v0", "v1", "v1", "v2"):
+        promote(registry, version)
+    assert live(registry).history == ["v0", "v1"]
+    (tmp_path / "v1" / "manifest.json").unlink()
+    assert rollback(registry).version == "v0"
+    with pytest.raises(ConflictError, match="no earlier live version"):
+        rollback(registry)
+    assert live(registry).version == "v0"
+
+
+def test_garbage_leaves_what_is_needed(tmp_path: Path) -> None:
+    registry = str(tmp_path)
+    put(tmp_path, "a0", "a1", "a2", run="a")
+    put(tmp_path, "b0", "b1", run="b")
+    put(tmp_path, "b2", run="b", parent="b1")
+    promote(registry, "a0")
+    old = tmp_path / ".partial-x-1"
+    old.mkdir()
+    (tmp_path / ".partial-fresh").mkdir()
+    os.utime(old, (time.time() - 7200,) * 2)
+    dry = collect_garbage(registry, 1, dry_run=True)
+    assert RegistryReader(registry).versions() == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    report = collect_garbage(registry, 1)
+    assert report.removed == dry.removed
+    assert sorted(report.removed) == [".partial-x-1", "a1", "b0"]
+    assert report.kept == ["a0", "a2", "b1", "b2"] == sorted(RegistryReader(registry).versions())
+    assert report.freed_bytes > 0
+    assert (tmp_path / ".partial-fresh").exists()
+
+
+def test_an_atomic_write_that_fails_keeps_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.json"
+    write_atomically(path, "old")
+
+    def fail(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:
+    from huggingface_hub import HfApi
+
+    put(tmp_path, "v0")
+    with pytest.raises(UpstreamError, match="did not take org/v0"):
+        push(str(tmp_path), "v0", "org/v0", api=HfApi(endpoint="http://127.0.0.1:9", token="t"))
