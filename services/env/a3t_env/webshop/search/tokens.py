@@ -66,15 +66,13 @@ def _unicode_pattern() -> Any:
 _UNICODE: Any = _unicode_pattern()
 
 
-def tokenize(text: str) -> Iterator[str]:
+def tokenize(text: str) -> list[str]:
     """The tokens of a text in order, as they are written."""
     pattern = _ASCII if text.isascii() else _UNICODE
-    for match in pattern.finditer(text):
-        token = match.group()
-        if len(token) <= MAX_TOKEN:
-            yield token
-        else:
-            yield from _pieces(pattern, token)
+    tokens: list[str] = pattern.findall(text)
+    if len(text) <= MAX_TOKEN or max(map(len, tokens), default=0) <= MAX_TOKEN:
+        return tokens
+    return [piece for token in tokens for piece in (_pieces(pattern, token) if len(token) > MAX_TOKEN else (token,))]
 
 
 def _pieces(pattern: Any, token: str) -> Iterator[str]:
