@@ -14,11 +14,11 @@ from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_trainer.bundle import write_atomically
+from a3t_trainer.faults import problem_of
 from a3t_trainer.registry.garbage import collect_garbage
 from a3t_trainer.registry.hub import push
 from a3t_trainer.registry.live import live, promote, rollback
 from a3t_trainer.registry.publish import Draft, publish
-from a3t_trainer.worker import problem_of
 from tests.trainer.jobs_support import request
 
 

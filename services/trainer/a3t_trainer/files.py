@@ -13,6 +13,7 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas.job import FileObject
 
 from .bundle import sync_folder, write_atomically
+from .faults import telling_full_disk
 
 __all__ = ["FileStore"]
 
@@ -29,7 +30,7 @@ class FileStore:
         descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=self.root)
         partial, digest, size = Path(name), hashlib.sha256(), 0
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with telling_full_disk(), os.fdopen(descriptor, "wb") as file:
                 async for chunk in chunks:
                     file.write(chunk)
                     digest.update(chunk)

@@ -12,7 +12,6 @@ checkpoint bundle.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -24,11 +23,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from a3t_contracts.errors import A3TError, Problem
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.job import FineTuningJobCreate, Progress
 
-__all__ = ["LineReporter", "main", "problem_of"]
+from .faults import problem_of
+
+__all__ = ["LineReporter", "main"]
 
 log = get_logger(__name__)
 
@@ -49,21 +49,6 @@ class LineReporter:
 
     def progress(self, progress: Progress) -> None:
         self.send("progress", progress.model_dump(mode="json"))
-
-
-def problem_of(error: BaseException) -> Problem:
-    """Why a job failed, as a problem document."""
-    if isinstance(error, A3TError):
-        return error.problem()
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        where = f" ({error.filename})" if error.filename else ""
-        return A3TError(
-            f"The disk is full: {error.strerror}{where}.", hint="Make room and create the job again."
-        ).problem()
-    if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
-        hint = "Lower tokens_per_batch, turn on gradient_checkpointing, or use nf4."
-        return A3TError(f"Out of memory: {str(error).splitlines()[0]}", hint=hint).problem()
-    return A3TError(f"The training process failed: {type(error).__name__}: {error}").problem()
 
 
 def main() -> int:

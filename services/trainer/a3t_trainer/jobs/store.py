@@ -19,6 +19,7 @@ from a3t_contracts.schemas.job import (
 )
 
 from ..bundle import write_atomically
+from ..faults import telling_full_disk
 from .eventlog import EventLog
 from .identity import job_id
 
@@ -66,8 +67,9 @@ class JobStore:
         job = FineTuningJob(
             id=job_id(request, attempt), status=JobStatus.queued, created_at=int(time.time()), request=request
         )
-        self.folder(job.id).mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
+        with telling_full_disk():
+            self.folder(job.id).mkdir(parents=True, exist_ok=True)
+            write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
         self._jobs[job.id] = job
         self.say(job.id, f"Job for adapter version {request.version} is queued.")
         return job

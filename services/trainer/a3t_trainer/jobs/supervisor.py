@@ -15,6 +15,7 @@ from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.job import FineTuningJob, JobStatus, Progress
 
 from ..bundle import write_atomically
+from ..faults import problem_of
 from ..files import FileStore
 from ..registry.hub import push
 from ..registry.publish import published_by
@@ -80,6 +81,10 @@ class Supervisor:
                 self._taken.add(job.id)
                 try:
                     worker = await self._attempt(job, worker, device)
+                except Exception as error:  # one job must not end the slot
+                    log.exception("job.broken", job=job.id)
+                    if not self.store.finished(job.id):
+                        self.store.fail(job.id, problem_of(error))
                 finally:
                     self._taken.discard(job.id)
         finally:
@@ -92,7 +97,11 @@ class Supervisor:
             return worker
         if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
             return None
-        return await Worker.start(self.settings, device)
+        try:
+            return await Worker.start(self.settings, device)
+        except OSError as error:  # the job that needs a process says why it cannot have one
+            log.error("worker.not_started", error=str(error))
+            return None
 
     async def _next(self) -> FineTuningJob:
         while True:
@@ -108,15 +117,14 @@ class Supervisor:
         try:
             worker = await self._hand_over(job, worker, device)
         except (A3TError, OSError) as error:
-            known = error if isinstance(error, A3TError) else A3TError(f"The job could not be started: {error}")
-            self.store.fail(job.id, known.problem())
+            self.store.fail(job.id, problem_of(error))
             return worker
         self._running[job.id] = worker
         try:
             if job.id in self._cancelled:
                 await worker.stop_job()
             outcome = await self._follow(job.id, worker)
-        except asyncio.CancelledError:
+        except BaseException:
             await asyncio.shield(worker.close())
             raise
         finally:
