@@ -1,0 +1,39 @@
+"""The command itself, from nothing to a model that loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+PROGRAM = [str(Path(sys.executable).with_name("a3t")), "pretrain"]
+SMALL = ["--games", "16", "--exercises", "60", "--tokens", "12000", "--json"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "TERM": "dumb", "COLUMNS": "200"}
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, env=environ)
+
+
+def test_one_url_alone_is_an_error(tmp_path: Path) -> None:
+    done = run(str(tmp_path), "--env-url", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "--env-url and --actre-url go together" in done.stderr
+
+
+@pytest.mark.slow
+def test_makes_a_model_and_the_same_one_again(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        done = run(str(folder), *SMALL)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["settings"]["exercises"] == 60
+    assert (first / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+    assert AutoModelForCausalLM.from_pretrained(first).num_parameters() > 1_000_000
+    card = (first / "README.md").read_text()
+    assert "--games 16 --exercises 60 --tokens 12000" in card
