@@ -21,7 +21,7 @@ class OrchestratorSettings(ServiceSettings):
     visibility_timeout: int = Field(
         3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
     )
-    lease_seconds: float = Field(20.0, gt=1, description="An episode whose worker is silent this long is queued again")
+    lease_seconds: float = Field(30.0, gt=1, description="An episode whose worker is silent this long is queued again")
     worker_threads: int = Field(2, ge=1, le=64, description="Queue tasks that one worker runs at the same time")
     embedded_threads: int = Field(2, ge=1, description="CPU threads of each embedded service")
 

@@ -35,7 +35,7 @@ class Program:
     environment: dict[str, str]
     log_file: Path
     is_ready: Callable[[], Awaitable[bool]]
-    ready_seconds: float = 180.0
+    ready_seconds: float = 300.0
 
 
 @dataclass(slots=True)

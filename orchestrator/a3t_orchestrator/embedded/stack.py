@@ -123,7 +123,7 @@ class EmbeddedStack:
             finally:
                 await client.aclose()
 
-        return Program("redis", [find_server(), str(config)], {}, self._log("redis"), ready, ready_seconds=30)
+        return Program("redis", [find_server(), str(config)], {}, self._log("redis"), ready)
 
     def _service(self, name: str) -> Program:
         environment = self._environment() | {"A3T_PORT": str(self.ports[name]), "A3T_HOST": "127.0.0.1"}

@@ -1,0 +1,290 @@
+"""Episodes against the real env and ActRe services; the policy's turns are written by the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from a3t_actre.app import create_app as create_actre
+from a3t_actre.settings import ActReSettings
+from a3t_contracts.errors import NotFoundError, OverloadedError, Problem, UnavailableError
+from a3t_contracts.react import History
+from a3t_contracts.schemas import Source, StopReason, TrajectoryKind, Trigger, trajectory_id
+from a3t_env.app import create_app as create_env
+from a3t_env.environments import Environments
+from a3t_env.settings import EnvSettings
+from a3t_orchestrator.episodes import Gateway, ServiceAddresses, annotated_steps, play, play_with_restarts, run_chunk
+from a3t_orchestrator.episodes.coalesce import Coalescer
+from a3t_orchestrator.episodes.plan import EpisodePlan, Exploration
+from a3t_orchestrator.recipe import Limits, parse_recipe
+from a3t_orchestrator.settings import OrchestratorSettings
+from a3t_orchestrator.store import (
+    EpisodeFilter,
+    PhaseKey,
+    Plan,
+    Store,
+    TrajectoryRow,
+    WorkItem,
+    count_trajectories,
+    create_run,
+    dispatchable,
+    phase_counts,
+    plan_work,
+)
+from tests.support.corridor import CorridorEnvironment
+from tests.support.live_server import live_server
+from tests.support.scripted_policy import ScriptedPolicy
+
+TOKEN = "episodes-of-the-tests"
+
+
+@dataclass
+class World:
+    """The services and what stands behind them."""
+
+    addresses: ServiceAddresses
+    policy: ScriptedPolicy
+    corridor: CorridorEnvironment
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("home")
+    common = {"home": home, "token": TOKEN}
+    corridor, policy = CorridorEnvironment(), ScriptedPolicy(lambda _: "")
+    env = create_env(EnvSettings.model_validate(common), Environments({"alfworld": lambda: corridor}))
+    actre = create_actre(ActReSettings.model_validate(common | {"actre_cache_mb": 0}))
+    with live_server(env) as e, live_server(actre) as a, live_server(policy.app(TOKEN)) as p:
+        yield World(ServiceAddresses(env=e, policy=p, actre=a, token=TOKEN), policy, corridor)
+
+
+@pytest.fixture
+def world(servers: World) -> World:
+    servers.policy.choose, servers.policy.loaded = walk_right, {"base"}
+    servers.policy.faults.clear()
+    servers.policy.batches.clear()
+    return servers
+
+
+@pytest.fixture
+async def gateway(world: World) -> AsyncIterator[Gateway]:
+    async with Gateway(world.addresses, Limits(outage_seconds=5, episode_retries=2)) as opened:
+        yield opened
+
+
+def walk_right(history: History) -> str:
+    """The way to the flag in corridors of any length."""
+    rooms = int(history.observation.split(" of ")[1].split(".")[0])
+    rights = sum(turn.action == "go right" and "room" in turn.observation for turn in history.turns)
+    lefts = sum(turn.action == "go left" and "room" in turn.observation for turn in history.turns)
+    return "take flag" if rights - lefts == rooms - 1 else "go right"
+
+
+def plan_of(kind: TrajectoryKind = TrajectoryKind.policy, **changes: object) -> EpisodePlan:
+    plan = EpisodePlan(
+        id=trajectory_id("r", 1, "corridor-4", kind, 0), run="r", round=1, environment="alfworld", engine=None,
+        split="train", task_id="corridor-4", task_type="long", kind=kind, sample=0, policy_version="base", seed=7,
+        temperature=0.0, top_p=1.0, max_tokens=32, max_steps=12, max_invalid=None,
+    )  # fmt: skip
+    return replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def exploring(p: float, streak: int | None = 3, **changes: object) -> EpisodePlan:
+    rules = Exploration(p=p, invalid_streak=streak, reasons=True, avoid_policy_action=True)
+    return plan_of(TrajectoryKind.composed, exploration=rules, **changes)
+
+
+async def test_the_policys_own_trial(gateway: Gateway, world: World) -> None:
+    episode = await play(plan_of(), gateway)
+    assert [s.action for s in episode.steps] == ["go right"] * 3 + ["take flag"]
+    assert (episode.success, episode.reward, episode.stop_reason) == (True, 1.0, StopReason.success)
+    assert {s.source for s in episode.steps} == {Source.policy}
+    assert {s.policy_version for s in episode.steps} == {"base"}
+    assert all(s.completion and s.completion_ids == list(s.completion.encode()) for s in episode.steps)
+    assert episode.steps[1].observation == "You are in room 1."
+    assert episode.final_observation == "You won!"
+    assert not world.corridor.running, "the session was given back"
+
+
+async def test_every_step_can_be_sampled_with_a_reason(gateway: Gateway) -> None:
+    episode = await play(exploring(p=1.0), gateway)
+    assert {(s.source, s.trigger, s.reason_by) for s in episode.steps} == {("sampled", "coin", "actre")}
+    assert all(s.thought and s.reason_annotator == "template" and s.completion is None for s in episode.steps)
+    inside = [s for s in episode.steps if s.observation.startswith("You are in room") and " 0" not in s.observation]
+    assert all(s.action != s.policy_action for s in inside), "never what the policy would have done"
+    assert await play(exploring(p=1.0), gateway) != await play(exploring(p=1.0, seed=8), gateway)
+
+
+async def test_coins_are_the_seeds(gateway: Gateway) -> None:
+    def coins(steps: list[object]) -> list[bool]:
+        return [s.source == "sampled" for s in steps]  # type: ignore[attr-defined]
+
+    first = await play(exploring(p=0.5), gateway)
+    again = await play(exploring(p=0.5), gateway)
+    assert [s.action for s in first.steps] == [s.action for s in again.steps]
+    assert coins(list(first.steps)) == coins(list(again.steps))
+    assert coins(list((await play(exploring(p=0.0), gateway)).steps)) == [False] * 4
+
+
+async def test_three_invalid_actions_in_a_row_bring_a_sampled_one(gateway: Gateway, world: World) -> None:
+    world.policy.choose = lambda _: "dance"
+    episode = await play(exploring(p=0.0, max_steps=8), gateway)
+    assert [s.trigger for s in episode.steps] == [None, None, None, Trigger.invalid] * 2
+    assert [s.valid for s in episode.steps] == [False, False, False, True] * 2
+    assert episode.stop_reason == StopReason.max_steps
+    without = await play(exploring(p=0.0, streak=None, max_steps=8), gateway)
+    assert {s.source for s in without.steps} == {"policy"}
+
+
+async def test_reasons_can_be_left_out_and_the_policy_unasked(gateway: Gateway, world: World) -> None:
+    rules = Exploration(p=1.0, invalid_streak=None, reasons=False, avoid_policy_action=False)
+    episode = await play(replace(exploring(p=1.0), exploration=rules), gateway)
+    assert {(s.reason_by, s.thought, s.policy_action) for s in episode.steps} == {("none", None, None)}
+    assert world.policy.batches == []
+
+
+async def test_an_episode_ends_after_too_many_invalid_actions(gateway: Gateway, world: World) -> None:
+    world.policy.choose = lambda _: ""
+    episode = await play(plan_of(max_invalid=2), gateway)
+    assert (len(episode.steps), episode.stop_reason, episode.success) == (2, StopReason.max_invalid, False)
+
+
+async def test_demonstrations_get_their_reasons_afterwards(gateway: Gateway) -> None:
+    episode = await play(plan_of(TrajectoryKind.demonstration, policy_version=None), gateway)
+    assert episode.success
+    assert {(s.source, s.reason_by, s.thought) for s in episode.steps} == {("expert", "none", None)}
+    steps = await annotated_steps(episode, gateway)
+    assert {s.reason_by for s in steps} == {"actre"}
+    assert all(s.thought and s.action == old.action for s, old in zip(steps, episode.steps, strict=True))
+    assert await annotated_steps(episode.model_copy(update={"steps": steps}), gateway) == steps
+
+
+async def test_an_adapter_that_is_not_loaded_is_loaded(gateway: Gateway, world: World) -> None:
+    episode = await play(plan_of(policy_version="r-r00"), gateway)
+    assert episode.policy_version == "r-r00"
+    assert "r-r00" in world.policy.loaded
+
+
+async def test_a_lost_session_starts_the_episode_again(gateway: Gateway, world: World) -> None:
+    lost: list[str] = []
+
+    def lose_once(history: History) -> str:
+        if len(history.turns) == 2 and not lost:
+            lost.append("now")
+            return "break"
+        return walk_right(history)
+
+    world.policy.choose = lose_once
+    original = gateway.step
+
+    async def step(session_id: str, action: str, index: int) -> object:
+        if action == "break":
+            await gateway.env.close(session_id)
+        return await original(session_id, action, index)
+
+    gateway.step = step  # type: ignore[method-assign, assignment]
+    episode = await play_with_restarts(plan_of(), gateway)
+    assert lost
+    assert [s.action for s in episode.steps] == ["go right"] * 3 + ["take flag"]
+
+
+async def test_a_service_that_is_away_is_waited_for(gateway: Gateway, world: World) -> None:
+    world.policy.faults.extend([503, 503, 503, 429])
+    assert (await play(plan_of(), gateway)).success
+
+
+async def test_patience_ends(world: World) -> None:
+    away = replace(world.addresses, policy="http://127.0.0.1:1")
+    async with Gateway(away, Limits(outage_seconds=0.5)) as gateway:
+        with pytest.raises(UnavailableError, match="cannot be reached"):
+            await play(plan_of(), gateway)
+
+
+async def test_an_unknown_task_says_so(gateway: Gateway) -> None:
+    with pytest.raises(NotFoundError, match="no task 'corridor-9'"):
+        await play(plan_of(task_id="corridor-9"), gateway)
+
+
+async def test_episodes_at_the_same_time_travel_together(gateway: Gateway, world: World) -> None:
+    plans = [plan_of(seed=n) for n in range(24)]
+    episodes = await asyncio.gather(*(play(plan, gateway) for plan in plans))
+    assert all(e.success for e in episodes)
+    assert sum(world.policy.batches) == 24 * 4
+    assert max(world.policy.batches) > 4
+
+
+async def test_a_coalescer_hands_each_its_own_answer() -> None:
+    async def send(queries: list[int]) -> list[int | Problem]:
+        if 99 in queries:
+            raise UnavailableError("away")
+        return [Problem(title="", status=429, detail="full") if q == 5 else q * 2 for q in queries]
+
+    double: Coalescer[int, int] = Coalescer(send, largest=4)
+    results = await asyncio.gather(*(double(n) for n in range(10)), return_exceptions=True)
+    assert isinstance(results.pop(5), OverloadedError)
+    assert results == [0, 2, 4, 6, 8, 12, 14, 16, 18]
+    with pytest.raises(UnavailableError):
+        await double(99)
+    assert await double(1) == 2
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path / 'a3t.db'}")
+    opened.upgrade()
+    recipe = parse_recipe({"name": "r", "environment": "alfworld", "limits": {"deliveries": 2, "outage_seconds": 1}})
+    with opened.session() as session:
+        create_run(session, "r", recipe, "", {})
+        tasks = ["corridor-3", "corridor-4", "corridor-77"]
+        plan_work(session, KEY, [Plan(t, "", "train", "policy", 0, "base") for t in tasks])
+    yield opened
+    opened.close()
+
+
+KEY = PhaseKey("r", 1, "rollout")
+
+
+def settings_of(world: World, **changes: object) -> OrchestratorSettings:
+    a = world.addresses
+    values = {"env_url": a.env, "policy_url": a.policy, "actre_url": a.actre, "token": TOKEN, "lease_seconds": 5}
+    return OrchestratorSettings.model_validate(values | changes)
+
+
+async def test_a_chunk_stores_each_episode_once_and_gives_up_on_a_poisoned_one(world: World, store: Store) -> None:
+    with store.session() as session:
+        ids = dispatchable(session, KEY)
+    first = await run_chunk(store, settings_of(world), "r", ids, "a")
+    assert (first.done, first.failed, first.skipped) == (2, 1, 0)
+    second = await run_chunk(store, settings_of(world), "r", ids, "b")
+    assert (second.done, second.failed, second.skipped) == (0, 1, 2)
+    with store.session() as session:
+        assert phase_counts(session, KEY) == {"done": 2, "lost": 1}
+        assert count_trajectories(session, EpisodeFilter(run="r", success=True)) == 2
+        lost = session.scalars(select(WorkItem).where(WorkItem.state == "lost")).one()
+        assert "corridor-77" in str(lost.error)
+
+
+async def test_a_cancelled_chunk_gives_its_items_back(world: World, store: Store) -> None:
+    waiting = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stall(_: History) -> str:
+        loop.call_soon_threadsafe(waiting.set)
+        return "go left"
+
+    world.policy.choose = stall
+    mine = trajectory_id("r", 1, "corridor-3", "policy", 0)
+    chunk = asyncio.create_task(run_chunk(store, settings_of(world), "r", [mine], "a"))
+    await waiting.wait()
+    chunk.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await chunk
+    with store.session() as session:
+        item = session.scalars(select(WorkItem).where(WorkItem.id == mine)).one()
+        assert (item.state, item.attempts) == ("pending", 0)
+        assert session.scalars(select(TrajectoryRow)).all() == []
