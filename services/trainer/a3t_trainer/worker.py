@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import json
 import os
 import select
@@ -23,13 +24,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from a3t_contracts.logging import get_logger
+from a3t_contracts.logging import configure_logging, get_logger
 from a3t_contracts.schemas.job import FineTuningJobCreate, Progress
 
 from .faults import problem_of
 
 __all__ = ["LineReporter", "main"]
 
+_ALWAYS_NEEDED = (
+    "peft.utils.transformers_weight_conversion",
+    "torch.utils.tensorboard",
+    "transformers.models.mistral.modeling_mistral",
+)
 log = get_logger(__name__)
 
 
@@ -54,6 +60,7 @@ class LineReporter:
 def main() -> int:
     """Take a job and run it, or with `--fork` one after the other. 0: published; 1: failed."""
     news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
+    configure_logging("trainer-worker", json=True)
     arguments = sys.argv[1:]
     run = import_module("a3t_trainer.training.run")
     if arguments == ["--fork"]:
@@ -63,7 +70,11 @@ def main() -> int:
 
 
 def _serve(run: Any, news: LineReporter) -> int:
-    """Fork a child for every job that comes, one at a time."""
+    """Fork a child for every job that comes, one at a time. What is loaded so far is kept out of garbage collection."""
+    for name in _ALWAYS_NEEDED:
+        import_module(name)
+    gc.collect()
+    gc.freeze()
     while line := sys.stdin.readline():
         alive, ours = os.pipe()
         child = os.fork()
@@ -98,8 +109,8 @@ def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
         )
         manifest = run.run_job(spec, reporter)
     except Exception as error:
-        log.exception("job.failed", job=content.get("id"))
         reporter.send("failed", problem_of(error).model_dump(exclude_none=True))
+        log.exception("job.failed", job=content.get("id"))
         return 1
     reporter.send("published", manifest.model_dump(mode="json"))
     return 0
