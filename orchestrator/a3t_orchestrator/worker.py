@@ -12,6 +12,7 @@ from pathlib import Path
 
 from celery.signals import worker_ready
 
+from a3t_contracts.cli import guarded
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
 
@@ -29,10 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     queues = parser.parse_args(arguments).queues
     unknown = sorted(set(queues.split(",")) - set(QUEUES))
     if unknown:
-        raise SystemExit(f"There are no queues {', '.join(unknown)}; there are {', '.join(QUEUES)}.")
+        raise InvalidInputError(f"There are no queues {', '.join(unknown)}; there are {', '.join(QUEUES)}.")
     settings = OrchestratorSettings()
     if not settings.redis_url:
-        raise SystemExit(str(InvalidInputError("A3T_REDIS_URL is not set.", hint="redis://host:port/0")))
+        raise InvalidInputError("A3T_REDIS_URL is not set.", hint="E.g. redis://host:6379/0.")
     configure_logging("worker", settings.log_level, settings.log_json)
     Store(settings.database).require_current()
     _announce_readiness()
@@ -52,4 +53,4 @@ def _announce_readiness() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(guarded(main))

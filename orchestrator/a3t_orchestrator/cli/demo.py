@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from a3t_contracts.cli import console
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import NotFoundError, UpstreamError
 
 from ..recipe import load_recipe
@@ -33,18 +34,23 @@ _GAMES = "300"
 def demo(
     config: Annotated[Path | None, typer.Option(help="Another recipe than configs/demo.yaml.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Generate games, run the whole loop on them, write a report. Needs no GPU, no server, no download."""
     started = time.monotonic()
     settings = OrchestratorSettings()
     quiet_logs(settings)
+    screen = errors_console if as_json else console
     recipe = load_recipe(config or _own_recipe(), overrides=overrides or ())
     if recipe.environment == "alfworld":
-        _generate_games()
+        _generate_games(screen)
     store = open_store(settings)
-    run = run_async(execute(settings, store, recipe, name=None, resumed=None, screen=console))
+    run = run_async(execute(settings, store, recipe, name=None, resumed=None, screen=screen))
     report = collect_report(store, run)
     paths = write_report(report, report_folder(settings, run))
+    if as_json:
+        emit_json(report.model_dump(mode="json") | {"files": paths, "total_seconds": time.monotonic() - started})
+        return
     console.print(rounds_table(report))
     console.print(
         f"{time.monotonic() - started:.0f} s in all. Report: {paths['html']}", highlight=False, soft_wrap=True
@@ -63,10 +69,10 @@ def _own_recipe() -> Path:
     )
 
 
-def _generate_games() -> None:
+def _generate_games(screen: Console) -> None:
     """`a3t data generate alfworld` of the env package, which keeps what is there already."""
-    console.print("Generating ALFWorld games …")
+    screen.print("Generating ALFWorld games …")
     command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", "alfworld", "--games", _GAMES]
-    finished = subprocess.run(command, check=False)  # noqa: S603
+    finished = subprocess.run(command, check=False, stdout=sys.stderr if screen.stderr else None)  # noqa: S603
     if finished.returncode != 0:
         raise UpstreamError("The games could not be generated; the reason stands above.")

@@ -9,7 +9,7 @@ from a3t_contracts.errors import DeadlineError, NotFoundError, UpstreamError
 from a3t_contracts.schemas import FineTuningJob, JobStatus, version_name
 
 from ..episodes import Gateway, ServiceAddresses, patiently
-from ..store import Plan, add_event, get_job, open_round, plan_work, save_job, spend
+from ..store import Plan, add_event, get_job, open_round, plan_work, redo_phase, save_job, spend
 from .context import RunContext
 from .dispatch import complete_phase
 from .training import trainer_client
@@ -39,6 +39,9 @@ async def train(context: RunContext, number: int) -> str:
     key = context.key(number, "train")
     with context.store.session() as session:
         plan_work(session, key, [Plan(version, "", context.recipe.data.split, "training", 0, None)])
+        last = get_job(session, context.run, number)
+        if last is not None and last.status in (JobStatus.failed, JobStatus.cancelled):
+            redo_phase(session, key)  # a resumed run asks the trainer for another attempt
     await complete_phase(context, key)
     started = time.monotonic()
     job = await _until_done(context, number)

@@ -18,8 +18,8 @@ from .tables import Base, WorkItem, utc_now
 
 __all__ = [
     "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "finish", "give_back", "insert_new", "lost_items",
-    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "renew", "requeue_all", "return_failed",
-    "revive_lost",
+    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "redo_phase", "renew", "requeue_all",
+    "return_failed", "revive_lost",
 ]  # fmt: skip
 
 ANNOTATION = "annotation"
@@ -174,6 +174,15 @@ def finish(session: Session, item_id: str) -> None:
     """The item is done."""
     session.execute(
         update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
+    )
+
+
+def redo_phase(session: Session, key: PhaseKey) -> None:
+    """What a phase did is to be done again."""
+    session.execute(
+        update(WorkItem)
+        .where(*_of(key), WorkItem.state == "done")
+        .values(state="pending", attempts=0, lease_until=None)
     )
 
 
