@@ -54,6 +54,12 @@ class PolicySettings(ServiceSettings):
     policy_upstreams: str = Field("", description="Base URLs of the servers behind this one, separated by commas")
     policy_upstream_model: str | None = Field(None, description="Name of the base model at the upstreams")
     policy_upstream_token: SecretStr = Field(SecretStr(""), description="Bearer token for the upstreams")
+    policy_upstream_token_ids: bool = Field(
+        True, description="The upstreams take and return token ids (vLLM's return_token_ids); false: text alone"
+    )
+    policy_upstream_registry: str | None = Field(
+        None, description="The registry's folder as the upstreams see it; unset: the same as here"
+    )
     policy_upstream_timeout: float = Field(60.0, gt=0, description="Seconds that one call to an upstream may take")
     policy_upstream_concurrency: int = Field(64, ge=1, description="Calls in flight to each upstream")
 

@@ -78,4 +78,8 @@ class TextCodec:
         return DecodeStream(skip_special_tokens=True)
 
     def _encode_uncached(self, text: str, add_special_tokens: bool) -> list[int]:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidInputError(f"The text is not valid Unicode: {error}.") from error
         return list(self.raw.encode(text, add_special_tokens=add_special_tokens).ids)

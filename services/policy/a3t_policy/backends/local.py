@@ -9,7 +9,6 @@ from pathlib import Path
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas.policy import ModelCard
 
 from ..engine.build import LocalModel, build
@@ -17,8 +16,7 @@ from ..engine.sequence import News, Sequence
 from ..generation import Delta, Generated, Generation
 from ..settings import PolicySettings
 from ..text import TextCodec
-from ..versions import Version, VersionManager
-from ..versions.state import StateFile
+from ..versions import Version, VersionManager, open_versions
 
 __all__ = ["LocalBackend"]
 
@@ -43,12 +41,7 @@ class LocalBackend:
         model.engine.on_over = self._over
         model.engine.start()
         self._model = model
-        registry = RegistryReader(settings.registry_url, settings.home / "policy" / "adapters")
-        state = StateFile(settings.state_file)
-        self._versions = VersionManager(self, registry, model.facts, settings.policy_max_adapters, state)
-        await self._versions.restore(settings.policy_restore)
-        if settings.policy_watch_registry:
-            self._watching = asyncio.create_task(self._versions.watch(settings.policy_watch_registry))
+        self._versions, self._watching = await open_versions(self, settings, model.facts)
         log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)
 
     async def close(self) -> None:

@@ -10,17 +10,20 @@ import psutil
 import torch
 
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.logging import get_logger
 from a3t_contracts.registry import base_fingerprint
 
 from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions.check import BaseFacts
 from .engine import Engine, EngineLimits
-from .runner import Runner
+from .runner import Chunk, Runner
 from .slots import CacheShape, SlotPool
-from .weights import Weights, load_base, pick_device, pick_dtype
+from .weights import BASE, Weights, load_base, pick_device, pick_dtype
 
 __all__ = ["LocalModel", "build"]
+
+log = get_logger(__name__)
 
 _MEMORY_SHARE = 0.6
 """Of the memory that is free after loading, KV slots take this much at most."""
@@ -42,24 +45,53 @@ def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel
     device = pick_device(settings.policy_device)
     dtype = pick_dtype(settings.policy_dtype, device)
     base = load_base(folder, device, dtype, settings.policy_quantisation)
-    weights = Weights(base, settings.policy_merge_below)
+    context = _context(base.config, settings.policy_max_context)
+    weights = Weights(base, settings.policy_merge_below, SlotPool.granules(context + 1))
     threads = settings.policy_threads or (1 if weights.merging else os.cpu_count() or 1)
     if device.type == "cpu":
         torch.set_num_threads(threads)
-    context = _context(base.config, settings.policy_max_context)
     shape = CacheShape.of(base.config)
     wanted = settings.policy_slots or 2 * settings.policy_max_batch
-    slots = _affordable(wanted, (context + 1) * shape.bytes_per_token(dtype), device)
+    slots = _affordable(wanted, SlotPool.granules(context + 1) * shape.bytes_per_token(dtype), device)
     pool = SlotPool(slots, context, shape, device, dtype)
     limits = EngineLimits(
         min(settings.policy_max_batch, slots), settings.policy_max_queue, settings.policy_prefill_tokens,
         settings.policy_request_seconds,
     )  # fmt: skip
-    engine = Engine(Runner(weights, pool, device), codec, limits, _stop_ids(base, codec))
+    runner = Runner(weights, pool, device, dtype)
+    _prove(runner, base)
+    engine = Engine(runner, codec, limits, _stop_ids(base, codec))
     facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), linear_shapes(base))
-    log = {"device": str(device), "dtype": str(dtype), "slots": slots, "context": context, "threads": threads,
+    facts_to_log = {"device": str(device), "dtype": str(dtype), "slots": slots, "context": context, "threads": threads,
+           "forward": "lean" if weights.lean else "transformers",
            "adapters": "merged" if weights.merging else "side by side"}  # fmt: skip
-    return LocalModel(weights, engine, facts, log)
+    return LocalModel(weights, engine, facts, facts_to_log)
+
+
+def _prove(runner: Runner, base: Any) -> None:
+    """Compare the engine with transformers on a few tokens, computed in two pieces. Falls back from the lean forward;
+    raises InvalidInputError for a base that the engine cannot compute, e.g. one whose layers do not attend to all."""
+    ids = torch.randint(0, base.config.vocab_size, (24,), generator=torch.Generator().manual_seed(0)).tolist()
+    with torch.inference_mode():
+        expected = base(torch.tensor([ids], device=base.device)).logits[0, -1].float()
+        for _ in range(2):
+            runner.forward(BASE, [Chunk(1, 0, ids[:16]), Chunk(0, 0, ids[:3])])
+            given = runner.forward(BASE, [Chunk(1, 16, ids[16:])])[0]
+            scale = expected.abs().max()
+            if torch.allclose(given, expected, rtol=0, atol=float(scale) * _tolerance(runner.dtype)):
+                return
+            if not runner.weights.lean:
+                break
+            log.warning("engine.lean_disagrees", difference=float((given - expected).abs().max()))
+            runner.weights.give_up_lean()
+    raise InvalidInputError(
+        f"The engine cannot compute {type(base).__name__} as transformers does.",
+        hint="Serve it with vLLM or TGI and set A3T_POLICY_BACKEND.",
+    )
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    return 1e-3 if dtype == torch.float32 else 0.1
 
 
 def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:

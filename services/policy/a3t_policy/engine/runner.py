@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import Cache
 
+from .lean import LeanModel, Pass
 from .slots import SlotPool
 from .weights import Weights
 
@@ -29,28 +31,23 @@ class Chunk:
 
 
 class _PassCache(Cache):  # type: ignore[misc]
-    """The view of the slots that one forward pass gets: writes new keys and values, returns those to attend to."""
+    """The view of the slots that a pass gives to transformers: writes new keys and values, returns those to attend
+    to."""
 
-    def __init__(self, pool: SlotPool, rows: Tensor, positions: Tensor, length: int, first: int | None) -> None:
+    def __init__(self, pool: SlotPool, step: Pass) -> None:
         super().__init__(layers=[])
-        self.pool, self.rows, self.positions, self.length, self.first = pool, rows, positions, length, first
+        self.pool, self.step = pool, step
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        keys, values = self.pool.keys[layer_idx], self.pool.values[layer_idx]
-        at = self.rows[:, None]
-        keys[at, :, self.positions] = key_states.transpose(1, 2)
-        values[at, :, self.positions] = value_states.transpose(1, 2)
-        return self._visible(keys), self._visible(values)
+        keys, values, at = self.pool.keys[layer_idx], self.pool.values[layer_idx], self.step.rows[:, None]
+        keys[at, :, self.step.positions] = key_states.transpose(1, 2)
+        values[at, :, self.step.positions] = value_states.transpose(1, 2)
+        return self.step.visible(keys), self.step.visible(values)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        return self.length
-
-    def _visible(self, tensor: Tensor) -> Tensor:
-        if self.first is not None:
-            return tensor[self.first : self.first + len(self.rows), :, : self.length]
-        return tensor[:, :, : self.length].index_select(0, self.rows)
+        return self.step.length
 
 
 class Runner:
@@ -61,21 +58,22 @@ class Runner:
         pool: where keys and values live.
     """
 
-    def __init__(self, weights: Weights, pool: SlotPool, device: torch.device) -> None:
-        self.weights, self.pool, self.device = weights, pool, device
+    def __init__(self, weights: Weights, pool: SlotPool, device: torch.device, dtype: torch.dtype) -> None:
+        self.weights, self.pool, self.device, self.dtype = weights, pool, device, dtype
+        self._columns = torch.arange(pool.width, device=device)[None, None, None, :]
 
     def forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:
         """Float32 logits (len(chunks), vocabulary) after the last token of each chunk."""
         rows, where, first = self._rows(chunks)
         width = max(len(chunk.tokens) for chunk in chunks)
-        ids = torch.zeros((len(rows), width), dtype=torch.long)
-        positions = torch.full((len(rows), width), self.pool.padding_position, dtype=torch.long)
+        ids = np.zeros((len(rows), width), dtype=np.int64)
+        positions = np.full((len(rows), width), self.pool.padding_position, dtype=np.int64)
         for row, chunk in zip(where, chunks, strict=True):
             pad = width - len(chunk.tokens)
-            ids[row, pad:] = torch.tensor(chunk.tokens)
-            positions[row, pad:] = torch.arange(chunk.start, chunk.start + len(chunk.tokens))
-        length = max(chunk.start + len(chunk.tokens) for chunk in chunks)
-        logits = self._compute(version, ids, positions, torch.tensor(rows), length, first)
+            ids[row, pad:] = chunk.tokens
+            positions[row, pad:] = np.arange(chunk.start, chunk.start + width - pad) if width > 1 else chunk.start
+        length = self.pool.granules(max(chunk.start + len(chunk.tokens) for chunk in chunks))
+        logits = self._compute(version, self._pass(ids, positions, rows, length, first))
         return logits if where == list(range(len(rows))) else logits[torch.tensor(where, device=logits.device)]
 
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
@@ -89,20 +87,27 @@ class Runner:
         padding = [self.pool.padding_row] * max(0, _LEAST_ROWS - len(slots))
         return slots + padding, list(range(len(slots))), None
 
-    def _compute(
-        self, version: int, ids: Tensor, positions: Tensor, rows: Tensor, length: int, first: int | None
-    ) -> Tensor:
-        real = positions < self.pool.padding_position
-        seen = torch.where(real, positions, 0)  # padding attends to position 0, which is finite
-        mask = torch.arange(length)[None, None, None, :] <= seen[:, None, :, None]
-        ids, positions, rows, mask, seen = (t.to(self.device) for t in (ids, positions, rows, mask, seen))
-        cache = _PassCache(self.pool, rows, positions, length, first)
+    def _pass(self, ids: np.ndarray, positions: np.ndarray, rows: list[int], length: int, first: int | None) -> Pass:
+        at = torch.from_numpy(positions).to(self.device)
+        hidden = self._columns[..., :length] > at[:, None, :, None]
+        return Pass(
+            ids=torch.from_numpy(ids).to(self.device),
+            positions=at,
+            mask=torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf),
+            rows=torch.tensor(rows, device=self.device),
+            length=length,
+            first=first,
+        )
+
+    def _compute(self, version: int, step: Pass) -> Tensor:
         with self.weights.active(version) as module:
+            if isinstance(module, LeanModel):
+                return module.forward(step, self.pool).float()
             reply = module(
-                input_ids=ids,
-                position_ids=seen,
-                attention_mask=mask,
-                past_key_values=cache,
+                input_ids=step.ids,
+                position_ids=step.positions.clamp(max=self.pool.context - 1),
+                attention_mask=step.mask,
+                past_key_values=_PassCache(self.pool, step),
                 use_cache=True,
                 logits_to_keep=1,
             )

@@ -47,9 +47,13 @@ def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[Toke
     logprobs = torch.log_softmax(logits, dim=-1)
     ids = logits.argmax(dim=-1)
     warm = [n for n, sampling in enumerate(samplings) if sampling.temperature > 0]
-    if warm:
-        rows = torch.tensor(warm, device=logits.device)
-        ids[rows] = _sample(logits[rows], [samplings[n] for n in warm], [randoms[n].next() for n in warm])
+    cut = [n for n in warm if samplings[n].top_p < 1 or samplings[n].top_k]
+    plain = [n for n in warm if samplings[n].top_p >= 1 and not samplings[n].top_k]
+    for draw, members in ((_draw, plain), (_draw_cut, cut)):  # which way a row goes is its own affair
+        if members:
+            rows = torch.tensor(members, device=logits.device)
+            numbers = [randoms[n].next() for n in members]
+            ids[rows] = draw(logits[rows], [samplings[n] for n in members], numbers)
     picked = logprobs.gather(1, ids[:, None])[:, 0]
     best = None
     if top:
@@ -58,23 +62,24 @@ def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[Toke
     return Chosen(ids.tolist(), picked.tolist(), best)
 
 
-def _sample(logits: Tensor, samplings: Sequence[Sampling], numbers: Sequence[float]) -> Tensor:
-    def column(values: list[float]) -> Tensor:
-        return torch.tensor(values, device=logits.device, dtype=torch.float64)[:, None]
+def _draw(logits: Tensor, samplings: Sequence[Sampling], numbers: Sequence[float]) -> Tensor:
+    scaled = logits.double() / _column([s.temperature for s in samplings], logits)
+    return _inverse(scaled.softmax(dim=-1), _column(numbers, logits))
 
-    scaled = logits.double() / column([s.temperature for s in samplings])
-    uniform = column(list(numbers))
-    if all(s.top_p >= 1 and s.top_k == 0 for s in samplings):
-        return _inverse(scaled.softmax(dim=-1), uniform)
+
+def _draw_cut(logits: Tensor, samplings: Sequence[Sampling], numbers: Sequence[float]) -> Tensor:
+    scaled = logits.double() / _column([s.temperature for s in samplings], logits)
     ordered, index = scaled.sort(dim=-1, descending=True, stable=True)
-    probabilities = ordered.softmax(dim=-1)
     ranks = torch.arange(logits.shape[-1], device=logits.device)[None]
-    cut = ranks >= column([s.top_k or logits.shape[-1] for s in samplings])
-    probabilities = probabilities.masked_fill(cut, 0.0)
-    probabilities = probabilities / probabilities.sum(dim=-1, keepdim=True)
+    beyond = ranks >= _column([s.top_k or logits.shape[-1] for s in samplings], logits)
+    probabilities = ordered.masked_fill(beyond, -torch.inf).softmax(dim=-1)
     before = probabilities.cumsum(dim=-1) - probabilities
-    probabilities = probabilities.masked_fill(before >= column([s.top_p for s in samplings]), 0.0)
-    return index.gather(1, _inverse(probabilities, uniform)[:, None])[:, 0]
+    probabilities = probabilities.masked_fill(before >= _column([s.top_p for s in samplings], logits), 0.0)
+    return index.gather(1, _inverse(probabilities, _column(numbers, logits))[:, None])[:, 0]
+
+
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    return torch.tensor(values, device=like.device, dtype=torch.float64)[:, None]
 
 
 def _inverse(probabilities: Tensor, uniform: Tensor) -> Tensor:

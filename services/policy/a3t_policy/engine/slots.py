@@ -10,6 +10,8 @@ import torch
 
 __all__ = ["CacheShape", "SlotPool"]
 
+_GRANULE = 64
+"""Attention reads whole granules, so that a row's sums have the same order whatever the longest row is."""
 _MIN_COPY = 16
 """Shorter prefixes are recomputed: copying them costs more than it saves."""
 
@@ -40,13 +42,15 @@ class CacheShape:
 class SlotPool:
     """`slots` rows of keys and values for `context` tokens each, and which tokens of which version they hold.
 
-    Tensors are (slots + 1, kv_heads, context + 1, head_dim) a layer: the last row takes what padding rows write,
-    the last position what padding tokens write. Not thread-safe: the engine's thread alone uses it.
+    Tensors are (slots + 1, kv_heads, width, head_dim) a layer, `width` the granules that hold `context` + 1 tokens:
+    the last row takes what padding rows write, the last position what padding tokens write. Not thread-safe: the
+    engine's thread alone uses it.
     """
 
     def __init__(self, slots: int, context: int, shape: CacheShape, device: torch.device, dtype: torch.dtype) -> None:
         self.slots, self.context = slots, context
-        size = (slots + 1, shape.kv_heads, context + 1, shape.head_dim)
+        self.width = self.granules(context + 1)
+        size = (slots + 1, shape.kv_heads, self.width, shape.head_dim)
         self.keys = [_zeros(size, device, dtype) for _ in range(shape.layers)]
         self.values = [_zeros(size, device, dtype) for _ in range(shape.layers)]
         self.tokens = np.zeros((slots, context), dtype=np.int32)
@@ -62,7 +66,12 @@ class SlotPool:
 
     @property
     def padding_position(self) -> int:
-        return self.context
+        return self.width - 1
+
+    @staticmethod
+    def granules(tokens: int) -> int:
+        """The width of the granules that hold so many tokens."""
+        return -(-tokens // _GRANULE) * _GRANULE
 
     def acquire(self, prompt: Sequence[int], version: int) -> tuple[int, int] | None:
         """A slot for a sequence of a version, and how many of its first tokens it holds already (always fewer than

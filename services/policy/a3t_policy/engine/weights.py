@@ -15,6 +15,8 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from a3t_contracts.errors import InvalidInputError
 
+from .lean import LeanModel, is_lean
+
 __all__ = ["BASE", "Weights", "load_base", "pick_device", "pick_dtype"]
 
 BASE = 0
@@ -55,25 +57,33 @@ def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisatio
 
 
 class Weights:
-    """Modules by version number. Used by the engine's thread alone, but for `prepare`, which touches nothing shared
-    while the base is small enough to be copied."""
+    """Modules by version number; `width` is the number of positions in the cache.
 
-    def __init__(self, base: Any, merge_below: int) -> None:
+    Used by the engine's thread alone, but for `prepare`, which touches nothing shared while the base is small
+    enough to be copied.
+    """
+
+    def __init__(self, base: Any, merge_below: int, width: int) -> None:
         self.base = base
+        self._width = width
         quantised = getattr(base, "is_quantized", False)
         self.merging = not quantised and sum(p.numel() for p in base.parameters()) < merge_below
-        self._merged: dict[int, Any] = {BASE: base}
+        self.lean = self.merging and is_lean(base)
+        self._merged: dict[int, Any] = {BASE: self._fast(base)}
         self._peft: PeftModel | None = None
         self._active: int = BASE
 
     def prepare(self, folder: Path) -> Any:
         """The base with an adapter merged into a copy of it, read back before it is merged."""
-        model = PeftModel.from_pretrained(copy.deepcopy(self.base), str(folder), is_trainable=False)
-        _read_back(model, "default", folder)
-        try:
-            return model.merge_and_unload(safe_merge=True).eval().requires_grad_(False)
-        except ValueError as error:
-            raise InvalidInputError(f"The adapter in {folder} breaks the base: {error}") from error
+        with _plain_errors(folder):
+            model = PeftModel.from_pretrained(copy.deepcopy(self.base), str(folder), is_trainable=False)
+            _read_back(model, "default", folder)
+            return self._fast(model.merge_and_unload(safe_merge=True).eval().requires_grad_(False))
+
+    def give_up_lean(self) -> None:
+        """Compute with transformers' own forward; before any adapter is loaded."""
+        self.lean = False
+        self._merged = {BASE: self.base}
 
     def add(self, number: int, prepared: Any) -> None:
         """Take up what `prepare` gave."""
@@ -82,13 +92,14 @@ class Weights:
     def attach(self, number: int, folder: Path) -> None:
         """Load an adapter beside the others into the shared base, and read it back."""
         name = _peft_name(number)
-        if self._peft is None:
-            self._peft = PeftModel.from_pretrained(self.base, str(folder), adapter_name=name, is_trainable=False)
-        else:
-            self._peft.load_adapter(str(folder), adapter_name=name, is_trainable=False)
         self._active = -1
         try:
-            _read_back(self._peft, name, folder)
+            with _plain_errors(folder):
+                if self._peft is None:
+                    self._peft = PeftModel.from_pretrained(self.base, str(folder), adapter_name=name)
+                else:
+                    self._peft.load_adapter(str(folder), adapter_name=name)
+                _read_back(self._peft, name, folder)
         except InvalidInputError:
             self.remove(number)
             raise
@@ -100,6 +111,9 @@ class Weights:
         elif self._peft is not None and _peft_name(number) in self._peft.peft_config:
             self._peft.delete_adapter(_peft_name(number))
             self._active = -1
+
+    def _fast(self, module: Any) -> Any:
+        return LeanModel(module, self._width) if self.lean else module
 
     @contextmanager
     def active(self, number: int) -> Iterator[Any]:
@@ -116,6 +130,15 @@ class Weights:
             yield self.base
 
 
+@contextmanager
+def _plain_errors(folder: Path) -> Iterator[None]:
+    """peft's many kinds of complaint as InvalidInputError."""
+    try:
+        yield
+    except (ValueError, KeyError, RuntimeError, TypeError) as error:
+        raise InvalidInputError(f"The adapter in {folder} cannot be put on the base: {error}") from error
+
+
 def _peft_name(number: int) -> str:
     return f"v{number}"
 
@@ -124,6 +147,8 @@ def _read_back(model: PeftModel, name: str, folder: Path) -> None:
     """Compare the tensors in the model with those in the file. Raises InvalidInputError naming the first that
     differs."""
     stored = load_file(folder / _WEIGHTS_NAME)
+    if bad := next((key for key, tensor in stored.items() if not tensor.isfinite().all()), None):
+        raise InvalidInputError(f"The adapter's {bad} holds values that are not finite.")
     held = get_peft_model_state_dict(model, adapter_name=name)
     if missing := stored.keys() ^ held.keys():
         raise InvalidInputError(f"The adapter's tensors do not fit the base: {sorted(missing)[0]} has no counterpart.")

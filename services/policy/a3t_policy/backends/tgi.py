@@ -1,0 +1,176 @@
+"""text-generation-inference servers, through huggingface_hub's client."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+from huggingface_hub import AsyncInferenceClient, set_async_client_factory
+from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, TextGenerationError
+
+from a3t_contracts.errors import (
+    A3TError,
+    DeadlineError,
+    InvalidInputError,
+    UnavailableError,
+    UpstreamError,
+    error_from_response,
+)
+from a3t_contracts.schemas.policy import Sampling
+
+from ..generation import Delta, Generated, Generation, TokenInfo
+from ..settings import PolicySettings
+from ..versions import Version
+from .cutting import cut_to_action, stop_strings
+from .remote import RemoteBackend
+from .upstreams import Upstream
+
+__all__ = ["TGIBackend"]
+
+_NO_TOKEN = "none"  # noqa: S105  without any, the client would send the token that is saved for the Hub
+
+
+class TGIBackend(RemoteBackend):
+    """`POST /generate` with `adapter_id`. TGI loads adapters at its own start only, so that loading a version here
+    means to check that the servers hold it."""
+
+    kind = "tgi"
+
+    def __init__(self, settings: PolicySettings) -> None:
+        super().__init__(settings)
+        set_async_client_factory(_connections)
+        token = settings.policy_upstream_token.get_secret_value() or _NO_TOKEN
+        self._clients = {
+            url: AsyncInferenceClient(
+                url, provider="hf-inference", token=token, timeout=settings.policy_upstream_timeout
+            )
+            for url in settings.upstream_urls
+        }
+
+    async def close(self) -> None:
+        await super().close()
+        for client in self._clients.values():
+            await client.exit_stack.aclose()
+
+    async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
+        reply = await self._call(server, generation, version, stream=False)
+        details = reply.details
+        tokens = _tokens(details.tokens) if details is not None else []
+        text = _without_stop(reply.generated_text, generation)
+        finish = "length" if details is not None and details.finish_reason == "length" else "stop"
+        return cut_to_action(generation, _done(text, finish, tokens, generation, version), self.codec)
+
+    async def ask_stream(
+        self, server: Upstream, generation: Generation, version: Version
+    ) -> AsyncIterator[Delta | Generated]:
+        tokens: list[TokenInfo] = []
+        held = ""
+        news = await self._call(server, generation, version, stream=True)
+        try:
+            async for item in news:
+                new = _tokens([item.token])
+                tokens += new
+                if item.generated_text is not None:
+                    text = _without_stop(item.generated_text, generation)
+                    reason = "length" if item.details and item.details.finish_reason == "length" else "stop"
+                    yield cut_to_action(generation, _done(text, reason, tokens, generation, version), self.codec)
+                    return
+                piece = held + ("" if item.token.special else item.token.text)
+                sure = _sure(piece, stop_strings(generation))
+                held = piece[sure:]
+                yield Delta(piece[:sure], version.name, new)
+        except httpx2.HTTPError as error:
+            raise _typed(server, error, self.upstreams.timeout) from error
+        raise UpstreamError(f"{server.url} ended a stream without its last event.")
+
+    async def put(self, version: Version) -> None:
+        probe = Generation([], "Observation:", Sampling(max_tokens=1))
+        for server in self.upstreams.servers:
+            try:
+                await self.upstreams.attempt(server, lambda s: self._call(s, probe, version, stream=False))
+            except A3TError as error:
+                if error.status >= 500:
+                    raise
+                raise InvalidInputError(
+                    f"{server.url} does not serve adapter {version.name!r}: {error.detail}",
+                    hint=f"TGI loads adapters at its start: LORA_ADAPTERS={version.name}={version.folder}.",
+                ) from error
+
+    async def drop(self, version: Version) -> None:
+        """TGI keeps its adapters until it stops."""
+
+    async def _call(self, server: Upstream, generation: Generation, version: Version, *, stream: bool) -> Any:
+        sampling = generation.sampling
+        warm: dict[str, Any] = {}
+        if sampling.temperature > 0:
+            warm = {"do_sample": True, "temperature": sampling.temperature, "seed": sampling.seed}
+            warm |= {"top_p": sampling.top_p} if sampling.top_p < 1 else {}
+            warm |= {"top_k": sampling.top_k} if sampling.top_k else {}
+        try:
+            return await self._clients[server.url].text_generation(
+                generation.prompt_text, model=f"{server.url}/generate{'_stream' if stream else ''}", details=True,
+                stream=stream, adapter_id=version.name if version.number else None,
+                max_new_tokens=sampling.max_tokens, stop=stop_strings(generation) or None, return_full_text=False,
+                **warm,
+            )  # fmt: skip
+        except httpx2.HTTPError as error:
+            raise _typed(server, error, self.upstreams.timeout) from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise UpstreamError(f"{server.url} gave a reply of another form than TGI's: {error!r}") from error
+
+
+def _done(text: str, reason: str, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:
+    said = [token for token in tokens if not token.special]
+    return Generated(
+        text=text,
+        finish_reason=reason,
+        model=version.name,
+        prompt_tokens=len(generation.prompt_ids),
+        completion_tokens=len(tokens),
+        ids=[token.id for token in said] or None,
+        logprobs=[token.logprob for token in said] or None,
+        tokens=tokens or None,
+    )
+
+
+def _tokens(tokens: Any) -> list[TokenInfo]:
+    return [TokenInfo(t.id, t.text, t.logprob if t.logprob is not None else 0.0, special=t.special) for t in tokens]
+
+
+def _without_stop(text: str, generation: Generation) -> str:
+    """TGI leaves the stop sequence in the text; OpenAI and this service do not."""
+    for stop in stop_strings(generation):
+        if text.endswith(stop):
+            return text[: -len(stop)]
+    return text
+
+
+def _sure(piece: str, stops: list[str]) -> int:
+    """Length of the beginning of a text that no stop string can take back any more."""
+    longest = max((len(stop) for stop in stops), default=0)
+    for start in range(max(0, len(piece) - longest), len(piece)):
+        if any(stop.startswith(piece[start:]) or piece[start:].startswith(stop) for stop in stops):
+            return start
+    return len(piece)
+
+
+def _typed(server: Upstream, error: Exception, seconds: float) -> A3TError:
+    if isinstance(error, InferenceTimeoutError | httpx2.TimeoutException):
+        return DeadlineError(f"{server.url} gave no answer within {seconds:g} s.")
+    cause = error.__cause__ or error.__context__
+    if isinstance(error, TextGenerationError) and isinstance(cause, HfHubHTTPError):
+        error = cause
+    response = getattr(error, "response", None)
+    if response is None:
+        return UnavailableError(f"{server.url} cannot be reached: {error!r}")
+    if response.status_code in (401, 403):
+        return UpstreamError(f"{server.url} refuses our token.", hint="Check A3T_POLICY_UPSTREAM_TOKEN.")
+    if response.status_code >= 500 and response.status_code not in (503, 504):
+        return UpstreamError(f"{server.url} answered {response.status_code}: {str(error)[:300]}")
+    return error_from_response(response.status_code, response.content, server.url)
+
+
+def _connections() -> httpx2.AsyncClient:
+    """The Hub's own factory refuses every request under HF_HUB_OFFLINE, also those to a server of one's own."""
+    return httpx2.AsyncClient(follow_redirects=True, timeout=None, limits=httpx2.Limits(max_connections=None))

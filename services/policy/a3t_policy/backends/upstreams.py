@@ -1,0 +1,123 @@
+"""Several servers that do the same: the least busy healthy one is asked, the next one where it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from a3t_contracts.errors import A3TError, DeadlineError, OverloadedError, UnavailableError, UpstreamError
+from a3t_contracts.logging import get_logger
+
+__all__ = ["Upstream", "Upstreams"]
+
+T = TypeVar("T")
+log = get_logger(__name__)
+
+_PASSING = (DeadlineError, OverloadedError, UnavailableError, UpstreamError)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+
+
+@dataclass(eq=False, slots=True)
+class Upstream:
+    """One server, how busy it is, since when it is out of favour, and the adapters that it is known to hold."""
+
+    url: str
+    running: int = 0
+    pause: float = 0.0
+    paused_until: float = 0.0
+    adapters: set[str] = field(default_factory=set)
+
+    def failed(self) -> None:
+        """Leave it alone for a while, longer each time."""
+        self.pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self.pause))
+        self.paused_until = time.monotonic() + self.pause
+
+    def worked(self) -> None:
+        """Back in favour."""
+        self.pause = self.paused_until = 0.0
+
+    @property
+    def healthy(self) -> bool:
+        return time.monotonic() >= self.paused_until
+
+
+class Upstreams:
+    """Failover and back-pressure.
+
+    Args:
+        urls: in the order of preference among equally busy ones.
+        concurrency: calls in flight to each.
+        queue: callers that may wait for a free place; more get OverloadedError.
+        timeout: seconds for each attempt; a call takes at most that times the number of servers.
+    """
+
+    def __init__(self, urls: Sequence[str], concurrency: int, queue: int, timeout: float) -> None:
+        self.servers = [Upstream(url) for url in urls]
+        self.queue, self.timeout = queue, timeout
+        self._places = asyncio.Semaphore(concurrency * len(urls))
+        self.load = 0
+        self._capacity = concurrency * len(urls) + queue
+
+    def admit(self, count: int) -> None:
+        """Raises OverloadedError where `count` more calls find no place."""
+        if self.load + count > self._capacity:
+            raise OverloadedError(f"{self.load} calls to the upstreams are running or waiting.", hint="Try later.")
+
+    async def call(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
+        """The answer of the first server that gives one. What is wrong with the request itself is raised at once."""
+        async with self.place():
+            return await self._first_answer(ask)
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """A place among the calls in flight. Raises OverloadedError where the queue for one is full."""
+        self.admit(1)
+        self.load += 1
+        try:
+            async with self._places:
+                yield
+        finally:
+            self.load -= 1
+
+    async def attempt(self, server: Upstream, ask: Callable[[Upstream], Awaitable[T]]) -> T:
+        """One bounded attempt at one server, with its health and load kept. Raises DeadlineError."""
+        server.running += 1
+        try:
+            async with asyncio.timeout(self.timeout):
+                answer = await ask(server)
+        except TimeoutError as error:
+            server.failed()
+            raise DeadlineError(f"{server.url} gave no answer within {self.timeout:g} s.") from error
+        except OverloadedError:
+            raise  # busy is not broken
+        except _PASSING:
+            server.failed()
+            raise
+        finally:
+            server.running -= 1
+        server.worked()
+        return answer
+
+    def order(self) -> list[Upstream]:
+        """Healthy ones first, then the less busy."""
+        return sorted(self.servers, key=lambda s: (not s.healthy, s.running))
+
+    async def _first_answer(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
+        failures: list[A3TError] = []
+        for server in self.order():
+            try:
+                return await self.attempt(server, ask)
+            except _PASSING as error:
+                log.warning("upstream.failed", url=server.url, reason=str(error))
+                failures.append(error)
+        raise _verdict(failures)
+
+
+def _verdict(failures: Sequence[A3TError]) -> A3TError:
+    """What to tell the client when every server failed: overload if any is only busy, else the last failure."""
+    busy = [error for error in failures if isinstance(error, OverloadedError)]
+    return busy[-1] if busy else failures[-1]

@@ -1,0 +1,124 @@
+"""The forward pass of Llama-shaped models in few, large operations.
+
+A small model on a CPU spends most of a decoding step on calling operations, not in them. transformers' own forward
+makes about four times as many calls; this one fuses q, k, v and gate, up into one product each, takes the rotary
+tables ready-made and has no hooks. It is used where it gives what transformers gives (`agrees`), else it is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .slots import SlotPool
+
+__all__ = ["LeanModel", "Pass", "is_lean"]
+
+_SHAPES = frozenset({"LlamaForCausalLM", "MistralForCausalLM"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one forward pass computes.
+
+    ids, positions: (rows, width); padding has the pool's padding position. mask: (rows, 1, width, length), 0 or −inf.
+    rows: pool row of each; first: the first of them if they follow on each other, else None.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    rows: Tensor
+    length: int
+    first: int | None
+
+    def visible(self, tensor: Tensor) -> Tensor:
+        """The keys or values of the rows, up to `length`."""
+        if self.first is not None:
+            return tensor[self.first : self.first + len(self.rows), :, : self.length]
+        return tensor[:, :, : self.length].index_select(0, self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    norm_in: Tensor
+    qkv: Tensor
+    out: Tensor
+    norm_mid: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+def is_lean(module: Any) -> bool:
+    """Whether a transformers model has the shape that `LeanModel` computes."""
+    config = module.config
+    rope = getattr(config, "rope_parameters", None) or {}
+    return (
+        type(module).__name__ in _SHAPES
+        and not getattr(module, "is_quantized", False)
+        and config.hidden_act == "silu"
+        and rope.get("rope_type", "default") == "default"
+        and not getattr(config, "attention_bias", False)
+        and not getattr(config, "mlp_bias", False)
+    )
+
+
+class LeanModel:
+    """The weights of a model, laid out for few products. Copies the projections, shares the rest."""
+
+    def __init__(self, module: Any, width: int) -> None:
+        config, inner = module.config, module.model
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.eps, self.hidden = config.rms_norm_eps, (config.hidden_size,)
+        self.embedding, self.norm, self.head = inner.embed_tokens.weight, inner.norm.weight, module.lm_head.weight
+        self.layers = [_layer(layer) for layer in inner.layers]
+        positions = torch.arange(width, device=self.embedding.device)[None]
+        cos, sin = inner.rotary_emb(self.embedding[:1][None], positions)
+        half = self.head_dim // 2
+        self.cos, self.sin = cos[0], torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)
+
+    def forward(self, step: Pass, pool: SlotPool) -> Tensor:
+        """Logits (rows, vocabulary) after the last column; writes keys and values into the pool."""
+        x = F.embedding(step.ids, self.embedding)
+        at = step.positions
+        cos, sin = self.cos[at][:, :, None], self.sin[at][:, :, None]
+        groups = self.heads // self.kv_heads
+        mask = step.mask.repeat(1, 1, groups, 1) if groups > 1 else step.mask
+        for index, layer in enumerate(self.layers):
+            h = F.rms_norm(x, self.hidden, layer.norm_in, self.eps)
+            x = x + F.linear(self._attend(F.linear(h, layer.qkv), cos, sin, mask, step, pool, index), layer.out)
+            h = F.rms_norm(x, self.hidden, layer.norm_mid, self.eps)
+            gate, up = F.linear(h, layer.gate_up).chunk(2, dim=-1)
+            x = x + F.linear(F.silu(gate) * up, layer.down)
+        return F.linear(F.rms_norm(x[:, -1], self.hidden, self.norm, self.eps), self.head)
+
+    def _attend(
+        self, qkv: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, step: Pass, pool: SlotPool, index: int
+    ) -> Tensor:
+        rows, width, _ = qkv.shape
+        split = qkv.view(rows, width, -1, self.head_dim)
+        turned = split[:, :, : self.heads + self.kv_heads]
+        turned = turned * cos + turned.roll(self.head_dim // 2, -1) * sin
+        keys, values, where = pool.keys[index], pool.values[index], step.rows[:, None]
+        keys[where, :, step.positions] = turned[:, :, self.heads :]
+        values[where, :, step.positions] = split[:, :, self.heads + self.kv_heads :]
+        query = turned[:, :, : self.heads].transpose(1, 2).reshape(rows, self.kv_heads, -1, self.head_dim)
+        said = F.scaled_dot_product_attention(query, step.visible(keys), step.visible(values), attn_mask=mask)
+        return said.reshape(rows, self.heads, width, self.head_dim).transpose(1, 2).reshape(rows, width, -1)
+
+
+def _layer(layer: Any) -> _Layer:
+    attention, mlp = layer.self_attn, layer.mlp
+    return _Layer(
+        norm_in=layer.input_layernorm.weight,
+        qkv=torch.cat([attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]),
+        out=attention.o_proj.weight,
+        norm_mid=layer.post_attention_layernorm.weight,
+        gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
+        down=mlp.down_proj.weight,
+    )

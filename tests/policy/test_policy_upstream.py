@@ -1,0 +1,205 @@
+"""The openai and tgi backends against a real second instance of the service, with faults between them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from a3t_contracts.errors import (
+    A3TError,
+    DeadlineError,
+    InvalidInputError,
+    OverloadedError,
+    UnavailableError,
+    UpstreamError,
+)
+from a3t_contracts.react import History
+from a3t_contracts.schemas.policy import Sampling
+from a3t_contracts.settings import DEVELOPMENT_TOKEN
+from a3t_policy.backends import make_backend
+from a3t_policy.backends.openai import OpenAIBackend
+from a3t_policy.backends.remote import RemoteBackend
+from a3t_policy.generation import Delta, Generated, Generation
+from tests.support.fault_proxy import FaultProxy
+from tests.support.live_server import free_port, live_server
+
+from .conftest import FORCED, policy_settings
+
+VERSION, TOKEN = list(FORCED.items())[3]
+
+
+@pytest.fixture(scope="module")
+def proxy(policy: str) -> Iterator[tuple[str, FaultProxy]]:
+    app = FaultProxy(policy)
+    with live_server(app) as url:
+        yield url, app
+
+
+@pytest.fixture
+def faulty(proxy: tuple[str, FaultProxy]) -> Iterator[tuple[str, FaultProxy]]:
+    proxy[1].reset()
+    yield proxy
+    proxy[1].reset()
+
+
+@asynccontextmanager
+async def behind(
+    base: Path, home: Path, registry: Path, urls: list[str], kind: str = "openai", **changes: Any
+) -> AsyncIterator[RemoteBackend]:
+    settings = policy_settings(
+        base, home, registry=str(registry), policy_backend=kind, policy_upstreams=",".join(urls),
+        policy_upstream_token=DEVELOPMENT_TOKEN, **changes,
+    )  # fmt: skip
+    backend = make_backend(settings)
+    assert isinstance(backend, RemoteBackend)
+    await backend.start()
+    try:
+        yield backend
+    finally:
+        await backend.close()
+
+
+def ask(backend: RemoteBackend, model: str | None = None, act: bool = False, **sampling: Any) -> Generation:
+    history = History(environment="alfworld", observation="You are in a room.")
+    ids, text = backend.codec.history(history)
+    return Generation(ids, text, Sampling(**({"max_tokens": 8} | sampling)), model=model, act=act)
+
+
+@pytest.mark.parametrize("kind", ["openai", "tgi"])
+async def test_upstream_says_what_the_local_one_says(
+    kind: str, tiny_model: Path, registry: Path, tmp_path: Path, policy: str
+) -> None:
+    async with behind(tiny_model, tmp_path, registry, [policy], "openai") as backend:
+        await backend.load(VERSION, None, make_default=False)
+        expected = await backend.generate(ask(backend))
+    async with behind(tiny_model, tmp_path / kind, registry, [policy], kind) as backend:
+        if kind == "openai":
+            await backend.load(VERSION, None, make_default=True)
+            forced = await backend.generate(ask(backend))
+            assert (forced.ids, forced.model) == ([TOKEN] * 8, VERSION)
+        base = await backend.generate(ask(backend, str(tiny_model)))
+        assert (base.text, base.ids) == (expected.text, expected.ids)
+        assert base.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
+        news = [item async for item in backend.stream(ask(backend, str(tiny_model)))]
+        last = news[-1]
+        assert isinstance(last, Generated)
+        assert last.text == expected.text
+        assert expected.text.startswith("".join(item.text for item in news if isinstance(item, Delta)))
+
+
+async def test_tgi_serves_the_adapters_it_was_started_with(
+    tiny_model: Path, registry: Path, tmp_path: Path, policy: str
+) -> None:
+    async with behind(tiny_model, tmp_path, registry, [policy], "openai") as first:
+        await first.load(VERSION, None, make_default=True)
+        async with behind(tiny_model, tmp_path / "tgi", registry, [policy], "tgi") as backend:
+            await backend.load(VERSION, None, make_default=True)
+            assert (await backend.generate(ask(backend))).ids == [TOKEN] * 8
+            with pytest.raises(InvalidInputError, match="LORA_ADAPTERS"):
+                await backend.load("run-r01", None, make_default=True)
+            assert backend.versions.live.name == VERSION
+        await first.unload(VERSION)
+
+
+async def test_adapters_are_loaded_read_back_and_unloaded(
+    tiny_model: Path, registry: Path, tmp_path: Path, faulty: tuple[str, FaultProxy]
+) -> None:
+    url, proxy = faulty
+    name = list(FORCED)[4]
+    async with behind(tiny_model, tmp_path, registry, [url]) as backend:
+        proxy.faults.append(500)
+        with pytest.raises(UpstreamError):
+            await backend.load(name, None, make_default=True)
+        assert backend.versions.live is backend.versions.base
+        await backend.load(name, None, make_default=True)
+        assert isinstance(backend, OpenAIBackend)
+        assert name in await backend._listed(backend.upstreams.servers[0])
+        backend.upstreams.servers[0].adapters.clear()  # as after a restart of the upstream
+        assert (await backend.generate(ask(backend))).ids == [FORCED[name]] * 8
+        await backend.unload(name)
+        await backend.versions.drained()
+        assert name not in await backend._listed(backend.upstreams.servers[0])
+
+
+@pytest.mark.parametrize("kind", ["openai", "tgi"])
+@pytest.mark.parametrize("fault", [500, 502, 503, "html", "cut", "hang"])
+async def test_failover_to_the_next_server(
+    kind: str, fault: int | str, tiny_model: Path, registry: Path, tmp_path: Path, policy: str,
+    faulty: tuple[str, FaultProxy],
+) -> None:  # fmt: skip
+    url, proxy = faulty
+    proxy.always = fault
+    changes = {"policy_upstream_timeout": 1.0 if fault == "hang" else 60.0}
+    async with behind(tiny_model, tmp_path, registry, [url, policy], kind, **changes) as backend:
+        done = await backend.generate(ask(backend, max_tokens=2))
+        assert done.completion_tokens == 2
+        assert not backend.upstreams.servers[0].healthy
+        assert len(proxy.posts) == 1
+        await backend.generate(ask(backend, max_tokens=2))
+        assert len(proxy.posts) == 1  # left alone for a while
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("hang", DeadlineError), (500, UpstreamError), (503, UnavailableError), (429, OverloadedError)]
+)
+async def test_when_every_server_fails_the_client_hears_why(
+    fault: int | str, error: type[A3TError], tiny_model: Path, registry: Path, tmp_path: Path,
+    faulty: tuple[str, FaultProxy],
+) -> None:  # fmt: skip
+    url, proxy = faulty
+    proxy.always = fault
+    changes = {"policy_upstream_timeout": 0.5 if fault == "hang" else 60.0}
+    async with behind(tiny_model, tmp_path, registry, [url], **changes) as backend:
+        with pytest.raises(error):
+            async with asyncio.timeout(30):
+                await backend.generate(ask(backend))
+
+
+async def test_a_server_that_is_away(tiny_model: Path, registry: Path, tmp_path: Path, policy: str) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    async with behind(tiny_model, tmp_path, registry, [nobody, policy]) as backend:
+        assert (await backend.generate(ask(backend, max_tokens=1))).completion_tokens == 1
+        assert (await backend.ready())["upstreams"] == [policy]
+    async with behind(tiny_model, tmp_path / "x", registry, [nobody]) as backend:
+        with pytest.raises(UnavailableError):
+            await backend.generate(ask(backend))
+        with pytest.raises(UnavailableError):
+            await backend.ready()
+
+
+async def test_back_pressure(tiny_model: Path, registry: Path, tmp_path: Path, faulty: tuple[str, FaultProxy]) -> None:
+    url, proxy = faulty
+    proxy.always = "hang"
+    changes = {"policy_upstream_concurrency": 2, "policy_max_queue": 1, "policy_upstream_timeout": 20.0}
+    async with behind(tiny_model, tmp_path, registry, [url], **changes) as backend:
+        tasks = [asyncio.ensure_future(backend.generate(ask(backend))) for _ in range(3)]
+        while backend.upstreams.load < 3:
+            await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await backend.generate(ask(backend))
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert backend.upstreams.load == 0
+
+
+async def test_an_action_ends_at_its_line(
+    tiny_model: Path, registry: Path, tmp_path: Path, faulty: tuple[str, FaultProxy]
+) -> None:
+    url, proxy = faulty
+    async with behind(tiny_model, tmp_path, registry, [url], policy_upstream_token_ids=False) as backend:
+        proxy.faults.append("Thought: I look.\nAction: go to cabinet 1\nObservation: made up")
+        done = await backend.generate(ask(backend, act=True))
+        assert (done.text, done.ids) == ("Thought: I look.\nAction: go to cabinet 1\n", None)
+        assert proxy.posts[-1]["prompt"].startswith("Observation: You are")
+
+
+def test_upstreams_must_be_named(tiny_model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="A3T_POLICY_UPSTREAMS"):
+        policy_settings(tiny_model, tmp_path, policy_backend="openai")
