@@ -98,7 +98,7 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     path = tmp_path / "v0" / "adapter_model.safetensors"
     path.write_bytes(b"w" + path.read_bytes()[1:])
     with pytest.raises(InvalidInputError, match=r"corrupt: adapter_model\.safetensors"):
-        promote(str(tmp_path), "v0")
+        promote(RegistryReader(tmp_path), "v0")
     assert live(str(tmp_path)).version is None
 
 
@@ -113,7 +113,7 @@ def test_publishing_to_a_remote_registry_puts_the_manifest_last(tmp_path: Path) 
     files = fsspec.filesystem("memory").ls(f"/{tmp_path.name}/v0", detail=True)
     newest = max(files, key=lambda f: f["created"])
     assert newest["name"].endswith("manifest.json")
-    assert promote(url, "v0", tmp_path / "cache").version == "v0"
+    assert promote(reader, "v0").version == "v0"
     with pytest.raises(ConflictError):
         publish(url, draft(job="ftjob-1"))
     with pytest.raises(InvalidInputError, match="local registry only"):
@@ -121,17 +121,17 @@ def test_publishing_to_a_remote_registry_puts_the_manifest_last(tmp_path: Path) 
 
 
 def test_promote_and_rollback(tmp_path: Path) -> None:
-    registry = str(tmp_path)
+    registry, reader = str(tmp_path), RegistryReader(tmp_path)
     put(tmp_path, "v0", "v1", "v2")
     with pytest.raises(NotFoundError):
-        promote(registry, "v9")
+        promote(reader, "v9")
     for version in ("v0", "v1", "v1", "v2"):
-        promote(registry, version)
+        promote(reader, version)
     assert live(registry).history == ["v0", "v1"]
     (tmp_path / "v1" / "manifest.json").unlink()
-    assert rollback(registry).version == "v0"
+    assert rollback(reader).version == "v0"
     with pytest.raises(ConflictError, match="no earlier live version"):
-        rollback(registry)
+        rollback(reader)
     assert live(registry).version == "v0"
 
 
@@ -140,7 +140,7 @@ def test_garbage_leaves_what_is_needed(tmp_path: Path) -> None:
     put(tmp_path, "a0", "a1", "a2", run="a")
     put(tmp_path, "b0", "b1", run="b")
     put(tmp_path, "b2", run="b", parent="b1")
-    promote(registry, "a0")
+    promote(RegistryReader(tmp_path), "a0")
     old = tmp_path / ".partial-x-1"
     old.mkdir()
     (tmp_path / ".partial-fresh").mkdir()
@@ -174,4 +174,4 @@ def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:
 
     put(tmp_path, "v0")
     with pytest.raises(UpstreamError, match="did not take org/v0"):
-        push(str(tmp_path), "v0", "org/v0", api=HfApi(endpoint="http://127.0.0.1:9", token="t"))
+        push(RegistryReader(tmp_path), "v0", "org/v0", api=HfApi(endpoint="http://127.0.0.1:9", token="t"))

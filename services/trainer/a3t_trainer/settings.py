@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from a3t_contracts.registry import RegistryReader
 from a3t_contracts.settings import ServiceSettings
 
 __all__ = ["TrainerSettings"]
@@ -35,6 +36,10 @@ class TrainerSettings(ServiceSettings):
         None, description="Push every published version to the Hugging Face Hub as <namespace>/<version>"
     )
     trainer_hub_private: bool = Field(True, description="Repositories made on the Hub are private")
+
+    def reader(self) -> RegistryReader:
+        """The registry; versions of a remote one are copied when their files are asked for."""
+        return RegistryReader(self.registry_url, self.trainer_home / "cache")
 
     @property
     def trainer_home(self) -> Path:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult
 
 from ..registry import garbage, hub
@@ -19,33 +18,32 @@ router = APIRouter(prefix="/v1", tags=["adapters"])
 @router.get("/adapters")
 def list_adapters(state: State) -> list[AdapterManifest]:
     """Manifests of the whole versions, oldest first."""
-    reader = RegistryReader(state.settings.registry_url)
+    reader = state.settings.reader()
     return [reader.manifest(version) for version in reader.versions()]
 
 
 @router.get("/adapters/{version}")
 def get_adapter(version: str, state: State) -> AdapterManifest:
     """The manifest of a version."""
-    return RegistryReader(state.settings.registry_url).manifest(version)
+    return state.settings.reader().manifest(version)
 
 
 @router.post("/adapters/{version}/verify")
 def verify(version: str, state: State) -> AdapterManifest:
     """Compare every file with the manifest; 422 names the file that differs."""
-    cache = state.settings.trainer_home / "cache"
-    return RegistryReader(state.settings.registry_url, cache).fetch(version)[1]
+    return state.settings.reader().fetch(version)[1]
 
 
 @router.post("/adapters/{version}/promote")
 def promote(version: str, state: State) -> LivePointer:
     """Make a verified version live."""
-    return pointer.promote(state.settings.registry_url, version, state.settings.trainer_home / "cache")
+    return pointer.promote(state.settings.reader(), version)
 
 
 @router.post("/adapters/{version}/push")
 def push(version: str, body: AdapterPush, state: State) -> PushResult:
     """Push a verified version to the Hugging Face Hub."""
-    url = hub.push(state.settings.registry_url, version, body.repository, private=body.private)
+    url = hub.push(state.settings.reader(), version, body.repository, private=body.private)
     return PushResult(version=version, url=url)
 
 
@@ -58,7 +56,7 @@ def live(state: State) -> LivePointer:
 @router.post("/registry/rollback")
 def rollback(state: State) -> LivePointer:
     """Make the version live that was live before; 409 if there was none."""
-    return pointer.rollback(state.settings.registry_url, state.settings.trainer_home / "cache")
+    return pointer.rollback(state.settings.reader())
 
 
 @router.post("/registry/gc")

@@ -179,7 +179,7 @@ class Supervisor:
         private = self.settings.trainer_hub_private
         try:
             url = await asyncio.to_thread(
-                push, self.settings.registry_url, version, f"{namespace}/{version}", private=private
+                push, self.settings.reader(), version, f"{namespace}/{version}", private=private
             )
             self.store.say(job_id, f"Pushed to {url}.")
         except A3TError as error:

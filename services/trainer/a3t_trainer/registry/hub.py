@@ -11,12 +11,14 @@ from a3t_contracts.registry import RegistryReader
 __all__ = ["push"]
 
 
-def push(registry: str, version: str, repository: str, *, private: bool = True, api: HfApi | None = None) -> str:
+def push(
+    reader: RegistryReader, version: str, repository: str, *, private: bool = True, api: HfApi | None = None
+) -> str:
     """Upload a verified version and return its address. HF_TOKEN is the credential.
 
     Raises UpstreamError where the Hub refuses or cannot be reached, NotFoundError for an unknown version.
     """
-    folder, _ = RegistryReader(registry).fetch(version)
+    folder, _ = reader.fetch(version)
     client = api or HfApi()
     try:
         url = client.create_repo(repository, private=private, exist_ok=True)

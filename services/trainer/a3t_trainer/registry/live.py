@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import fsspec
 
@@ -26,27 +25,27 @@ def live(registry: str) -> LivePointer:
     return LivePointer.model_validate_json(fs.cat_file(path)) if fs.exists(path) else LivePointer()
 
 
-def promote(registry: str, version: str, cache: Path | None = None) -> LivePointer:
+def promote(reader: RegistryReader, version: str) -> LivePointer:
     """Make a version live, after every hash of it was verified. The version that is live stays so, once."""
-    RegistryReader(registry, cache).fetch(version)
-    current = live(registry)
+    reader.fetch(version)
+    current = live(reader.url)
     if current.version == version:
         return current
     history = [*current.history, current.version] if current.version else current.history
-    return _write(registry, LivePointer(version=version, history=history))
+    return _write(reader.url, LivePointer(version=version, history=history))
 
 
-def rollback(registry: str, cache: Path | None = None) -> LivePointer:
+def rollback(reader: RegistryReader) -> LivePointer:
     """Make the version live that was live before; versions that are gone are passed over. ConflictError if none is."""
-    current = live(registry)
+    current = live(reader.url)
     history = list(current.history)
     while history:
         version = history.pop()
         try:
-            RegistryReader(registry, cache).fetch(version)
+            reader.fetch(version)
         except NotFoundError:
             continue
-        return _write(registry, LivePointer(version=version, history=history))
+        return _write(reader.url, LivePointer(version=version, history=history))
     raise ConflictError(
         "There is no earlier live version to go back to.", hint="Promote one with `a3t adapters promote`."
     )
