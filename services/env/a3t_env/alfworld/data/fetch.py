@@ -55,7 +55,6 @@ ARCHIVES = {
 }
 """Trajectories, PDDL problems and playable games; the first three together make the official folder."""
 
-_CHUNK = 1 << 20
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 
 Progress = Callable[[int, int], None]
@@ -96,7 +95,7 @@ def _download(archive: Archive, part: Path, progress: Progress | None) -> None:
         if reply.status_code not in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
             raise UpstreamError(f"{archive.url} answered {reply.status_code}.", hint="Try again later.")
         here = have if reply.status_code == httpx.codes.PARTIAL_CONTENT else 0
-        _save(reply.iter_raw(_CHUNK), archive, part, here, progress)
+        _save(reply.iter_raw(), archive, part, here, progress)
 
 
 def _save(chunks: Iterable[bytes], archive: Archive, part: Path, here: int, progress: Progress | None) -> None:
