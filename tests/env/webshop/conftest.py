@@ -34,8 +34,8 @@ def session(small_shop: Shop) -> ShopSession:
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a generated catalogue of 400 products."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "webshop").mkdir()
+    folder = tmp_path_factory.mktemp("home") / "data"
+    (folder / "webshop").mkdir(parents=True)
     build_catalogue(GeneratedProducts(400, seed=7), folder / "webshop" / "generated", "generated")
     make_current(folder / "webshop", "generated")
     return folder
