@@ -34,6 +34,7 @@ def request(model: Path | str, version: str = "v0", **changes: Any) -> FineTunin
         "trajectories_per_step": 5,
         "save_steps": 2,
         "tokens_per_batch": 1024,
+        "threads": 1,
     } | changes.pop("optimisation", {})
     fields = {
         "model": str(model),

@@ -12,7 +12,7 @@ from a3t_contracts.react import labelled_preamble
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import TrajectoryKind
 from a3t_trainer.encoding.data import read_trajectories
-from a3t_trainer.encoding.selection import select
+from a3t_trainer.encoding.selection import check_labels, select
 from tests.trainer.conftest import make_trajectory, mixed_set, write_jsonl
 
 
@@ -79,6 +79,20 @@ def test_label_prefix_puts_the_outcome_into_the_preamble_once() -> None:
     earlier = make_trajectory(success=False, preamble=labelled_preamble("Example.", success=True))
     chosen = select([make_trajectory(), earlier], Objective.model_validate({"name": "label_prefix"}))
     assert [t.preamble for t, _ in chosen] == ["Outcome: success\n\n", "Outcome: failure\n\nExample."]
+
+
+def test_labels_that_a_vocabulary_cannot_tell_apart_are_refused() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    def tokenizer(*words: str) -> PreTrainedTokenizerFast:
+        inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["?", *words])}, unk_token="?"))
+        inner.pre_tokenizer = pre_tokenizers.Whitespace()
+        return PreTrainedTokenizerFast(tokenizer_object=inner)
+
+    check_labels(tokenizer("success"))
+    with pytest.raises(InvalidInputError, match="the same tokens"):
+        check_labels(tokenizer("Outcome"))
 
 
 def test_dpo_leaves_out_tasks_without_both_outcomes() -> None:

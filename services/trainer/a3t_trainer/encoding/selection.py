@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import labelled_preamble
 from a3t_contracts.schemas.job import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Trajectory
 
-__all__ = ["select"]
+__all__ = ["check_labels", "select"]
 
 
 def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[Trajectory, float]]:
@@ -34,6 +36,18 @@ def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[T
             hint="sft needs successes; dpo needs a success and a failure of one task; raw_reward needs rewards.",
         )
     return kept
+
+
+def check_labels(tokenizer: Any) -> None:
+    """Raise InvalidInputError where the base's vocabulary cannot tell one outcome label from the other."""
+    success, failure = (
+        tokenizer.encode(labelled_preamble("", success=s), add_special_tokens=False) for s in (True, False)
+    )
+    if success == failure:
+        raise InvalidInputError(
+            "The base's tokenizer gives the labels `Outcome: success` and `Outcome: failure` the same tokens.",
+            hint="label_prefix needs a base whose vocabulary has these words.",
+        )
 
 
 def _factor(trajectory: Trajectory, objective: Objective) -> float:

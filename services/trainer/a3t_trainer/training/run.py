@@ -20,7 +20,7 @@ from a3t_contracts.schemas.job import FineTuningJobCreate, ObjectiveName
 
 from ..encoding.data import TrainingData, read_trajectories
 from ..encoding.plan import StepPlan, build_units, pair_units
-from ..encoding.selection import select
+from ..encoding.selection import check_labels, select
 from ..encoding.sequences import TokenSequence, encode_all
 from ..registry.publish import Draft, publish, published_by
 from .averaging import average, averaging_gap, snapshot_path, snapshot_steps
@@ -81,6 +81,8 @@ def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
 def _encode(request: FineTuningJobCreate, data: TrainingData) -> list[TokenSequence]:
     chosen = select(data.trajectories, request.objective)
     tokenizer = load_tokenizer(request.model)
+    if request.objective.name == ObjectiveName.label_prefix:
+        check_labels(tokenizer)
     return encode_all(tokenizer, chosen, request.objective, request.optimisation.max_length)
 
 
