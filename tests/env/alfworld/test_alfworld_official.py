@@ -20,6 +20,7 @@ from a3t_env.alfworld.official import OfficialEngine, OfficialPool
 from a3t_env.alfworld.official.process import OfficialProcess
 from a3t_env.alfworld.parity.__main__ import compare_games, draw_games
 from a3t_env.alfworld.parity.compare import compare
+from a3t_env.alfworld.task_types import TASK_TYPES
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -54,13 +55,30 @@ def ended(pid: int, seconds: float) -> bool:
 
 
 def test_both_engines_agree_on_all_types_and_both_forms(alfworld_home: Path):
-    drawn = draw_games(read_index(alfworld_home), 7, None, seed=3)
-    assert len({e.type for e in drawn}) >= 4
-    assert {e.verb_form for e in drawn} == {"put", "move"}
+    index = read_index(alfworld_home)
+    drawn = []
+    for kind, split in zip(TASK_TYPES, ("generated_train", "generated_put") * 3, strict=True):
+        games = [e for e in index.of(split) if e.type == kind]
+        drawn.append(min(games, key=lambda e: (alfworld_home / e.path).stat().st_size))
     results = list(compare_games(alfworld_home, drawn, steps=16, seed=3, jobs=2))
-    assert len(results) == 7
+    assert len(results) == len(TASK_TYPES)
     assert [r.report() for r in results if not r.same] == []
     assert all(len(r.history) == 16 for r in results)
+
+
+def test_games_are_drawn_from_every_type_split_and_form(alfworld_home: Path):
+    index = read_index(alfworld_home)
+    drawn = draw_games(index, 12, None, seed=3)
+    assert len({(e.type, e.split) for e in drawn}) == 12
+    assert draw_games(index, 12, None, seed=3) == drawn
+    assert {e.split for e in draw_games(index, 50, "generated_put", seed=0)} == {"generated_put"}
+
+
+def test_a_game_that_cannot_be_compared_is_a_fault(alfworld_home: Path, tmp_path: Path):
+    entry = next(iter(read_index(alfworld_home).games.values()))
+    (result,) = compare_games(tmp_path, [entry], steps=1, seed=0, jobs=1)
+    assert not result.same
+    assert "could not be compared: The game file" in result.report()
 
 
 def test_a_difference_is_reported_with_its_history(alfworld_home: Path):

@@ -20,7 +20,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console, guarded
-from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.errors import A3TError, InvalidInputError
 from a3t_env.cli import data_home
 
 from ..data.index import GameEntry, Index, read_index
@@ -31,6 +31,9 @@ __all__ = ["compare_games", "draw_games"]
 
 _PATIENCE = 900.0
 """Seconds for the official engine to answer; a proof on a busy machine shall be slow rather than broken off."""
+
+_LOG_EVERY = 10
+"""Games between two lines of progress where there is no terminal to show a bar."""
 
 
 def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[GameEntry]:
@@ -54,6 +57,8 @@ def compare_games(folder: Path, games: Iterable[GameEntry], steps: int, seed: in
         official = OfficialEngine(pool, folder / entry.path)
         try:
             return compare(entry.id, folder / entry.path, official, steps, seed)
+        except A3TError as error:
+            return Comparison(entry.id, (), fault=str(error))
         finally:
             official.close()
 
@@ -87,8 +92,11 @@ def main(
     made = won = 0
     with Progress(*columns, console=errors_console) as progress:
         bar = progress.add_task("", total=len(drawn))
-        for result in compare_games(folder, drawn, steps, seed, jobs or os.cpu_count() or 1):
+        results = compare_games(folder, drawn, steps, seed, jobs or os.cpu_count() or 1)
+        for number, result in enumerate(results, 1):
             progress.advance(bar)
+            if not errors_console.is_terminal and number % _LOG_EVERY == 0:
+                errors_console.print(f"{number} of {len(drawn)} games compared, {len(different)} different")
             made += len(result.history)
             won += result.won
             if not result.same:

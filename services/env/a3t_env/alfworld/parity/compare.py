@@ -33,14 +33,18 @@ class Comparison:
     native: View | None = None
     official: View | None = None
     won: bool = False
+    fault: str = ""
+    """Why the game could not be compared to the end, if so."""
 
     @property
     def same(self) -> bool:
-        """Whether there was no difference."""
-        return self.native is None
+        """Whether the game was compared to the end without a difference."""
+        return self.native is None and not self.fault
 
     def report(self) -> str:
         """The first difference with its history, to be read by a person."""
+        if self.fault:
+            return f"{self.game}: could not be compared: {self.fault}"
         if self.native is None or self.official is None:
             return f"{self.game}: no difference in {len(self.history)} steps"
         lines = [f"{self.game}: first difference after {len(self.history)} steps"]
