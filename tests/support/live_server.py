@@ -30,7 +30,9 @@ def live_server(app: ASGIApp) -> Iterator[str]:
             await super().startup(sockets)
             started.set()
 
-    server = Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
+    server = Server(
+        uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1, timeout_keep_alive=75)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
