@@ -121,7 +121,7 @@ def test_tgi_stop_sequence_stays_in_the_text(tgi: InferenceClient) -> None:
     stopped = tgi.text_generation(
         "Observation: x", adapter_id=VERSION, max_new_tokens=6, stop=[text[1:3]], details=True
     )
-    assert stopped.generated_text == text[:3]
+    assert stopped.generated_text == text[:2]  # one token said again and again
     assert stopped.details.finish_reason == "stop_sequence"
 
 

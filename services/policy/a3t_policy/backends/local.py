@@ -73,6 +73,7 @@ class LocalBackend:
 
     async def ready(self) -> dict[str, object]:
         engine = self.model.engine
+        engine.admit(0)
         return {"backend": "local", "live": self.versions.live.name, "running_or_waiting": engine.load}
 
     async def put(self, version: Version) -> None:

@@ -181,16 +181,17 @@ class Engine:
             self._running.append(self._waiting.popleft())
 
     def _prefill(self, version: int, members: list[Sequence]) -> None:
-        """Compute waiting prompt tokens in passes of sequences with about equally many, up to the step's budget."""
-        budget = self.limits.prefill_tokens
-        order = sorted(members, key=lambda s: len(s.generation.prompt_ids) - s.done)
-        while order and budget > 0:
-            shortest = len(order[0].pending(budget))
-            batch = [s for s in order if len(s.pending(budget)) <= 2 * shortest + 16]
-            batch = batch[: max(1, budget // len(batch[-1].pending(budget)))]
-            budget -= len(batch) * len(batch[-1].pending(budget))
-            self._advance(version, batch, max(len(s.pending(self.limits.prefill_tokens)) for s in batch))
-            order = order[len(batch) :]
+        """Compute waiting prompt tokens up to the step's budget: the oldest sequence first, and with it those that
+        have about as many to compute (a pass is as wide as its widest)."""
+        budget, left = self.limits.prefill_tokens, list(members)
+        while left and budget > 0:
+            size = len(left[0].pending(budget))
+            near = [s for s in left if size // 2 - 16 <= len(s.pending(budget)) <= 2 * size + 16]
+            width = max(len(s.pending(budget)) for s in near)
+            batch = near[: max(1, budget // width)]
+            self._advance(version, batch, min(width, budget))
+            budget -= len(batch) * width
+            left = [s for s in left if s not in batch]
 
     def _advance(self, version: int, members: list[Sequence], limit: int) -> None:
         chunks = [Chunk(s.slot, s.done, s.pending(limit)) for s in members]
