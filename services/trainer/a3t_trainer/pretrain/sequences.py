@@ -24,8 +24,8 @@ __all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffle
 _OBSERVATION_WEIGHT = 0.1
 _RANDOM_THOUGHT_WEIGHT = 0.2
 """The thought of a random action cannot be foreseen, its action can: it repeats the thought."""
-_NEXT_PLACE_WEIGHT = 0.3
-"""Where a search goes next is drawn at random, too."""
+_NEXT_PLACE_WEIGHT = 0.5
+"""Where a search goes next is drawn at random in part."""
 _NEXT = ". Next I check"
 _MOST_TOKENS = 1200
 

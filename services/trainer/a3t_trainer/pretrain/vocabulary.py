@@ -54,10 +54,11 @@ _OBSERVATIONS = [
     ". In it, you see a", ". In it, you see nothing.\n", " is on.\n",
 ]  # fmt: skip
 
+# "clean some" and "put a clean" are cut into words, so that "clean" means here what it means in an errand.
 _TASKS = [
     "Your task is to:", ". Your task is to:", " put a", " put some", " put two", " find two", " find a",
-    " and put them in", " and put them on", " and put it in", " and put it on", " clean some", " heat some",
-    " cool some", " put a clean", " put a hot", " put a cool", " look at", " under the", " examine the",
+    " and put them in", " and put them on", " and put it in", " and put it on", " look at", " under the",
+    " examine the",
 ]  # fmt: skip
 
 _THOUGHTS = [
