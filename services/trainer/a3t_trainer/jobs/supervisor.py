@@ -66,7 +66,7 @@ class Supervisor:
         worker = self._running.get(job_id)
         if worker is not None:
             await worker.stop_job()
-        if job_id not in self._taken:
+        if job_id not in self._taken and not self.store.finished(job_id):
             self._end_cancelled(job_id)
         while not self.store.finished(job_id):
             await self.store.changed()
