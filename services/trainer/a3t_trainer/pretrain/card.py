@@ -29,14 +29,15 @@ things, copies names and numbers, and writes turns in the form "Thought: …" an
 of a game's task: it is a base to teach, not an agent.
 
 ## What it was trained on
-{exercises:,} exercises, written by the project itself: rooms of {games:,} games generated on the floor plans that
-ALFRED trains on (none of its unseen ones), actions by scripts, reasons after the fact by the ActRe service's template
-annotator. No pretrained weights, no text from elsewhere, no game of the benchmark.
+{exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
+after the fact by the ActRe service's template annotator. The rooms are furnished at random on the floor plans that
+ALFRED trains on, none of its unseen ones (its valid_seen games, too, play on plans for training, furnished otherwise).
+No pretrained weights, no text from elsewhere, no game of the benchmark.
 
 | exercise | task line | what is done |
 |---|---|---|
 | find | "find a mug" | look into receptacles until one is seen, take it |
-| errand | "take mug 2 from shelf 1 to desk 3" | what the line says; half of them name only a kind of place ("to desk") |
+| errand | "take mug 2 from shelf 1 to desk 3" | what the line says; half name only a kind of place |
 | | "clean mug 2 from shelf 1 with sinkbasin 1" | |
 | | "use desklamp 1 at desk 2" | |
 | wander | "look around" | random actions, each with a reason after the fact |
