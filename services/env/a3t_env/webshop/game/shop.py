@@ -18,6 +18,8 @@ __all__ = ["SEARCH_LIMIT", "Shop"]
 
 SEARCH_LIMIT = 50
 _KEPT_SEARCHES = 4096
+_KEPT_LENGTH = 1000
+"""Longer searches are not remembered: what agents send must not fill the memory."""
 
 
 class Shop:
@@ -49,7 +51,10 @@ class Shop:
         Raises InvalidInputError for a search that the original breaks off at.
         """
         special = _SPECIAL.get(keywords[0])
-        return special(self, keywords[1:], rng) if special else self._hits(" ".join(keywords))
+        if special:
+            return special(self, keywords[1:], rng)
+        text = " ".join(keywords)
+        return self._hits(text) if len(text) <= _KEPT_LENGTH else self._search(text)
 
     def reward(self, number: int, goal: Goal, options: dict[str, str]) -> Reward:
         """What buying a product is worth."""

@@ -70,5 +70,5 @@ def _stemmer() -> Any:
     return PorterStemmer(mode=PorterStemmer.MARTIN_EXTENSIONS)
 
 
-analyze = Analyzer()
+analyze = Analyzer(memory=50_000)
 """The analyser that queries share."""
