@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -36,6 +37,18 @@ def client(port: int) -> TrainerClient:
     return TrainerClient(f"http://127.0.0.1:{port}", TOKEN, timeout=240, retry=retry)
 
 
+async def reach_step(trainer: TrainerClient, job_id: str, step: int) -> None:
+    """Follow the event stream until the job has got so far."""
+    path = f"/v1/fine_tuning/jobs/{job_id}/events"
+    async with trainer._http.stream("GET", path, params={"stream": "true"}) as reply:
+        async for line in reply.aiter_lines():
+            event = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
+            if event.get("type") == "metrics" and event["data"]["step"] >= step:
+                return
+    raise AssertionError("the job ended before")
+
+
+@pytest.mark.timeout(900)
 async def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, tiny_model: Path, mixed: list[Trajectory]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -47,8 +60,7 @@ async def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, tiny_model: P
             file = await trainer.upload(content, "x.jsonl")
             body = request(tiny_model, "v0", optimisation={"max_steps": 80, "save_steps": 5})
             job = await trainer.create_job(body.model_copy(update={"training_file": file.id}))
-            while (await trainer.job(job.id)).progress.step < 8:
-                await trainer.events(job.id)
+            await reach_step(trainer, job.id, 8)
         children = psutil.Process(service.pid).children(recursive=True)
         assert children
         service.send_signal(signal.SIGKILL)

@@ -46,6 +46,13 @@ async def ended(trainer: TrainerClient, job: FineTuningJob) -> FineTuningJob:
     return await trainer.job(job.id)
 
 
+async def reach_step(trainer: TrainerClient, job_id: str, step: int) -> None:
+    """Wait until the job has got so far; the app runs in this loop, so its store can be asked."""
+    transport: Any = trainer._http._transport
+    while (await trainer.job(job_id)).progress.step < step:
+        await transport.app.state.trainer.jobs.changed()
+
+
 async def create(trainer: TrainerClient, content: bytes, body: FineTuningJobCreate) -> FineTuningJob:
     file = await trainer.upload(content, "x.jsonl")
     return await trainer.create_job(body.model_copy(update={"training_file": file.id}))
@@ -135,9 +142,7 @@ async def test_cancel_ends_a_running_job(trainer: TrainerClient, tiny_model: Pat
     body = request(tiny_model, "cancelled", optimisation={"max_steps": 100_000, "save_steps": 10**6})
     job = await create(trainer, lines(mixed), body)
     waiting = await create(trainer, lines(mixed), request(tiny_model, "waiting"))
-    after = -1
-    while (await trainer.job(job.id)).progress.step == 0:
-        after = max([after, *(e.seq for e in (await trainer.events(job.id, after)).data)])
+    await reach_step(trainer, job.id, 1)
     assert (await trainer.job(waiting.id)).status == JobStatus.queued
     assert (await trainer.cancel(waiting.id)).status == JobStatus.cancelled
     assert (await trainer.cancel(job.id)).status == JobStatus.cancelled
@@ -158,8 +163,7 @@ async def test_a_job_whose_process_dies_is_brought_back(
 
     body = request(tiny_model, "killed", optimisation={"max_steps": 60, "save_steps": 5})
     job = await create(trainer, lines(mixed), body)
-    while (await trainer.job(job.id)).progress.step < 7:
-        await trainer.events(job.id)
+    await reach_step(trainer, job.id, 7)
     workers = psutil.Process().children(recursive=True)
     os.kill(max(workers, key=lambda p: p.create_time()).pid, signal.SIGKILL)
     job = await ended(trainer, job)
