@@ -15,7 +15,7 @@ __all__ = ["GameCache"]
 class GameCache:
     """Least-recently-used games. Thread-safe; two threads may parse the same game once each."""
 
-    def __init__(self, size: int = 4096) -> None:
+    def __init__(self, size: int = 1024) -> None:
         self._size = size
         self._games: OrderedDict[tuple[Path, str], Game] = OrderedDict()
         self._lock = Lock()

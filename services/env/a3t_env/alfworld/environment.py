@@ -28,11 +28,11 @@ class AlfworldEnvironment:
         folder: data folder (`<A3T_HOME>/data/alfworld`); an index that changes on disk is read again.
         default_engine: "native" or "official".
         pool: child processes of the official engine; one is made on first use if none is given.
-        cache_size: parsed games kept in memory (about 50 kB each).
+        cache_size: parsed games kept in memory (about 60 kB each).
     """
 
     def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None,
-                 cache_size: int = 4096) -> None:  # fmt: skip
+                 cache_size: int = 1024) -> None:  # fmt: skip
         self._folder = folder
         self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
         self._cache = GameCache(cache_size)

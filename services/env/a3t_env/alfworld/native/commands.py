@@ -17,26 +17,29 @@ Commands = dict[str, tuple[Effect, int, int]]
 
 def admissible(game: Game, state: State) -> Commands:
     """Every command that does something here, by its text. The agent's order is the sorted one."""
-    commands = dict(_fixed(game, state.location))
+    commands = dict(_anywhere(game))
     for receptacle in game.at.get(state.location, ()):
+        del commands[_go_to(game, receptacle)]
+        commands[f"examine {game.names[receptacle]}"] = (effects.examines_receptacle, receptacle, receptacle)
         commands.update(_at(game, state, receptacle))
     if state.held is not None:
         commands.update(_holding(game, state, state.held))
     return commands
 
 
-def _fixed(game: Game, location: int) -> Commands:
-    """What depends on the place alone; made once for each place of a game."""
-    known = game.fixed_commands.get(location)
-    if known is None:
-        go = game.wording.commands["gotolocation"].text
-        known = {go.format(game.names[r]): (effects.goes, r, p) for r, p in game.location_of.items() if p != location}
-        known |= {f"examine {game.names[r]}": (effects.examines_receptacle, r, r) for r in game.at.get(location, ())}
+def _anywhere(game: Game) -> Commands:
+    """What can be done in any place, going to every receptacle included; made once for a game."""
+    if not game.anywhere:
+        known: Commands = {_go_to(game, r): (effects.goes, r, place) for r, place in game.location_of.items()}
         known |= {"look": (effects.looks, 0, 0), "inventory": (effects.takes_stock, 0, 0)}
         if game.domain.has_help:
             known["help"] = (effects.helps, 0, 0)
-        game.fixed_commands[location] = known
-    return known
+        game.anywhere.update(known)
+    return game.anywhere
+
+
+def _go_to(game: Game, receptacle: int) -> str:
+    return game.wording.commands["gotolocation"].text.format(game.names[receptacle])
 
 
 def _at(game: Game, state: State, receptacle: int) -> Iterator[tuple[str, tuple[Effect, int, int]]]:

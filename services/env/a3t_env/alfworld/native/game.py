@@ -74,8 +74,8 @@ class Game:
     cooling: tuple[frozenset[int], frozenset[int]]
     containers: _Pairs
     """Receptacle object (a bowl, a box) → objects in it."""
-    fixed_commands: dict[int, Any] = field(default_factory=dict)
-    """Location → the commands that depend on the place alone, filled by `commands` as places are visited."""
+    anywhere: dict[str, Any] = field(default_factory=dict)
+    """Commands that do not depend on the state, filled by `commands` at the first use."""
 
 
 def parse_game(domain: str, grammar: str, problem: str) -> Game:
