@@ -19,6 +19,7 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _FROM = r"from (?P<source>\w+ \d+)"
+_TO = r"(?:to|in|on|and put it in|and put it on)"
 _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
     (re.compile(rf"(?:put|find) two (?P<obj>\w+) (?:and put them )?{_IN}"), "two"),
@@ -26,7 +27,7 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
     (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
-    (re.compile(rf"take (?P<obj>\w+ \d+) {_FROM} to (?P<recep>\w+(?: \d+)?)$"), "put"),
+    (re.compile(rf"(?:take|put) (?P<obj>\w+ \d+) {_FROM} {_TO} (?P<recep>\w+(?: \d+)?)$"), "put"),
     (re.compile(rf"(?P<how>clean|heat|cool) (?P<obj>\w+ \d+) {_FROM} with (?P<tool>\w+(?: \d+)?)$"), None),
     (re.compile(r"use (?P<obj>\w+ \d+) at (?P<source>\w+ \d+)$"), "use"),
 )
