@@ -27,4 +27,4 @@ def probe(path: str = "/health", port: int | None = None, timeout: float = 5.0) 
 
 
 if __name__ == "__main__":
-    sys.exit(probe(*sys.argv[1:2]))
+    sys.exit(probe(sys.argv[1] if len(sys.argv) > 1 else "/health"))

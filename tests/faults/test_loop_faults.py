@@ -58,6 +58,8 @@ def in_the_middle_of(home: Path, phase: str) -> Callable[[], bool]:
             return False
         store = Store(f"sqlite:///{database}")
         try:
+            if store.revision() is None:
+                return False
             with store.session() as session:
                 states = session.execute(
                     select(WorkItem.state, func.count())
