@@ -92,7 +92,7 @@ class OpenAIBackend(RemoteBackend):
         if version.name in server.adapters:
             return
         if version.name not in await self._listed(server):
-            body = {"lora_name": version.name, "lora_path": self._path(version)}
+            body = {"lora_name": version.name, "lora_path": self._path(version), "make_default": False}
             await self._send(server, "POST", "/v1/load_lora_adapter", body)
             if version.name not in await self._listed(server):
                 raise UpstreamError(f"{server.url} took adapter {version.name!r} and does not list it.")
