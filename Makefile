@@ -4,6 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
+# Start-up of every process would compile the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 GAMES ?= 200
 SPLIT ?=

@@ -7,7 +7,7 @@ version=${TORCH_VERSION:-2.13.0}
 if "$venv/bin/python" -c "import torch, sys; sys.exit(torch.__version__.split('+')[0] != '$version')" 2>/dev/null; then exit 0; fi
 links=${UV_FIND_LINKS:-$(python3 -m pip config get global.find-links 2>/dev/null || true)}
 if compgen -G "${links:-/nonexistent}/torch-$version*.whl" >/dev/null && ! command -v nvidia-smi >/dev/null && [[ ${TORCH_BACKEND:-auto} != cu* ]]; then
-  exec uv --no-config pip install --python "$venv/bin/python" --find-links "$links" "torch==$version"
+  exec uv --no-config pip install --compile-bytecode --python "$venv/bin/python" --find-links "$links" "torch==$version"
 fi
-uv --no-config pip install --python "$venv/bin/python" --torch-backend="${TORCH_BACKEND:-auto}" "torch==$version" ||
-  exec uv --no-config pip install --python "$venv/bin/python" "torch==$version"
+uv --no-config pip install --compile-bytecode --python "$venv/bin/python" --torch-backend="${TORCH_BACKEND:-auto}" "torch==$version" ||
+  exec uv --no-config pip install --compile-bytecode --python "$venv/bin/python" "torch==$version"

@@ -19,7 +19,7 @@ fi
 export PATH="$PWD/.venv/bin:$PATH"
 
 say "Installing the packages of uv.lock"
-uv sync --frozen --inexact --quiet --all-groups
+uv sync --frozen --inexact --quiet --all-groups --compile-bytecode
 say "Installing torch"
 scripts/install_torch.sh .venv
 touch .venv/.setup-done
