@@ -15,7 +15,8 @@ from a3t_trainer.pretrain.corpus import write_corpus
 Services = tuple[EnvClient, ActReClient]
 Write = Callable[..., Awaitable[list[Trajectory]]]
 EXERCISE = re.compile(
-    r"Your task is to: (find an? \w+|look around|take \w+ \d+ from \w+ \d+ to \w+( \d+)?|use \w+ \d+ at \w+ \d+|"
+    r"Your task is to: (find an? \w+|look around|use \w+ \d+ at \w+ \d+|"
+    r"(take|put) \w+ \d+ from \w+ \d+ (to|in|on|and put it in|and put it on) \w+( \d+)?|"
     r"(clean|heat|cool) \w+ \d+ from \w+ \d+ with \w+( \d+)?)\.$"
 )
 

@@ -38,6 +38,7 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 |---|---|---|
 | find | "find a mug" | look into receptacles until one is seen, take it |
 | errand | "take mug 2 from shelf 1 to desk 3" | what the line says; half name only a kind of place |
+| | "put mug 2 from shelf 1 in desk" | |
 | | "clean mug 2 from shelf 1 with sinkbasin 1" | |
 | | "use desklamp 1 at desk 2" | |
 | wander | "look around" | random actions, each with a reason after the fact |

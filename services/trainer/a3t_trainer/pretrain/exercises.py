@@ -1,8 +1,9 @@
 """Exercises: scripts that play games of the household for practice. None of them solves a game's own task.
 
 find      "find a mug": go through receptacles until one is seen, take it.
-errand    instructions that name things and places: "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1
-          with sinkbasin 1", "use desklamp 1 at desk 2"; half of them name only what kind of place ("to desk").
+errand    instructions that name things and places: "take mug 2 from shelf 1 to desk 3" (in several wordings),
+          "clean mug 2 from shelf 1 with sinkbasin 1", "use desklamp 1 at desk 2"; half of them name only what kind of
+          place ("to desk").
 wander    "look around": actions drawn at random.
 
 Some find and errand scripts make slips, such as taking what is not there, so that the way on after "Nothing happens."
@@ -13,15 +14,34 @@ from __future__ import annotations
 
 import random
 import re
+import zlib
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Act", "Exercise", "Rooms", "Script", "Seen", "draw_exercise", "items_of", "receptacles_of", "scout"]
+__all__ = [
+    "Act",
+    "Exercise",
+    "Rooms",
+    "Script",
+    "Seen",
+    "carry_task",
+    "draw_exercise",
+    "items_of",
+    "receptacles_of",
+    "scout",
+]
 
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _MOST_VISITS = 24
+_CARRY = (
+    "take {thing} from {source} to {place}",
+    "take {thing} from {source} and put it in {place}",
+    "take {thing} from {source} and put it on {place}",
+    "put {thing} from {source} in {place}",
+    "put {thing} from {source} on {place}",
+)
 _WANDER_WEIGHTS = {
     "go": 6.0, "take": 6.0, "move": 4.0, "put": 4.0, "open": 8.0, "heat": 12.0, "cool": 12.0, "clean": 12.0,
     "use": 3.0, "slice": 3.0, "close": 0.5, "examine": 0.5, "look": 0.3, "inventory": 0.3, "help": 0.03,
@@ -149,9 +169,15 @@ def _draw_errand(
         return None
     place = rng.choice(places)
     named = place if rng.random() < 0.5 else _type(place)
-    task = f"{how} {thing} from {source} with {named}" if how else f"take {thing} from {source} to {named}"
+    task = f"{how} {thing} from {source} with {named}" if how else carry_task(thing, source, named)
     last = [f"{how} {thing} with {place}"] if how else [f"move {thing} to {place}", f"put {thing} in/on {place}"]
     return Exercise("errand", task, lambda _: _errand(source, [f"take {thing} from {source}"], (place, last), slipping))
+
+
+def carry_task(thing: str, source: str, place: str) -> str:
+    """The line of a carrying errand: one of several wordings, always the same for the same names."""
+    wording = _CARRY[zlib.crc32(f"{thing} {source} {place}".encode()) % len(_CARRY)]
+    return wording.format(thing=thing, source=source, place=place)
 
 
 class _Slips:
