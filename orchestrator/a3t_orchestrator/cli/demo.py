@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -27,23 +27,31 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-_GAMES = "300"
+_GENERATE = {
+    "alfworld": ["generate", "alfworld", "--games", "300"],
+    "webshop": ["generate", "webshop", "--products", "1000"],
+}
+_RECIPE = {"alfworld": ("demo.yaml", False), "webshop": ("webshop-tiny.yaml", True)}
+"""Environment → recipe, and whether its `fast` section applies."""
 
 
 @app.command()
 def demo(
-    config: Annotated[Path | None, typer.Option(help="Another recipe than configs/demo.yaml.")] = None,
+    environment: Annotated[
+        Literal["alfworld", "webshop"], typer.Option(help="On which generated tasks the agent plays.")
+    ] = "alfworld",
+    config: Annotated[Path | None, typer.Option(help="Another recipe than the environment's own.")] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate games, run the whole loop on them, write a report. Needs no GPU, no server, no download."""
+    """Generate games (or products), run the whole loop on them, write a report. Needs no GPU, no server, no download."""
     started = time.monotonic()
     settings = OrchestratorSettings()
     quiet_logs(settings)
     screen = errors_console if as_json else console
-    recipe = load_recipe(config or _own_recipe(), overrides=overrides or ())
-    if recipe.environment == "alfworld":
-        _generate_games(screen)
+    own, fast = _RECIPE[environment]
+    recipe = load_recipe(config or _own_recipe(own), fast=fast and config is None, overrides=overrides or ())
+    _generate_data(recipe.environment, screen)
     store = open_store(settings)
     run = run_async(execute(settings, store, recipe, name=None, resumed=None, screen=screen))
     report = collect_report(store, run)
@@ -59,20 +67,18 @@ def demo(
         console.print(f"An episode with sampled steps: a3t trajectories show {report.examples[0].id}", highlight=False)
 
 
-def _own_recipe() -> Path:
-    """configs/demo.yaml of the project's folder, from wherever the command is called."""
+def _own_recipe(name: str) -> Path:
+    """A recipe of the project's folder, from wherever the command is called."""
     for folder in (Path.cwd(), *Path(__file__).resolve().parents):
-        if (folder / "configs" / "demo.yaml").is_file():
-            return folder / "configs" / "demo.yaml"
-    raise NotFoundError(
-        "There is no configs/demo.yaml here.", hint="Call it in the project's folder, or give --config."
-    )
+        if (folder / "configs" / name).is_file():
+            return folder / "configs" / name
+    raise NotFoundError(f"There is no configs/{name} here.", hint="Call it in the project's folder, or give --config.")
 
 
-def _generate_games(screen: Console) -> None:
-    """`a3t data generate alfworld` of the env package, which keeps what is there already."""
-    screen.print("Generating ALFWorld games …")
-    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", "alfworld", "--games", _GAMES]
+def _generate_data(environment: str, screen: Console) -> None:
+    """`a3t data generate` of the env package, which keeps what is there already."""
+    screen.print(f"Generating tasks for {environment} …")
+    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", *_GENERATE[environment]]
     finished = subprocess.run(command, check=False, stdout=sys.stderr if screen.stderr else None)  # noqa: S603
     if finished.returncode != 0:
-        raise UpstreamError("The games could not be generated; the reason stands above.")
+        raise UpstreamError("The tasks could not be generated; the reason stands above.")
