@@ -90,8 +90,8 @@ def _measure(name: str, clients: int, options: argparse.Namespace) -> tuple[floa
 async def _repeat(
     turn: Turn, encode: Callable[[str], list[int]], clients: int, options: argparse.Namespace
 ) -> list[float]:
-    """Tokens per second of each repeat, after a short warm-up."""
-    await _episodes(turn, encode, min(clients, 2), 1, -1)
+    """Tokens per second of each repeat, after one that is not counted (memory is first touched there)."""
+    await _episodes(turn, encode, clients, options.turns, -1)
     rates = []
     for repeat in range(options.repeats):
         started = time.perf_counter()
@@ -159,7 +159,7 @@ async def _generate_batched(clients: int, options: argparse.Namespace) -> list[f
 
 async def _continuous(clients: int, options: argparse.Namespace) -> list[float]:
     model, encode, config = _plain(options)
-    batching = ContinuousBatchingConfig(num_blocks=4096, max_batch_tokens=2048)
+    batching = ContinuousBatchingConfig(num_blocks=512, max_batch_tokens=1024)
     with contextlib.ExitStack() as stack:
         manager = stack.enter_context(
             model.continuous_batching_context_manager(generation_config=config, continuous_batching_config=batching)
@@ -186,7 +186,7 @@ def _plain(options: argparse.Namespace) -> tuple[Any, Callable[[str], list[int]]
     codec = TextCodec.load(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="sdpa").eval()
     config = GenerationConfig(
-        max_new_tokens=options.tokens, min_new_tokens=options.tokens, do_sample=False, pad_token_id=0, eos_token_id=-1
+        max_new_tokens=options.tokens, min_new_tokens=options.tokens, do_sample=False, pad_token_id=0, eos_token_id=None
     )
     return model, lambda text: codec.encode(text, add_special_tokens=False), config
 

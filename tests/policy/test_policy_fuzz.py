@@ -46,7 +46,7 @@ schema = schemathesis.openapi.from_dict(
 @schema.parametrize()
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_request_makes_the_service_fail(case: schemathesis.Case, fuzzed: str) -> None:
-    reply = case.call(base_url=fuzzed, headers=AUTH)
+    reply = case.call(base_url=fuzzed, headers=AUTH, timeout=120)
     assert reply.status_code < 500, reply.text
     if reply.status_code >= 400:
         assert Problem.model_validate_json(reply.content).detail

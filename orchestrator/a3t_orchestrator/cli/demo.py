@@ -44,7 +44,7 @@ def demo(
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate games (or products), run the whole loop on them, write a report. Needs no GPU, no server, no download."""
+    """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download."""
     started = time.monotonic()
     settings = OrchestratorSettings()
     quiet_logs(settings)

@@ -26,21 +26,27 @@ class Pass:
     """What one forward pass computes.
 
     ids, positions: (rows, width); padding has the pool's padding position. mask: (rows, 1, width, length), 0 or −inf.
-    rows: pool row of each; first: the first of them if they follow on each other, else None.
+    rows: pool row of each; first: the first of them if they follow on each other, else None. places: where each token
+    belongs among all of the pool's positions.
     """
 
     ids: Tensor
     positions: Tensor
     mask: Tensor
     rows: Tensor
+    places: Tensor
     length: int
     first: int | None
 
+    def store(self, tensor: Tensor, new: Tensor) -> None:
+        """Write new keys or values (rows, width, heads, head_dim) to where they belong."""
+        tensor.view(-1, *tensor.shape[2:]).index_copy_(0, self.places, new.reshape(-1, *tensor.shape[2:]))
+
     def visible(self, tensor: Tensor) -> Tensor:
-        """The keys or values of the rows, up to `length`."""
+        """The keys or values of the rows, up to `length`: (rows, heads, length, head_dim)."""
         if self.first is not None:
-            return tensor[self.first : self.first + len(self.rows), :, : self.length]
-        return tensor[:, :, : self.length].index_select(0, self.rows)
+            return tensor[self.first : self.first + len(self.rows), : self.length].transpose(1, 2)
+        return tensor[:, : self.length].index_select(0, self.rows).transpose(1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +110,9 @@ class LeanModel:
         split = qkv.view(rows, width, -1, self.head_dim)
         turned = split[:, :, : self.heads + self.kv_heads]
         turned = turned * cos + turned.roll(self.head_dim // 2, -1) * sin
-        keys, values, where = pool.keys[index], pool.values[index], step.rows[:, None]
-        keys[where, :, step.positions] = turned[:, :, self.heads :]
-        values[where, :, step.positions] = split[:, :, self.heads + self.kv_heads :]
+        keys, values = pool.keys[index], pool.values[index]
+        step.store(keys, turned[:, :, self.heads :])
+        step.store(values, split[:, :, self.heads + self.kv_heads :])
         query = turned[:, :, : self.heads].transpose(1, 2).reshape(rows, self.kv_heads, -1, self.head_dim)
         said = F.scaled_dot_product_attention(query, step.visible(keys), step.visible(values), attn_mask=mask)
         return said.reshape(rows, self.heads, width, self.head_dim).transpose(1, 2).reshape(rows, width, -1)

@@ -41,9 +41,9 @@ class _PassCache(Cache):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        keys, values, at = self.pool.keys[layer_idx], self.pool.values[layer_idx], self.step.rows[:, None]
-        keys[at, :, self.step.positions] = key_states.transpose(1, 2)
-        values[at, :, self.step.positions] = value_states.transpose(1, 2)
+        keys, values = self.pool.keys[layer_idx], self.pool.values[layer_idx]
+        self.step.store(keys, key_states.transpose(1, 2))
+        self.step.store(values, value_states.transpose(1, 2))
         return self.step.visible(keys), self.step.visible(values)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -89,12 +89,14 @@ class Runner:
 
     def _pass(self, ids: np.ndarray, positions: np.ndarray, rows: list[int], length: int, first: int | None) -> Pass:
         at = torch.from_numpy(positions).to(self.device)
+        where = torch.tensor(rows, device=self.device)
         hidden = self._columns[..., :length] > at[:, None, :, None]
         return Pass(
             ids=torch.from_numpy(ids).to(self.device),
             positions=at,
             mask=torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf),
-            rows=torch.tensor(rows, device=self.device),
+            rows=where,
+            places=(where[:, None] * self.pool.width + at).view(-1),
             length=length,
             first=first,
         )

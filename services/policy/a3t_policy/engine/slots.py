@@ -12,6 +12,8 @@ __all__ = ["CacheShape", "SlotPool"]
 
 _GRANULE = 64
 """Attention reads whole granules, so that a row's sums have the same order whatever the longest row is."""
+_TOUCHED = 1024
+"""Positions of each slot whose memory is taken at the start: the first write to a page costs more than the write."""
 _MIN_COPY = 16
 """Shorter prefixes are recomputed: copying them costs more than it saves."""
 
@@ -42,7 +44,7 @@ class CacheShape:
 class SlotPool:
     """`slots` rows of keys and values for `context` tokens each, and which tokens of which version they hold.
 
-    Tensors are (slots + 1, kv_heads, width, head_dim) a layer, `width` the granules that hold `context` + 1 tokens:
+    Tensors are (slots + 1, width, kv_heads, head_dim) a layer, `width` the granules that hold `context` + 1 tokens:
     the last row takes what padding rows write, the last position what padding tokens write. Not thread-safe: the
     engine's thread alone uses it.
     """
@@ -50,7 +52,7 @@ class SlotPool:
     def __init__(self, slots: int, context: int, shape: CacheShape, device: torch.device, dtype: torch.dtype) -> None:
         self.slots, self.context = slots, context
         self.width = self.granules(context + 1)
-        size = (slots + 1, shape.kv_heads, self.width, shape.head_dim)
+        size = (slots + 1, self.width, shape.kv_heads, shape.head_dim)
         self.keys = [_zeros(size, device, dtype) for _ in range(shape.layers)]
         self.values = [_zeros(size, device, dtype) for _ in range(shape.layers)]
         self.tokens = np.zeros((slots, context), dtype=np.int32)
@@ -131,12 +133,15 @@ class SlotPool:
 
     def _copy(self, source: int, target: int, tokens: int) -> None:
         for tensor in (*self.keys, *self.values):
-            tensor[target, :, :tokens] = tensor[source, :, :tokens]
+            tensor[target, :tokens] = tensor[source, :tokens]
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros, because what is masked must still be finite. On CPU memory is taken only as it is written."""
+    """Zeros, because what is masked must still be finite. On CPU the memory of what few sequences reach is taken only
+    when it is written."""
     if device.type != "cpu":
         return torch.zeros(size, device=device, dtype=dtype)
     raw = np.zeros(int(np.prod(size)) * dtype.itemsize, dtype=np.uint8)
-    return torch.from_numpy(raw).view(dtype).view(size)
+    zeros = torch.from_numpy(raw).view(dtype).view(size)
+    zeros[:, :_TOUCHED].zero_()
+    return zeros
