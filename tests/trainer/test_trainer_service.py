@@ -183,7 +183,7 @@ async def test_a_job_whose_process_dies_is_brought_back(
         ("GET", "/v1/files/..%2Fx", 404),
         ("GET", "/v1/adapters/none", 404),
         ("GET", "/v1/adapters/..%2f..%2fetc", 404),
-        ("GET", "/v1/adapters/%2e%2e", 404),
+        ("GET", "/v1/adapters/%2e%2e", 422),
         ("POST", "/v1/adapters/none/promote", 404),
         ("GET", "/v1/fine_tuning/jobs?limit=0", 422),
     ],

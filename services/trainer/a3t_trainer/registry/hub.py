@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -23,7 +24,7 @@ def push(
     try:
         url = client.create_repo(repository, private=private, exist_ok=True)
         client.upload_folder(folder_path=folder, repo_id=repository, commit_message=f"Adapter version {version}")
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, httpx2.TransportError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UpstreamError(
             f"The Hugging Face Hub did not take {repository}: {reason}", hint="Check HF_TOKEN."
