@@ -167,7 +167,8 @@ async def test_a_job_whose_process_dies_is_brought_back(
     workers = psutil.Process().children(recursive=True)
     os.kill(max(workers, key=lambda p: p.create_time()).pid, signal.SIGKILL)
     job = await ended(trainer, job)
-    assert (job.status, job.attempts) == (JobStatus.succeeded, 2)
+    assert job.status == JobStatus.succeeded
+    assert job.attempts >= 2
     messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
     assert any("died (SIGKILL)" in m for m in messages)
     assert any(m.startswith("Going on from checkpoint-") for m in messages)
