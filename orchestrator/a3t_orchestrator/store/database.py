@@ -96,7 +96,8 @@ def _open(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if backend == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        arguments = {"client_encoding": "utf8"}
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=arguments)
     raise InvalidInputError(f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.")
 
 
