@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?= alfworld
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test lint format bench parity test-slow test-faults test-compose test-helm up down clean
+.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-compose test-helm up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (E
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose
+
+retest: setup ## the tests that failed last, one after the other
+	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose
 
 lint: setup ## ruff and mypy --strict
 	@ruff format --check .
