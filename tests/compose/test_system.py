@@ -14,7 +14,7 @@ from tests.compose.project import Project, inspect, kill_process, run
 
 RECIPE = [
     "configs/demo.yaml", "--name", "compose-test", "--json",
-    "--set", "rounds=1", "--set", "data.tasks=12", "--set", "data.held_out.0.tasks=4",
+    "--set", "rounds=1", "--set", "data.tasks=12", "--set", "data.held_out=[{split: generated_heldout, tasks: 4}]",
     "--set", "round0.demonstrations=6", "--set", "compose.samples=4", "--set", "limits.max_steps=15",
     "--set", "training.optimisation.epochs=1", "--set", "training.round0.optimisation.epochs=2",
 ]  # fmt: skip
