@@ -11,6 +11,7 @@ from .base import Name, Schema
 
 __all__ = [
     "VALID_TRANSITIONS",
+    "Augmentation",
     "FileObject",
     "FineTuningJob",
     "FineTuningJobCreate",
@@ -88,6 +89,24 @@ class Optimisation(Schema):
     threads: int | None = Field(None, ge=1, description="CPU threads; null: torch's choice")
 
 
+class Augmentation(Schema):
+    """Names that an environment treats alike, permuted anew each time that a trajectory is trained on. Off by default:
+    the paper has none. For tiny models, whose tokenizers write a name as one token."""
+
+    interchangeable: list[list[str]] = Field(
+        default_factory=list, description="Groups of words; a permutation of a group leaves an episode valid"
+    )
+    share: float = Field(0.5, ge=0, le=1, description="Probability that a group is permuted")
+
+    @model_validator(mode="after")
+    def _groups_are_apart(self) -> Augmentation:
+        words = [word for group in self.interchangeable for word in group]
+        twice = sorted({word for word in words if words.count(word) > 1})
+        if twice:
+            raise ValueError(f"augmentation.interchangeable names {twice[0]!r} twice; a word has one group")
+        return self
+
+
 class FineTuningJobCreate(Schema):
     """Train an adapter on the trajectories of an uploaded JSONL file and publish it as `version`."""
 
@@ -100,6 +119,7 @@ class FineTuningJobCreate(Schema):
     objective: Objective = Field(default_factory=Objective)
     lora: LoraSettings = Field(default_factory=LoraSettings)
     optimisation: Optimisation = Field(default_factory=Optimisation)
+    augmentation: Augmentation = Field(default_factory=Augmentation)
     seed: int = Field(0, ge=0)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -107,6 +127,12 @@ class FineTuningJobCreate(Schema):
     def _parent_is_another(self) -> FineTuningJobCreate:
         if self.parent == self.version:
             raise ValueError(f"parent {self.parent!r} is the version to publish; name an earlier version")
+        return self
+
+    @model_validator(mode="after")
+    def _reference_is_fixed(self) -> FineTuningJobCreate:
+        if self.objective.name is ObjectiveName.dpo and self.augmentation.interchangeable:
+            raise ValueError("augmentation does not go with dpo: the reference's log-probabilities are taken once")
         return self
 
 

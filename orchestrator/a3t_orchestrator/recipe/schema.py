@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from a3t_contracts.schemas import Environment, LoraSettings, Name, Objective, Optimisation, Schema
+from a3t_contracts.schemas import Augmentation, Environment, LoraSettings, Name, Objective, Optimisation, Schema
 
 __all__ = [
     "Compose", "Data", "Evaluation", "HeldOut", "Limits", "Pairing", "Recipe", "Round0", "Round0Training", "Training",
@@ -102,6 +102,7 @@ class Round0Training(Schema):
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({"name": "sft"}))
     lora: LoraSettings = Field(default_factory=LoraSettings)
     optimisation: Optimisation = Field(default_factory=lambda: Optimisation(epochs=10))
+    augmentation: Augmentation = Field(default_factory=Augmentation)
 
 
 class Training(Schema):
@@ -113,6 +114,7 @@ class Training(Schema):
     objective: Objective = Field(default_factory=Objective)
     lora: LoraSettings = Field(default_factory=LoraSettings)
     optimisation: Optimisation = Field(default_factory=lambda: Optimisation(average_checkpoints=4))
+    augmentation: Augmentation = Field(default_factory=Augmentation)
     round0: Round0Training = Field(default_factory=Round0Training)
 
     @model_validator(mode="after")

@@ -40,12 +40,15 @@ async def begin_run(store: Store, settings: OrchestratorSettings, recipe: Recipe
 
 
 async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None) -> list[Task]:
-    """`count` tasks of a split, drawn by the run's seed; all of them where it is None."""
+    """`count` tasks of a split, drawn by the run's seed; all of them where it is None.
+
+    They bear the name of the split that was asked for, which may be a part of the split that they are stored in."""
     tasks: list[Task] = []
     offset: int | None = 0
     while offset is not None:
         page = await env.tasks(recipe.environment, split=split, offset=offset)
-        tasks, offset = tasks + page.tasks, page.next_offset
+        tasks += [task.model_copy(update={"split": split}) for task in page.tasks]
+        offset = page.next_offset
     types = recipe.data.types
     tasks = [t for t in tasks if types is None or t.type in types]
     if not tasks:

@@ -64,7 +64,7 @@ def job_request(
     return FineTuningJobCreate(
         model=recipe.base_model, training_file=file_id, version=version_name(run, number), run=run, round=number,
         parent=parent if recipe.training.start == "continue" else None, objective=part.objective, lora=part.lora,
-        optimisation=part.optimisation, seed=recipe.seed + number,
+        optimisation=part.optimisation, augmentation=part.augmentation, seed=recipe.seed + number,
         metadata={"successes": len(chosen.successes), "failures": len(chosen.failures), "dropped": chosen.dropped},
     )  # fmt: skip
 

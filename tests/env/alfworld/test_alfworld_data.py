@@ -279,7 +279,11 @@ def test_truncated_archives_are_refused(kind: str, share: float, files: Files, u
         import_games(untouched, [path])
 
 
-@pytest.mark.parametrize("data", [b"hello", b"PK\x03\x04 no zip", gzip.compress(b"x"), lzma.compress(b"no tar " * 99)])
+@pytest.mark.parametrize(
+    "data",
+    [b"hello", b"PK\x03\x04 no zip", gzip.compress(b"x"), lzma.compress(b"no tar " * 99)],
+    ids=["text", "zip", "gzip", "xz"],  # the bytes would be no names: gzip's hold the time of day
+)
 def test_what_is_no_archive_is_refused(data: bytes, untouched: GameStore, tmp_path: Path):
     path = tmp_path / "a.zip"
     path.write_bytes(data)

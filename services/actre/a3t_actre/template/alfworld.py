@@ -98,8 +98,8 @@ def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
 
 
 def _use(view: View, goal: Goal, rest: str) -> str | None:
-    if goal.kind == "use":
-        return f"I look for {rest}. It is here. I use it." if rest == goal.obj else None
+    if goal.kind in ("use", "find"):
+        return f"I look for {rest}. It is here. I use it." if fits(rest, goal.obj) else None
     if goal.kind != "light" or not fits(rest, goal.lamp) or not view.held or not fits(view.held, goal.obj):
         return None
     return f"I look for {rest}. It is here. I use it."

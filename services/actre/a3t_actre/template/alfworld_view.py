@@ -18,8 +18,11 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 }  # fmt: skip
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
-_FROM = r"from (?P<source>\w+ \d+)"
-_TO = r"(?:to|in|on|and put it in|and put it on)"
+_NAME = r"[a-z]+ \d+"
+_THING = rf"(?P<obj>{_NAME}) from {_NAME}"
+_PLACE = r"(?P<recep>[a-z]+(?: \d+)?)"
+_TO = rf"(?:to|in|on|and put it in|and put it on) {_PLACE}"
+_WITH = r"with (?P<tool>[a-z]+(?: \d+)?)"
 _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
     (re.compile(rf"(?:put|find) two (?P<obj>\w+) (?:and put them )?{_IN}"), "two"),
@@ -27,12 +30,17 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
     (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
-    (re.compile(rf"(?:take|put) (?P<obj>\w+ \d+) {_FROM} {_TO} (?P<recep>\w+(?: \d+)?)$"), "put"),
-    (re.compile(rf"(?P<how>clean|heat|cool) (?P<obj>\w+ \d+) {_FROM} with (?P<tool>\w+(?: \d+)?)$"), None),
-    (re.compile(r"use (?P<obj>\w+ \d+) at (?P<source>\w+ \d+)$"), "use"),
 )
+_ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
+    (re.compile(rf"(?:take|put) {_THING} {_TO}$"), "put"),
+    (re.compile(rf"(?P<how>clean|heat|cool) {_THING} {_WITH}(?: and put it (?:in|on) {_PLACE})?$"), None),
+    (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
+    (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
+    (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
+    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
+)
+_TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 
-_NAME = r"[a-z]+ \d+"
 _LISTING = re.compile(rf"(?:On the ({_NAME})|The ({_NAME}) is open\. In it), you see ([^.]*)")
 _CLOSED = re.compile(rf"The ({_NAME}) is closed")
 _ITEM = re.compile(rf"\ban? ({_NAME})")
@@ -41,17 +49,17 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that names its places,
-    such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin", "use desklamp 1 at
-    desk 2". `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
+    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that says where its things
+    are, such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin and put it in desk".
+    `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
 
     kind: GoalKind
     obj: str
     recep: str = ""
     lamp: str = ""
-    source: str = ""
-    """Where an errand says that its object is."""
     tool: str = ""
+    told: tuple[tuple[str, str], ...] = ()
+    """Where an errand says that things are: (thing, place)."""
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ class View:
         return next(((o, r) for r in places for o in reversed(self.seen[r]) if self._counts(o, r, type_)), None)
 
     def _counts(self, obj: str, recep: str, type_: str) -> bool:
-        delivered = self.goal is not None and self.goal.kind == "two" and type_of(recep) == self.goal.recep
+        delivered = self.goal is not None and self.goal.kind == "two" and fits(recep, self.goal.recep)
         return fits(obj, type_) and not delivered
 
 
@@ -94,19 +102,21 @@ def parse_goal(observation: str) -> Goal | None:
     task = _TASK.search(observation)
     if task is None:
         return None
-    for pattern, kind in _GOALS:
-        match = pattern.match(task.group(1).strip().lower())
+    line = task.group(1).strip().lower()
+    told = tuple(_TOLD.findall(line))
+    for pattern, kind in _ERRANDS if told else _GOALS:
+        match = pattern.match(line)
         if match:
             parts = match.groupdict(default="")
-            return Goal(kind or _KIND_OF_WORD[parts.pop("how")], **parts)
+            return Goal(kind or _KIND_OF_WORD[parts.pop("how")], **parts, told=told)
     return None
 
 
 def view_of(history: History) -> View:
     """Replay the visible texts of an episode. Reads nothing but `history`."""
     view = View(parse_goal(observation_text("alfworld", history.observation)))
-    if view.goal and view.goal.source:
-        view.seen[view.goal.source] = [view.goal.obj]
+    for thing, place in view.goal.told if view.goal else ():
+        view.seen.setdefault(place, []).insert(0, thing)
     for turn in history.turns:
         read_turn(view, " ".join(turn.action.split()), observation_text("alfworld", turn.observation))
     return view

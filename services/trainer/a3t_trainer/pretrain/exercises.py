@@ -1,9 +1,10 @@
 """Exercises: scripts that play games of the household for practice. None of them solves a game's own task.
 
-find      "find a mug": go through receptacles until one is seen, take it.
-errand    instructions that name things and places: "take mug 2 from shelf 1 to desk 3" (in several wordings),
-          "clean mug 2 from shelf 1 with sinkbasin 1", "use desklamp 1 at desk 2"; half of them name only what kind of
-          place ("to desk").
+find      "find a mug": go through receptacles until one is seen, take it (a lamp: use it).
+errand    instructions that say which thing to fetch from where, and each thing to do with it, in several wordings:
+          "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk",
+          "look at mug 2 from shelf 1 under desklamp 1 at desk 2", "take two mug 2 from shelf 1 and mug 1 from desk 2
+          to sofa". Half of the places are named by their kind only ("to desk").
 wander    "look around": actions drawn at random.
 
 Some find and errand scripts make slips, such as taking what is not there, so that the way on after "Nothing happens."
@@ -33,6 +34,10 @@ __all__ = [
 
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
+_ERRAND_WEIGHTS = {"carry": 4, "treat": 5, "chain": 10, "use": 2, "light": 8, "two": 8}
+_TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
+_Things = list[tuple[str, str]]
+"""(thing, place) pairs."""
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _MOST_VISITS = 24
 _CARRY = (
@@ -154,24 +159,118 @@ def _draw_errand(
     things = [(item, receptacle) for receptacle, items in contents.items() for item in items]
     if not things:
         return None
-    kind = rng.choices(("carry", "treat", "use"), (4, 12, 3))[0]
-    lamps = [(item, place) for item, place in things if _type(item).endswith("lamp")]
+    lamps = [(item, place) for item, place in things if _is_lamp(item)]
+    kind = rng.choices(tuple(_ERRAND_WEIGHTS), tuple(_ERRAND_WEIGHTS.values()))[0]
     thing, source = rng.choice(lamps if kind == "use" and lamps else things)
-    slipping = _Slips(list(contents), _type(thing), slips, rng)
-    if kind == "use":
-        task = f"use {thing} at {source}"
-        return Exercise("errand", task, lambda _: _errand(source, [f"use {thing}"], None, slipping)) if lamps else None
-    how, places = "", [r for r in contents if _type(r) in usual.get(_type(thing), ()) and r != source]
-    if kind == "treat":
-        how = rng.choice(sorted(_APPLIANCE))
-        places = [r for r in contents if _type(r) == _APPLIANCE[how]]
-    if not places:
+    room = _Room(contents, usual, rng)
+    drawn = {"use": _use, "carry": _carry, "treat": _treat, "chain": _chain, "light": _light, "two": _two}[kind](
+        room, thing, source, lamps
+    )
+    if drawn is None:
         return None
-    place = rng.choice(places)
-    named = place if rng.random() < 0.5 else _type(place)
-    task = f"{how} {thing} from {source} with {named}" if how else carry_task(thing, source, named)
-    last = [f"{how} {thing} with {place}"] if how else [f"move {thing} to {place}", f"put {thing} in/on {place}"]
-    return Exercise("errand", task, lambda _: _errand(source, [f"take {thing} from {source}"], (place, last), slipping))
+    task, stops = drawn
+    slipping = _Slips(list(contents), _type(thing), slips, rng)
+    return Exercise("errand", task, lambda _: _errand(stops, slipping))
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What errands are drawn from."""
+
+    contents: dict[str, list[str]]
+    usual: dict[str, set[str]]
+    rng: random.Random
+
+    def target(self, thing: str, *but: str) -> str | None:
+        """A place where such things usually lie."""
+        kinds = self.usual.get(_type(thing), ())
+        return self.one([r for r in self.contents if _type(r) in kinds and r not in but])
+
+    def appliance(self) -> tuple[str, str] | None:
+        """A treatment, and the appliance for it."""
+        how = self.rng.choice(sorted(_APPLIANCE))
+        tool = self.one([r for r in self.contents if _type(r) == _APPLIANCE[how]])
+        return (how, tool) if tool else None
+
+    def one(self, places: list[str]) -> str | None:
+        return self.rng.choice(places) if places else None
+
+    def named(self, place: str) -> str:
+        """The place, or half of the time only what kind of place it is."""
+        return place if self.rng.random() < 0.5 else _type(place)
+
+
+_Stop = tuple[str, list[str]]
+"""A place, and what to do there in the wordings of the games' releases."""
+_Drawn = tuple[str, list[_Stop]] | None
+
+
+def _use(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    return (f"use {thing} at {source}", [(source, [f"use {thing}"])]) if lamps else None
+
+
+def _carry(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    place = room.target(thing, source)
+    if place is None:
+        return None
+    return carry_task(thing, source, room.named(place)), [_taking(thing, source), _putting(thing, place)]
+
+
+def _treat(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    appliance = room.appliance()
+    if appliance is None:
+        return None
+    how, tool = appliance
+    stops = [_taking(thing, source), (tool, [f"{how} {thing} with {tool}"])]
+    return f"{how} {thing} from {source} with {room.named(tool)}", stops
+
+
+def _chain(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    appliance = room.appliance()
+    if appliance is None:
+        return None
+    how, tool = appliance
+    place = room.target(thing, tool)
+    if place is None:
+        return None
+    stops = [_taking(thing, source), (tool, [f"{how} {thing} with {tool}"]), _putting(thing, place)]
+    with_, at, preposition = room.named(tool), room.named(place), room.rng.choice(("in", "on"))
+    if room.rng.random() < 0.5:
+        return f"{how} {thing} from {source} with {with_} and put it {preposition} {at}", stops
+    return f"put a {_TREATED[how]} {thing} from {source} {preposition} {at} with {with_}", stops
+
+
+def _light(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    if not lamps or _is_lamp(thing):
+        return None
+    lamp, place = room.rng.choice(lamps)
+    stops = [_taking(thing, source), (place, [f"use {lamp}"])]
+    if room.rng.random() < 0.5:
+        return f"look at {thing} from {source} under {lamp} at {place}", stops
+    return f"take {thing} from {source} and use {lamp} at {place}", stops
+
+
+def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    """Two things of a kind, where the first source has one only and the target none, so that all is said."""
+    alike = {r: [i for i in items if _type(i) == _type(thing)] for r, items in room.contents.items()}
+    other_at = room.one([r for r, items in alike.items() if items and r != source])
+    place = room.target(thing, *[r for r, items in alike.items() if items])
+    if other_at is None or place is None or len(alike[source]) != 1 or _type(place) in (_type(source), _type(other_at)):
+        return None
+    other = alike[other_at][-1]
+    if other == thing:
+        return None
+    stops = [_taking(thing, source), _putting(thing, place), _taking(other, other_at), _putting(other, place)]
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    return f"{verb} two {thing} from {source} and {other} from {other_at} {preposition} {room.named(place)}", stops
+
+
+def _taking(thing: str, source: str) -> _Stop:
+    return source, [f"take {thing} from {source}"]
+
+
+def _putting(thing: str, place: str) -> _Stop:
+    return place, [f"move {thing} to {place}", f"put {thing} in/on {place}"]
 
 
 def carry_task(thing: str, source: str, place: str) -> str:
@@ -210,23 +309,24 @@ def _find(wanted: str, order: list[str], slips: _Slips) -> Script:
         yield from slips.maybe(receptacle, seen, 0.5)
         matching = [item for item in seen if _type(item) == wanted]
         if matching:
-            return (yield Act(f"take {matching[-1]} from {receptacle}")).valid
+            found = matching[-1]
+            return (yield Act(f"use {found}" if _is_lamp(found) else f"take {found} from {receptacle}")).valid
     return False
 
 
-def _errand(source: str, first: list[str], then: tuple[str, list[str]] | None, slips: _Slips) -> Script:
-    """Go to the source, do the first command, go to the place, do the command there, in the wording of the game."""
+def _errand(stops: list[_Stop], slips: _Slips) -> Script:
+    """At each stop, do what is to be done there, in the wording of the game."""
     yield from slips.maybe(None)
-    seen = yield from _visit(source)
-    yield from slips.maybe(source, items_of(seen.observation), 0.5)
-    for place, commands in ((source, first), then or ("", [])):
-        if place not in ("", source):
-            seen = yield from _visit(place, open_it=commands[0].startswith("move"))
+    at = ""
+    for number, (place, commands) in enumerate(stops):
+        if place != at:
+            seen, at = (yield from _visit(place, open_it=commands[0].startswith(("take", "move")))), place
+        if number == 0:
+            yield from slips.maybe(place, items_of(seen.observation), 0.5)
         command = next((c for c in commands if c in seen.actions), None)
-        if place and command is None:
+        if command is None:
             return False
-        if command:
-            seen = yield Act(command)
+        seen = yield Act(command)
     return True
 
 
@@ -250,6 +350,10 @@ def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
     if open_it and f"The {receptacle} is closed." in seen.observation:
         seen = yield Act(f"open {receptacle}")
     return seen
+
+
+def _is_lamp(name: str) -> bool:
+    return _type(name).endswith("lamp")
 
 
 def _type(name: str) -> str:

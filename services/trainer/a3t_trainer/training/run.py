@@ -19,6 +19,7 @@ from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.job import FineTuningJobCreate, ObjectiveName
 
 from ..encoding.data import TrainingData, read_trajectories
+from ..encoding.interchange import Interchange
 from ..encoding.plan import StepPlan, build_units, pair_units
 from ..encoding.selection import check_labels, select
 from ..encoding.sequences import TokenSequence, encode_all
@@ -106,7 +107,10 @@ def _trainer(spec: JobSpec, model: Any, plan: StepPlan, reporter: Reporter) -> T
     reference = None
     if request.objective.name == ObjectiveName.dpo:
         reference = reference_logprobs(model, plan.units, request.optimisation, spec.folder / "reference.json")
-    dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference)
+    interchange = None
+    if request.augmentation.interchangeable:
+        interchange = Interchange(load_tokenizer(request.model), request.augmentation, request.seed)
+    dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference, interchange)
     args = _arguments(spec, plan.total_steps)
     return TrajectoryTrainer(
         model,

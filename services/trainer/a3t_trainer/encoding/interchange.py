@@ -1,0 +1,57 @@
+"""Words that stand in for each other: an episode stays right when all its mugs become plates.
+
+Where an environment treats names alike, a permutation of them turns an episode into another one that is just as
+valid. Tiny models memorise a few dozen episodes otherwise, name by name.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.schemas.job import Augmentation
+
+from .sequences import TokenSequence
+
+__all__ = ["Interchange"]
+
+
+class Interchange:
+    """Draws a permutation of each group's words for every time that a sequence is trained on.
+
+    The draw is a function of the seed, the optimiser step and the sequence's id, so that a resumed job sees what an
+    undisturbed one sees. Raises InvalidInputError for a word that the tokenizer does not write as one token.
+    """
+
+    def __init__(self, tokenizer: Any, augmentation: Augmentation, seed: int) -> None:
+        self._groups = [[_token(tokenizer, word) for word in group] for group in augmentation.interchangeable]
+        self._share, self._seed = augmentation.share, seed
+        self._identity = np.arange(len(tokenizer), dtype=np.int64)
+
+    def apply(self, sequence: TokenSequence, step: int) -> TokenSequence:
+        """The sequence as optimiser step `step` sees it."""
+        rng = random.Random(f"{self._seed}/{step}/{sequence.id}")
+        table = self._identity.copy()
+        for group in self._groups:
+            if rng.random() < self._share:
+                table[group] = rng.sample(group, len(group))
+        return replace(sequence, ids=table[sequence.ids])
+
+    def apply_all(self, unit: Sequence[TokenSequence], step: int) -> tuple[TokenSequence, ...]:
+        """`apply` for every sequence of a unit."""
+        return tuple(self.apply(sequence, step) for sequence in unit)
+
+
+def _token(tokenizer: Any, word: str) -> int:
+    ids: list[int] = tokenizer.encode(f" {word}", add_special_tokens=False)
+    if len(ids) != 1:
+        raise InvalidInputError(
+            f"augmentation.interchangeable names {word!r}, which this base's tokenizer writes as {len(ids)} tokens.",
+            hint="Only words of one token (behind a blank) can be exchanged; leave the others out.",
+        )
+    return ids[0]
