@@ -14,10 +14,15 @@ from a3t_trainer.pretrain.corpus import write_corpus
 
 Services = tuple[EnvClient, ActReClient]
 Write = Callable[..., Awaitable[list[Trajectory]]]
+THING, PLACE = r"\w+ \d+", r"\w+(?: \d+)?"
+FETCH = rf"{THING} from {THING}"
 EXERCISE = re.compile(
-    r"Your task is to: (find an? \w+|look around|use \w+ \d+ at \w+ \d+|"
-    r"(take|put) \w+ \d+ from \w+ \d+ (to|in|on|and put it in|and put it on) \w+( \d+)?|"
-    r"(clean|heat|cool) \w+ \d+ from \w+ \d+ with \w+( \d+)?)\.$"
+    rf"Your task is to: (find an? \w+|look around|use {THING} at {THING}|"
+    rf"(take|put) {FETCH} (to|in|on|and put it in|and put it on) {PLACE}|"
+    rf"(clean|heat|cool) {FETCH} with {PLACE}( and put it (in|on) {PLACE})?|"
+    rf"put a (clean|hot|cool) {FETCH} (in|on) {PLACE} with {PLACE}|"
+    rf"(take|look at) {FETCH} (and use|under) {THING} at {THING}|"
+    rf"(take|put) two {FETCH} and {FETCH} (to|in|on) {PLACE})\.$"
 )
 
 
@@ -41,10 +46,19 @@ async def test_found_things_were_in_the_text_just_read(exercises: Write) -> None
     for trajectory in await exercises(120):
         last = trajectory.steps[-1]
         if trajectory.task_type == "find":
-            thing = re.fullmatch(r"take (\w+ \d+) from \w+ \d+", last.action)
+            thing = re.fullmatch(r"(take|use) (\w+ \d+)( from \w+ \d+)?", last.action)
             assert thing
-            assert thing[1] in last.observation
-            assert last.thought == f"I look for {thing[1]}. It is here. I take it."
+            read = [step.observation for step in trajectory.steps if "Nothing happens" not in step.observation]
+            assert thing[2] in read[-1]
+            assert last.thought == f"I look for {thing[2]}. It is here. I {thing[1]} it."
+
+
+async def test_every_action_that_is_meant_has_a_reason_of_its_own(exercises: Write) -> None:
+    for trajectory in await exercises(400):
+        if trajectory.task_type == "errand":
+            meant = [s for s in trajectory.steps if s.reason_by is ReasonBy.actre]
+            tries = [(s.action, s.thought) for s in meant if s.thought and "I try something else" in s.thought]
+            assert not tries, (trajectory.steps[0].observation[-120:], tries)
 
 
 async def test_the_same_seed_writes_the_same_corpus(exercises: Write) -> None:
