@@ -34,6 +34,7 @@ class Worker:
 
     def __init__(self, process: Process, settings: TrainerSettings, *, forks: bool) -> None:
         self.process, self.settings, self.forks = process, settings, forks
+        self._has_job = False
         self._job_pid: int | None = None
 
     @classmethod
@@ -60,15 +61,18 @@ class Worker:
                 start_new_session=True,
                 limit=_LINE_LIMIT,
             )
-        return cls(process, settings, forks=forks)
+        worker = cls(process, settings, forks=forks)
+        worker._has_job = job_file is not None
+        return worker
 
     @property
     def usable(self) -> bool:
         """It lives and has no job."""
-        return self.process.returncode is None and self._job_pid is None
+        return self.process.returncode is None and not self._has_job
 
     async def give(self, content: dict[str, Any]) -> None:
         """Hand a job over."""
+        self._has_job = True
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
         with contextlib.suppress(ConnectionError):  # a process that died is found by its exit code
@@ -86,7 +90,7 @@ class Worker:
                 continue
             yield content
             if "exited" in content:
-                self._job_pid = None
+                self._has_job, self._job_pid = False, None
                 return
         yield {"exited": await self.process.wait()}
 
@@ -107,10 +111,12 @@ class Worker:
             await self.process.wait()
 
     def _busy(self) -> bool:
-        return self.process.returncode is None and (self._job_pid is not None or not self.forks)
+        return self.process.returncode is None and self._has_job
 
     def _signal_job(self, number: int) -> None:
-        """Signal a forked job alone, or the process and its group."""
+        """Signal a forked job alone, or the process and its group; nobody where the job is over."""
+        if not self._has_job:
+            return
         with contextlib.suppress(ProcessLookupError):
             if self.forks and self._job_pid is not None:
                 os.kill(self._job_pid, number)
