@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,12 +55,15 @@ def test_overrides_reach_nested_keys_and_keep_the_rest() -> None:
     assert (recipe.compose.p, recipe.compose.samples, recipe.data.tasks, recipe.engine) == (0.25, 7, 12, "native")
 
 
-def test_fast_profile_is_merged() -> None:
+def test_fast_profile_is_merged(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
     values = MINIMAL | {"rounds": 3, "data": {"tasks": 50, "split": "a"}, "fast": {"rounds": 1, "data": {"tasks": 5}}}
-    fast = parse_recipe(values, fast=True)
+    path.write_text(json.dumps(values))
+    fast = load_recipe(path, fast=True)
     assert (fast.rounds, fast.data.tasks, fast.data.split) == (1, 5, "a")
+    path.write_text(json.dumps(MINIMAL))
     with pytest.raises(InvalidInputError, match="has no `fast` section"):
-        parse_recipe(MINIMAL, fast=True)
+        load_recipe(path, fast=True)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ _OWN = {
     "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated games, on this machine."),
     "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or go on with an interrupted run."),
     "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial a task."),
+    "ablate": _Entry(f"{_HERE}.ablate:app", "Compare changes of a recipe over seeds."),
     "report": _Entry(f"{_HERE}.report:app", "Write a run's report: HTML, Markdown, JSON."),
     "runs": _Entry(f"{_HERE}.runs:app", "List and show runs."),
     "trajectories": _Entry(f"{_HERE}.trajectories:app", "List, show and export trajectories."),
@@ -45,7 +46,6 @@ _HELP_OF_OTHERS = {
     "adapters": "List, check and remove adapter versions.",
     "annotate": "Write reasons for logs of actions.",
     "pretrain": "Make the tiny base model.",
-    "ablate": "Compare objectives and ways of exploring, over seeds.",
     "play": "Play a task yourself, with or without the agent's suggestions.",
     "chat": "Talk to the policy service.",
 }

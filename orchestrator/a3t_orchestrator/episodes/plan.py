@@ -70,7 +70,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, preamble: str = "") -> EpisodeP
         split=item.split, task_id=item.task_id, task_type=item.task_type, kind=kind, sample=item.sample,
         policy_version=item.policy_version, seed=_seed(recipe, item), options=recipe.options,
         temperature=_temperature(recipe, item), top_p=recipe.compose.top_p if composed else 1.0,
-        max_tokens=recipe.limits.max_tokens, max_steps=recipe.limits.max_steps,
+        max_tokens=recipe.limits.max_tokens, max_steps=_max_steps(recipe, composed),
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
         preamble=preamble, exploration=_exploration(recipe) if composed else None,
     )  # fmt: skip
@@ -89,6 +89,11 @@ def _temperature(recipe: Recipe, item: WorkItem) -> float:
     if item.kind == TrajectoryKind.evaluation:
         return recipe.evaluation.temperature
     return recipe.round0.temperature if item.sample > 0 else 0.0
+
+
+def _max_steps(recipe: Recipe, composed: bool) -> int | None:
+    own = recipe.compose.max_steps if composed else None
+    return own or recipe.limits.max_steps
 
 
 def _exploration(recipe: Recipe) -> Exploration:

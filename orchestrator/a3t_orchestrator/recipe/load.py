@@ -14,7 +14,7 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError
 
 from .schema import Recipe
 
-__all__ = ["load_recipe", "parse_recipe", "recipe_hash"]
+__all__ = ["changed", "load_recipe", "parse_recipe", "read_values", "recipe_hash"]
 
 
 def load_recipe(path: Path, *, fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
@@ -24,23 +24,26 @@ def load_recipe(path: Path, *, fast: bool = False, overrides: Iterable[str] = ()
         NotFoundError: there is no such file.
         InvalidInputError: no YAML, an unknown key, a wrong value; names the file and the key.
     """
+    return parse_recipe(read_values(path, fast=fast), source=str(path), overrides=overrides)
+
+
+def read_values(path: Path, *, fast: bool = False) -> dict[str, Any]:
+    """The mapping of a YAML file, with its `fast` section applied where that is asked for; raises as `load_recipe`."""
     if not path.is_file():
         raise NotFoundError(f"There is no recipe {path}.", hint="The project's own are in configs/.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    return parse_recipe(values, source=str(path), fast=fast, overrides=overrides)
-
-
-def parse_recipe(values: Any, *, source: str = "recipe", fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of a mapping; see `load_recipe`."""
     if not isinstance(values, dict):
-        raise InvalidInputError(f"{source} is no recipe: it has to be a mapping of keys.")
-    if fast:
-        values = _merged(values, _fast_profile(values, source))
+        raise InvalidInputError(f"{path} is no recipe: it has to be a mapping of keys.")
+    return changed(values, _fast_profile(values, str(path))) if fast else values
+
+
+def parse_recipe(values: dict[str, Any], *, source: str = "recipe", overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of a mapping; see `load_recipe`."""
     for override in overrides:
-        values = _merged(values, _override(override))
+        values = changed(values, _override(override))
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -59,12 +62,12 @@ def _fast_profile(values: dict[str, Any], source: str) -> dict[str, Any]:
     return profile
 
 
-def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key, everything else is replaced."""
+def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with changes: mappings are merged key by key, everything else is replaced."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        result[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        result[key] = changed(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return result
 
 

@@ -63,6 +63,9 @@ class Compose(Schema):
     )
     wave: int = Field(1, ge=1, description="After `first`, so many at a time")
     max_failed_tasks: int | None = Field(None, ge=1, description="Compose for at most so many tasks; null: all failed")
+    max_steps: int | None = Field(
+        None, ge=1, le=1000, description="Steps of a composed episode; null: as limits.max_steps"
+    )
     temperature: float = Field(1.0, ge=0, le=5, description="Temperature of the policy's own turns")
     top_p: float = Field(1.0, gt=0, le=1, description="Nucleus of the policy's own turns")
     annotator: str | None = Field(None, description="Annotator of the reasons; null: the service's default")
@@ -91,8 +94,9 @@ class Pairing(Schema):
     max_failure_share: float | None = Field(
         None, gt=0, lt=1, description="Largest share of failures in the set, drawn by the seed; null: no bound"
     )
-    max_successes_per_task: int | None = Field(
-        None, ge=1, description="Most successes of a task and round, the first ones; null: all"
+    max_successes_per_task: int | None = Field(None, ge=1, description="Most successes of a task and round; null: all")
+    prefer: Literal["first", "shortest"] = Field(
+        "first", description="Which of them: those with the lowest sample numbers, or with the fewest steps"
     )
 
 

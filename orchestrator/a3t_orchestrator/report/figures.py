@@ -13,7 +13,7 @@ from .model import Report
 from .paper import paper_figures
 from .text import splits_of
 
-__all__ = ["figures"]
+__all__ = ["figure", "figures"]
 
 _SIZE = (5.2, 3.4)
 
@@ -30,7 +30,7 @@ def figures(report: Report) -> dict[str, str]:
 
 
 def _curves(report: Report) -> str:
-    with _figure() as (axes, svg):
+    with figure() as (axes, svg):
         for colour, split in enumerate(splits_of(report)):
             points = [(r.round, e) for r in report.rounds for e in r.evaluations if e.split == split]
             rounds = [number for number, _ in points]
@@ -49,7 +49,7 @@ def _curves(report: Report) -> str:
 
 
 def _growth(report: Report) -> str:
-    with _figure() as (axes, svg):
+    with figure() as (axes, svg):
         rounds = [r.round for r in report.rounds]
         good = [r.training_successes for r in report.rounds]
         axes.bar(rounds, good, label="successes", color="C2")
@@ -61,7 +61,7 @@ def _growth(report: Report) -> str:
 
 
 def _kept(report: Report) -> str:
-    with _figure() as (axes, svg):
+    with figure() as (axes, svg):
         counts = [k.kept for k in report.kept]
         axes.bar(range(len(counts)), counts, width=1.0, color="C0")
         axes.set(xlabel="failed task, by episodes kept", ylabel="composed episodes kept")
@@ -69,7 +69,7 @@ def _kept(report: Report) -> str:
 
 
 @contextmanager
-def _figure() -> Iterator[tuple[Any, list[str]]]:
+def figure() -> Iterator[tuple[Any, list[str]]]:
     """Axes to draw on; the list holds the SVG afterwards."""
     figure = Figure(figsize=_SIZE, layout="tight")
     svg: list[str] = []

@@ -26,6 +26,7 @@ class Candidate:
     success: bool
     actions: str
     """Equal for equal action sequences."""
+    steps: int = 0
 
     @property
     def own_trial(self) -> bool:
@@ -54,9 +55,10 @@ def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: i
     equal action sequences of a task enter once. The policy's own failure enters where its task has a success in
     `scope`; composed failures never do.
     """
+    shortest = rules.prefer == "shortest"
     ordered = sorted(
         (c for c in candidates if c.phase in _COLLECTED),
-        key=lambda c: (c.round, _COLLECTED.index(c.phase), c.task_id, c.sample),
+        key=lambda c: (c.round, _COLLECTED.index(c.phase), c.task_id, c.steps if shortest else 0, c.sample),
     )
     dropped: Counter[str] = Counter()
     successes = _successes(ordered, rules, dropped)

@@ -43,7 +43,7 @@ def training_set(store: Store, run: str, number: int, recipe: Recipe) -> Trainin
     """What round `number` trains on: everything collected so far, filtered and paired."""
     columns = (
         TrajectoryRow.id, TrajectoryRow.round, TrajectoryRow.phase, TrajectoryRow.task_id, TrajectoryRow.sample,
-        TrajectoryRow.success, TrajectoryRow.actions_sha256,
+        TrajectoryRow.success, TrajectoryRow.actions_sha256, TrajectoryRow.n_steps,
     )  # fmt: skip
     query = select(*columns).where(
         TrajectoryRow.run == run,

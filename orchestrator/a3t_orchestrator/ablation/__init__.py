@@ -1,0 +1,1 @@
+"""Comparisons: one recipe, run with a change or without, over several seeds."""

@@ -1,0 +1,132 @@
+"""What the runs of a comparison came to, from the database alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import mean, stdev
+
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from ..report.collect import collect_report
+from ..report.model import Evaluated, Report
+from ..store import Run, Store
+from .plan import Ablation, PlannedRun
+
+__all__ = ["ArmResult", "Comparison", "Mean", "SeedResult", "collect_comparison", "mean_of"]
+
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Student's t, two-sided 95 %, for 1 to 10 degrees of freedom."""
+_Z95 = 1.96
+
+
+class Mean(BaseModel):
+    """A mean over seeds with its 95 % confidence interval (Student's t; none from a single seed)."""
+
+    n: int
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def percent(self) -> str:
+        """E.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`."""
+        interval = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}–{100 * self.high:.1f}]"
+        return f"{100 * self.mean:.1f} %{interval}"
+
+
+class SeedResult(BaseModel):
+    """A finished run: success on the split by round, and what the last round trained on."""
+
+    run: str
+    seed: int
+    commit: str
+    success: list[float]
+    accumulated: float
+    trials: int
+    training_successes: int
+    training_failures: int
+    composed: int
+    kept: int
+    seconds: float
+
+
+class ArmResult(BaseModel):
+    """An arm over its seeds. `difference`: from the first arm, seed by seed."""
+
+    arm: str
+    about: str
+    seeds: list[SeedResult]
+    first: Mean | None = None
+    last: Mean | None = None
+    accumulated: Mean | None = None
+    difference: Mean | None = None
+
+
+class Comparison(BaseModel):
+    """All arms; `missing`: runs that are not finished."""
+
+    name: str
+    split: str
+    base_model: str
+    arms: list[ArmResult]
+    missing: list[str]
+
+
+def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedRun]) -> Comparison:
+    """Read the finished runs of a comparison."""
+    with store.session() as session:
+        found = session.execute(select(Run.name, Run.status).where(Run.name.in_([r.name for r in runs])))
+        finished = {name for name, status in found if status == "finished"}
+    results: dict[str, list[SeedResult]] = {arm: [] for arm in ablation.arms}
+    for run in runs:
+        if run.name in finished:
+            results[run.arm].append(_seed_result(collect_report(store, run.name), run.seed, ablation.split))
+    baseline = next(iter(results.values()))
+    wanted = {run.arm for run in runs}
+    return Comparison(
+        name=ablation.name, split=ablation.split, base_model=runs[0].recipe.base_model,
+        arms=[_arm(arm, ablation.arms[arm].about, seeds, baseline) for arm, seeds in results.items() if arm in wanted],
+        missing=[run.name for run in runs if run.name not in finished],
+    )  # fmt: skip
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """Mean and 95 % interval of independent values."""
+    n, centre = len(values), mean(values)
+    if n < 2:
+        return Mean(n=n, mean=centre)
+    t = _T95[n - 2] if n - 2 < len(_T95) else _Z95
+    half = t * stdev(values) / math.sqrt(n)
+    return Mean(n=n, mean=centre, low=centre - half, high=centre + half)
+
+
+def _seed_result(report: Report, seed: int, split: str) -> SeedResult:
+    evaluations = [_on(split, r.evaluations) for r in report.rounds]
+    measured = [e for e in evaluations if e is not None]
+    last = report.rounds[-1]
+    return SeedResult(
+        run=report.run, seed=seed, commit=report.commit, success=[e.single.rate for e in measured],
+        accumulated=measured[-1].accumulated.rate, trials=measured[-1].single.n,
+        training_successes=last.training_successes, training_failures=last.training_failures,
+        composed=sum(r.composition.composed for r in report.rounds),
+        kept=sum(r.composition.kept for r in report.rounds),
+        seconds=sum(sum(r.spent.seconds.values()) for r in report.rounds),
+    )  # fmt: skip
+
+
+def _on(split: str, evaluations: Sequence[Evaluated]) -> Evaluated | None:
+    return next((e for e in evaluations if e.split == split), None)
+
+
+def _arm(arm: str, about: str, seeds: list[SeedResult], baseline: list[SeedResult]) -> ArmResult:
+    if not seeds:
+        return ArmResult(arm=arm, about=about, seeds=[])
+    theirs = {s.seed: s.success[-1] for s in baseline}
+    differences = [s.success[-1] - theirs[s.seed] for s in seeds if s.seed in theirs]
+    return ArmResult(
+        arm=arm, about=about, seeds=seeds, first=mean_of([s.success[0] for s in seeds]),
+        last=mean_of([s.success[-1] for s in seeds]), accumulated=mean_of([s.accumulated for s in seeds]),
+        difference=mean_of(differences) if differences and seeds is not baseline else None,
+    )  # fmt: skip

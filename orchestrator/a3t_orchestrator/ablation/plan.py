@@ -1,0 +1,97 @@
+"""Which runs a comparison consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.schemas import Name, Schema
+
+from ..recipe import Recipe, changed, parse_recipe, read_values
+
+__all__ = ["Ablation", "Arm", "PlannedRun", "load_ablation", "planned_runs"]
+
+
+class Arm(Schema):
+    """A change of the recipe, and what it shows."""
+
+    about: str = Field("", description="What the arm changes, in a few words")
+    changes: dict[str, Any] = Field(default_factory=dict, description="Keys of the recipe, as in the recipe")
+
+
+class Ablation(Schema):
+    """A comparison. The first arm is the one that the others are compared with."""
+
+    name: Name = Field(description="Runs are called <name>-<arm>-s<seed>")
+    recipe: str = Field(description="Path of the recipe, from this file's folder")
+    fast: bool = Field(False, description="Begin with the recipe's `fast` section")
+    split: str = Field(description="Held-out split of the recipe that the arms are compared on")
+    seeds: list[int] = Field(min_length=1, description="Every arm runs once with each")
+    changes: dict[str, Any] = Field(default_factory=dict, description="Changes of the recipe for all arms")
+    arms: dict[Name, Arm] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _seeds_differ(self) -> Ablation:
+        if len(set(self.seeds)) != len(self.seeds):
+            raise ValueError("seeds names a seed twice")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One run of the comparison."""
+
+    name: str
+    arm: str
+    seed: int
+    recipe: Recipe
+
+
+def load_ablation(path: Path) -> Ablation:
+    """Read a comparison. Raises NotFoundError, or InvalidInputError that names the file and the key."""
+    if not path.is_file():
+        raise NotFoundError(f"There is no comparison {path}.", hint="The project's own is configs/ablations/method.yaml.")
+    try:
+        return Ablation.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InvalidInputError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def planned_runs(
+    ablation: Ablation, folder: Path, *, arms: Sequence[str] = (), seeds: Sequence[int] = ()
+) -> list[PlannedRun]:
+    """Every run, seed by seed, so that what is finished early is a comparison already.
+
+    Args:
+        folder: where the comparison's file lies; its recipe is found from there.
+        arms, seeds: only these; all of the comparison's by default.
+
+    Raises InvalidInputError for an arm that is not there, for a change that the recipe does not know, and for a split
+    that is not evaluated.
+    """
+    unknown = sorted(set(arms) - set(ablation.arms))
+    if unknown:
+        raise InvalidInputError(f"There is no arm {unknown[0]!r}.", hint=f"There are {', '.join(ablation.arms)}.")
+    values = changed(read_values(folder / ablation.recipe, fast=ablation.fast), ablation.changes)
+    return [_planned(ablation, values, arm, seed) for seed in seeds or ablation.seeds for arm in arms or ablation.arms]
+
+
+def _planned(ablation: Ablation, values: dict[str, Any], arm: str, seed: int) -> PlannedRun:
+    name = f"{ablation.name}-{arm}-s{seed}"
+    ours = changed(changed(values, ablation.arms[arm].changes), {"seed": seed, "name": f"{ablation.name}-{arm}"})
+    recipe = parse_recipe(ours, source=f"arm {arm}")
+    if ablation.split not in {h.split for h in recipe.evaluation_splits}:
+        raise InvalidInputError(
+            f"split: arm {arm} is not evaluated on {ablation.split!r}.", hint="Name it in data.held_out."
+        )
+    return PlannedRun(name, arm, seed, recipe)

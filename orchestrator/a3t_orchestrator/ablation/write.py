@@ -1,0 +1,91 @@
+"""A comparison as Markdown, JSON and a figure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..report.figures import figure
+from .collect import ArmResult, Comparison, Mean
+
+__all__ = ["comparison_markdown", "write_comparison"]
+
+_HEAD = "| arm | seeds | round 0 | last round | difference | accumulated | trained on (+/−) | composed → kept | s |"
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
+    """Write comparison.md, comparison.json and comparison.svg; format → path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {"md": comparison_markdown(comparison), "json": comparison.model_dump_json(indent=2)}
+    if any(arm.seeds for arm in comparison.arms):
+        contents["svg"] = _curves(comparison)
+    paths = {kind: folder / f"comparison.{kind}" for kind in contents}
+    for kind, text in contents.items():
+        paths[kind].write_text(text, encoding="utf-8")
+    return paths
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """The table, what the arms are, and where the figures come from."""
+    done = [arm for arm in comparison.arms if arm.seeds]
+    lines = [
+        f"# {comparison.name}",
+        "",
+        f"Success on `{comparison.split}`, one greedy trial a task, base model `{comparison.base_model}`. Mean over "
+        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed.",
+        "",
+        _HEAD,
+        "|" + "---|" * (_HEAD.count("|") - 1),
+        *map(_row, done),
+        "",
+        *(f"- **{arm.arm}**: {arm.about}" for arm in done if arm.about),
+    ]
+    if done:
+        seeds = [s for arm in done for s in arm.seeds]
+        commits = sorted({s.commit for s in seeds if s.commit})
+        lines += ["", f"{seeds[0].trials} tasks a trial; runs of commit {', '.join(commits) or 'unknown'}."]
+    if comparison.missing:
+        lines += ["", f"Not finished: {', '.join(comparison.missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _row(arm: ArmResult) -> str:
+    last, n = [s.training_successes for s in arm.seeds], len(arm.seeds)
+    failures = [s.training_failures for s in arm.seeds]
+    composed, kept = sum(s.composed for s in arm.seeds), sum(s.kept for s in arm.seeds)
+    cells = [
+        arm.arm, ", ".join(str(s.seed) for s in arm.seeds), _percent(arm.first), _percent(arm.last),
+        _points(arm.difference), _percent(arm.accumulated), f"{sum(last) / n:.0f}/{sum(failures) / n:.0f}",
+        f"{composed / n:.0f} → {kept / n:.0f}", f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
+
+
+def _percent(value: Mean | None) -> str:
+    return "–" if value is None else value.percent
+
+
+def _points(value: Mean | None) -> str:
+    if value is None:
+        return "–"
+    interval = "" if value.low is None or value.high is None else f" [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
+    return f"{100 * value.mean:+.1f}{interval}"
+
+
+def _curves(comparison: Comparison) -> str:
+    with figure() as (axes, svg):
+        for number, arm in enumerate(a for a in comparison.arms if a.seeds):
+            _draw(axes, arm, f"C{number}", comparison.arms.index(arm))
+        axes.set(xlabel="round", ylabel=f"success on {comparison.split} (%)", ylim=(0, 103))
+        axes.legend(fontsize=6)
+    return svg[0]
+
+
+def _draw(axes: Any, arm: ArmResult, colour: str, number: int) -> None:
+    rounds = range(min(len(s.success) for s in arm.seeds))
+    means = [100 * sum(s.success[r] for s in arm.seeds) / len(arm.seeds) for r in rounds]
+    axes.plot(rounds, means, marker="o", markersize=3, color=colour, label=arm.arm)
+    for seed in arm.seeds:
+        points = [100 * rate for rate in seed.success]
+        axes.scatter([r + 0.015 * (number + 1) for r in range(len(points))], points, s=5, color=colour, alpha=0.5)
+    axes.set_xticks(list(rounds))

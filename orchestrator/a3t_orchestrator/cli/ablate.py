@@ -1,0 +1,83 @@
+"""`a3t ablate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from sqlalchemy import select
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+
+from ..ablation.collect import collect_comparison
+from ..ablation.plan import PlannedRun, load_ablation, planned_runs
+from ..ablation.write import comparison_markdown, write_comparison
+from ..embedded import stack_for
+from ..settings import OrchestratorSettings
+from ..store import Run, Store, revive_lost
+from .common import open_store, quiet_logs, run_async
+from .report import report_folder
+from .run import execute
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command()
+def ablate(
+    config: Annotated[Path, typer.Argument(help="A comparison.")] = Path("configs/ablations/method.yaml"),
+    arms: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm; repeatable.")] = None,
+    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Only this seed; repeatable.")] = None,
+    report_only: Annotated[bool, typer.Option("--report", help="Run nothing; write what is finished.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default A3T_HOME/reports/NAME.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run every arm of a comparison with every seed, and write a table with confidence intervals.
+
+    Called again it goes on: finished runs are kept, an interrupted one is resumed.
+    """
+    settings = OrchestratorSettings()
+    quiet_logs(settings)
+    ablation = load_ablation(config)
+    runs = planned_runs(ablation, config.parent, arms=arms or (), seeds=seeds or ())
+    store = open_store(settings)
+    screen = errors_console if as_json else console
+    if not report_only:
+        run_async(_run_all(settings, store, runs, screen))
+    comparison = collect_comparison(store, ablation, runs)
+    paths = write_comparison(comparison, out or report_folder(settings, ablation.name))
+    if as_json:
+        emit_json(comparison)
+        return
+    console.print(Markdown(comparison_markdown(comparison)))
+    for path in paths.values():
+        console.print(str(path), highlight=False, soft_wrap=True)
+
+
+async def _run_all(settings: OrchestratorSettings, store: Store, runs: list[PlannedRun], screen: Console) -> None:
+    """The runs that are not finished, one after the other, on one stack for each base model."""
+    left = [run for run in runs if _status(store, run.name) != "finished"]
+    for base_model in dict.fromkeys(run.recipe.base_model for run in left):
+        async with stack_for(settings, base_model) as live:
+            for run in (r for r in left if r.recipe.base_model == base_model):
+                screen.print(f"[bold]{run.name}[/bold], {left.index(run) + 1} of {len(left)}", highlight=False)
+                begun = _begun(store, run.name)
+                await execute(live, store, run.recipe, name=run.name, resumed=begun, screen=screen)
+
+
+def _begun(store: Store, name: str) -> str | None:
+    """The run, if there is one, with what it lost to be tried again."""
+    if _status(store, name) is None:
+        return None
+    with store.session() as session:
+        revive_lost(session, name)
+    return name
+
+
+def _status(store: Store, name: str) -> str | None:
+    with store.session() as session:
+        return session.scalar(select(Run.status).where(Run.name == name))
