@@ -51,6 +51,9 @@ class Objective(Schema):
     observation_weight: float = Field(1.0, ge=0, description="Weight of observation tokens (world modelling)")
     thought_weight: float = Field(1.0, ge=0)
     action_weight: float = Field(1.0, ge=0)
+    invalid_weight: float = Field(
+        1.0, ge=0, description="Multiplies a success's turns whose action was not understood; 0: they are not imitated"
+    )
     dpo_beta: float = Field(0.1, gt=0)
 
 

@@ -20,7 +20,7 @@ EnvironmentSource = Callable[[], Environment]
 
 _GET_DATA = {
     "alfworld": "Run `a3t data generate alfworld`, or `a3t data import alfworld PATH` for the official games.",
-    "webshop": "Run `a3t data import webshop PATH` or `a3t data fetch webshop`.",
+    "webshop": "Run `a3t data generate webshop`, or `a3t data import webshop FOLDER`.",
 }
 _MAX_STEPS = {"alfworld": 50, "webshop": 15}
 

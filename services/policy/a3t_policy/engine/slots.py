@@ -87,12 +87,9 @@ class SlotPool:
             slot = source
         else:
             slot = int(np.where(idle, self._last_used, np.iinfo(np.int64).max).argmin())
-            if slot == source:
-                pass  # what it holds of another prompt beyond the common prefix is given up
-            elif matched >= _MIN_COPY:
+            if slot != source:  # else what it holds of another prompt beyond the common prefix is given up
+                matched = matched if matched >= _MIN_COPY else 0
                 self._copy(source, slot, matched)
-            else:
-                matched = 0
         self._clock += 1
         self._last_used[slot] = self._clock
         self.busy[slot] = True

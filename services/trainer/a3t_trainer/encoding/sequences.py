@@ -77,6 +77,8 @@ def encode_trajectory(
         )
     parts = _parts(splitter, trajectory.id, segments, episode)
     weights = _weights(parts, objective, failure=not trajectory.success)
+    if trajectory.success:
+        weights[_in_vain(trajectory, segments, episode)] *= objective.invalid_weight
     if not weights.any():
         raise InvalidInputError(
             f"Trajectory {trajectory.id} has no token to train on: every weight is 0.",
@@ -103,6 +105,12 @@ def _parts(
             parts[start : start + split] = Part.thought
             parts[start + split : end] = Part.action
     return parts
+
+
+def _in_vain(trajectory: Trajectory, segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.bool_]:
+    """Which tokens are of a turn whose action the environment did not take."""
+    vain = [s.kind == "completion" and not trajectory.steps[s.turn].valid for s in segments]
+    return np.asarray(vain, dtype=bool)[np.asarray(episode.segment_of)]
 
 
 def _weights(parts: NDArray[np.int8], objective: Objective, *, failure: bool) -> NDArray[np.float32]:
