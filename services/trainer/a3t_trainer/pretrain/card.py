@@ -26,7 +26,8 @@ tags: [mistral, agent, alfworld, from-scratch]
 
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by `a3t pretrain`. It reads lists of
 things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
-of a game's task: it is a base to teach, not an agent.
+of a game's task: it is a base to teach, not an agent. Its errands are instructions that name every thing and say where
+it is and what to do with it; that "put a clean mug in desk" asks for a search, a sink and a desk is left to be learnt.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
@@ -38,9 +39,9 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 |---|---|---|
 | find | "find a mug" | look into receptacles until one is seen, take it |
 | errand | "take mug 2 from shelf 1 to desk 3" | what the line says; half name only a kind of place |
-| | "put mug 2 from shelf 1 in desk" | |
-| | "clean mug 2 from shelf 1 with sinkbasin 1" | |
-| | "use desklamp 1 at desk 2" | |
+| | "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk" | |
+| | "look at mug 2 from shelf 1 under desklamp 1 at desk 2" | |
+| | "put two mug 2 from shelf 1 and mug 1 from desk 2 in sofa" | |
 | wander | "look around" | random actions, each with a reason after the fact |
 
 Nearly half of the find and errand exercises have deliberate slips, which are not trained on, so that the turn after
@@ -59,8 +60,7 @@ Turns of {held_out} held-out exercises that greedy decoding gets right in every 
 |---|---|
 {table}
 
-Where an errand names only a kind of place, one of them is drawn at random: `go` cannot reach 100 %. The older wording
-("put mug 2 in/on shelf 1") is rare in practice, and weak.
+Where an errand names only a kind of place, one of them is drawn at random: `go` cannot reach 100 %.
 
 ## Make it again
 ```
