@@ -214,3 +214,18 @@ def test_history_with_turns_is_rendered_by_the_contract(http: httpx.Client) -> N
     body = {"turns": [{"history": history.model_dump(), "sampling": {"max_tokens": 1}}]}
     rendered = http.post("/v1/act", json=body).json()["results"][0]
     assert rendered["prompt_tokens"] > once["prompt_tokens"]
+
+
+def test_metrics_count_tokens_and_name_the_live_version(http: httpx.Client) -> None:
+    def value(name: str) -> float:
+        lines = [line for line in http.get("/metrics").text.splitlines() if line.startswith(name)]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
+
+    written = f'a3t_policy_tokens_total{{kind="completion",model="{VERSION}"}}'
+    before = value(written), value("a3t_policy_sequence_seconds_count")
+    ask = {"model": VERSION, "prompt": "Observation: metrics", "max_tokens": 5, "temperature": 0}
+    assert http.post("/v1/completions", json=ask).status_code == 200
+    assert (value(written), value("a3t_policy_sequence_seconds_count")) == (before[0] + 5, before[1] + 1)
+    live = next(m["id"] for m in http.get("/v1/models").json()["data"] if m["live"])
+    assert value(f'a3t_policy_live_version{{model="{live}"}}') == 1
+    assert value("a3t_policy_load") == 0

@@ -14,6 +14,7 @@ from a3t_contracts.schemas.policy import ModelCard
 from ..engine.build import LocalModel, build
 from ..engine.sequence import News, Sequence
 from ..generation import Delta, Generated, Generation
+from ..metrics import count_sequence, watch_load
 from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions import Version, VersionManager, open_versions
@@ -40,6 +41,7 @@ class LocalBackend:
         model = await asyncio.to_thread(build, settings, self.folder, self.codec)
         model.engine.on_over = self._over
         model.engine.start()
+        watch_load(lambda: model.engine.load)
         self._model = model
         self._versions, self._watching = await open_versions(self, settings, model.facts)
         log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)
@@ -129,6 +131,7 @@ class LocalBackend:
             ticket.cancelled = True
 
     def _over(self, sequence: Sequence) -> None:
+        count_sequence(sequence)
         self.versions.release(self._leases.pop(sequence))
 
 

@@ -16,6 +16,7 @@ from a3t_contracts.registry import RegistryReader, valid_version
 from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.policy import ModelCard
 
+from ..metrics import show_live
 from .check import BaseFacts, check_adapter, content_id, read_manifest
 from .state import SavedVersion, State, StateFile
 
@@ -63,6 +64,7 @@ class VersionManager:
         self._lock = asyncio.Lock()
         self._clock = self._next_number = 0
         self._drops: set[asyncio.Task[None]] = set()
+        show_live(self.live.name)
 
     def lease(self, model: str | None) -> Version:
         """The version that a request begins with; give it back with `release`. Raises NotFoundError."""
@@ -235,6 +237,7 @@ class VersionManager:
 
     async def _save(self) -> None:
         saved = [SavedVersion(name=v.name, path=v.explicit_path) for v in self._versions.values()]
+        show_live(self.live.name)
         live = None if self.live is self.base else self.live.name
         state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)
         await asyncio.to_thread(self.state.write, state)
