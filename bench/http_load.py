@@ -66,7 +66,6 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
-        self.send_next()
 
     def send_next(self) -> None:
         request = self.load.following()
@@ -106,13 +105,15 @@ class _Connection(asyncio.Protocol):
 
 
 async def run_load(host: str, port: int, loads: Sequence[Load]) -> LoadResult:
-    """Run every load on a connection of its own, all at once, to the end."""
+    """Run every load on a connection of its own, all at once, to the end. The clock starts when all are connected."""
     result = LoadResult()
     loop = asyncio.get_running_loop()
-    began = time.perf_counter()
     made = await asyncio.gather(
         *(loop.create_connection(lambda one=one: _Connection(one, result), host, port) for one in loads)
     )
+    began = time.perf_counter()
+    for _, connection in made:
+        connection.send_next()
     await asyncio.gather(*(connection.finished for _, connection in made))
     result.seconds = time.perf_counter() - began
     return result

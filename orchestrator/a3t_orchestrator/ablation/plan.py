@@ -56,7 +56,9 @@ class PlannedRun:
 def load_ablation(path: Path) -> Ablation:
     """Read a comparison. Raises NotFoundError, or InvalidInputError that names the file and the key."""
     if not path.is_file():
-        raise NotFoundError(f"There is no comparison {path}.", hint="The project's own is configs/ablations/method.yaml.")
+        raise NotFoundError(
+            f"There is no comparison {path}.", hint="The project's own is configs/ablations/method.yaml."
+        )
     try:
         return Ablation.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
