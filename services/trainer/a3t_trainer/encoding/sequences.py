@@ -110,7 +110,7 @@ def _parts(
 def _in_vain(trajectory: Trajectory, segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.bool_]:
     """Which tokens are of a turn whose action the environment did not take."""
     vain = [s.kind == "completion" and not trajectory.steps[s.turn].valid for s in segments]
-    return np.asarray(vain, dtype=bool)[np.asarray(episode.segment_of)]
+    return np.array([vain[segment] for segment in episode.segment_of], dtype=np.bool_)
 
 
 def _weights(parts: NDArray[np.int8], objective: Objective, *, failure: bool) -> NDArray[np.float32]:
