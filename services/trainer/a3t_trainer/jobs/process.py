@@ -47,8 +47,8 @@ class Worker:
             config = str(settings.trainer_accelerate_config)
             launch = ["accelerate.commands.launch", "--config_file", config, "-m", "a3t_trainer.worker", str(job_file)]
             command = [sys.executable, "-m", *launch]
-        # Waiting threads sleep: spinning ones starve each other as soon as a core is busy with anything else.
-        environment = {"TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        # Waiting threads soon sleep: spinning ones starve each other once a core is busy with anything else.
+        environment = {"TOKENIZERS_PARALLELISM": "false", "GOMP_SPINCOUNT": "1000", **os.environ}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         log_path = settings.trainer_home / "worker.log"
