@@ -17,6 +17,7 @@ from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
 
 from .attention import attention_for
 from .logprobs import install_logprobs
+from .merged import merge_products
 
 __all__ = ["check_parent", "load_base", "load_tokenizer", "with_adapter"]
 
@@ -60,6 +61,12 @@ def load_base(request: FineTuningJobCreate) -> Any:
 
 def with_adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> PeftModel:
     """The base with a fresh adapter (seeded), or with the parent's to go on from."""
+    adapted = _adapter(model, lora, parent, seed)
+    merge_products(adapted, lora)
+    return adapted
+
+
+def _adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> PeftModel:
     if parent is not None:
         return PeftModel.from_pretrained(model, str(parent), is_trainable=True)
     torch.manual_seed(seed)

@@ -1,0 +1,66 @@
+"""One product a layer is the same function, with the same gradients, as LoRA's three."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft.tuners.lora import Linear
+from torch import Tensor
+
+from a3t_trainer.training.merged import pays
+from a3t_trainer.training.model import load_base, with_adapter
+from tests.trainer.jobs_support import request
+
+
+def adapted(base: Path, *, three: bool, **lora: Any) -> Any:
+    """A model in double precision with a random adapter; with `three`, its layers are computed as peft does."""
+    body = request(base, lora={"target_modules": "all-linear", "rank": 32, **lora})
+    model = with_adapter(load_base(body), body.lora, None, seed=1).double()
+    torch.manual_seed(2)
+    for name, parameter in model.named_parameters():
+        if "lora_B.default" in name:
+            torch.nn.init.normal_(parameter, 0, 0.05)
+    for module in model.modules():
+        if three and isinstance(module, Linear):
+            module.__dict__.pop("forward", None)
+    return model
+
+
+def merged_layers(model: Any) -> int:
+    return sum(isinstance(m, Linear) and "forward" in m.__dict__ for m in model.modules())
+
+
+def outputs(model: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(3)
+    ids = torch.randint(5, 60, (1, 40), generator=generator)
+    row = {"position_ids": torch.arange(40)[None], "cu_seq_lens_q": torch.tensor([0, 25, 40], dtype=torch.int32)}
+    lengths = {"cu_seq_lens_k": row["cu_seq_lens_q"], "max_length_q": 25, "max_length_k": 25}
+    logprobs = model(input_ids=ids, keep=torch.arange(39), targets=ids[0, 1:], **row, **lengths)
+    logprobs.sum().backward()
+    return logprobs.detach(), {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+
+
+def test_one_product_equals_three(tiny_model: Path) -> None:
+    one, three = adapted(tiny_model, three=False), adapted(tiny_model, three=True)
+    assert merged_layers(one) > 0
+    assert merged_layers(three) == 0
+    (left, left_grads), (right, right_grads) = outputs(one), outputs(three)
+    torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-9)
+    assert left_grads.keys() == right_grads.keys()
+    assert all("lora_" in name for name in left_grads)
+    for name, gradient in left_grads.items():
+        torch.testing.assert_close(gradient, right_grads[name], rtol=1e-8, atol=1e-9, msg=name)
+
+
+@pytest.mark.parametrize("lora", [{"dropout": 0.1}, {"use_dora": True}, {"dtype": "bfloat16"}, {"rank": 1}])
+def test_what_is_no_plain_lora_stays_as_peft_made_it(tiny_model: Path, lora: dict[str, Any]) -> None:
+    assert merged_layers(adapted(tiny_model, three=False, **lora)) == 0
+
+
+def test_it_pays_where_the_rank_is_not_small_beside_the_width() -> None:
+    assert pays(32, 128, 128)
+    assert pays(32, 512, 128)
+    assert not pays(16, 4096, 4096)
