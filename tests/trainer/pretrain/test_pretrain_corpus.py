@@ -19,7 +19,7 @@ FETCH = rf"{THING} from {THING}"
 EXERCISE = re.compile(
     rf"Your task is to: (find an? \w+|look around|use {THING} at {THING}|"
     rf"(take|put) {FETCH} (to|in|on|and put it in|and put it on) {PLACE}|"
-    rf"(clean|heat|cool) {FETCH} with {PLACE}( and put it (in|on) {PLACE})?|"
+    rf"(clean|heat|cool) {FETCH}( with {PLACE}( and put it (in|on) {PLACE})?)?|make {FETCH} (clean|hot|cool)|"
     rf"put a (clean|hot|cool) {FETCH} (in|on) {PLACE} with {PLACE}|"
     rf"(take|look at) {FETCH} (and use|under) {THING} at {THING}|"
     rf"(take|put) two {FETCH} and {FETCH} (to|in|on) {PLACE})\.$"

@@ -33,7 +33,9 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
 )
 _ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:take|put) {_THING} {_TO}$"), "put"),
-    (re.compile(rf"(?P<how>clean|heat|cool) {_THING} {_WITH}(?: and put it (?:in|on) {_PLACE})?$"), None),
+    (re.compile(rf"(?P<how>clean|heat|cool) {_THING}(?: {_WITH})?$"), None),
+    (re.compile(rf"make {_THING} (?P<how>clean|hot|cool)$"), None),
+    (re.compile(rf"(?P<how>clean|heat|cool) {_THING} {_WITH} and put it (?:in|on) {_PLACE}$"), None),
     (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
     (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),

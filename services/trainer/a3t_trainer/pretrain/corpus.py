@@ -24,7 +24,8 @@ from a3t_contracts.schemas import (
     trajectory_id,
 )  # fmt: skip
 
-from .exercises import Act, Exercise, Rooms, Script, Seen, draw_exercise, scout
+from .exercises import Exercise, Rooms, draw_exercise
+from .scripts import Act, Script, Seen, scout
 
 __all__ = ["CORPUS_RUN", "write_corpus"]
 

@@ -32,7 +32,7 @@ NUMBERS = [str(n) for n in range(100)]
 
 WORDS = _words("""
     a an the and in on it is of to at I you with from under for here now task nothing object find look put
-    take clean heat cool hot cold some two them sliced
+    take clean heat cool hot cold some two them sliced make
 """)
 
 _VERBS = "go to,open,close,take,move,put,use,heat,cool,clean,slice,examine,look,inventory,help".split(",")  # noqa: SIM905

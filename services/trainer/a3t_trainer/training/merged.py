@@ -39,7 +39,11 @@ def merge_products(model: PeftModel, lora: LoraSettings) -> int:
         return 0
     merged = 0
     for module in model.modules():
-        if isinstance(module, Linear) and _plain(module.base_layer) and pays(lora.rank, *module.base_layer.weight.shape):
+        if (
+            isinstance(module, Linear)
+            and _plain(module.base_layer)
+            and pays(lora.rank, *module.base_layer.weight.shape)
+        ):
             module.forward = MethodType(_forward, module)
             merged += 1
     return merged

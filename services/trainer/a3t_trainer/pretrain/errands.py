@@ -1,0 +1,155 @@
+"""Errands: instructions that name every thing, say where it is and what to do with it, in several wordings."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from dataclasses import dataclass
+
+from .scripts import Stop, is_lamp, putting, taking, type_of
+
+__all__ = ["Errand", "draw_errand"]
+
+_WEIGHTS = {"carry": 4, "treat": 5, "chain": 10, "use": 2, "light": 8, "two": 8}
+_TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
+_APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
+_CARRY = (
+    "take {thing} from {source} to {place}",
+    "take {thing} from {source} and put it in {place}",
+    "take {thing} from {source} and put it on {place}",
+    "put {thing} from {source} in {place}",
+    "put {thing} from {source} on {place}",
+)
+_Things = list[tuple[str, str]]
+"""(thing, place) pairs."""
+_Drawn = tuple[str, list[Stop]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """A task line, where to go and what to do there, and the thing that it begins with."""
+
+    task: str
+    stops: list[Stop]
+    thing: str
+
+
+def draw_errand(contents: dict[str, list[str]], usual: dict[str, set[str]], rng: random.Random) -> Errand | None:
+    """An errand in a room (receptacle → things); `usual` says in which kinds of places kinds of things lie.
+
+    None where what was drawn does not fit the room.
+    """
+    things = [(item, receptacle) for receptacle, items in contents.items() for item in items]
+    if not things:
+        return None
+    lamps = [(item, place) for item, place in things if is_lamp(item)]
+    kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
+    thing, source = rng.choice(lamps if kind == "use" and lamps else things)
+    drawn = _KINDS[kind](_Room(contents, usual, rng), thing, source, lamps)
+    return Errand(*drawn, thing) if drawn else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What errands are drawn from."""
+
+    contents: dict[str, list[str]]
+    usual: dict[str, set[str]]
+    rng: random.Random
+
+    def target(self, thing: str, *but: str) -> str | None:
+        """A place where such things usually lie."""
+        kinds = self.usual.get(type_of(thing), ())
+        return self.one([r for r in self.contents if type_of(r) in kinds and r not in but])
+
+    def appliance(self) -> tuple[str, str] | None:
+        """A treatment, and the appliance for it."""
+        how = self.rng.choice(sorted(_APPLIANCE))
+        tool = self.one([r for r in self.contents if type_of(r) == _APPLIANCE[how]])
+        return (how, tool) if tool else None
+
+    def one(self, places: list[str]) -> str | None:
+        return self.rng.choice(places) if places else None
+
+    def named(self, place: str) -> str:
+        """The place, or half of the time only what kind of place it is."""
+        return place if self.rng.random() < 0.5 else type_of(place)
+
+
+def _use(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    return (f"use {thing} at {source}", [(source, [f"use {thing}"])]) if lamps else None
+
+
+def _carry(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    place = room.target(thing, source)
+    if place is None:
+        return None
+    return _carry_task(thing, source, room.named(place)), [taking(thing, source), putting(thing, place)]
+
+
+def _treat(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    appliance = room.appliance()
+    if appliance is None:
+        return None
+    how, tool = appliance
+    stops = [taking(thing, source), (tool, [f"{how} {thing} with {tool}"])]
+    tasks = (
+        f"{how} {thing} from {source} with {room.named(tool)}",
+        f"{how} {thing} from {source}",
+        f"make {thing} from {source} {_TREATED[how]}",
+    )
+    return room.rng.choice(tasks), stops
+
+
+def _chain(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    appliance = room.appliance()
+    if appliance is None:
+        return None
+    how, tool = appliance
+    place = room.target(thing, tool)
+    if place is None:
+        return None
+    stops = [taking(thing, source), (tool, [f"{how} {thing} with {tool}"]), putting(thing, place)]
+    with_, at, preposition = room.named(tool), room.named(place), room.rng.choice(("in", "on"))
+    if room.rng.random() < 0.5:
+        return f"{how} {thing} from {source} with {with_} and put it {preposition} {at}", stops
+    return f"put a {_TREATED[how]} {thing} from {source} {preposition} {at} with {with_}", stops
+
+
+def _light(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    if not lamps or is_lamp(thing):
+        return None
+    lamp, place = room.rng.choice(lamps)
+    stops = [taking(thing, source), (place, [f"use {lamp}"])]
+    if room.rng.random() < 0.5:
+        return f"look at {thing} from {source} under {lamp} at {place}", stops
+    return f"take {thing} from {source} and use {lamp} at {place}", stops
+
+
+def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    """Two things of a kind, where the first source has one only and the target none, so that all is said."""
+    alike = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in room.contents.items()}
+    other_at = room.one([r for r, items in alike.items() if items and r != source])
+    place = room.target(thing, *[r for r, items in alike.items() if items])
+    if (
+        other_at is None
+        or place is None
+        or len(alike[source]) != 1
+        or type_of(place) in (type_of(source), type_of(other_at))
+    ):
+        return None
+    other = alike[other_at][-1]
+    if other == thing:
+        return None
+    stops = [taking(thing, source), putting(thing, place), taking(other, other_at), putting(other, place)]
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    return f"{verb} two {thing} from {source} and {other} from {other_at} {preposition} {room.named(place)}", stops
+
+
+def _carry_task(thing: str, source: str, place: str) -> str:
+    """The line of a carrying errand: one of several wordings, always the same for the same names."""
+    wording = _CARRY[zlib.crc32(f"{thing} {source} {place}".encode()) % len(_CARRY)]
+    return wording.format(thing=thing, source=source, place=place)
+
+
+_KINDS = {"use": _use, "carry": _carry, "treat": _treat, "chain": _chain, "light": _light, "two": _two}

@@ -1,0 +1,202 @@
+"""Scripts that play exercises: find, errand, wander, and slips. They yield actions and are sent what came of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "MOST_VISITS", "Act", "Script", "Seen", "Slips", "Stop", "errand", "find", "is_lamp", "items_of", "putting",
+    "receptacles_of", "scout", "taking", "type_of", "wander",
+]  # fmt: skip
+
+_ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
+_SEE = re.compile(r"you see ([^.]*)\.")
+MOST_VISITS = 24
+"""Places that a search goes to at most."""
+_WANDER_WEIGHTS = {
+    "go": 6.0, "take": 6.0, "move": 4.0, "put": 4.0, "open": 8.0, "heat": 12.0, "cool": 12.0, "clean": 12.0,
+    "use": 3.0, "slice": 3.0, "close": 0.5, "examine": 0.5, "look": 0.3, "inventory": 0.3, "help": 0.03,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an action led to, and the actions that are admissible then."""
+
+    observation: str
+    valid: bool = True
+    actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What to do next. `slip` is the thought of a deliberate mistake; None for what is meant."""
+
+    action: str
+    slip: str | None = None
+
+
+Script = Generator[Act, Seen, bool]
+"""Yields actions, is sent what they led to, returns whether the exercise came out as meant."""
+
+Stop = tuple[str, list[str]]
+"""A place, and what to do there in the wordings of the games' releases."""
+
+
+def receptacles_of(observation: str) -> list[str]:
+    """The receptacles that the first observation lists, in its order."""
+    return _ITEM.findall(observation.partition("Your task is to:")[0])
+
+
+def items_of(observation: str) -> list[str]:
+    """What an observation says one sees."""
+    return [item for listing in _SEE.findall(observation) for item in _ITEM.findall(listing)]
+
+
+def scout(found: dict[str, list[str]]) -> Callable[[Seen], Script]:
+    """A script that looks into every receptacle of a room and fills `found`."""
+
+    def script(start: Seen) -> Script:
+        for receptacle in receptacles_of(start.observation):
+            found[receptacle] = items_of((yield from _visit(receptacle)).observation)
+        return True
+
+    return script
+
+
+def taking(thing: str, source: str) -> Stop:
+    return source, [f"take {thing} from {source}"]
+
+
+def putting(thing: str, place: str) -> Stop:
+    return place, [f"move {thing} to {place}", f"put {thing} in/on {place}"]
+
+
+class Slips:
+    """Now and then a mistake, with the thought that goes with it."""
+
+    def __init__(self, receptacles: list[str], wanted: str, rate: float, rng: random.Random) -> None:
+        self._receptacles, self._wanted, self._rate, self._rng = receptacles, wanted, rate, rng
+
+    def looking(self, visited: Sequence[str]) -> Script:
+        """Before the next place of a search. Whether something was done."""
+        if not self._due():
+            return False
+        if visited and self._rng.random() < 0.6:
+            return (yield from self._again(self._rng.choice((visited[-1], self._rng.choice(visited)))))
+        return (yield from self._one(self._rng.choice(self._receptacles), ()))
+
+    def taking(self, at: str, seen: Sequence[str]) -> Script:
+        """Where one stands and has seen what there is."""
+        return (yield from self._one(at, seen)) if self._due(0.5) else False
+
+    def carrying(self, thing: str, goal: str) -> Script:
+        """With a thing in hand on the way to `goal`: a wrong place, where the thing is sometimes left. It is taken up
+        again, which is no slip."""
+        places = [place for place in self._receptacles if type_of(place) != type_of(goal)]
+        if not places or not self._due():
+            return False
+        place = self._rng.choice(places)
+        seen = yield Act(f"go to {place}", f"I have {thing}. I put it in {place}.")
+        if f"The {place} is closed." in seen.observation:
+            seen = yield Act(f"open {place}", f"The {place} is closed. I open it.")
+        put = next((c for c in putting(thing, place)[1] if c in seen.actions), None)
+        if put is not None and self._rng.random() < 0.5:
+            yield Act(put, f"I put {thing} in {place}.")
+            yield Act(f"take {thing} from {place}")
+        return True
+
+    def _due(self, share: float = 1.0) -> bool:
+        return self._rng.random() < self._rate * share
+
+    def _again(self, place: str) -> Script:
+        """A place that was seen already; where one stands there, it is even looked at again."""
+        seen = yield Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
+        if not seen.valid and self._rng.random() < 0.5:
+            yield Act(f"examine {place}", f"I am already at {place}. I examine it.")
+        return True
+
+    def _one(self, at: str, seen: Sequence[str]) -> Script:
+        """Something that is not there, or a place that is none."""
+        if self._rng.random() < 0.7:
+            thing = f"{self._wanted} {self._rng.randint(1, 4)}"
+            act = Act(f"take {thing} from {at}", f"I look for {thing}. It is here. I take it.")
+            mistaken = thing not in seen
+        else:
+            place = f"{type_of(self._rng.choice(self._receptacles))} {self._rng.randint(10, 40)}"
+            act = Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
+            mistaken = place not in self._receptacles
+        if mistaken:
+            yield act
+        return mistaken
+
+
+def find(wanted: str, order: list[str], slips: Slips) -> Script:
+    for number, receptacle in enumerate(order[:MOST_VISITS]):
+        yield from slips.looking(order[:number])
+        seen = items_of((yield from _visit(receptacle)).observation)
+        yield from slips.taking(receptacle, seen)
+        matching = [item for item in seen if type_of(item) == wanted]
+        if matching:
+            found = matching[-1]
+            return (yield Act(f"use {found}" if is_lamp(found) else f"take {found} from {receptacle}")).valid
+    return False
+
+
+def errand(stops: list[Stop], slips: Slips) -> Script:
+    """At each stop, do what is to be done there, in the wording of the game."""
+    yield from slips.looking(())
+    at, held = "", ""
+    for place, commands in stops:
+        if held and (yield from slips.carrying(held, place)):
+            at = ""
+        if place != at:
+            seen, at = (yield from _visit(place, open_it=commands[0].startswith(("take", "move")))), place
+        if not held:
+            yield from slips.taking(place, items_of(seen.observation))
+        command = next((c for c in commands if c in seen.actions), None)
+        if command is None:
+            return False
+        seen = yield Act(command)
+        held = _held_after(command, held)
+    return True
+
+
+def _held_after(command: str, held: str) -> str:
+    verb, _, rest = command.partition(" ")
+    if verb == "take":
+        return rest.partition(" from ")[0]
+    return "" if verb in ("move", "put") else held
+
+
+def wander(start: Seen, rng: random.Random) -> Script:
+    seen = start
+    for _ in range(rng.randint(6, 12)):
+        by_verb: dict[str, list[str]] = {}
+        for action in seen.actions:
+            by_verb.setdefault(action.split()[0], []).append(action)
+        verbs = sorted(by_verb)
+        verb = rng.choices(verbs, [_WANDER_WEIGHTS.get(v, 1.0) for v in verbs])[0]
+        seen = yield Act(rng.choice(by_verb[verb]))
+    return True
+
+
+def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
+    """Be at a receptacle and see what is in it."""
+    seen = yield Act(f"go to {receptacle}")
+    if not seen.valid:  # it stands where the agent is already
+        seen = yield Act(f"examine {receptacle}")
+    if open_it and f"The {receptacle} is closed." in seen.observation:
+        seen = yield Act(f"open {receptacle}")
+    return seen
+
+
+def is_lamp(name: str) -> bool:
+    return type_of(name).endswith("lamp")
+
+
+def type_of(name: str) -> str:
+    return name.rsplit(" ", 1)[0]
