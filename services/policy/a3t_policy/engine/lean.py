@@ -16,9 +16,20 @@ from torch import Tensor
 
 from .slots import SlotPool
 
-__all__ = ["LeanModel", "Pass", "is_lean"]
+__all__ = ["LeanModel", "Pass", "Span", "is_lean"]
 
 _SHAPES = frozenset({"LlamaForCausalLM", "MistralForCausalLM"})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What one row computes: its number in the pass, its row in the pool, columns of padding in front of its tokens,
+    and how many tokens its last one attends to."""
+
+    row: int
+    slot: int
+    pad: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,7 @@ class Pass:
 
     ids, positions: (rows, width); padding has the pool's padding position. mask: (rows, 1, width, length), 0 or −inf.
     rows: pool row of each; first: the first of them if they follow on each other, else None. places: where each token
-    belongs among all of the pool's positions.
+    belongs among all of the pool's positions. spans: of each row that computes something.
     """
 
     ids: Tensor
@@ -37,6 +48,7 @@ class Pass:
     places: Tensor
     length: int
     first: int | None
+    spans: tuple[Span, ...]
 
     def store(self, tensor: Tensor, new: Tensor) -> None:
         """Write new keys or values (rows, width, heads, head_dim) to where they belong."""
@@ -94,7 +106,7 @@ class LeanModel:
         at = step.positions
         cos, sin = self.cos[at][:, :, None], self.sin[at][:, :, None]
         groups = self.heads // self.kv_heads
-        mask = step.mask.repeat(1, 1, groups, 1) if groups > 1 else step.mask
+        mask = step.mask.repeat(1, 1, groups, 1) if groups > 1 and x.device.type != "cpu" else step.mask
         for index, layer in enumerate(self.layers):
             h = F.rms_norm(x, self.hidden, layer.norm_in, self.eps)
             x = x + F.linear(self._attend(F.linear(h, layer.qkv), cos, sin, mask, step, pool, index), layer.out)
@@ -113,9 +125,28 @@ class LeanModel:
         keys, values = pool.keys[index], pool.values[index]
         step.store(keys, turned[:, :, self.heads :])
         step.store(values, split[:, :, self.heads + self.kv_heads :])
-        query = turned[:, :, : self.heads].transpose(1, 2).reshape(rows, self.kv_heads, -1, self.head_dim)
+        query = turned[:, :, : self.heads].transpose(1, 2)
+        if query.device.type == "cpu":
+            return self._row_by_row(query, keys, values, mask, step)
+        query = query.reshape(rows, self.kv_heads, -1, self.head_dim)
         said = F.scaled_dot_product_attention(query, step.visible(keys), step.visible(values), attn_mask=mask)
         return said.reshape(rows, self.heads, width, self.head_dim).transpose(1, 2).reshape(rows, width, -1)
+
+    def _row_by_row(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, step: Pass) -> Tensor:
+        """Every row reads its own tokens in place: nothing is copied, and none reads as far as the longest row does."""
+        rows, heads, width, size = query.shape
+        said = query.new_zeros(rows, width, heads, size)
+        for span in step.spans:
+            own = query[span.row, :, span.pad :].reshape(1, self.kv_heads, -1, size)
+            tokens = slice(span.slot, span.slot + 1), slice(span.length)
+            seen = mask[span.row, :, span.pad :, : span.length] if width - span.pad > 1 else None
+            if seen is not None and heads > self.kv_heads:
+                seen = seen.repeat(1, heads // self.kv_heads, 1)
+            out = F.scaled_dot_product_attention(
+                own, keys[tokens].transpose(1, 2), values[tokens].transpose(1, 2), attn_mask=seen
+            )
+            said[span.row, span.pad :] = out.view(heads, -1, size).transpose(0, 1)
+        return said.view(rows, width, -1)
 
 
 def _layer(layer: Any) -> _Layer:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from .lean import LeanModel, Pass
+from .lean import LeanModel, Pass, Span
 from .slots import SlotPool
 from .weights import Weights
 
@@ -72,8 +72,11 @@ class Runner:
             pad = width - len(chunk.tokens)
             ids[row, pad:] = chunk.tokens
             positions[row, pad:] = np.arange(chunk.start, chunk.start + width - pad) if width > 1 else chunk.start
-        length = self.pool.granules(max(chunk.start + len(chunk.tokens) for chunk in chunks))
-        logits = self._compute(version, self._pass(ids, positions, rows, length, first))
+        spans = tuple(
+            Span(row, chunk.slot, width - len(chunk.tokens), chunk.start + len(chunk.tokens))
+            for row, chunk in zip(where, chunks, strict=True)
+        )
+        logits = self._compute(version, self._pass(ids, positions, rows, spans, first))
         return logits if where == list(range(len(rows))) else logits[torch.tensor(where, device=logits.device)]
 
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
@@ -87,7 +90,10 @@ class Runner:
         padding = [self.pool.padding_row] * max(0, _LEAST_ROWS - len(slots))
         return slots + padding, list(range(len(slots))), None
 
-    def _pass(self, ids: np.ndarray, positions: np.ndarray, rows: list[int], length: int, first: int | None) -> Pass:
+    def _pass(
+        self, ids: np.ndarray, positions: np.ndarray, rows: list[int], spans: tuple[Span, ...], first: int | None
+    ) -> Pass:
+        length = self.pool.granules(max(span.length for span in spans))
         at = torch.from_numpy(positions).to(self.device)
         where = torch.tensor(rows, device=self.device)
         hidden = self._columns[..., :length] > at[:, None, :, None]
@@ -99,6 +105,7 @@ class Runner:
             places=(where[:, None] * self.pool.width + at).view(-1),
             length=length,
             first=first,
+            spans=spans,
         )
 
     def _compute(self, version: int, step: Pass) -> Tensor:

@@ -27,7 +27,8 @@ tags: [mistral, agent, alfworld, from-scratch]
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by `a3t pretrain`. It reads lists of
 things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
 of a game's task: it is a base to teach, not an agent. Its errands are instructions that name every thing and say where
-it is and what to do with it; that "put a clean mug in desk" asks for a search, a sink and a desk is left to be learnt.
+it is and what to do with it. It knows what words mean (a fridge makes things cool); that "put a clean mug in desk" asks
+for a search, a sink and then a desk is left to be learnt.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
@@ -39,13 +40,14 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 |---|---|---|
 | find | "find a mug" | look into receptacles until one is seen, take it |
 | errand | "take mug 2 from shelf 1 to desk 3" | what the line says; half name only a kind of place |
+| | "clean mug 2 from shelf 1", "make mug 2 from shelf 1 hot" | take it, use the appliance that does so |
 | | "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk" | |
 | | "look at mug 2 from shelf 1 under desklamp 1 at desk 2" | |
 | | "put two mug 2 from shelf 1 and mug 1 from desk 2 in sofa" | |
 | wander | "look around" | random actions, each with a reason after the fact |
 
-Nearly half of the find and errand exercises have deliberate slips, which are not trained on, so that the turn after
-"Nothing happens." is. In {shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time,
+More than half of the find and errand exercises may have deliberate slips (a thing or place that is not there, a place
+seen before, a wrong place, a thing left there). They are not trained on, so that the way on after a mistake is. In {shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time,
 those of places and the numbers), so that copying is the only way to be right.
 
 ## How
