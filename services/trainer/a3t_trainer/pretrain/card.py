@@ -47,8 +47,9 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 | wander | "look around" | random actions, each with a reason after the fact |
 
 More than half of the find and errand exercises may have deliberate slips (a thing or place that is not there, a place
-seen before, a wrong place, a thing left there). They are not trained on, so that the way on after a mistake is. In {shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time,
-those of places and the numbers), so that copying is the only way to be right.
+seen before, a wrong place, a thing left there). They are not trained on, so that the way on after a mistake is. In
+{shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time, those of places and the
+numbers), so that copying is the only way to be right.
 
 ## How
 A structured start (one previous-token head, two induction heads, set by hand; see `structure.py`), then
