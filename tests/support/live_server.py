@@ -19,10 +19,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_server(app: ASGIApp) -> Iterator[str]:
-    """The base URL of the running app; it is stopped on exit."""
+def live_server(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """The base URL of the running app; it is stopped on exit. Port 0 takes a free one."""
     listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     started = threading.Event()
 
     class Server(uvicorn.Server):

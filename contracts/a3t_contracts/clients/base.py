@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
-from pydantic import BaseModel
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from pydantic import BaseModel, ValidationError
 
-from ..errors import A3TError, DeadlineError, UnavailableError, error_from_response
+from ..errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_response
+from .connections import ConnectionStack
 
 __all__ = ["RetryPolicy", "ServiceClient"]
 
@@ -35,6 +39,10 @@ class RetryPolicy:
     initial: float = 0.2
     maximum: float = 5.0
     jitter: float = 0.2
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after attempt number `attempt`, the first being 1."""
+        return float(min(self.maximum, self.initial * 2 ** min(attempt - 1, 30))) + random.uniform(0, self.jitter)
 
 
 class ServiceClient:
@@ -63,7 +71,7 @@ class ServiceClient:
             headers={"Authorization": f"Bearer {token}"} if token else None,
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-            transport=transport,
+            transport=transport or (None if _behind_proxy(base_url) else ConnectionStack(max_connections)),
         )
 
     async def __aenter__(self) -> Self:
@@ -99,7 +107,14 @@ class ServiceClient:
     ) -> ModelT:
         """One call with a typed reply. `idempotent` decides on retries; None: GET and DELETE are."""
         reply = await self._send(method, path, body, params=params, idempotent=idempotent, timeout=timeout)
-        return reply_type.model_validate_json(reply.content)
+        try:
+            return reply_type.model_validate_json(reply.content)
+        except ValidationError as error:
+            raise UpstreamError(
+                f"{self.service} service at {self.base_url} gave a reply to {method} {path} that this client does not "
+                f"understand: {error.errors()[0]['msg']}.",
+                hint="Are both of the same version? `GET /health` of a service names its own.",
+            ) from error
 
     async def _send(
         self,
@@ -122,24 +137,15 @@ class ServiceClient:
             method, path, params=_without_none(params), content=content, headers=sent_headers,
             timeout=self._http.timeout if timeout is None else timeout,
         )  # fmt: skip
-        if not may_repeat:
+        number = 1
+        while True:
             try:
                 return await self._attempt(request)
             except _PassingError as passing:
-                raise passing.error from passing
-        policy = self.retry
-        try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(_PassingError),
-                stop=stop_after_attempt(policy.attempts),
-                wait=wait_exponential_jitter(multiplier=policy.initial, max=policy.maximum, jitter=policy.jitter),
-                reraise=True,
-            ):
-                with attempt:
-                    return await self._attempt(request)
-        except _PassingError as passing:
-            raise passing.error from passing
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                if not may_repeat or number >= self.retry.attempts:
+                    raise passing.error from passing
+            await asyncio.sleep(self.retry.pause(number))
+            number += 1
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response:
         where = f"{self.service} service at {self.base_url}"
@@ -160,3 +166,9 @@ class ServiceClient:
 
 def _without_none(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if params is None else {k: v for k, v in params.items() if v is not None}
+
+
+def _behind_proxy(base_url: str) -> bool:
+    """Whether the environment (HTTP_PROXY, …) wants a proxy for this address; httpx's own pool knows those."""
+    url, proxies = urlsplit(base_url), getproxies()
+    return bool(proxies.keys() & {url.scheme, "all"}) and not proxy_bypass(url.hostname or "")

@@ -1,0 +1,90 @@
+"""Keep-alive connections at a cost that does not grow with their number.
+
+httpx's own pool compares every idle connection with every other one, and asks the kernel about each, whenever a request
+begins or ends: at 64 connections that is most of a call. Here each connection is a transport of its own, and the idle
+ones lie on a stack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+
+__all__ = ["ConnectionStack"]
+
+
+class ConnectionStack(httpx.AsyncBaseTransport):
+    """At most `most` connections; the one that was used last is taken first, so that idle ones can be let go.
+
+    Args:
+        most: connections at a time; more requests wait, as long as their pool timeout allows.
+        keep_seconds: an idle connection is closed after this, as by httpx.
+    """
+
+    def __init__(self, most: int, keep_seconds: float = 5.0) -> None:
+        self._keep_seconds = keep_seconds
+        self._limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=keep_seconds)
+        self._tls = httpx.create_ssl_context()
+        self._places = asyncio.Semaphore(most)
+        self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
+        self._closed = False
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._take_place(request)
+        connection = self._idle.pop()[1] if self._idle else self._new()
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            await self._give_back(connection)
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  for the type checker
+        response.stream = _Body(response.stream, lambda: self._give_back(connection))
+        return response
+
+    async def aclose(self) -> None:
+        self._closed = True
+        await self._close_idle(time.monotonic())
+
+    async def _take_place(self, request: httpx.Request) -> None:
+        try:
+            async with asyncio.timeout(request.extensions.get("timeout", {}).get("pool")):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise httpx.PoolTimeout("no connection became free in time", request=request) from error
+
+    def _new(self) -> httpx.AsyncHTTPTransport:
+        return httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits)
+
+    async def _give_back(self, connection: httpx.AsyncHTTPTransport) -> None:
+        """What broke the connection has closed it; its next request opens it again."""
+        now = time.monotonic()
+        self._idle.append((now, connection))
+        self._places.release()
+        await self._close_idle(now if self._closed else now - self._keep_seconds)
+
+    async def _close_idle(self, unused_since: float) -> None:
+        while self._idle and self._idle[0][0] <= unused_since:
+            await self._idle.popleft()[1].aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of a reply, which gives its connection back when it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, release: Callable[[], Awaitable[None]]) -> None:
+        self._stream, self._release = stream, release
+        self._open = True
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        if self._open:
+            self._open = False
+            try:
+                await self._stream.aclose()
+            finally:
+                await self._release()
