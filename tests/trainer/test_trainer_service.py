@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -158,11 +161,6 @@ async def test_cancel_ends_a_running_job(trainer: TrainerClient, tiny_model: Pat
 async def test_a_job_whose_process_dies_is_brought_back(
     trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
 ) -> None:
-    import os
-    import signal
-
-    import psutil
-
     body = request(tiny_model, "killed", optimisation={"max_steps": 60, "save_steps": 5})
     job = await create(trainer, lines(mixed), body)
     await reach_step(trainer, job.id, 7)
@@ -173,6 +171,22 @@ async def test_a_job_whose_process_dies_is_brought_back(
     assert (job.status, job.attempts) == (JobStatus.succeeded, 2), messages
     assert any("died (SIGKILL)" in m for m in messages)
     assert any(m.startswith("Going on from checkpoint-") for m in messages)
+
+
+async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job(
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    """Its death is not known yet when the job is handed to it: both happen in one turn of the event loop."""
+    await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-death")))
+    file = await trainer.upload(lines(mixed), "x.jsonl")
+    transport: Any = trainer._http._transport
+    [worker] = psutil.Process().children()
+    worker.kill()
+    body = request(tiny_model, "after-death").model_copy(update={"training_file": file.id})
+    job = await ended(trainer, transport.app.state.trainer.jobs.create(body))
+    messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
+    assert (job.status, job.attempts) == (JobStatus.succeeded, 1), messages
+    assert not any("died" in m for m in messages)
 
 
 @pytest.mark.parametrize(

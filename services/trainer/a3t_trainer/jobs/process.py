@@ -34,6 +34,8 @@ class Worker:
 
     def __init__(self, process: Process, settings: TrainerSettings, *, forks: bool) -> None:
         self.process, self.settings, self.forks = process, settings, forks
+        self.began = False
+        """The last job that was handed over has begun: it said `started`."""
         self._has_job = False
         self._job_pid: int | None = None
 
@@ -73,7 +75,7 @@ class Worker:
 
     async def give(self, content: dict[str, Any]) -> None:
         """Hand a job over."""
-        self._has_job = True
+        self._has_job, self.began = True, False
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
         with contextlib.suppress(ConnectionError):  # a process that died is found by its exit code
@@ -87,7 +89,7 @@ class Worker:
                 continue
             content = json.loads(line)
             if "started" in content:
-                self._job_pid = content["started"]
+                self._job_pid, self.began = content["started"], True
                 continue
             yield content
             if "exited" in content:

@@ -114,23 +114,32 @@ class Supervisor:
         """One process for one job, and what comes of it. Returns the process, which may take another job."""
         job = self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
         self.store.say(job.id, f"Attempt {job.attempts} started.")
+        waited = worker is not None and worker.usable
         try:
             worker = await self._hand_over(job, worker, device)
+            outcome = await self._work(job.id, worker)
+            if waited and not worker.began and job.id not in self._cancelled:
+                log.warning("worker.was_dead", job=job.id)  # it died while it waited: no attempt of the job's
+                worker = await self._hand_over(job, None, device)
+                outcome = await self._work(job.id, worker)
         except (A3TError, OSError) as error:
             self.store.fail(job.id, problem_of(error))
             return worker
-        self._running[job.id] = worker
+        await self._conclude(job.id, outcome)
+        return worker
+
+    async def _work(self, job_id: str, worker: Worker) -> dict[str, Any]:
+        """What comes of a job that was handed over."""
+        self._running[job_id] = worker
         try:
-            if job.id in self._cancelled:
+            if job_id in self._cancelled:
                 await worker.stop_job()
-            outcome = await self._follow(job.id, worker)
+            return await self._follow(job_id, worker)
         except BaseException:
             await asyncio.shield(worker.close())
             raise
         finally:
-            del self._running[job.id]
-        await self._conclude(job.id, outcome)
-        return worker
+            del self._running[job_id]
 
     async def _hand_over(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker:
         folder = self.store.folder(job.id) / "work"
