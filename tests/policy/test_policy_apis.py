@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
+from pathlib import Path
 
 import httpx
 import httpx2
@@ -133,14 +136,25 @@ def test_tgi_chat_info_and_errors(tgi: InferenceClient) -> None:
         tgi.text_generation("x " * 5000)
 
 
-def test_curl(policy: str, token: str) -> None:
-    body = json.dumps({"turns": [{"history": HISTORY.model_dump(), "model": VERSION, "sampling": {"max_tokens": 3}}]})
-    command = ["curl", "-sS", f"{policy}/v1/act", "-H", f"Authorization: Bearer {token}",
-               "-H", "Content-Type: application/json", "-d", body]  # fmt: skip
-    reply = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    assert reply["results"][0]["completion_ids"] == [TOKEN] * 3
-    health = subprocess.run(["curl", "-sS", f"{policy}/health"], check=True, capture_output=True, text=True)
-    assert json.loads(health.stdout)["status"] == "ok"
+ROOT = Path(__file__).parents[2]
+CURL = re.compile(r"^curl .*(?:\n  .*)*", re.MULTILINE)
+
+
+def curls(page: str) -> list[str]:
+    """The curl commands of a page that ask the policy service."""
+    return [command for command in CURL.findall((ROOT / page).read_text()) if ":8102" in command]
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/policy-service.md"])
+def test_curl_as_the_pages_write_it(page: str, policy: str, token: str, tiny_model: Path) -> None:
+    commands = curls(page)
+    assert commands
+    for command in commands:
+        here = re.sub(r"(http://)?(127\.0\.0\.1|localhost):8102", policy, command).replace("a3t/tiny", str(tiny_model))
+        environment = os.environ | {"A3T_TOKEN": token}
+        done = subprocess.run(["bash", "-ceu", here], check=True, capture_output=True, text=True, env=environment)
+        reply = json.loads(done.stdout)
+        assert reply.get("choices") or reply.get("results"), reply
 
 
 async def test_act_with_the_project_client(policy: str, token: str) -> None:

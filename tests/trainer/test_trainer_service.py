@@ -20,6 +20,7 @@ from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobSta
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.app import create_app
 from a3t_trainer.settings import TrainerSettings
+from tests.trainer.conftest import make_trajectory
 from tests.trainer.jobs_support import request
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -101,12 +102,24 @@ async def test_a_file_is_stored_once(trainer: TrainerClient, mixed: list[Traject
         await trainer.upload(b"", "nothing")
 
 
+def _without_flag() -> bytes:
+    fields = json.loads(make_trajectory().model_dump_json())
+    del fields["success"]
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _failures_alone() -> bytes:
+    return lines([make_trajectory(success=False)])
+
+
 @pytest.mark.parametrize(
     ("content", "changes", "reason"),
     [
         (None, {"model": "/no/such/base"}, "There is no base model folder /no/such/base."),
         (None, {"lora": {"target_modules": "all-linear"}, "optimisation": {"learning_rate": 1e30}}, "became nan"),
         (b"{}\n", {}, "Line 1 is no trajectory"),
+        (_without_flag(), {}, "success"),
+        (_failures_alone(), {"objective": {"name": "sft"}}, "none of the 1 trajectories counts under sft"),
         (None, {"parent": "good", "lora": {"rank": 2}}, "Parent 'good' has r 4, the job asks for 2."),
         (None, {"parent": "nobody"}, "There is no adapter version 'nobody'"),
     ],
@@ -129,6 +142,26 @@ async def test_a_broken_job_fails_with_the_reason_and_publishes_nothing(
     with pytest.raises(NotFoundError):
         await trainer.adapter(version)
     assert (await trainer.ready())["status"] == "ready"
+
+
+async def test_a_full_disk_ends_the_job_with_the_reason(
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    """The kernel refuses every file above 4 KiB to the job's process, as it does on a full disk."""
+    await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-full")))
+    [worker] = psutil.Process().children()
+    limit = worker.rlimit(psutil.RLIMIT_FSIZE)
+    worker.rlimit(psutil.RLIMIT_FSIZE, (4096, limit[1]))
+    body = request(tiny_model, "full", lora={"rank": 16}, optimisation={"save_steps": 1})
+    job = await ended(trainer, await create(trainer, lines(mixed), body))
+    worker.rlimit(psutil.RLIMIT_FSIZE, limit)
+    assert (job.status, job.attempts) == (JobStatus.failed, 1)
+    assert job.error is not None
+    assert job.error["detail"].startswith("The disk is full: File too large")
+    with pytest.raises(NotFoundError):
+        await trainer.adapter("full")
+    after = await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "after-full")))
+    assert after.status == JobStatus.succeeded
 
 
 async def test_a_failed_version_can_be_tried_again(

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from a3t_contracts.errors import A3TError, Problem
 
-__all__ = ["problem_of", "telling_full_disk"]
+__all__ = ["full_disk", "problem_of", "telling_full_disk"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+"""How Rust (safetensors, tokenizers) words what was an errno."""
 
 
 def problem_of(error: BaseException) -> Problem:
     """Why a job failed, as a problem document."""
     if isinstance(error, A3TError):
         return error.problem()
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return _disk_is_full(error).problem()
+    if (full := full_disk(error)) is not None:
+        return full.problem()
     if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
         hint = "Lower tokens_per_batch, turn on gradient_checkpointing, or use nf4."
         reason = (str(error).splitlines() or ["the allocation failed"])[0]
         return A3TError(f"Out of memory: {reason}", hint=hint).problem()
     return A3TError(f"The training process failed: {type(error).__name__}: {error}").problem()
+
+
+def full_disk(error: BaseException) -> A3TError | None:
+    """What to say of an error that means a full disk; None for any other. Other libraries' words for it count."""
+    said = _OS_ERROR.search(str(error))
+    number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
+    if number not in _FULL:
+        return None
+    return _disk_is_full(error if isinstance(error, OSError) else OSError(number, os.strerror(number)))
 
 
 @contextmanager

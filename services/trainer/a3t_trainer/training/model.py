@@ -10,11 +10,12 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from a3t_contracts.base_model import resolve_base_model
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError
 from a3t_contracts.registry import base_fingerprint
 from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
 
+from ..faults import full_disk
 from .attention import attention_for
 from .logprobs import install_logprobs
 from .merged import merge_products
@@ -129,7 +130,9 @@ def _precision(lora: LoraSettings) -> dict[str, Any]:
     return {"quantization_config": quantisation, "dtype": dtype, "device_map": {"": 0 if cuda else "cpu"}}
 
 
-def _unknown_base(model: str, error: Exception) -> NotFoundError:
+def _unknown_base(model: str, error: Exception) -> A3TError:
+    if (full := full_disk(error)) is not None:
+        return full
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return NotFoundError(
         f"The base model {model!r} cannot be loaded: {reason}",
