@@ -249,6 +249,30 @@ def test_links_in_a_zip_and_in_a_folder_are_refused(untouched: GameStore, tmp_pa
         import_games(untouched, [tmp_path / "folder"])
 
 
+def test_a_linked_folder_of_games_is_refused_and_not_passed_over(files: Files, untouched: GameStore, tmp_path: Path):
+    source = make_folder(tmp_path / "folder", files)
+    make_folder(tmp_path / "elsewhere", {GAME: next(iter(files.values()))})
+    (source / "linked").symlink_to(tmp_path / "elsewhere" / "train")
+    with pytest.raises(InvalidInputError, match="no regular file"):
+        import_games(untouched, [source])
+
+
+def test_an_encrypted_zip_is_refused(files: Files, untouched: GameStore, tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", files)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag in the first entry of the central directory
+    path.write_bytes(data)
+    with pytest.raises(InvalidInputError, match="is encrypted"):
+        import_games(untouched, [path])
+
+
+def test_names_that_are_no_text_are_refused(files: Files, untouched: GameStore, tmp_path: Path):
+    path = make_zip(tmp_path / "a.zip", {name.replace("train", "trän"): data for name, data in files.items()})
+    path.write_bytes(path.read_bytes().replace("trän".encode(), b"tr\xff\xffn"))
+    with pytest.raises(InvalidInputError, match="truncated, damaged or no archive"):
+        import_games(untouched, [path])
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_bombs_are_refused(kind: str, untouched: GameStore, tmp_path: Path):
     maker = make_zip if kind == "zip" else make_tar

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -267,6 +268,7 @@ def test_names_count_downwards_and_basins_are_told_apart():
         ("problem", f"inReceptacle {MUG} {FRIDGE}", f"inReceptacle {MUG} nowhere", "undeclared objects: nowhere"),
         ("problem", f"inReceptacle {MUG} {FRIDGE}", f"inReceptacle {MUG} {L1}", "expected: object receptacle"),
         ("problem", f"atLocation agent1 {L9}", f"atLocation agent1 {L9}) (atLocation agent1 {L1}", "more than one"),
+        ("problem", "agent1 - agent", "agent1 agent2 - agent", "more than one"),
         ("problem", "(exists (?r - receptacle)", "(forall (?r - receptacle)", "a part that is not known"),
     ],
 )
@@ -313,3 +315,27 @@ def test_goals_that_would_take_for_ever_are_refused():
     wide = text[: text.index("(:goal")] + f"(:goal (and (exists ({many} - object ?a - agent) (holds ?a ?o1)))))"
     with pytest.raises(InvalidInputError, match="too many variables"):
         parse_game(package.domain, package.grammar, wide)
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        ("grammar", '"notImplemented"', "\n" * 400_000 + '"notImplemented"'),
+        ("grammar", '"notImplemented"', " " * 400_000 + '"notImplemented"'),
+        ("grammar", '"rhs": "TODO"', '"rhs": ' + "[" * 400_000),
+        ("grammar", '"rhs": "TODO"', '"rhs": ' + "9" * 400_000),
+        ("problem", "(:init", "(:init (a" + " b" * 200_000),
+        ("problem", "(:init", "(:init " + "( " * 400_000),
+        ("problem", "(:init", "(:init " + "(= (a b) " * 40_000),
+        ("domain", "(define", "( " * 400_000 + "(define"),
+        ("domain", "(define", "\n" * 400_000 + "(define"),
+    ],
+)
+@pytest.mark.timeout(60)
+def test_long_odd_games_are_read_in_linear_work(part: str, old: str, new: str):
+    package = load_package()
+    texts = {"domain": package.domain, "grammar": package.grammar, "problem": problem(*HOT_APPLE, FACTS)}
+    assert old in texts[part]
+    texts[part] = texts[part].replace(old, new, 1)
+    with contextlib.suppress(InvalidInputError):
+        parse_game(**texts)

@@ -51,12 +51,12 @@ def test_a_limit_takes_the_first_records(tmp_path: Path) -> None:
     assert build_catalogue(find_files([files], limit=3), tmp_path / "c", "imported").products == 3
 
 
-@pytest.mark.parametrize("price", ["call us", "$", "$abc", "$1.2.3", "free"])
+@pytest.mark.parametrize("price", ["call us", "$", "$abc", "$1.2.3", "free", "$" + "9" * 400])
 def test_a_price_that_is_no_number_is_mended_and_reported(tmp_path: Path, price: str) -> None:
     files = write_files(tmp_path / "files", [record("A000000001", "thing", pricing=price)])
     manifest = build_catalogue(find_files([files]), tmp_path / "c", "imported")
     assert manifest.mended == 1
-    assert repr(price) in manifest.problems[0]
+    assert repr(price[:40]) in manifest.problems[0]
     assert Catalogue(tmp_path / "c").product(0).pricing == [100.0]
 
 
@@ -81,6 +81,63 @@ def test_broken_files_are_refused_in_plain_words(tmp_path: Path, broken: str, me
     with pytest.raises(InvalidInputError, match=message):
         build_catalogue(find_files([tmp_path]), tmp_path / "c", "imported")
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"asin": "é" * 10}, "'asin' is no ASIN"),
+        ({"asin": "A\0"}, "'asin' is no ASIN"),
+        ({"name": None}, "'name' is NoneType, not text"),
+        ({"small_description": 5}, "'small_description' is int"),
+        ({"small_description": {"a": "b"}}, "'small_description' is dict"),
+        ({"category": []}, "'category' is list"),
+    ],
+)
+def test_records_of_other_types_are_refused(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    files = write_files(tmp_path / "files", [record("A000000001", "thing") | fields])
+    with pytest.raises(InvalidInputError, match=message):
+        build_catalogue(find_files([files]), tmp_path / "c", "imported")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("items_ins_v2", [], "not one JSON object"),
+        ("items_ins_v2", {"LAMP000001": []}, "entry in the attributes' file is list"),
+        ("items_ins_v2", {"LAMP000001": {"attributes": "bright"}}, "'attributes' is not a list of texts"),
+        ("items_ins_v2", {"LAMP000001": {"attributes": [5]}}, "'attributes' is not a list of texts"),
+        ("items_ins_v2", {"LAMP000001": {"instruction": 5}}, "'instruction' is int"),
+        ("items_ins_v2", {"LAMP000001": {"instruction_attributes": 5}}, "'instruction_attributes' is not a list"),
+        ("items_human_ins", {"LAMP000001": {"a": 1}}, "human instructions are dict, not a list"),
+        ("items_human_ins", {"LAMP000001": [7]}, "human instruction 1 is int"),
+        ("items_human_ins", {"LAMP000001": [{}]}, "human instruction 1: the field 'instruction' is missing"),
+        ("items_human_ins", {"LAMP000001": [{"instruction": 5}]}, "'instruction' is int"),
+        (
+            "items_human_ins",
+            {"LAMP000001": [{"instruction": "x", "instruction_options": [None]}]},
+            "'instruction_options' is not a list of texts",
+        ),
+    ],
+)
+def test_instructions_of_other_types_are_refused(tmp_path: Path, name: str, content: Any, message: str) -> None:
+    files = write_files(tmp_path / "files", RECORDS)
+    (files / f"{name}.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(InvalidInputError, match=message):
+        build_catalogue(find_files([files]), tmp_path / "c", "imported")
+
+
+def test_options_with_more_combinations_than_goals_can_be_are_refused(tmp_path: Path) -> None:
+    options = {f"group {g}": values(*map(str, range(100))) for g in range(10)}
+    files = write_files(tmp_path / "files", [RECORDS[0] | {"customization_options": options}])
+    with pytest.raises(InvalidInputError, match="combinations"):
+        build_catalogue(find_files([files]), tmp_path / "c", "imported")
+
+
+def test_numbers_that_are_none_are_taken_as_missing(tmp_path: Path) -> None:
+    files = write_files(tmp_path / "files", [RECORDS[0] | {"full_description": float("nan"), "rating": float("nan")}])
+    build_catalogue(find_files([files]), tmp_path / "c", "imported")
+    assert Catalogue(tmp_path / "c").product(0).description == ""
 
 
 def test_the_line_of_a_broken_record_is_named(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from fastapi.openapi.models import Example
 
 __all__ = ["CREATE", "SAMPLE", "STEP", "STEPS"]
 
-_TASK = "pick_heat_then_place_in_recep-Potato-None-Fridge-13/trial_T20190909_115736_122556"
+_TASK = "valid_seen/pick_heat_then_place_in_recep-Potato-None-Fridge-12/trial_T20190908_014451_271080"
 
 CREATE: dict[str, Example] = {
     "alfworld": {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -26,7 +27,12 @@ MAX_UNPACKED_BYTES = 16 * 2**30
 MAX_MEMBERS = 1_000_000
 
 _WANTED = frozenset({GAME_FILE, TRAJECTORY_FILE})
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, NotImplementedError)
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, ValueError,
+    NotImplementedError,
+)  # fmt: skip
+"""ValueError: numbers that are none, names that are not UTF-8. NotImplementedError: compression of an unknown kind."""
+_ENCRYPTED = 0x1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +73,22 @@ def _guarded(path: Path, members: Iterator[Member]) -> Iterator[Member]:
 def _folder(root: Path) -> Iterator[Member]:
     root = root.resolve()
     for path in sorted(root.rglob("*")):
-        if path.name not in _WANTED:
+        is_link = path.is_symlink()
+        if path.name not in _WANTED and not (is_link and path.is_dir()):
             continue
-        if path.is_symlink() or not path.is_file():
+        if is_link or not path.is_file():
             raise InvalidInputError(f"{path} is no regular file.", hint="Copy the games instead of linking them.")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise TooLargeError(_too_large(str(path)))
         folders = (root.name, *path.relative_to(root).parts[:-1])
-        yield Member(folders, path.name, path.read_bytes())
+        yield Member(folders, path.name, _bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _zip(path: Path) -> Iterator[Member]:
@@ -88,6 +102,8 @@ def _zip(path: Path) -> Iterator[Member]:
                 continue
             if is_link:
                 raise InvalidInputError(f"The archive {path} holds a link in the place of a game: {name}.")
+            if info.flag_bits & _ENCRYPTED:
+                raise InvalidInputError(f"The archive {path} is encrypted: {name}.", hint="Unpack it yourself first.")
             with archive.open(info) as file:
                 data = file.read(MAX_FILE_BYTES + 1)
             yield _member(path, name, data)

@@ -165,6 +165,8 @@ def _check(problem: Problem) -> None:
     facts = problem.facts
     for predicate, rows in facts.items():
         _check_rows(predicate, rows, problem.objects)
+    if list(problem.objects.values()).count("agent") != 1:
+        raise InvalidInputError("The game has no agent, or more than one.")
     if not facts.get("atlocation"):
         raise InvalidInputError("The game does not say where the agent starts.")
     for predicate in _SINGLE:

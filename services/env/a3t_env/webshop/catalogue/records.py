@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ __all__ = ["HumanInstruction", "Product", "document_text", "pack", "price_tag", 
 NO_PRICE = 100.0
 DUMMY_ATTRIBUTES = ("DUMMY_ATTR",)
 _NOT_NUMERIC = re.compile(r"[^\d.]")
+_ASIN = re.compile(r"[!-~]{0,10}")
+_MAX_COMBINATIONS = 1_000_000
+"""Combinations of options that a product with an instruction may have: each is a goal. The original's products have
+hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +63,39 @@ def price_tag(pricing: list[float]) -> str:
 
 
 def product_from_record(
-    record: Mapping[str, Any], attributes: Mapping[str, Any] | None, humans: list[Any] | None, where: str
+    record: Mapping[str, Any], attributes: Any, humans: Any, where: str
 ) -> tuple[Product, list[str]]:
-    """The product of a raw record, with what had to be mended in it.
+    """The product of a raw record and of what the other two files hold of its ASIN (None for nothing), with what had
+    to be mended in it.
 
     Raises InvalidInputError that names the record and the field.
     """
     asin = _text(record, "asin", where)
     where = f"{where} (asin {asin[:20]})"
-    bullets = record.get("small_description")
+    if not _ASIN.fullmatch(asin):
+        raise InvalidInputError(f"{where}: the field 'asin' is no ASIN.", hint="Mend the record or take it out.")
     pricing, problems = _pricing(record.get("pricing"), where)
-    extra = attributes or {}
+    extra = {} if attributes is None else attributes
+    if not isinstance(extra, dict):
+        raise InvalidInputError(f"{where}: its entry in the attributes' file is {type(extra).__name__}, not an object.")
     product = Product(
         asin=asin,
         title=_text(record, "name", where),
         description=_text(record, "full_description", where, default=""),
-        bullets=[str(b) for b in bullets] if isinstance(bullets, list) else [bullets or ""],
+        bullets=_bullets(record.get("small_description"), where),
         pricing=pricing,
         options=_options(record.get("customization_options"), where),
-        attributes=[str(a) for a in extra["attributes"]] if "attributes" in extra else list(DUMMY_ATTRIBUTES),
+        attributes=_texts(extra, "attributes", where) if "attributes" in extra else list(DUMMY_ATTRIBUTES),
         category=_text(record, "category", where),
         query=_text(record, "query", where).lower().strip(),
         product_category=_text(record, "product_category", where),
-        instruction=extra.get("instruction"),
-        instruction_attributes=[str(a) for a in extra.get("instruction_attributes") or ()],
-        humans=[_human(h, where) for h in humans or ()],
+        instruction=None if extra.get("instruction") is None else _text(extra, "instruction", where),
+        instruction_attributes=_texts(extra, "instruction_attributes", where),
+        humans=_humans(humans, where),
     )
+    combinations = math.prod(map(len, product.options.values()))
+    if product.instruction is not None and combinations > _MAX_COMBINATIONS:
+        raise InvalidInputError(f"{where}: its options have {combinations} combinations, and each would be a goal.")
     return product, problems
 
 
@@ -120,12 +132,12 @@ def _pricing(raw: Any, where: str) -> tuple[list[float], list[str]]:
     """Prices of a price text such as `$12.50` or `$10.00$20.00`; none where it has no readable number."""
     if not raw:
         return [NO_PRICE], []
-    text = raw if isinstance(raw, str) else f"${raw}"
+    text = raw if isinstance(raw, str) else f"${raw}" if type(raw) in (int, float) else str(raw)
     try:
         prices = [float(Decimal(_NOT_NUMERIC.sub("", part))) for part in text.split("$")[1:]][:2]
     except InvalidOperation:
         prices = []
-    if prices:
+    if prices and all(map(math.isfinite, prices)):
         return prices, []
     return [NO_PRICE], [f"{where}: the price {text[:40]!r} is no number of dollars; taken as a product without a price"]
 
@@ -147,10 +159,32 @@ def _options(raw: Any, where: str) -> dict[str, list[str]]:
     return options
 
 
+def _texts(record: Mapping[str, Any], key: str, where: str) -> list[str]:
+    """A list of texts; an empty one where the field is null or missing."""
+    value = record.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidInputError(f"{where}: the field {key!r} is not a list of texts.")
+    return value
+
+
+def _bullets(raw: Any, where: str) -> list[str]:
+    if isinstance(raw, list):
+        return [str(bullet) for bullet in raw]
+    if raw is not None and not isinstance(raw, str):
+        raise InvalidInputError(f"{where}: the field 'small_description' is {type(raw).__name__}, not text or a list.")
+    return [raw or ""]
+
+
+def _humans(raw: Any, where: str) -> list[HumanInstruction]:
+    if raw is not None and not isinstance(raw, list):
+        raise InvalidInputError(f"{where}: its human instructions are {type(raw).__name__}, not a list.")
+    return [_human(entry, f"{where}, human instruction {number}") for number, entry in enumerate(raw or (), 1)]
+
+
 def _human(raw: Any, where: str) -> HumanInstruction:
-    try:
-        return HumanInstruction(
-            raw["instruction"], list(raw["instruction_attributes"]), list(raw["instruction_options"])
-        )
-    except (TypeError, KeyError) as error:
-        raise InvalidInputError(f"{where}: a human instruction lacks {error}.") from error
+    if not isinstance(raw, dict):
+        raise InvalidInputError(f"{where} is {type(raw).__name__}, not an object.")
+    attributes, options = (_texts(raw, key, where) for key in ("instruction_attributes", "instruction_options"))
+    return HumanInstruction(_text(raw, "instruction", where), attributes, options)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -49,8 +51,11 @@ class JsonFile:
 
     def is_array(self) -> bool:
         """Whether the file is one array; otherwise objects line by line."""
-        head = self._map[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
-        return head.startswith(b"[")
+        return self._begins_with(b"[")
+
+    def is_object(self) -> bool:
+        """Whether the file begins as an object does."""
+        return self._begins_with(b"{")
 
     def objects(self, start: int = 0) -> Iterator[Member]:
         """The objects of the array or of the lines, from byte `start` (an end of a member seen before)."""
@@ -61,10 +66,17 @@ class JsonFile:
         return self._members(1, 0)
 
     def load(self, member: Member, number: int) -> Any:
-        """A member's value. Raises InvalidInputError that names file, member and line."""
+        """A member's value. NaN, which the original's reader takes, becomes null.
+
+        Raises InvalidInputError that names file, member and line.
+        """
+        data = self._map[member.start : member.end]
         try:
-            return orjson.loads(self._map[member.start : member.end])
+            return orjson.loads(data)
         except orjson.JSONDecodeError as error:
+            if b"NaN" in data:
+                with suppress(ValueError, RecursionError, orjson.JSONEncodeError):
+                    return orjson.loads(orjson.dumps(json.loads(data)))
             raise InvalidInputError(
                 f"{self.path}: record {number} (line {self._line(member.start)}) is broken JSON: {error}.",
                 hint="Mend the line or download the file again.",
@@ -91,6 +103,9 @@ class JsonFile:
                 f"{self.path} ends inside a record that begins in line {self._line(start)}.",
                 hint="The file is cut off: download it again.",
             )
+
+    def _begins_with(self, mark: bytes) -> bool:
+        return self._map[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(mark)
 
     def _line(self, position: int) -> int:
         return self._map[:position].count(b"\n") + 1

@@ -86,6 +86,8 @@ class _Lookup:
 
     def __init__(self, path: Path | None) -> None:
         self._file = JsonFile(path) if path else None
+        if self._file and not self._file.is_object():
+            raise InvalidInputError(f"{path} is not one JSON object, its entries named by ASIN.")
         members = self._file.values() if self._file else ()
         self._where = {m.key: (m.start, m.end) for m in members}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.util import find_spec
+from threading import Lock
 
 from .title_tokens import title_tokens
 
@@ -37,10 +38,11 @@ def rule_nouns(title: str) -> tuple[str, ...]:
 def _spacy_tagger() -> Tagger:
     import spacy
 
-    model = spacy.load(MODEL)
+    model, one_at_a_time = spacy.load(MODEL), Lock()
 
     @lru_cache(maxsize=16_384)
     def nouns(title: str) -> tuple[str, ...]:
-        return tuple(token.text.lower() for token in model(title) if token.pos_ in _NOUNS)
+        with one_at_a_time:  # Sessions run in several threads, and spaCy does not promise that a model may.
+            return tuple(token.text.lower() for token in model(title) if token.pos_ in _NOUNS)
 
     return nouns
