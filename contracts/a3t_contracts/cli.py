@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from .errors import A3TError, InvalidInputError, NotFoundError
 
@@ -43,12 +44,17 @@ def guarded(main: Callable[[], Any]) -> int:
         return 130
     except ValidationError as error:
         first = error.errors()[0]
-        errors_console.print(f"[red]Error:[/red] {'.'.join(map(str, first['loc']))}: {first['msg']}", highlight=False)
+        _complain(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
         return 2
     except A3TError as error:
-        errors_console.print("[red]Error:[/red]", str(error), highlight=False, markup=True)
+        _complain(str(error))
         return 2 if isinstance(error, InvalidInputError) else 3 if isinstance(error, NotFoundError) else 1
     return 0
+
+
+def _complain(message: str) -> None:
+    """An error on stderr, word for word: names in it may look like rich's markup."""
+    errors_console.print(f"[red]Error:[/red] {escape(message)}", highlight=False)
 
 
 def _plain(value: Any) -> Any:

@@ -42,7 +42,13 @@ def test_base_model_names(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(InvalidInputError("bad"), 2), (NotFoundError("unknown"), 3), (A3TError("broken"), 1), (KeyboardInterrupt(), 130)],
+    [
+        (InvalidInputError("bad"), 2),
+        (NotFoundError("unknown"), 3),
+        (A3TError("broken"), 1),
+        (KeyboardInterrupt(), 130),
+        (InvalidInputError("no [/bold] name"), 2),
+    ],
 )
 def test_errors_become_exit_codes(error: BaseException, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
@@ -51,6 +57,14 @@ def test_errors_become_exit_codes(error: BaseException, code: int, capsys: pytes
     assert guarded(main) == code
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
+
+
+def test_errors_are_told_word_for_word(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise A3TError("It is not installed.", hint="Install a3t-env[official], see [/docs].")
+
+    assert guarded(main) == 1
+    assert "Install a3t-env[official], see [/docs]." in " ".join(capsys.readouterr().err.split())
 
 
 def test_exit_codes_of_the_command_line_pass_through() -> None:

@@ -58,7 +58,9 @@ def test_generated_games_can_be_imported_elsewhere(run: Run, tmp_path: Path, mon
     ("arguments", "code", "message"),
     [
         (("import", "alfworld", "/nowhere/at/all"), 3, "no folder or archive /nowhere/at/all"),
+        (("import", "alfworld", "/nowhere/[/red].zip"), 3, "no folder or archive /nowhere/[/red].zip"),
         (("list", "alfworld", "--split", "x"), 2, "no split 'x'"),
+        (("verify", "alfworld", "--split", "x"), 2, "no split 'x'"),
         (("generate", "alfworld", "--verb-form", "throw"), 2, "no verb form 'throw'"),
         (("fetch", "alfworld", "--archive", "everything"), 2, "no archive 'everything'"),
         (("generate", "alfworld", "--games", "-1"), 2, ""),

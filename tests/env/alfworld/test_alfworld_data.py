@@ -345,7 +345,9 @@ def test_what_a_killed_import_left_is_swept_away(files: Files, store: GameStore,
     assert len(list((store.folder / "games").iterdir())) == 1
 
 
-def test_verify_names_missing_and_changed_games(files: Files, store: GameStore, tmp_path: Path):
+def test_verify_names_missing_and_changed_games_and_importing_again_mends_them(
+    files: Files, store: GameStore, tmp_path: Path
+):
     import_games(store, [make_zip(tmp_path / "a.zip", files)])
     one, two, *_ = store.index().games.values()
     (store.folder / one.path).unlink()
@@ -354,6 +356,9 @@ def test_verify_names_missing_and_changed_games(files: Files, store: GameStore, 
     assert [f.id for f in faults] == [one.id, two.id]
     assert "cannot be read" in faults[0].problem
     assert "changed after it was imported" in faults[1].problem
+    added = import_games(store, [tmp_path / "a.zip"])
+    assert (added.games, added.unchanged) == ({"train": 2}, 4)
+    assert [f for f in verify_games(store) if f] == []
 
 
 def test_paper_subsets_have_the_counts_of_the_paper():

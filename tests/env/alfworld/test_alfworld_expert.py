@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +114,27 @@ def test_it_takes_the_last_one_listed():
 def test_it_recovers_from_foolish_steps(generated: list[GeneratedGame]):
     games = [read_game_file(g.game).parse() for g in generated]
     assert [solve(game, noise=0.3, cap=150) for game in games].count(None) == 0
+
+
+def test_its_ceiling_is_told_by_a_command(alfworld_home: Path, tmp_path: Path):
+    """The games under A3T_HOME, by split and type."""
+    home = tmp_path / "home"
+    (home / "data").mkdir(parents=True)
+    (home / "data" / "alfworld").symlink_to(alfworld_home)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "a3t_env.alfworld.expert", *arguments]
+        environment = os.environ | {"A3T_HOME": str(home)}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    told = run("--json")
+    rows = {(row["split"], row["type"]): row for row in json.loads(told.stdout)["rows"]}
+    assert told.returncode == 0
+    assert (rows["generated_train", "all"]["games"], rows["generated_put", "all"]["verb_form"]) == (12, "put")
+    assert all(row["solved"] == row["games"] for row in rows.values())
+    assert run("--split", "generated_put", "--max-steps", "1").returncode == 1
+    unknown = run("--split", "nowhere")
+    assert (unknown.returncode, "no games of split 'nowhere'" in unknown.stderr) == (2, True)
 
 
 def test_priors_are_shares(generated: list[GeneratedGame]):

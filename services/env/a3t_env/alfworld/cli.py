@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -17,6 +18,7 @@ from a3t_env.cli import DataCommands, data_home
 
 from .data.fetch import ARCHIVES, fetch_archive
 from .data.importer import import_games
+from .data.index import Index
 from .data.store import GAME_FILE, TRAJECTORY_FILE, Added, GameStore
 from .data.verify import verify_games
 from .generator import HELDOUT_SPLIT, TRAIN_SPLIT, generate_games
@@ -96,9 +98,8 @@ def list_(
     index = _store().index()
     if split is None:
         rows: list[dict[str, Any]] = [{"split": name, "games": count} for name, count in index.splits().items()]
-    elif split not in index.splits():
-        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
     else:
+        _refuse_unknown(split, index)
         rows = [{"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction}
                 for e in index.of(split)]  # fmt: skip
     if as_json:
@@ -114,7 +115,9 @@ def verify(
 ) -> None:
     """Check that every game of the index is there, unchanged and playable; exit code 1 if not."""
     store = _store()
-    total = sum(1 for _ in store.index().of(split))
+    index = store.index()
+    _refuse_unknown(split, index)
+    total = sum(1 for _ in index.of(split))
     faults = []
     with _bar("Verifying games") as advance:
         for number, fault in enumerate(verify_games(store, split), 1):
@@ -129,6 +132,11 @@ def verify(
             console.print(_table(faults))
     if faults:
         raise typer.Exit(1)
+
+
+def _refuse_unknown(split: str | None, index: Index) -> None:
+    if split is not None and split not in index.splits():
+        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
 
 
 def _store() -> GameStore:
@@ -159,7 +167,7 @@ def _report(added: Added, *, as_json: bool) -> None:
 def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table(*rows[0])
     for row in rows:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*(escape(str(value)) for value in row.values()))
     return table
 
 

@@ -73,11 +73,11 @@ def _ordinary(scope: Scope) -> bool:
 async def _read(receive: Receive) -> bytes:
     """The whole request body; what had come of it where the client hangs up."""
     message = await receive()
-    body: bytes = message.get("body", b"")
+    pieces: list[bytes] = [message.get("body", b"")]
     while message.get("more_body"):
         message = await receive()
-        body += message.get("body", b"")
-    return body
+        pieces.append(message.get("body", b""))
+    return b"".join(pieces)
 
 
 def _parsed(model: type[ModelT], body: bytes) -> ModelT | None:

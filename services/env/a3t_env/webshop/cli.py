@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -110,7 +111,7 @@ def _build(source: Source, name: str, kind: str, *, as_json: bool) -> None:
         f"{row['human_goals']:,} human goals. It is the current one now."
     )
     for problem in manifest.problems:
-        errors_console.print(f"[yellow]Mended:[/yellow] {problem}", highlight=False)
+        errors_console.print(f"[yellow]Mended:[/yellow] {escape(problem)}", highlight=False)
 
 
 def _known(name: str) -> str:

@@ -23,7 +23,7 @@ _RANGES: dict[str, tuple[int, int | None]] = {
 """First goal, and the one behind the last. The original's are test, eval and train; of the paper only the sizes are
 known (2,300/400/500): its validation and training tasks are taken from the original's eval and train."""
 
-_ID = re.compile(r"(goal|human)-(\d{5,9})")
+_ID = re.compile(r"(goal|human)-([0-9]{5}|[1-9][0-9]{5,8})")
 _PREFIX: dict[GoalKind, str] = {"synthetic": "", "human": "human_"}
 _NAME: dict[GoalKind, str] = {"synthetic": "goal", "human": "human"}
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.registry import sha256_file
 
 from .check import Excluded, check_game
 from .index import GameEntry, Index, read_index, write_index
@@ -53,6 +54,13 @@ class GameStore:
     def index(self) -> Index:
         """What is here."""
         return read_index(self.folder)
+
+    def holds(self, entry: GameEntry) -> bool:
+        """Whether the file of a game is here as the index has it; one that is not is replaced by the next import."""
+        try:
+            return sha256_file(self.folder / entry.path) == entry.sha256
+        except OSError:
+            return False
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
@@ -119,7 +127,7 @@ class Batch:
             _refuse_other_form(index, entries)
         for entry in entries:
             known = index.games.get(entry.id)
-            if known is not None and known.sha256 == entry.sha256:
+            if known is not None and known.sha256 == entry.sha256 and self._store.holds(known):
                 added.unchanged += 1
                 shutil.rmtree(self._store.folder / Path(entry.path).parent)
                 continue

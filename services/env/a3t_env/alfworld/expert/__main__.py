@@ -1,0 +1,109 @@
+"""`python -m a3t_env.alfworld.expert [--split S]`: how many games the scripted expert solves, and in how many steps.
+
+Every game under A3T_HOME is played once on the native engine, from the observations alone. The exit code is 1 where
+less than 99 % of the games of a split are solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from a3t_contracts.cli import JsonOption, console, emit_json, guarded
+from a3t_contracts.errors import InvalidInputError
+from a3t_env.cli import data_home
+
+from ..data.index import Index, read_index
+from ..game_file import load_game
+from ..native import Game, NativeEngine
+from ..task_types import TASK_TYPES
+from .expert import ScriptedExpert
+
+__all__ = ["Played", "solve"]
+
+_WANTED = 0.99
+_ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A game and the steps until it was won, None where it was not."""
+
+    id: str
+    split: str
+    type: str
+    steps: int | None
+
+
+def solve(game: Game, cap: int) -> int | None:
+    """Steps until the expert wins; None if it does not within `cap`."""
+    engine = NativeEngine(game)
+    expert = ScriptedExpert(engine.start())
+    for step in range(1, cap + 1):
+        command = expert.act()
+        expert.observe(command, engine.step(command)[0])
+        if engine.won:
+            return step
+    return None
+
+
+def main(
+    split: Annotated[str | None, typer.Option(help="Only this split; all that is here by default.")] = None,
+    max_steps: Annotated[int, typer.Option(min=1, help="Steps after which a game counts as not solved.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the scripted expert play the games under A3T_HOME."""
+    folder = data_home("alfworld")
+    index = read_index(folder)
+    played = [
+        Played(entry.id, entry.split, entry.type, solve(load_game(folder / entry.path, entry.sha256), max_steps))
+        for entry in index.of(split)
+    ]
+    if not played:
+        raise InvalidInputError(
+            f"There are no games{f' of split {split!r}' if split else ''} in {folder}.",
+            hint="`a3t data import alfworld …` or `a3t data generate alfworld` first.",
+        )
+    rows = list(_rows(played, index))
+    if as_json:
+        emit_json({"rows": rows, "not_solved": [game.id for game in played if game.steps is None]})
+    else:
+        _show(rows, "type" if split else "split", [game.id for game in played if game.steps is None])
+    if any(row["solved"] < _WANTED * row["games"] for row in rows if row["type"] == _ALL):
+        raise typer.Exit(1)
+
+
+def _rows(played: Sequence[Played], index: Index) -> Iterator[dict[str, str | int | float]]:
+    """A row for each type of each split, and one for the split."""
+    for split in sorted({game.split for game in played}):
+        of_split = [game for game in played if game.split == split]
+        for kind in (*TASK_TYPES, _ALL):
+            games = [game for game in of_split if kind in (game.type, _ALL)]
+            steps = [game.steps for game in games if game.steps is not None]
+            if games:
+                forms = {index.games[game.id].verb_form for game in games}
+                yield {
+                    "split": split, "verb_form": "/".join(sorted(forms)), "type": kind, "games": len(games),
+                    "solved": len(steps), "mean_steps": round(fmean(steps), 2) if steps else 0.0,
+                    "most_steps": max(steps, default=0),
+                }  # fmt: skip
+
+
+def _show(rows: Sequence[dict[str, str | int | float]], by: str, not_solved: Sequence[str]) -> None:
+    """The types of one split, or the whole of each split; JSON has both."""
+    table = Table(by, "verb form", "games", "solved", "mean steps", "most steps")
+    for row in rows:
+        if by == "type" or row["type"] == _ALL:
+            table.add_row(*(str(row[key]) for key in (by, "verb_form", "games", "solved", "mean_steps", "most_steps")))
+    console.print(table)
+    for game in not_solved:
+        console.print(f"Not solved: {game}", markup=False, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded(lambda: typer.run(main)))
