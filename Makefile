@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?= alfworld
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-compose test-helm up down clean
+.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -26,10 +26,10 @@ demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (E
 	@a3t demo --environment $(ENV)
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
-	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
 
 retest: setup ## the tests that failed last, one after the other
-	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose
+	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
 
 lint: setup ## ruff and mypy --strict
 	@ruff format --check .
@@ -56,6 +56,12 @@ test-helm: setup ## lint and render the chart, check every manifest against Kube
 
 test-compose: setup ## build the images and run the loop through the containers (needs a Docker engine)
 	@$(PYTEST) tests/compose --timeout 3600 -s
+
+test-chart-run: setup ## run the pods of the chart on a Docker engine, as rendered, and learn a round in them
+	@$(PYTEST) tests/chart --timeout 3600 -s
+
+images: ## build the image of every service (needs a Docker engine)
+	@A3T_TOKEN=- POSTGRES_PASSWORD=- REDIS_PASSWORD=- docker compose build
 
 up: setup ## start the services on this machine and keep them running
 	@a3t up

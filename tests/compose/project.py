@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 NAME = "a3t-test"
 
@@ -19,8 +21,9 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.env_file = folder / "test.env"
+        self.token = secrets.token_hex(32)
         self.env_file.write_text(
-            f"A3T_TOKEN={secrets.token_hex(32)}\nPOSTGRES_PASSWORD={secrets.token_hex(16)}\n"
+            f"A3T_TOKEN={self.token}\nPOSTGRES_PASSWORD={secrets.token_hex(16)}\n"
             f"REDIS_PASSWORD={secrets.token_hex(16)}\nA3T_SEED_GAMES=40\n"
             "A3T_POLICY_PORT=18102\nA3T_DASHBOARD_PORT=18100\n"
         )
@@ -45,6 +48,15 @@ class Project:
             return int(self.sql(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])  # noqa: S608
         except AssertionError:
             return 0
+
+
+def require_engine() -> None:
+    """Fail, and never skip, where no Docker engine with compose answers."""
+    try:
+        for command in (["docker", "info"], ["docker", "compose", "version"]):
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.fail(f"These tests need a Docker engine with compose, and none answers: {error}", pytrace=False)
 
 
 def run(command: list[str], *, check: bool = True, timeout: float = 600) -> str:

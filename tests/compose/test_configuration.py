@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.compose.project import ROOT
+from tests.support.settings_names import unknown_variables
 
 SECRETS = {"A3T_TOKEN": "a" * 32, "POSTGRES_PASSWORD": "b" * 32, "REDIS_PASSWORD": "c" * 32}
 GPU = ["-f", "compose.yaml", "-f", "compose.gpu.yaml", "--profile", "vllm", "--profile", "tgi"]
@@ -65,3 +66,31 @@ def test_published_ports_are_local(empty: Path) -> None:
     ports = [port for service in services.values() for port in service.get("ports", [])]
     assert ports
     assert all(port["host_ip"] == "127.0.0.1" for port in ports)
+
+
+@pytest.mark.parametrize("files", [["--profile", "cli"], GPU], ids=["cpu", "gpu"])
+def test_every_variable_is_one_that_the_service_reads(files: list[str], empty: Path) -> None:
+    services = yaml.safe_load(config(files, SECRETS, empty).stdout)["services"]
+    for name, service in services.items():
+        assert unknown_variables(name, service.get("environment", {})) == set(), name
+
+
+def test_images_that_another_service_builds_are_never_pulled(empty: Path) -> None:
+    services = yaml.safe_load(config(["--profile", "cli"], SECRETS, empty).stdout)["services"]
+    built = {service["image"] for service in services.values() if "build" in service}
+    for name, service in services.items():
+        if service["image"] in built and "build" not in service:
+            assert service["pull_policy"] == "never", name
+
+
+def test_the_example_names_every_secret() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert {line.split("=")[0] for line in lines if line.endswith("=") and not line.startswith("#")} == set(SECRETS)
+
+
+def test_the_dockerfiles_begin_alike() -> None:
+    """What the images share is written out in each, so that each builds on its own; it must stay the same."""
+    files = [*ROOT.glob("services/*/Dockerfile"), ROOT / "orchestrator" / "Dockerfile"]
+    heads = {path.read_text().partition("\n")[2].partition("    uv sync")[0] for path in files}
+    assert len(files) == 5
+    assert len(heads) == 1

@@ -25,7 +25,7 @@ EVERYTHING: dict[str, Any] = {
         "dashboardHost": "a3t.example.com", "tlsSecret": "tls", "annotations": {"a": "b"},
     },
     "metrics": {
-        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "serviceMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
         "grafanaDashboard": {"enabled": True},
     },
 }  # fmt: skip

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from helm_python import Chart, HelmError, lint
 
+from a3t_orchestrator.queue.app import QUEUES
 from tests.helm.charts import CHART, EXTERNAL, VARIANTS, pod_of, render
+from tests.support.settings_names import unknown_variables
 
 VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"]
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor"}
@@ -112,6 +116,107 @@ def test_claims_that_pods_name_are_rendered(objects: list[dict[str, Any]]) -> No
                 assert volume["persistentVolumeClaim"]["claimName"] in claims
 
 
+def test_every_variable_is_one_that_the_service_reads(objects: list[dict[str, Any]]) -> None:
+    for where, container, _ in containers(objects):
+        names = [variable["name"] for variable in container.get("env", [])]
+        assert unknown_variables(container["name"], names) == set(), where
+
+
+def test_every_container_may_write_to_tmp(objects: list[dict[str, Any]]) -> None:
+    for where, container, _ in containers(objects):
+        assert "/tmp" in [mount["mountPath"] for mount in container["volumeMounts"]], where  # noqa: S108
+
+
+def test_images_are_those_that_compose_builds() -> None:
+    compose = yaml.safe_load((CHART.parents[1] / "compose.yaml").read_text())["services"]
+    built = {s["image"] for s in compose.values() if "build" in s}
+    stores = {compose[name]["image"] for name in ("redis", "postgres")}
+    wanted = {re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", image) for image in built | stores}
+    assert {c["image"] for _, c, _ in containers(render(VARIANTS["cpu"]))} == wanted
+
+
+def test_the_uid_is_the_one_of_the_images(objects: list[dict[str, Any]]) -> None:
+    for path in (CHART.parents[1] / "services").glob("*/Dockerfile"):
+        assert "USER 10001:10001" in path.read_text()
+    for resource in objects:
+        if pod := pod_of(resource):
+            security = pod["securityContext"]
+            assert (security["runAsUser"], security["runAsGroup"], security["fsGroup"]) == (10001, 10001, 10001)
+
+
+def test_a_trial_fits_a_small_cluster() -> None:
+    """Requests of all that runs at once: less than a core and 4 GiB."""
+    pods = [c["resources"]["requests"] for _, c, serves in containers(render(VARIANTS["cpu"])) if serves]
+    assert sum(int(r["cpu"].removesuffix("m")) for r in pods) < 1000
+    assert sum(int(r["memory"].removesuffix("Mi")) for r in pods) < 4096
+
+
+def affinity(values: dict[str, Any], component: str) -> str | None:
+    """The component beside whose pods this one's must run."""
+    deployment = next(
+        r for r in render(values) if r["kind"] == "Deployment" and r["metadata"]["name"] == f"demo-{component}"
+    )
+    wanted = deployment["spec"]["template"]["spec"].get("affinity", {}).get("podAffinity")
+    if wanted is None:
+        return None
+    (term,) = wanted["requiredDuringSchedulingIgnoredDuringExecution"]
+    return str(term["labelSelector"]["matchLabels"]["app.kubernetes.io/component"])
+
+
+def test_pods_that_share_a_volume_of_one_node_stay_together() -> None:
+    assert affinity(VARIANTS["cpu"], "trainer") == "policy"
+    assert affinity(VARIANTS["cpu"], "env") == "env"
+    assert affinity(VARIANTS["default"], "trainer") is None
+    assert affinity(EXTERNAL, "trainer") is None
+    assert affinity({"env": {"persistence": {"accessMode": "ReadWriteMany"}}}, "env") is None
+
+
+def callers(objects: list[dict[str, Any]], component: str) -> list[dict[str, Any]]:
+    policy = next(r for r in objects if r["kind"] == "NetworkPolicy" and r["metadata"]["name"] == f"demo-{component}")
+    return list(policy["spec"]["ingress"][0]["from"])
+
+
+def test_who_needs_a_service_is_let_through() -> None:
+    objects = render(VARIANTS["everything"])
+    for resource in objects:
+        if (pod := pod_of(resource)) is None:
+            continue
+        labels = (resource["spec"].get("template") or resource)["metadata"]["labels"]
+        for container in pod["containers"] + pod.get("initContainers", []):
+            for variable in container.get("env", []):
+                for name in re.findall(r"demo-(\w+):\d+", str(variable.get("value", ""))):
+                    if container["name"] == "migrate" and name != "postgres":
+                        continue  # it shares its variables with the worker and asks the database only
+                    allowed = [c["podSelector"]["matchLabels"] for c in callers(objects, name) if "podSelector" in c]
+                    assert any(match.items() <= labels.items() for match in allowed), (container["name"], name)
+
+
+def test_keda_may_ask_redis() -> None:
+    keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    assert keda in callers(render(VARIANTS["everything"]), "redis")
+    assert keda not in callers(render(VARIANTS["default"]), "redis")
+
+
+def test_keda_on_a_redis_outside_needs_its_address() -> None:
+    keda = {"enabled": True, "checkCrd": False}
+    with pytest.raises(HelmError, match=r"worker\.keda\.redisAddress is needed"):
+        render(EXTERNAL | {"worker": {"keda": keda}})
+    objects = render(EXTERNAL | {"worker": {"keda": keda | {"redisAddress": "redis.example.com:6379"}}})
+    triggers = next(r for r in objects if r["kind"] == "ScaledObject")["spec"]["triggers"]
+    assert {t["metadata"]["address"] for t in triggers} == {"redis.example.com:6379"}
+    assert {t["metadata"]["listName"] for t in triggers} == set(QUEUES)
+
+
+def test_custom_resources_wait_for_their_definitions() -> None:
+    asked = {"worker": {"keda": {"enabled": True}}, "metrics": {"serviceMonitor": {"enabled": True}}}
+    assert CUSTOM.isdisjoint({r["kind"] for r in render(asked)})
+
+
+def test_an_ingress_needs_a_host() -> None:
+    with pytest.raises(HelmError, match=r"ingress\.enabled needs"):
+        render({"ingress": {"enabled": True}})
+
+
 def kinds(variant: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for resource in render(VARIANTS[variant]):
@@ -155,6 +260,9 @@ def test_migrations_run_before_an_install_on_an_external_database() -> None:
         ({"worker": {"settings": {"lower": "x"}}}, "lower"),
         ({"trainer": {"resources": {"limits": {"cpu": "lots"}}}}, "cpu"),
         ({"registry": {"url": "not a url"}}, "url"),
+        ({"registry": {"persistence": {"accessMode": "ReadWriteOncePod"}}}, "accessMode"),
+        ({"worker": {"keda": {"redisAddress": "redis://host:6379"}}}, "redisAddress"),
+        ({"policy": {"startupSeconds": "long"}}, "startupSeconds"),
     ],
 )
 def test_values_that_break_the_schema_are_refused(values: dict[str, Any], key: str) -> None:

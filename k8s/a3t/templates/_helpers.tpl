@@ -50,7 +50,8 @@ fsGroupChangePolicy: OnRootMismatch
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
-{{/* What every pod of ours has in common. Arguments: root, component, values (the component's), image. */}}
+{{/* What every pod of ours has in common. Arguments: root, component, values (the component's), image; near: the
+component beside whose pods it must run, unless the values have an affinity. */}}
 {{- define "a3t.podHead" -}}
 serviceAccountName: {{ include "a3t.name" . }}
 automountServiceAccountToken: false
@@ -68,8 +69,15 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
+{{- if .values.affinity }}
+affinity: {{- toYaml .values.affinity | nindent 2 }}
+{{- else if .near }}
+# A volume of one node is shared: its pods go where the first of them went.
+affinity:
+  podAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector: {matchLabels: {{ include "a3t.match" (dict "root" .root "component" .near) }}}
 {{- end }}
 {{- if .root.Values.topologySpread.enabled }}
 topologySpreadConstraints:
@@ -131,12 +139,13 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 {{- end }}
 {{- end }}
 
-{{/* HTTP probes. Arguments: port. */}}
+{{/* HTTP probes. Arguments: startupSeconds, how long the first answer may take. */}}
 {{- define "a3t.httpProbes" -}}
 startupProbe:
   httpGet: {path: /health, port: http}
   periodSeconds: 5
-  failureThreshold: 120
+  timeoutSeconds: 5
+  failureThreshold: {{ div (.startupSeconds | default 600) 5 }}
 livenessProbe:
   httpGet: {path: /health, port: http}
   periodSeconds: 15
@@ -180,6 +189,16 @@ metadata:
 spec:
   selector: {{- include "a3t.selector" . | nindent 4 }}
   ports: [{name: {{ .portName | default "http" }}, port: {{ .port }}, targetPort: {{ .portName | default "http" }}, protocol: TCP}]
+{{- end }}
+
+{{/* The component that pods with this volume must run beside, or nothing. Arguments: persistence, component. */}}
+{{- define "a3t.near" -}}
+{{- if ne .persistence.accessMode "ReadWriteMany" }}{{ .component }}{{ end -}}
+{{- end }}
+
+{{- define "a3t.serviceMonitor" -}}
+{{- $monitor := .Values.metrics.serviceMonitor -}}
+{{- and $monitor.enabled (or (not $monitor.checkCrd) (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
 {{- end }}
 
 {{- define "a3t.keda" -}}

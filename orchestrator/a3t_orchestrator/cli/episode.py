@@ -11,7 +11,7 @@ from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import Environment, Task, Trajectory, TrajectoryKind, trajectory_id
 
 from ..embedded import stack_for
-from ..episodes.gateway import Gateway, ServiceAddresses
+from ..episodes.gateway import Gateway, ServiceAddresses, patiently
 from ..episodes.plan import EpisodePlan, Exploration
 from ..episodes.runner import play_with_restarts
 from ..recipe import Limits
@@ -31,12 +31,13 @@ def episode(
     p: Annotated[float, typer.Option(min=0, max=1, help="Share of steps that are sampled and annotated.")] = 0.5,
     steps: Annotated[int, typer.Option(min=1, help="Most steps.")] = 10,
     base_model: Annotated[str, typer.Option(help="Of an embedded policy service.")] = "a3t/tiny",
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for services that do not answer yet.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Play one episode through env, policy and ActRe: do the services work together? Nothing is stored."""
     settings = OrchestratorSettings()
     quiet_logs(settings)
-    trajectory = run_async(_play(settings, environment, task, p, steps, base_model))
+    trajectory = run_async(_play(settings, environment, task, p, steps, base_model, wait))
     if as_json:
         emit_json(trajectory)
         return
@@ -48,13 +49,14 @@ def episode(
 
 
 async def _play(
-    settings: OrchestratorSettings, environment: Environment, task: str | None, p: float, steps: int, base_model: str
-) -> Trajectory:
+    settings: OrchestratorSettings, environment: Environment, task: str | None, p: float, steps: int, base_model: str,
+    wait: float,
+) -> Trajectory:  # fmt: skip
     async with (
         stack_for(settings, base_model, errors_console.print) as live,
         Gateway(ServiceAddresses.of(live), Limits()) as gateway,
     ):
-        found = await _task(gateway, environment, task)
+        found = await patiently(lambda: _task(gateway, environment, task), wait)
         return await play_with_restarts(_plan(found, p, steps), gateway)
 
 
