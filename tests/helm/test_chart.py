@@ -278,3 +278,13 @@ def test_the_llm_annotator_needs_an_upstream() -> None:
 def test_the_dashboard_is_valid_json() -> None:
     dashboard = json.loads((CHART / "files" / "grafana-dashboard.json").read_text())
     assert len(dashboard["panels"]) >= 4
+
+
+def test_the_dashboard_asks_for_metrics_that_exist() -> None:
+    dashboard = (CHART / "files" / "grafana-dashboard.json").read_text()
+    asked = {re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"\ba3t_\w+", dashboard)}
+    root = CHART.parents[1]
+    sources = [p for part in ("contracts", "services", "orchestrator") for p in (root / part).rglob("*.py")]
+    declared = {name for path in sources for name in re.findall(r'"(a3t_\w+?)(?:_total)?"', path.read_text())}
+    assert asked - declared == set()
+    assert len(asked) >= 8
