@@ -50,7 +50,11 @@ def request(model: Path | str, version: str = "v0", **changes: Any) -> FineTunin
 
 
 def run(
-    folder: Path, body: FineTuningJobCreate, trajectories: list[Trajectory], job_id: str = "ftjob-0"
+    folder: Path,
+    body: FineTuningJobCreate,
+    trajectories: list[Trajectory],
+    job_id: str = "ftjob-0",
+    trackers: tuple[str, ...] = (),
 ) -> tuple[AdapterManifest, Recorder]:
     """Run a job to its publication in `folder`/registry."""
     from a3t_trainer.training.run import JobSpec, run_job
@@ -58,5 +62,5 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     training_file = write_jsonl(folder / f"{body.version}.jsonl", trajectories)
     recorder = Recorder()
-    spec = JobSpec(job_id, body, training_file, folder / f"work-{body.version}", str(folder / "registry"))
+    spec = JobSpec(job_id, body, training_file, folder / f"work-{body.version}", str(folder / "registry"), trackers)
     return run_job(spec, recorder), recorder

@@ -273,6 +273,27 @@ def test_tensorboard_has_the_loss_by_part(tiny_model: Path, mixed: list[Trajecto
     assert {"train/loss", "train/nll_success", "train/nll_failure", "train/nll_action"} <= set(tags)
 
 
+@pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
+def test_trackers_by_setting(
+    tiny_model: Path, mixed: list[Trajectory], tmp_path: Path, tracker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both without a server: W&B offline, MLflow into a file."""
+    pytest.importorskip(tracker, reason=f"{tracker} comes with the extra `tracking`")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    run(tmp_path, request(tiny_model), mixed, trackers=(tracker,))
+    if tracker == "wandb":
+        assert list(tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+        return
+    import mlflow
+
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert len(runs) == 1
+    assert {"loss", "nll_success", "nll_failure", "nll_action"} <= runs[0].data.metrics.keys()
+
+
 def test_a_long_thought_only_trajectory_set_trains_without_thoughts(tiny_model: Path, tmp_path: Path) -> None:
     trajectories = [make_trajectory(sample=s, thought=False) for s in range(3)]
     _, recorder = run(tmp_path, request(tiny_model), trajectories)

@@ -74,7 +74,7 @@ def main(
         emit_json({"rows": rows, "not_solved": [game.id for game in played if game.steps is None]})
     else:
         _show(rows, "type" if split else "split", [game.id for game in played if game.steps is None])
-    if any(row["solved"] < _WANTED * row["games"] for row in rows if row["type"] == _ALL):
+    if any(float(row["solved"]) < _WANTED * float(row["games"]) for row in rows if row["type"] == _ALL):
         raise typer.Exit(1)
 
 
