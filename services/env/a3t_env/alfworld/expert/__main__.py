@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 from rich.table import Table
@@ -38,6 +38,18 @@ class Played:
     split: str
     type: str
     steps: int | None
+
+
+class Row(TypedDict):
+    """How the games of one type of a split went, or (type "all") those of the whole split."""
+
+    split: str
+    verb_form: str
+    type: str
+    games: int
+    solved: int
+    mean_steps: float
+    most_steps: int
 
 
 def solve(game: Game, cap: int) -> int | None:
@@ -78,7 +90,7 @@ def main(
         raise typer.Exit(1)
 
 
-def _rows(played: Sequence[Played], index: Index) -> Iterator[dict[str, str | int | float]]:
+def _rows(played: Sequence[Played], index: Index) -> Iterator[Row]:
     """A row for each type of each split, and one for the split."""
     for split in sorted({game.split for game in played}):
         of_split = [game for game in played if game.split == split]
@@ -87,19 +99,25 @@ def _rows(played: Sequence[Played], index: Index) -> Iterator[dict[str, str | in
             steps = [game.steps for game in games if game.steps is not None]
             if games:
                 forms = {index.games[game.id].verb_form for game in games}
-                yield {
-                    "split": split, "verb_form": "/".join(sorted(forms)), "type": kind, "games": len(games),
-                    "solved": len(steps), "mean_steps": round(fmean(steps), 2) if steps else 0.0,
-                    "most_steps": max(steps, default=0),
-                }  # fmt: skip
+                yield Row(
+                    split=split,
+                    verb_form="/".join(sorted(forms)),
+                    type=kind,
+                    games=len(games),
+                    solved=len(steps),
+                    mean_steps=round(fmean(steps), 2) if steps else 0.0,
+                    most_steps=max(steps, default=0),
+                )
 
 
-def _show(rows: Sequence[dict[str, str | int | float]], by: str, not_solved: Sequence[str]) -> None:
+def _show(rows: Sequence[Row], by: str, not_solved: Sequence[str]) -> None:
     """The types of one split, or the whole of each split; JSON has both."""
     table = Table(by, "verb form", "games", "solved", "mean steps", "most steps")
     for row in rows:
         if by == "type" or row["type"] == _ALL:
-            table.add_row(*(str(row[key]) for key in (by, "verb_form", "games", "solved", "mean_steps", "most_steps")))
+            label = row["type"] if by == "type" else row["split"]
+            figures = (row["games"], row["solved"], row["mean_steps"], row["most_steps"])
+            table.add_row(label, row["verb_form"], *map(str, figures))
     console.print(table)
     for game in not_solved:
         console.print(f"Not solved: {game}", markup=False, highlight=False, soft_wrap=True)
