@@ -197,12 +197,17 @@ class Node:
         return ["--tmpfs", f"{target}:uid=0,gid={group},mode=2777,exec,size={size:.0f}"]
 
     def _wait_until(self, name: str, probe: Mapping) -> None:
+        def passes() -> bool:
+            state = inspect(self.containers[name])
+            assert state["RestartCount"] == 0, f"{name} died while it started: {state['State']}; see chart.log"
+            return self._passes(name, probe)
+
         attempts = Retrying(
             retry=retry_if_result(lambda passed: not passed), stop=stop_after_attempt(probe["failureThreshold"]),
             wait=wait_fixed(probe["periodSeconds"]),
         )  # fmt: skip
         try:
-            attempts(self._passes, name, probe)
+            attempts(passes)
         except RetryError as error:
             raise AssertionError(f"{name} does not pass {probe}; see chart.log") from error
 

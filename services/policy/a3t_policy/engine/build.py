@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
 import torch
 
 from a3t_contracts.errors import InvalidInputError
@@ -17,6 +16,7 @@ from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions.check import BaseFacts
 from .engine import Engine, EngineLimits
+from .memory import free_memory
 from .runner import Chunk, Runner
 from .slots import CacheShape, SlotPool
 from .weights import BASE, Weights, load_base, pick_device, pick_dtype
@@ -110,7 +110,7 @@ def _context(config: Any, wanted: int) -> int:
 
 
 def _affordable(slots: int, bytes_per_slot: int, device: torch.device) -> int:
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
     fitting = min(slots, int(free * _MEMORY_SHARE) // bytes_per_slot)
     if fitting < _FEWEST_SLOTS:
         raise InvalidInputError(

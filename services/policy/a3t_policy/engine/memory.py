@@ -1,0 +1,45 @@
+"""How much memory this process may still take: a container's limit counts, not only what the machine has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["free_memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class _ControlGroup:
+    """Where a version of control groups keeps its figures, below the mount."""
+
+    limit: str
+    usage: str
+    statistics: str
+    reclaimable: str
+    """Line of the statistics with the cached files, which are dropped before anything is killed."""
+
+
+_LAYOUTS = (
+    _ControlGroup("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    _ControlGroup(
+        "memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"
+    ),
+)
+
+
+def free_memory(mount: Path = Path("/sys/fs/cgroup")) -> int:
+    """Bytes: what is free on the machine, or below the limit of this container where that is less."""
+    free = psutil.virtual_memory().available
+    for layout in _LAYOUTS:
+        limit = mount / layout.limit
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():  # "max" where there is none
+            free = min(free, max(0, int(text) - _used(mount, layout)))
+    return free
+
+
+def _used(mount: Path, layout: _ControlGroup) -> int:
+    lines = (line.split() for line in (mount / layout.statistics).read_text().splitlines())
+    cached = next((int(value) for name, value in lines if name == layout.reclaimable), 0)
+    return int((mount / layout.usage).read_text()) - cached
