@@ -230,6 +230,16 @@ def test_history_with_turns_is_rendered_by_the_contract(http: httpx.Client) -> N
     assert rendered["prompt_tokens"] > once["prompt_tokens"]
 
 
+def test_ids_that_are_no_tokens_have_a_problem_in_place_of_a_result(http: httpx.Client) -> None:
+    turn = Turn(thought="I look.", action="look", observation="Nothing.", completion_ids=[2**47])
+    odd = HISTORY.model_copy(update={"turns": [turn]})
+    asked = [{"history": h.model_dump(), "sampling": {"max_tokens": 1}} for h in (odd, HISTORY)]
+    refused, answered = http.post("/v1/act", json={"turns": asked}).json()["results"]
+    assert refused["status"] == 422
+    assert "token ids lie between" in refused["detail"]
+    assert answered["completion_ids"]
+
+
 def test_metrics_count_tokens_and_name_the_live_version(http: httpx.Client) -> None:
     def value(name: str) -> float:
         lines = [line for line in http.get("/metrics").text.splitlines() if line.startswith(name)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from a3t_contracts.errors import OverloadedError, TooLargeError
+from a3t_contracts.errors import A3TError, InvalidInputError, OverloadedError, TooLargeError
 from a3t_contracts.schemas.policy import Sampling
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.generation import Delta, Generated, Generation
@@ -160,6 +160,30 @@ async def test_limits(backend: LocalBackend) -> None:
         backend.admit(16 + 64 + 1)
     last = await backend.generate(replace(wanted(backend, "x", max_tokens=50), prompt_ids=[5] * 500))
     assert (last.finish_reason, last.completion_tokens) == ("length", 12)
+
+
+@pytest.mark.parametrize("ids", [[], [-1], [5, 10**5], [162151471582814]])
+async def test_ids_that_are_no_tokens_are_refused(backend: LocalBackend, ids: list[int]) -> None:
+    with pytest.raises(InvalidInputError, match="prompt"):
+        await backend.generate(Generation(ids, "", Sampling(max_tokens=2)))
+
+
+async def test_what_cannot_be_admitted_fails_alone(
+    backend: LocalBackend, monkeypatch: pytest.MonkeyPatch, tiny_model: Path
+) -> None:
+    pool = backend.model.engine.pool
+    acquire = pool.acquire
+
+    def breaking(prompt: Sequence[int], version: int) -> tuple[int, int] | None:
+        if len(prompt) == 3:
+            raise ValueError("a defect")
+        return acquire(prompt, version)
+
+    monkeypatch.setattr(pool, "acquire", breaking)
+    with pytest.raises(A3TError, match="failed in this step"):
+        await asyncio.wait_for(backend.generate(Generation([5, 6, 7], "", Sampling(max_tokens=2))), 30)
+    done = await backend.generate(wanted(backend, TEXTS[0]))
+    assert done.ids == greedy(tiny_model, backend.codec.prompt(TEXTS[0]), 12)[0]
 
 
 async def test_more_sequences_than_slots_all_finish(backend: LocalBackend, tiny_model: Path) -> None:

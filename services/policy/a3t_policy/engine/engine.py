@@ -77,9 +77,10 @@ class Engine:
             raise OverloadedError(f"{self.load} sequences are running or waiting.", hint="Try again later.")
 
     def submit(self, generation: Generation, version: int, name: str, streaming: bool) -> tuple[Sequence, Ticket]:
-        """Queue a sequence; call from the event loop. Raises TooLargeError for one that can never fit, and as
-        `admit` does."""
+        """Queue a sequence; call from the event loop. Raises TooLargeError for one that can never fit,
+        InvalidInputError for ids that are no tokens, and as `admit` does."""
         self.admit(1)
+        self.codec.check(generation.prompt_ids)
         tokens, context = len(generation.prompt_ids), self.pool.context
         if tokens >= context:
             raise TooLargeError(
@@ -121,12 +122,15 @@ class Engine:
         self._fail_all()
 
     def _guarded_step(self) -> None:
-        """A step that fails (out of memory, a defect) fails what was running; what waits gets its chance."""
+        """A step that fails (out of memory, a defect) fails what was running, or where nothing was what came next; what
+        waits gets its chance."""
         try:
             self._step()
         except Exception:
             log.exception("engine.step_failed", running=len(self._running))
             error = A3TError("The inference engine failed in this step; the service's log has the reason.")
+            if not self._running and self._waiting:
+                self._running = [self._waiting.popleft()]
             for sequence in self._running:
                 if sequence.finish_reason is None:
                     self._end(sequence, error)
