@@ -79,12 +79,22 @@ class Runner:
         logits = self._compute(version, self._pass(ids, positions, rows, spans, first))
         return logits if where == list(range(len(rows))) else logits[torch.tensor(where, device=logits.device)]
 
+    @property
+    def _row_by_row(self) -> bool:
+        """Whether attention reads each row on its own (`LeanModel` on a CPU): rows between those of the chunks would be
+        computed for nothing."""
+        return self.weights.lean and self.device.type == "cpu"
+
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
         """Pool rows of the pass, the row of each chunk among them, and the first pool row if they follow on each
-        other (then attention reads them in place)."""
+        other (then attention over whole rows reads them in place)."""
         slots = [chunk.slot for chunk in chunks]
         low, high = min(slots), max(slots) + 1
-        if max(high - low, _LEAST_ROWS) <= 2 * len(slots) and low + _LEAST_ROWS <= self.pool.slots:
+        if (
+            not self._row_by_row
+            and max(high - low, _LEAST_ROWS) <= 2 * len(slots)
+            and low + _LEAST_ROWS <= self.pool.slots
+        ):
             span = list(range(low, max(high, low + _LEAST_ROWS)))
             return span, [slot - low for slot in slots], low
         padding = [self.pool.padding_row] * max(0, _LEAST_ROWS - len(slots))
