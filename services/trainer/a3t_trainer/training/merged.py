@@ -32,12 +32,11 @@ def pays(rank: int, rows: int, columns: int) -> bool:
     return 4 * rank * (rows + columns) >= rows * columns
 
 
-def merge_products(model: PeftModel, lora: LoraSettings) -> int:
-    """Let layers on which it pays compute one product; their number. Layers with dropout, DoRA, quantised or half
-    precision weights stay as peft made them, and so does everything on a GPU."""
+def merge_products(model: PeftModel, lora: LoraSettings) -> None:
+    """Let layers on which it pays compute one product. Layers with dropout, DoRA, quantised or half precision weights
+    stay as peft made them, and so does everything on a GPU."""
     if lora.dropout or lora.use_dora or lora.quantisation != "none" or lora.dtype != "float32":
-        return 0
-    merged = 0
+        return
     for module in model.modules():
         if (
             isinstance(module, Linear)
@@ -45,8 +44,6 @@ def merge_products(model: PeftModel, lora: LoraSettings) -> int:
             and pays(lora.rank, *module.base_layer.weight.shape)
         ):
             module.forward = MethodType(_forward, module)
-            merged += 1
-    return merged
 
 
 def _plain(layer: Any) -> bool:
