@@ -28,8 +28,7 @@ import uvloop
 
 from a3t_contracts.clients import EnvClient, RetryPolicy
 from a3t_contracts.settings import DEVELOPMENT_TOKEN as TOKEN
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
-from a3t_env.alfworld.generator import TRAIN_SPLIT, generate_games
+from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from bench.common import Report
 from bench.http_load import Load, LoadResult, request_bytes, run_load
 
@@ -74,11 +73,7 @@ class Session:
 
 def generate(home: Path, games: int) -> None:
     """Generated games under a data folder."""
-    with GameStore(home / "data" / "alfworld").batch() as batch:
-        for game in generate_games(TRAIN_SPLIT, games, 0):
-            batch.write(TRAIN_SPLIT, game.task, game.trial, GAME_FILE, game.game)
-            batch.write(TRAIN_SPLIT, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
-        batch.publish()
+    add_generated(home / "data" / "alfworld", TRAIN_SPLIT, games)
 
 
 @contextmanager

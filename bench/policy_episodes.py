@@ -14,9 +14,8 @@ from pathlib import Path
 
 from a3t_contracts.react import History, Turn, parse_reply
 from a3t_contracts.schemas.policy import Sampling
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
 from a3t_env.alfworld.environment import AlfworldEnvironment
-from a3t_env.alfworld.generator import TRAIN_SPLIT, generate_games
+from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.protocol import Episode as Running
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.generation import Generation
@@ -73,11 +72,7 @@ async def _record(home: Path, model: str, threads: int, count: int, turns: int, 
 
 def _games(home: Path, count: int) -> Iterator[Running]:
     folder = home / "data" / "alfworld"
-    with GameStore(folder).batch() as batch:
-        for game in generate_games(TRAIN_SPLIT, count, 0):
-            batch.write(TRAIN_SPLIT, game.task, game.trial, GAME_FILE, game.game)
-            batch.write(TRAIN_SPLIT, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
-        batch.publish()
+    add_generated(folder, TRAIN_SPLIT, count)
     environment = AlfworldEnvironment(folder)
     return (environment.episode(task.id) for task in environment.tasks(TRAIN_SPLIT))
 

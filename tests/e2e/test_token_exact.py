@@ -19,9 +19,8 @@ from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.react import encode_segments, render_trajectory
 from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
 from a3t_contracts.schemas.job import Objective
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
 from a3t_env.alfworld.environment import AlfworldEnvironment
-from a3t_env.alfworld.generator import TRAIN_SPLIT, generate_games
+from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.app import create_app as create_env
 from a3t_env.settings import EnvSettings
 from a3t_orchestrator.episodes import Gateway, ServiceAddresses, play_with_restarts
@@ -49,11 +48,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service
     home = tmp_path_factory.mktemp("exact-home")
     common = {"home": home, "token": TOKEN}
     folder = home / "data" / "alfworld"
-    with GameStore(folder).batch() as batch:
-        for game in generate_games(TRAIN_SPLIT, GAMES, 0):
-            batch.write(TRAIN_SPLIT, game.task, game.trial, GAME_FILE, game.game)
-            batch.write(TRAIN_SPLIT, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
-        batch.publish()
+    add_generated(folder, TRAIN_SPLIT, GAMES)
     tasks = [task.id for task in AlfworldEnvironment(folder).tasks(TRAIN_SPLIT)]
     policy = create_policy(
         PolicySettings.model_validate(common | {"policy_base_model": BASE, "policy_max_context": 2048})

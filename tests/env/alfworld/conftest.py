@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
+from a3t_env.alfworld.data.store import GameStore
 from a3t_env.alfworld.environment import AlfworldEnvironment
-from a3t_env.alfworld.generator import GeneratedGame, generate_games
+from a3t_env.alfworld.generator import GeneratedGame, generate_games, stage
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +24,9 @@ def alfworld_home(tmp_path_factory: pytest.TempPathFactory, generated: list[Gene
     folder = tmp_path_factory.mktemp("alfworld-data")
     with GameStore(folder).batch() as batch:
         for game in generated:
-            stage(batch, game)
+            stage(batch, game.split, game)
         for game in generate_games("generated_train", 6, seed=6, verb_form="put"):
-            stage(batch, game, split="generated_put")
+            stage(batch, "generated_put", game)
         batch.publish()
     return folder
 
@@ -37,9 +37,3 @@ def environment(alfworld_home: Path) -> Iterator[AlfworldEnvironment]:
     environment = AlfworldEnvironment(alfworld_home)
     yield environment
     environment.close()
-
-
-def stage(batch, game: GeneratedGame, split: str | None = None) -> None:
-    """Put a generated game into a batch."""
-    batch.write(split or game.split, game.task, game.trial, GAME_FILE, game.game)
-    batch.write(split or game.split, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)

@@ -18,8 +18,7 @@ from a3t_contracts.clients import EnvClient, RetryPolicy
 from a3t_contracts.errors import ConflictError, NotFoundError
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionStep, StepResult
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
-from a3t_env.alfworld.generator import TRAIN_SPLIT, generate_games
+from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from tests.support.live_server import free_port
 
 PATIENT = RetryPolicy(attempts=240, initial=0.25, maximum=0.25, jitter=0.05)
@@ -29,11 +28,7 @@ PATIENT = RetryPolicy(attempts=240, initial=0.25, maximum=0.25, jitter=0.05)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with twelve generated games, two of each type."""
     home = tmp_path_factory.mktemp("home")
-    with GameStore(home / "data" / "alfworld").batch() as batch:
-        for game in generate_games(TRAIN_SPLIT, 12, 0):
-            batch.write(TRAIN_SPLIT, game.task, game.trial, GAME_FILE, game.game)
-            batch.write(TRAIN_SPLIT, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
-        batch.publish()
+    add_generated(home / "data" / "alfworld", TRAIN_SPLIT, 12)
     return home
 
 

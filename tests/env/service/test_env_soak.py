@@ -9,20 +9,15 @@ import psutil
 import pytest
 
 from a3t_contracts.schemas import SessionCreate
-from a3t_env.alfworld.data.store import GAME_FILE, TRAJECTORY_FILE, GameStore
 from a3t_env.alfworld.environment import AlfworldEnvironment
-from a3t_env.alfworld.generator import TRAIN_SPLIT, generate_games
+from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.environments import Environments
 from a3t_env.sessions import Limits, SessionManager
 
 
 async def _soak(home: Path, warm: int, more: int) -> tuple[int, int]:
     """Resident bytes after `warm` episodes and after `more` on top; three steps an episode, the latest 32 open."""
-    with GameStore(home).batch() as batch:
-        for game in generate_games(TRAIN_SPLIT, 12, 0):
-            batch.write(TRAIN_SPLIT, game.task, game.trial, GAME_FILE, game.game)
-            batch.write(TRAIN_SPLIT, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
-        batch.publish()
+    add_generated(home, TRAIN_SPLIT, 12)
     environment = AlfworldEnvironment(home)
     tasks = [task.id for task in environment.tasks(TRAIN_SPLIT)]
     manager = SessionManager(Environments({"alfworld": lambda: environment}), Limits(max_sessions=64))

@@ -19,9 +19,9 @@ from a3t_env.cli import DataCommands, data_home
 from .data.fetch import ARCHIVES, fetch_archive
 from .data.importer import import_games
 from .data.index import Index
-from .data.store import GAME_FILE, TRAJECTORY_FILE, Added, GameStore
+from .data.store import Added, GameStore
 from .data.verify import verify_games
-from .generator import HELDOUT_SPLIT, TRAIN_SPLIT, generate_games
+from .generator import HELDOUT_SPLIT, TRAIN_SPLIT, generate_games, stage
 from .native.grammar import VerbForm
 
 __all__ = ["data_commands"]
@@ -82,8 +82,7 @@ def generate(
         done = 0
         for split, count in counts.items():
             for game in generate_games(split, count, seed, forms[verb_form]):
-                batch.write(split, game.task, game.trial, GAME_FILE, game.game)
-                batch.write(split, game.task, game.trial, TRAJECTORY_FILE, game.trajectory)
+                stage(batch, split, game)
                 done += 1
                 advance(done, total)
         added = batch.publish(replace=True)
