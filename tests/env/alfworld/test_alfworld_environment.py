@@ -83,6 +83,21 @@ def test_the_expert_wins_every_type_in_both_forms(environment: AlfworldEnvironme
         assert (outcome.done, outcome.success, outcome.reward) == (True, True, 1.0), task.id
 
 
+def test_how_the_expert_searches_is_an_option(environment: AlfworldEnvironment):
+    lengths = {"likely": 0, "listed": 0}
+    for search in lengths:
+        for task in environment.tasks():
+            episode = environment.episode(task.id, options={"search": search})
+            outcome = episode.start()
+            while not outcome.done and lengths[search] < 1000:
+                outcome = episode.step(episode.expert())
+                lengths[search] += 1
+            assert outcome.success, task.id
+    assert lengths["likely"] != lengths["listed"]
+    with pytest.raises(InvalidInputError, match="no search 'wild'"):
+        environment.episode(environment.tasks()[0].id, options={"search": "wild"})
+
+
 def test_the_expert_goes_on_after_foolish_steps(environment: AlfworldEnvironment):
     for number, task in enumerate(environment.tasks()):
         episode = environment.episode(task.id)

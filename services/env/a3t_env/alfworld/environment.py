@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast, get_args
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import EnvironmentInfo, Task
@@ -12,6 +13,7 @@ from .cache import GameCache
 from .data.index import INDEX_NAME, GameEntry, Index, read_index
 from .engine import Engine
 from .episode import AlfworldEpisode
+from .expert import Search
 from .native import NativeEngine
 from .official import OfficialEngine, OfficialPool, official_available
 from .task_types import TASK_TYPES
@@ -62,12 +64,13 @@ class AlfworldEnvironment:
     ) -> AlfworldEpisode:
         """A fresh episode, not yet started. ALFWorld draws nothing at random, so the seed changes nothing.
 
-        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine, any option or a broken
+        The one option is `search`, how the scripted expert searches: "likely" (default) or "listed".
+
+        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or option or a broken
         game, UnavailableError where the official engine is not installed.
         """
-        if options:
-            raise InvalidInputError(f"ALFWorld has no option {next(iter(options))[:80]!r}.", hint="Leave options out.")
-        return AlfworldEpisode(self._engine(self._entry(task_id), engine or self._engines[0]))
+        search = _search_of(options or {})
+        return AlfworldEpisode(self._engine(self._entry(task_id), engine or self._engines[0]), search)
 
     def close(self) -> None:
         """End the child processes of the official engine."""
@@ -103,6 +106,15 @@ class AlfworldEnvironment:
         if stamp != self._stamp:
             self._index, self._stamp = read_index(self._folder), stamp
         return self._index
+
+
+def _search_of(options: Mapping[str, str]) -> Search:
+    for name, value in options.items():
+        if name != "search":
+            raise InvalidInputError(f"ALFWorld has no option {name[:80]!r}.", hint="It has one: search.")
+        if value not in get_args(Search):
+            raise InvalidInputError(f"The expert has no search {value[:80]!r}.", hint=" or ".join(get_args(Search)))
+    return cast(Search, options.get("search", "likely"))
 
 
 def _task(entry: GameEntry) -> Task:

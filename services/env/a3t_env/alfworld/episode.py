@@ -8,7 +8,7 @@ from a3t_contracts.errors import ConflictError
 from a3t_env.protocol import Outcome
 
 from .engine import Engine
-from .expert import ScriptedExpert
+from .expert import ScriptedExpert, Search
 
 __all__ = ["AlfworldEpisode"]
 
@@ -17,10 +17,15 @@ _NEVER_SAMPLED = "help"
 
 
 class AlfworldEpisode:
-    """Adds sampling and the scripted expert to an engine. Implements `a3t_env.protocol.Episode`."""
+    """Adds sampling and the scripted expert to an engine. Implements `a3t_env.protocol.Episode`.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        search: how the scripted expert searches.
+    """
+
+    def __init__(self, engine: Engine, search: Search = "likely") -> None:
         self._engine = engine
+        self._search: Search = search
         self._first: str | None = None
         self._turns: list[tuple[str, str]] = []
         self._expert: ScriptedExpert | None = None
@@ -58,7 +63,7 @@ class AlfworldEpisode:
         """
         first = self._begun()
         if self._expert is None:
-            self._expert = ScriptedExpert(first)
+            self._expert = ScriptedExpert(first, search=self._search)
         for action, observation in self._turns[self._told :]:
             self._expert.observe(action, observation)
         self._told = len(self._turns)

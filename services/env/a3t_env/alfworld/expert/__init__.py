@@ -1,6 +1,7 @@
 """A scripted expert that sees only observations: the source of demonstrations and the ceiling in reports."""
 
-from .expert import ScriptedExpert
+from .expert import ScriptedExpert, Search
 from .priors import Priors, load_priors
+from .solve import solve
 
-__all__ = ["Priors", "ScriptedExpert", "load_priors"]
+__all__ = ["Priors", "ScriptedExpert", "Search", "load_priors", "solve"]

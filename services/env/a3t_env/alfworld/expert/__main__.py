@@ -20,11 +20,11 @@ from a3t_env.cli import data_home
 
 from ..data.index import Index, read_index
 from ..game_file import load_game
-from ..native import Game, NativeEngine
 from ..task_types import TASK_TYPES
-from .expert import ScriptedExpert
+from .expert import Search
+from .solve import solve
 
-__all__ = ["Played", "solve"]
+__all__ = ["Played"]
 
 _WANTED = 0.99
 _ALL = "all"
@@ -52,28 +52,19 @@ class Row(TypedDict):
     most_steps: int
 
 
-def solve(game: Game, cap: int) -> int | None:
-    """Steps until the expert wins; None if it does not within `cap`."""
-    engine = NativeEngine(game)
-    expert = ScriptedExpert(engine.start())
-    for step in range(1, cap + 1):
-        command = expert.act()
-        expert.observe(command, engine.step(command)[0])
-        if engine.won:
-            return step
-    return None
-
-
 def main(
     split: Annotated[str | None, typer.Option(help="Only this split; all that is here by default.")] = None,
     max_steps: Annotated[int, typer.Option(min=1, help="Steps after which a game counts as not solved.")] = 50,
+    search: Annotated[Search, typer.Option(help="How the expert searches.")] = "likely",
     as_json: JsonOption = False,
 ) -> None:
     """Let the scripted expert play the games under A3T_HOME."""
     folder = data_home("alfworld")
     index = read_index(folder)
     played = [
-        Played(entry.id, entry.split, entry.type, solve(load_game(folder / entry.path, entry.sha256), max_steps))
+        Played(
+            entry.id, entry.split, entry.type, solve(load_game(folder / entry.path, entry.sha256), max_steps, search)
+        )
         for entry in index.of(split)
     ]
     if not played:

@@ -28,6 +28,8 @@ class Belief:
         self.receptacles = receptacles_of(first_observation)
         self.here: set[str] = set()
         """Receptacles that can be used from where the agent stands."""
+        self.last = ""
+        """The receptacle that the agent went to or looked at last; empty at the start."""
         self.seen: dict[str, list[str]] = {}
         """Receptacle → what was last seen in it."""
         self.closed: set[str] = set()
@@ -58,6 +60,9 @@ class Belief:
         if observation.startswith("Nothing happens"):
             self._nothing(action)
             return
+        verb, _, rest = action.partition(" ")
+        if verb in ("go", "examine") and rest.removeprefix("to ") in self.receptacles:
+            self.last = rest.removeprefix("to ")
         if observation.startswith("You arrive at "):
             self.says_put = observation.startswith("You arrive at loc ")
             self.here = set()

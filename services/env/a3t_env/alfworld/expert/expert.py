@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from .belief import Belief
 from .priors import Priors, load_priors
 from .reading import kind
 from .task import Goal, read_goal
 
-__all__ = ["ScriptedExpert"]
+__all__ = ["ScriptedExpert", "Search"]
+
+Search = Literal["likely", "listed"]
+"""Where the expert looks next: where such things lie most often, or the next place in the room's own order."""
 
 _APPLIANCES = {"heat": ("microwave",), "cool": ("fridge",), "clean": ("sinkbasin", "sink", "bathtubbasin")}
 _OPENING_COST = 2.0
 """A closed receptacle takes two steps to look into."""
 _CLOSABLE = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
+_PLAUSIBLE = 0.05
+"""A listed search leaves for last what is less than this share as likely as the likeliest place."""
 
 
 class ScriptedExpert:
     """Tell it every (action, observation) through `observe`, whoever chose the action; `act` says what to do next.
 
-    It takes the last matching object that a list names, tries receptacles in the order of how often such objects lie
-    there, and never repeats an action that just did nothing.
+    It takes the last matching object that a list names and never repeats an action that just did nothing.
 
     Args:
         first_observation: the text with the room and the task. Raises InvalidInputError for an unknown task.
         priors: how often objects lie in receptacles; the shipped table by default.
+        search: "likely": always the receptacle where such objects lie most often, which takes the fewest steps;
+            "listed": that one first, then on from where it stands as the room lists its receptacles, the implausible
+            ones last. A reader can foresee most of a listed search from the text alone.
     """
 
-    def __init__(self, first_observation: str, priors: Priors | None = None) -> None:
+    def __init__(self, first_observation: str, priors: Priors | None = None, search: Search = "likely") -> None:
         self.goal: Goal = read_goal(first_observation)
         self._belief = Belief(first_observation)
         self._priors = priors or load_priors()
+        self._listed = search == "listed"
 
     def observe(self, action: str, observation: str) -> None:
         """Take in what an action led to."""
@@ -117,23 +126,36 @@ class ScriptedExpert:
         return [r for r in receptacles if (kind(held), r) not in refused] or receptacles
 
     def _search(self, wanted: str) -> Iterator[str]:
-        usual = self._priors.of(wanted)
         belief = self._belief
         unseen = [r for r in belief.receptacles if r not in belief.seen]
         if not unseen:
             belief.seen.clear()
             unseen = belief.receptacles
-
-        def cost(receptacle: str) -> float:
-            share = usual.get(kind(receptacle), 0.0)
-            started = receptacle in belief.here and receptacle in belief.closed
-            return -share / (_OPENING_COST if kind(receptacle) in _CLOSABLE and not started else 1.0)
-
-        for receptacle in sorted(unseen, key=cost):
+        order = self._as_listed if self._listed and belief.last else self._by_likelihood
+        for receptacle in order(wanted, unseen):
             yield from self._go(receptacle)
             if receptacle in belief.closed:
                 yield f"open {receptacle}"
             yield f"examine {receptacle}"
+
+    def _by_likelihood(self, wanted: str, unseen: list[str]) -> list[str]:
+        return sorted(unseen, key=lambda r: -self._worth(wanted, r))
+
+    def _as_listed(self, wanted: str, unseen: list[str]) -> list[str]:
+        everything = self._belief.receptacles
+        at = everything.index(self._belief.last) if self._belief.last in everything else 0
+        least = _PLAUSIBLE * max(self._worth(wanted, r) for r in everything)
+        onward = [r for r in everything[at:] + everything[:at] if r in unseen]
+        return sorted(onward, key=lambda r: (not self._is_opening(r), self._worth(wanted, r) < least))
+
+    def _worth(self, wanted: str, receptacle: str) -> float:
+        """How often such objects lie there, for each step that looking takes."""
+        share = self._priors.of(wanted).get(kind(receptacle), 0.0)
+        return share / (_OPENING_COST if kind(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0)
+
+    def _is_opening(self, receptacle: str) -> bool:
+        """Whether the agent stands before it and has yet to open it."""
+        return receptacle in self._belief.here and receptacle in self._belief.closed
 
     def _at(self, receptacle: str, action: str, *, open_first: bool = True) -> Iterator[str]:
         """Be at a receptacle, open it if it is known to be closed, then do the action."""

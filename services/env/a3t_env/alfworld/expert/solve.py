@@ -1,0 +1,27 @@
+"""One game, played by the scripted expert."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..native import Game, NativeEngine
+from .expert import ScriptedExpert, Search
+
+__all__ = ["solve"]
+
+Disturb = Callable[[str, Sequence[str]], str]
+"""What is done instead: (the expert's action, the admissible ones) → an action."""
+
+
+def solve(game: Game, cap: int = 50, search: Search = "likely", disturb: Disturb | None = None) -> int | None:
+    """Steps until the expert wins; None if it does not within `cap`."""
+    engine = NativeEngine(game)
+    expert = ScriptedExpert(engine.start(), search=search)
+    for step in range(1, cap + 1):
+        command = expert.act()
+        if disturb is not None:
+            command = disturb(command, engine.actions())
+        expert.observe(command, engine.step(command)[0])
+        if engine.won:
+            return step
+    return None
