@@ -22,7 +22,8 @@ EXERCISE = re.compile(
     rf"(clean|heat|cool) {FETCH}( with {PLACE}( and put it (in|on) {PLACE})?)?|make {FETCH} (clean|hot|cool)|"
     rf"put a (clean|hot|cool) {FETCH} (in|on) {PLACE} with {PLACE}|"
     rf"(take|look at) {FETCH} (and use|under) {THING} at {THING}|"
-    rf"(take|put) two {FETCH} and {FETCH} (to|in|on) {PLACE})\.$"
+    rf"(take|look at) {FETCH} (and use|under) a \w+lamp|"
+    rf"(take|put) two {FETCH} and {FETCH} (to|in|on) {PLACE}|(take|put) two \w+ (to|in|on) {PLACE}, {FETCH})\.$"
 )
 
 
@@ -59,6 +60,22 @@ async def test_every_action_that_is_meant_has_a_reason_of_its_own(exercises: Wri
             meant = [s for s in trajectory.steps if s.reason_by is ReasonBy.actre]
             tries = [(s.action, s.thought) for s in meant if s.thought and "I try something else" in s.thought]
             assert not tries, (trajectory.steps[0].observation[-120:], tries)
+
+
+async def test_what_is_hunted_for_is_told_nowhere(exercises: Write) -> None:
+    """The second of two things, or the lamp: searched for, where it was not seen with the first."""
+    hunts = [t for t in await exercises(400) if re.search(r"under a |and use a |two \w+ (to|in|on) .*, ", _line(t))]
+    assert len(hunts) >= 20
+    searched = [[s for s in t.steps if s.thought and ". Next I check" in s.thought] for t in hunts]
+    assert sum(map(bool, searched)) >= 10
+    for trajectory in hunts:
+        last = trajectory.steps[-1].action
+        assert last.startswith(("use ", "move ", "put "))
+        assert last.startswith("use ") or " ".join(last.split()[1:3]) not in _line(trajectory)
+
+
+def _line(trajectory: Trajectory) -> str:
+    return trajectory.steps[0].observation.rpartition("Your task is to: ")[2]
 
 
 async def test_the_same_seed_writes_the_same_corpus(exercises: Write) -> None:

@@ -19,6 +19,7 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _NAME = r"[a-z]+ \d+"
+_THING_AT = rf"{_NAME} from {_NAME}"
 _THING = rf"(?P<obj>{_NAME}) from {_NAME}"
 _PLACE = r"(?P<recep>[a-z]+(?: \d+)?)"
 _TO = rf"(?:to|in|on|and put it in|and put it on) {_PLACE}"
@@ -39,7 +40,9 @@ _ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
     (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
+    (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) a (?P<lamp>[a-z]+)$"), "light"),
     (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
+    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_THING_AT}$"), "two"),
 )
 _TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 
@@ -52,7 +55,8 @@ _NOTHING = "Nothing happens"
 @dataclass(frozen=True, slots=True)
 class Goal:
     """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that says where its things
-    are, such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin and put it in desk".
+    are, such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin and put it in desk", or
+    where the first of them is: "take two mug to desk, mug 2 from shelf 1".
     `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
 
     kind: GoalKind

@@ -1,4 +1,7 @@
-"""Errands: instructions that name every thing, say where it is and what to do with it, in several wordings."""
+"""Errands: instructions that name things, say where they are and what to do with them, in several wordings.
+
+Where there are two things to find, the place of the first is always said; the second may have to be looked for.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import random
 import zlib
 from dataclasses import dataclass
 
-from .scripts import Stop, is_lamp, putting, taking, type_of
+from .scripts import Hunt, Stop, is_lamp, putting, taking, type_of
+from .searching import search_order
 
 __all__ = ["Errand", "draw_errand"]
 
-_WEIGHTS = {"carry": 4, "treat": 5, "chain": 10, "use": 2, "light": 8, "two": 8}
+_WEIGHTS = {"carry": 4, "treat": 5, "chain": 14, "use": 2, "light": 4, "two": 8, "hunt_lamp": 8, "hunt_other": 12}
 _TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _CARRY = (
@@ -22,16 +26,17 @@ _CARRY = (
 )
 _Things = list[tuple[str, str]]
 """(thing, place) pairs."""
-_Drawn = tuple[str, list[Stop]] | None
+_Drawn = tuple[str, list[Stop]] | tuple[str, list[Stop], Hunt] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """A task line, where to go and what to do there, and the thing that it begins with."""
+    """The thing that it begins with, a task line, where to go and what to do there, and what to look for then."""
 
+    thing: str
     task: str
     stops: list[Stop]
-    thing: str
+    hunt: Hunt | None = None
 
 
 def draw_errand(contents: dict[str, list[str]], usual: dict[str, set[str]], rng: random.Random) -> Errand | None:
@@ -46,7 +51,7 @@ def draw_errand(contents: dict[str, list[str]], usual: dict[str, set[str]], rng:
     kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
     thing, source = rng.choice(lamps if kind == "use" and lamps else things)
     drawn = _KINDS[kind](_Room(contents, usual, rng), thing, source, lamps)
-    return Errand(*drawn, thing) if drawn else None
+    return Errand(thing, *drawn) if drawn else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,11 @@ class _Room:
         how = self.rng.choice(sorted(_APPLIANCE))
         tool = self.one([r for r in self.contents if type_of(r) == _APPLIANCE[how]])
         return (how, tool) if tool else None
+
+    def alike(self, thing: str) -> dict[str, list[str]]:
+        """Receptacle → things of the same kind in it, where there are any."""
+        found = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in self.contents.items()}
+        return {r: items for r, items in found.items() if items}
 
     def one(self, places: list[str]) -> str | None:
         return self.rng.choice(places) if places else None
@@ -128,9 +138,9 @@ def _light(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     """Two things of a kind, where the first source has one only and the target none, so that all is said."""
-    alike = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in room.contents.items()}
-    other_at = room.one([r for r, items in alike.items() if items and r != source])
-    place = room.target(thing, *[r for r, items in alike.items() if items])
+    alike = room.alike(thing)
+    other_at = room.one([r for r in alike if r != source])
+    place = room.target(thing, *alike)
     if (
         other_at is None
         or place is None
@@ -146,10 +156,42 @@ def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     return f"{verb} two {thing} from {source} and {other} from {other_at} {preposition} {room.named(place)}", stops
 
 
+def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    kinds = sorted(
+        {type_of(lamp) for lamp, place in lamps} - {type_of(lamp) for lamp, place in lamps if place == source}
+    )
+    if not kinds or is_lamp(thing):
+        return None
+    wanted = room.rng.choice(kinds)
+    order = [r for r in search_order(list(room.contents), room.rng, source) if r != source]
+    hunt = Hunt(wanted, order, lambda lamp, place: [(place, [f"use {lamp}"])])
+    if room.rng.random() < 0.5:
+        return f"look at {thing} from {source} under a {wanted}", [taking(thing, source)], hunt
+    return f"take {thing} from {source} and use a {wanted}", [taking(thing, source)], hunt
+
+
+def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
+    """Two things of a kind, of which one is told: where the second is was perhaps seen with the first."""
+    alike = room.alike(thing)
+    place = room.target(thing, *alike)
+    if sum(map(len, alike.values())) < 2 or place is None or type_of(place) in {type_of(r) for r in alike}:
+        return None
+    order = [r for r in search_order(list(room.contents), room.rng, place) if r not in (source, place)]
+    if len(alike[source]) > 1:
+        order = [source]
+    hunt = Hunt(type_of(thing), order, lambda other, at: [taking(other, at), putting(other, place)])
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    task = f"{verb} two {type_of(thing)} {preposition} {room.named(place)}, {thing} from {source}"
+    return task, [taking(thing, source), putting(thing, place)], hunt
+
+
 def _carry_task(thing: str, source: str, place: str) -> str:
     """The line of a carrying errand: one of several wordings, always the same for the same names."""
     wording = _CARRY[zlib.crc32(f"{thing} {source} {place}".encode()) % len(_CARRY)]
     return wording.format(thing=thing, source=source, place=place)
 
 
-_KINDS = {"use": _use, "carry": _carry, "treat": _treat, "chain": _chain, "light": _light, "two": _two}
+_KINDS = {
+    "use": _use, "carry": _carry, "treat": _treat, "chain": _chain, "light": _light, "two": _two,
+    "hunt_lamp": _hunt_lamp, "hunt_other": _hunt_other,
+}  # fmt: skip

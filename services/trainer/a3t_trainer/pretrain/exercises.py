@@ -5,7 +5,9 @@ errand    instructions that say which thing to fetch from where, and each thing 
           "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1", "make mug 2 from shelf 1 hot",
           "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk",
           "look at mug 2 from shelf 1 under desklamp 1 at desk 2", "take two mug 2 from shelf 1 and mug 1 from desk 2
-          to sofa". Half of the places are named by their kind only ("to desk").
+          to sofa". Half of the places are named by their kind only ("to desk"). Of two things, the second may have to
+          be looked for, and so may a lamp: "take two mug to sofa, mug 2 from shelf 1", "look at mug 2 from
+          shelf 1 under a desklamp".
 wander    "look around": actions drawn at random.
 
 Some find and errand scripts make slips: taking what is not there, going to a place that is none, that was seen already
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 
 from .errands import draw_errand
 from .scripts import MOST_VISITS, Script, Seen, Slips, errand, find, type_of, wander
+from .searching import search_order
 
 __all__ = ["Exercise", "Rooms", "draw_exercise"]
 
@@ -55,7 +58,7 @@ class Rooms:
 
 def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | None:
     """An exercise in the room of a task; None where the draw does not fit the room."""
-    kind = rng.choices(("find", "errand", "wander"), (0.3, 0.6, 0.1))[0]
+    kind = rng.choices(("find", "errand", "wander"), (0.25, 0.68, 0.07))[0]
     contents = rooms.contents[task_id]
     if kind == "wander":
         return Exercise("wander", "look around", lambda start: wander(start, rng))
@@ -65,7 +68,7 @@ def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | 
 
 def _draw_find(contents: dict[str, list[str]], rng: random.Random, slips: float) -> Exercise | None:
     """Sought is, mostly, something first seen at one of the first ten receptacles, so that exercises stay short."""
-    order = _search_order(list(contents), rng)
+    order = search_order(list(contents), rng)
     visits = MOST_VISITS if rng.random() < _LONG_SEARCHES else 10
     first_seen: dict[str, int] = {}
     for index, receptacle in enumerate(order[:visits]):
@@ -78,18 +81,6 @@ def _draw_find(contents: dict[str, list[str]], rng: random.Random, slips: float)
     return Exercise("find", f"find a {wanted}", lambda _: find(wanted, order, Slips(order, wanted, slips, rng)))
 
 
-def _search_order(receptacles: list[str], rng: random.Random) -> list[str]:
-    """Mostly one that can be foreseen: as the room lists them from somewhere on, or kind of place by kind of place."""
-    luck = rng.random()
-    if luck < 0.4:
-        start = rng.randrange(len(receptacles))
-        return receptacles[start:] + receptacles[:start]
-    if luck < 0.85:
-        kinds = rng.sample(sorted({type_of(r) for r in receptacles}), len({type_of(r) for r in receptacles}))
-        return sorted(receptacles, key=lambda r: kinds.index(type_of(r)))
-    return rng.sample(receptacles, len(receptacles))
-
-
 def _draw_errand(
     contents: dict[str, list[str]], usual: dict[str, set[str]], rng: random.Random, slips: float
 ) -> Exercise | None:
@@ -97,4 +88,4 @@ def _draw_errand(
     if drawn is None:
         return None
     slipping = Slips(list(contents), type_of(drawn.thing), slips, rng)
-    return Exercise("errand", drawn.task, lambda _: errand(drawn.stops, slipping))
+    return Exercise("errand", drawn.task, lambda _: errand(drawn.stops, slipping, drawn.hunt))

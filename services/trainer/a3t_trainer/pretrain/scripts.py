@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 __all__ = [
-    "MOST_VISITS", "Act", "Script", "Seen", "Slips", "Stop", "errand", "find", "is_lamp", "items_of", "putting",
-    "receptacles_of", "scout", "taking", "type_of", "wander",
+    "MOST_VISITS", "Act", "Hunt", "Script", "Seen", "Slips", "Stop", "errand", "find", "is_lamp", "items_of",
+    "putting", "receptacles_of", "scout", "taking", "type_of", "wander",
 ]  # fmt: skip
 
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
@@ -46,6 +46,16 @@ Stop = tuple[str, list[str]]
 """A place, and what to do there in the wordings of the games' releases."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """A search behind an errand: for what kind of thing, through which places, and what to do where (thing, place) it
+    is found."""
+
+    wanted: str
+    order: list[str]
+    then: Callable[[str, str], list[Stop]]
+
+
 def receptacles_of(observation: str) -> list[str]:
     """The receptacles that the first observation lists, in its order."""
     return _ITEM.findall(observation.partition("Your task is to:")[0])
@@ -80,6 +90,14 @@ class Slips:
 
     def __init__(self, receptacles: list[str], wanted: str, rate: float, rng: random.Random) -> None:
         self._receptacles, self._wanted, self._rate, self._rng = receptacles, wanted, rate, rng
+
+    def seeking(self, wanted: str) -> Slips:
+        """The same slips in a search for something else."""
+        return Slips(self._receptacles, wanted, self._rate, self._rng)
+
+    def none(self) -> Slips:
+        """No slips at all."""
+        return Slips(self._receptacles, self._wanted, 0.0, self._rng)
 
     def looking(self, visited: Sequence[str]) -> Script:
         """Before the next place of a search. Whether something was done."""
@@ -135,28 +153,51 @@ class Slips:
 
 
 def find(wanted: str, order: list[str], slips: Slips) -> Script:
+    found = yield from _search(wanted, order, slips)
+    if found is None:
+        return False
+    thing, place, _ = found
+    return (yield Act(f"use {thing}" if is_lamp(thing) else f"take {thing} from {place}")).valid
+
+
+def _search(wanted: str, order: list[str], slips: Slips) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
+    """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight)."""
     for number, receptacle in enumerate(order[:MOST_VISITS]):
         yield from slips.looking(order[:number])
-        seen = items_of((yield from _visit(receptacle)).observation)
-        yield from slips.taking(receptacle, seen)
-        matching = [item for item in seen if type_of(item) == wanted]
+        sight = yield from _visit(receptacle)
+        items = items_of(sight.observation)
+        yield from slips.taking(receptacle, items)
+        matching = [item for item in items if type_of(item) == wanted]
         if matching:
-            found = matching[-1]
-            return (yield Act(f"use {found}" if is_lamp(found) else f"take {found} from {receptacle}")).valid
-    return False
+            return matching[-1], receptacle, sight
+    return None
 
 
-def errand(stops: list[Stop], slips: Slips) -> Script:
-    """At each stop, do what is to be done there, in the wording of the game."""
+def errand(stops: list[Stop], slips: Slips, hunt: Hunt | None = None) -> Script:
+    """At each stop, do what is to be done there, in the wording of the game; then what there is to hunt for."""
     yield from slips.looking(())
-    at, held = "", ""
+    # A slip on the way could show what is hunted for before the hunt begins.
+    if not (yield from _make(stops, slips if hunt is None else slips.none(), "", Seen(""))):
+        return False
+    if hunt is None:
+        return True
+    found = yield from _search(hunt.wanted, hunt.order, slips.seeking(hunt.wanted))
+    if found is None:
+        return False
+    thing, place, sight = found
+    return (yield from _make(hunt.then(thing, place), slips, place, sight))
+
+
+def _make(stops: list[Stop], slips: Slips, at: str, seen: Seen) -> Script:
+    """The stops one after the other, from where the agent is and what it sees there."""
+    held = ""
     for place, commands in stops:
         if held and (yield from slips.carrying(held, place)):
             at = ""
         if place != at:
             seen, at = (yield from _visit(place, open_it=commands[0].startswith(("take", "move")))), place
-        if not held:
-            yield from slips.taking(place, items_of(seen.observation))
+            if not held:
+                yield from slips.taking(place, items_of(seen.observation))
         command = next((c for c in commands if c in seen.actions), None)
         if command is None:
             return False
