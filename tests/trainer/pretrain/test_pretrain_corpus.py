@@ -43,6 +43,15 @@ async def test_steps_say_who_chose_and_who_explained(exercises: Write) -> None:
     assert all(s.thought for s in steps)
 
 
+async def test_some_mistakes_are_made_again_and_again_until_the_way_on(exercises: Write) -> None:
+    for trajectory in await exercises(200):
+        slipped = "".join("s" if step.reason_by is ReasonBy.none else "m" for step in trajectory.steps)
+        if "sss" in slipped:
+            assert slipped.endswith("m")
+            return
+    raise AssertionError("no mistake was repeated")
+
+
 async def test_found_things_were_in_the_text_just_read(exercises: Write) -> None:
     for trajectory in await exercises(120):
         last = trajectory.steps[-1]

@@ -26,9 +26,9 @@ tags: [mistral, agent, alfworld, from-scratch]
 
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by `a3t pretrain`. It reads lists of
 things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
-of a game's task: it is a base to teach, not an agent. Its errands are instructions that name every thing and say where
-it is and what to do with it. It knows what words mean (a fridge makes things cool); that "put a clean mug in desk" asks
-for a search, a sink and then a desk is left to be learnt.
+of a game's task: it is a base to teach, not an agent. Its errands are instructions that say where the first thing is
+and what to do with it; what comes after it may have to be looked for. It knows what words mean (a fridge makes things
+cool); that "put a clean mug in desk" asks for a search, a sink and then a desk is left to be learnt.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
@@ -44,10 +44,15 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 | | "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk" | |
 | | "look at mug 2 from shelf 1 under desklamp 1 at desk 2" | |
 | | "put two mug 2 from shelf 1 and mug 1 from desk 2 in sofa" | |
+| | "look at mug 2 from shelf 1 under a desklamp" | take it, look for a lamp |
+| | "put two mug in sofa, mug 2 from shelf 1" | bring that one, look for another |
 | wander | "look around" | random actions, each with a reason after the fact |
 
+Most searches go on from where the agent is as the room lists its places, some kinds of places last.
+
 More than half of the find and errand exercises may have deliberate slips (a thing or place that is not there, a place
-seen before, a wrong place, a thing left there). They are not trained on, so that the way on after a mistake is. In
+seen before, a wrong place, a thing left there), some of them several times in a row. They are not trained on, so that
+the way on after a mistake is. In
 {shuffled:.0%} of the sequences the names of things are permuted (and, each half of the time, those of places and the
 numbers), so that copying is the only way to be right.
 

@@ -9,12 +9,14 @@ import random
 import zlib
 from dataclasses import dataclass
 
-from .scripts import Hunt, Stop, is_lamp, putting, taking, type_of
+from .scripts import MOST_VISITS, Hunt, Stop, is_lamp, putting, taking, type_of
 from .searching import search_order
 
 __all__ = ["Errand", "draw_errand"]
 
-_WEIGHTS = {"carry": 4, "treat": 5, "chain": 14, "use": 2, "light": 4, "two": 8, "hunt_lamp": 8, "hunt_other": 12}
+_WEIGHTS = {"carry": 4, "treat": 12, "chain": 24, "use": 2, "light": 5, "two": 6, "hunt_lamp": 6, "hunt_other": 8}
+_TREATMENTS = {"clean": 1.0, "cool": 1.2, "heat": 2.0}
+"""How often each is drawn: fewer of the things that lie about can be cooled, and few can be heated."""
 _TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _CARRY = (
@@ -69,7 +71,7 @@ class _Room:
 
     def appliance(self) -> tuple[str, str] | None:
         """A treatment, and the appliance for it."""
-        how = self.rng.choice(sorted(_APPLIANCE))
+        how = self.rng.choices(tuple(_TREATMENTS), tuple(_TREATMENTS.values()))[0]
         tool = self.one([r for r in self.contents if type_of(r) == _APPLIANCE[how]])
         return (how, tool) if tool else None
 
@@ -77,6 +79,10 @@ class _Room:
         """Receptacle → things of the same kind in it, where there are any."""
         found = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in self.contents.items()}
         return {r: items for r, items in found.items() if items}
+
+    def patience(self) -> int:
+        """After how many places a hunt is given up."""
+        return MOST_VISITS if self.rng.random() < 0.25 else 12
 
     def one(self, places: list[str]) -> str | None:
         return self.rng.choice(places) if places else None
@@ -164,7 +170,7 @@ def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
         return None
     wanted = room.rng.choice(kinds)
     order = [r for r in search_order(list(room.contents), room.rng, source) if r != source]
-    hunt = Hunt(wanted, order, lambda lamp, place: [(place, [f"use {lamp}"])])
+    hunt = Hunt(wanted, order[: room.patience()], lambda lamp, place: [(place, [f"use {lamp}"])])
     if room.rng.random() < 0.5:
         return f"look at {thing} from {source} under a {wanted}", [taking(thing, source)], hunt
     return f"take {thing} from {source} and use a {wanted}", [taking(thing, source)], hunt
@@ -179,7 +185,7 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     order = [r for r in search_order(list(room.contents), room.rng, place) if r not in (source, place)]
     if len(alike[source]) > 1:
         order = [source]
-    hunt = Hunt(type_of(thing), order, lambda other, at: [taking(other, at), putting(other, place)])
+    hunt = Hunt(type_of(thing), order[: room.patience()], lambda other, at: [taking(other, at), putting(other, place)])
     verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
     task = f"{verb} two {type_of(thing)} {preposition} {room.named(place)}, {thing} from {source}"
     return task, [taking(thing, source), putting(thing, place)], hunt

@@ -11,8 +11,8 @@ errand    instructions that say which thing to fetch from where, and each thing 
 wander    "look around": actions drawn at random.
 
 Some find and errand scripts make slips: taking what is not there, going to a place that is none, that was seen already
-or that is the wrong one, leaving a thing there. So the way on after a mistake is practised, too. A slip is never
-trained on (see `sequences`).
+or that is the wrong one, leaving a thing there; some make the same mistake several times in a row. So the way on after
+a mistake is practised, too. A slip is never trained on (see `sequences`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Rooms:
 
 def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | None:
     """An exercise in the room of a task; None where the draw does not fit the room."""
-    kind = rng.choices(("find", "errand", "wander"), (0.25, 0.68, 0.07))[0]
+    kind = rng.choices(("find", "errand", "wander"), (0.11, 0.85, 0.04))[0]
     contents = rooms.contents[task_id]
     if kind == "wander":
         return Exercise("wander", "look around", lambda start: wander(start, rng))

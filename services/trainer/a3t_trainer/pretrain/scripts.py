@@ -104,12 +104,14 @@ class Slips:
         if not self._due():
             return False
         if visited and self._rng.random() < 0.6:
-            return (yield from self._again(self._rng.choice((visited[-1], self._rng.choice(visited)))))
+            for _ in range(self._times()):
+                yield from self._again(self._rng.choice((visited[-1], self._rng.choice(visited))))
+            return True
         return (yield from self._one(self._rng.choice(self._receptacles), ()))
 
     def taking(self, at: str, seen: Sequence[str]) -> Script:
         """Where one stands and has seen what there is."""
-        return (yield from self._one(at, seen)) if self._due(0.5) else False
+        return (yield from self._one(at, seen)) if self._due(0.7) else False
 
     def carrying(self, thing: str, goal: str) -> Script:
         """With a thing in hand on the way to `goal`: a wrong place, where the thing is sometimes left. It is taken up
@@ -127,15 +129,18 @@ class Slips:
             yield Act(f"take {thing} from {place}")
         return True
 
+    def _times(self) -> int:
+        """How often in a row: who repeats a mistake must find the way on, too."""
+        return self._rng.choices((1, 2, 3, 4), (12, 4, 2, 2))[0]
+
     def _due(self, share: float = 1.0) -> bool:
         return self._rng.random() < self._rate * share
 
-    def _again(self, place: str) -> Script:
+    def _again(self, place: str) -> Generator[Act, Seen, None]:
         """A place that was seen already; where one stands there, it is even looked at again."""
         seen = yield Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
         if not seen.valid and self._rng.random() < 0.5:
             yield Act(f"examine {place}", f"I am already at {place}. I examine it.")
-        return True
 
     def _one(self, at: str, seen: Sequence[str]) -> Script:
         """Something that is not there, or a place that is none."""
@@ -148,7 +153,8 @@ class Slips:
             act = Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
             mistaken = place not in self._receptacles
         if mistaken:
-            yield act
+            for _ in range(self._times()):
+                yield act
         return mistaken
 
 

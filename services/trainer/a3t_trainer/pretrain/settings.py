@@ -27,7 +27,7 @@ class PretrainSettings(Schema):
     seed: int = Field(0, ge=0)
     games: int = Field(800, ge=1, description="Generated games in whose rooms the exercises are played")
     exercises: int = Field(10_000, ge=1, description="Exercises of the corpus")
-    tokens: int = Field(6_000_000, ge=1, description="Training tokens, padding not counted")
+    tokens: int = Field(5_000_000, ge=1, description="Training tokens, padding not counted")
     tokens_per_step: int = Field(4096, ge=64, description="Tokens of one optimiser step, padding counted")
     rate: float = Field(4e-3, gt=0, description="Peak learning rate of the matrices")
     warmup_steps: int = Field(60, ge=0)
