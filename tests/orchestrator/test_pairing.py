@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a3t_orchestrator.recipe import Pairing, parse_recipe
-from a3t_orchestrator.rounds.collect import next_samples
+from a3t_orchestrator.rounds.collect import evenly, next_samples
 from a3t_orchestrator.rounds.pairing import Candidate, select_training_set
+from a3t_orchestrator.store import RunTask
 
 
 def episode(name: str, *, round: int = 1, phase: str = "compose", task: str = "t", success: bool = True) -> Candidate:
@@ -122,3 +123,10 @@ def compose_rules(**values: object) -> object:
 )
 def test_how_many_are_composed(rules: dict[str, object], planned: int, successes: int, expected: range) -> None:
     assert next_samples(compose_rules(**rules), planned, successes) == expected  # type: ignore[arg-type]
+
+
+def test_few_demonstrations_show_every_type() -> None:
+    types = ["put", "put", "put", "heat", "put", "two", "heat"]
+    tasks = [RunTask(task_id=str(n), task_type=type_, split="train") for n, type_ in enumerate(types)]
+    assert [t.task_id for t in evenly(tasks, 4)] == ["0", "3", "5", "1"]
+    assert [t.task_id for t in evenly(tasks, 9)] == ["0", "3", "5", "1", "6", "2", "4"]

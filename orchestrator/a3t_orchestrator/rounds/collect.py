@@ -14,7 +14,7 @@ from ..store import Plan, RunTask, TrajectoryRow, WorkItem, plan_work, run_tasks
 from .context import PhaseState, RunContext
 from .dispatch import complete_phase
 
-__all__ = ["BASE_SAMPLE", "compose", "demonstrate", "evaluate", "few_shot", "next_samples", "rollout"]
+__all__ = ["BASE_SAMPLE", "compose", "demonstrate", "evaluate", "evenly", "few_shot", "next_samples", "rollout"]
 
 BASE_SAMPLE = 1
 """Evaluation of the base model shares its round with that of round 0's adapter, which is sample 0."""
@@ -22,7 +22,7 @@ BASE_SAMPLE = 1
 
 async def demonstrate(context: RunContext) -> None:
     """Round 0 from demonstrations: the expert's episodes, then ActRe's reasons for them."""
-    tasks = _training_tasks(context)[: context.recipe.round0.demonstrations]
+    tasks = evenly(_training_tasks(context), context.recipe.round0.demonstrations)
     for phase in ("demonstrate", "annotate"):
         plans = _plans(tasks, TrajectoryKind.demonstration, [0], None)
         if phase == "annotate":
@@ -61,6 +61,15 @@ async def compose(context: RunContext, number: int, version: str) -> None:
         if not plans:
             return
         await _do(context, number, "compose", plans)
+
+
+def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
+    """The first `count` tasks, one task type after the other, so that few demonstrations show every type."""
+    by_type: dict[str, list[RunTask]] = {}
+    for task in tasks:
+        by_type.setdefault(task.task_type, []).append(task)
+    turns = [(number, task) for group in by_type.values() for number, task in enumerate(group)]
+    return [task for _, task in sorted(turns, key=lambda turn: turn[0])][:count]
 
 
 def next_samples(rules: Compose, planned: int, successes: int) -> range:
