@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import torch
 
@@ -58,10 +59,17 @@ def main() -> None:
     report.figures |= {"model": options.model, "threads": options.threads, "timing": options.by}
     report.figures |= {f"recorded: {name}": value for name, value in shape(episodes).items()}
     for clients in options.clients:
-        rates = {name: _measure(name, clients, model, episodes, report, options) for name in options.contenders}
+        rates = {}
+        for name in options.contenders:
+            try:
+                rates[name] = _measure(name, clients, model, episodes, report, options)
+            except (httpx.HTTPError, RuntimeError) as error:  # a peer that breaks must not cost the other figures
+                report.figures[f"{clients} clients, {name}, failed"] = repr(error)
+                console.log(f"{clients} clients, {name}: failed, {error!r}")
         for peer, us in PEERS.items():
             if peer in rates and us in rates:
                 report.ratios[f"{clients} clients, {us} / {peer}"] = rates[us] / rates[peer]
+        report.write(options.json)
     report.figures["load_1min_at_end"] = os.getloadavg()[0]
     report.show()
     report.write(options.json)

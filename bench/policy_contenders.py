@@ -189,7 +189,7 @@ async def _server(
     try:
         client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"},
-            timeout=600, limits=httpx.Limits(max_connections=None),
+            timeout=600, limits=httpx.Limits(max_connections=None, keepalive_expiry=2),  # servers close after 5 s
         )  # fmt: skip
         async with client as http:
             await _answers(http, path, process)
