@@ -144,12 +144,18 @@ async def test_a_broken_job_fails_with_the_reason_and_publishes_nothing(
     assert (await trainer.ready())["status"] == "ready"
 
 
+def job_process() -> psutil.Process:
+    """The child process in which the trainer service trains."""
+    [process] = [p for p in psutil.Process().children() if "a3t_trainer.worker" in p.cmdline()]
+    return process
+
+
 async def test_a_full_disk_ends_the_job_with_the_reason(
     trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
 ) -> None:
     """The kernel refuses every file above 4 KiB to the job's process, as it does on a full disk."""
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-full")))
-    [worker] = psutil.Process().children()
+    worker = job_process()
     limit = worker.rlimit(psutil.RLIMIT_FSIZE)
     worker.rlimit(psutil.RLIMIT_FSIZE, (4096, limit[1]))
     body = request(tiny_model, "full", lora={"rank": 16}, optimisation={"save_steps": 1})
@@ -213,7 +219,7 @@ async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-death")))
     file = await trainer.upload(lines(mixed), "x.jsonl")
     transport: Any = trainer._http._transport
-    [worker] = psutil.Process().children()
+    worker = job_process()
     worker.kill()
     body = request(tiny_model, "after-death").model_copy(update={"training_file": file.id})
     job = await ended(trainer, transport.app.state.trainer.jobs.create(body))
