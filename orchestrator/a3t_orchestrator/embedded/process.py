@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psutil
 
+from a3t_contracts import child
 from a3t_contracts.errors import DeadlineError, UnavailableError
 from a3t_contracts.logging import get_logger
 
 __all__ = ["Child", "Program"]
 
-_CHILD = Path(__file__).with_name("child.py")
+_CHILD = Path(child.__file__)
 _STABLE_SECONDS = 30.0
 _MAX_BACK_OFF = 10.0
 

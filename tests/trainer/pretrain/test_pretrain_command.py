@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from transformers import AutoModelForCausalLM
 
@@ -37,3 +38,22 @@ def test_makes_a_model_and_the_same_one_again(tmp_path: Path) -> None:
     assert AutoModelForCausalLM.from_pretrained(first).num_parameters() > 1_000_000
     card = (first / "README.md").read_text()
     assert "--games 16 --exercises 60 --tokens 12000" in card
+
+
+def test_its_services_end_with_it_however_it_ends(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, pathlib, psutil, sys\n"
+        "from a3t_trainer.pretrain.services import own_services\n"
+        "async def main():\n"
+        "    async with own_services(pathlib.Path(sys.argv[1])):\n"
+        "        print(*(p.pid for p in psutil.Process().children()), flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        services = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(services) == 2
+    _, alive = psutil.wait_procs(services, timeout=30)
+    assert not alive

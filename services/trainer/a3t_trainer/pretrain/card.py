@@ -28,8 +28,8 @@ Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch b
 things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
 of a game's task: it is a base to teach, not an agent. Its errands are instructions that say where the first thing is
 and what to do with it; what comes after it may have to be looked for. It knows what words mean (a fridge makes things
-cool); that "put a clean mug in desk" asks for a search, a sink and then a desk it puts together only now and then before
-it is taught.
+cool); that "put a clean mug in desk" asks for a search, a sink and then a desk it puts together only now and then
+before it is taught.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons

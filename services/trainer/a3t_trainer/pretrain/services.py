@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from a3t_contracts import child
 from a3t_contracts.clients import ActReClient, EnvClient, ServiceClient
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.settings import CommonSettings
@@ -44,13 +45,14 @@ async def own_services(home: Path) -> AsyncIterator[tuple[EnvClient, ActReClient
 
 
 class _Child:
-    """`python -m MODULE` on a free port; terminated at the end."""
+    """`python -m MODULE` on a free port; terminated at the end, and where this process dies before it."""
 
     def __init__(self, module: str, home: Path) -> None:
         self._port = _free_port()
         environ = {**os.environ, "A3T_HOME": str(home), "A3T_HOST": "127.0.0.1", "A3T_PORT": str(self._port),
                    "A3T_LOG_LEVEL": "WARNING"}  # fmt: skip
-        self._process = subprocess.Popen([sys.executable, "-m", module], env=environ)  # noqa: S603
+        program = [sys.executable, "-I", child.__file__, str(os.getpid()), sys.executable, "-m", module]
+        self._process = subprocess.Popen(program, env=environ)  # noqa: S603
 
     def __enter__(self) -> str:
         return f"http://127.0.0.1:{self._port}"
