@@ -42,13 +42,11 @@ def test_makes_a_model_and_the_same_one_again(tmp_path: Path) -> None:
 
 def test_its_services_end_with_it_however_it_ends(tmp_path: Path) -> None:
     program = (
-        "import asyncio, pathlib, psutil, sys\n"
-        "from a3t_trainer.pretrain.services import own_services\n"
-        "async def main():\n"
-        "    async with own_services(pathlib.Path(sys.argv[1])):\n"
-        "        print(*(p.pid for p in psutil.Process().children()), flush=True)\n"
-        "        await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
+        "import pathlib, psutil, sys, time\n"
+        "from a3t_trainer.pretrain.services import _Child\n"
+        "with _Child('a3t_env', pathlib.Path(sys.argv[1])), _Child('a3t_actre', pathlib.Path(sys.argv[1])):\n"
+        "    print(*(p.pid for p in psutil.Process().children()), flush=True)\n"
+        "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
