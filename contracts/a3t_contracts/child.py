@@ -10,8 +10,17 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["bound"]
 
 PR_SET_PDEATHSIG = 1
+
+
+def bound(command: Sequence[str]) -> list[str]:
+    """The command to start instead of `command`, so that it ends when this process does."""
+    return [sys.executable, "-I", str(Path(__file__)), str(os.getpid()), *command]
 
 
 def main(parent: int, command: list[str]) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -14,13 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from a3t_contracts import child
+from a3t_contracts.child import bound
 from a3t_contracts.errors import DeadlineError, UnavailableError
 from a3t_contracts.logging import get_logger
 
 __all__ = ["Child", "Program"]
 
-_CHILD = Path(child.__file__)
 _STABLE_SECONDS = 30.0
 _MAX_BACK_OFF = 10.0
 
@@ -67,7 +65,7 @@ class Child:
         """Start it, its output appended to the log file."""
         program = self.program
         program.log_file.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-I", str(_CHILD), str(os.getpid()), *program.command]
+        command = bound(program.command)
         with program.log_file.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603
                 command, env=os.environ | program.environment, stdout=output, stderr=output,

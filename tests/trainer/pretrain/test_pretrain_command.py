@@ -42,11 +42,11 @@ def test_makes_a_model_and_the_same_one_again(tmp_path: Path) -> None:
 
 def test_its_services_end_with_it_however_it_ends(tmp_path: Path) -> None:
     program = (
-        "import pathlib, psutil, sys, time\n"
+        "import pathlib, psutil, signal, sys\n"
         "from a3t_trainer.pretrain.services import _Child\n"
         "with _Child('a3t_env', pathlib.Path(sys.argv[1])), _Child('a3t_actre', pathlib.Path(sys.argv[1])):\n"
         "    print(*(p.pid for p in psutil.Process().children()), flush=True)\n"
-        "    time.sleep(60)\n"
+        "    signal.pause()\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None

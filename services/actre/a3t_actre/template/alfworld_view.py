@@ -19,7 +19,6 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _NAME = r"[a-z]+ \d+"
-_THING_AT = rf"{_NAME} from {_NAME}"
 _THING = rf"(?P<obj>{_NAME}) from {_NAME}"
 _PLACE = r"(?P<recep>[a-z]+(?: \d+)?)"
 _TO = rf"(?:to|in|on|and put it in|and put it on) {_PLACE}"
@@ -42,7 +41,7 @@ _ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) a (?P<lamp>[a-z]+)$"), "light"),
     (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
-    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_THING_AT}$"), "two"),
+    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_NAME} from {_NAME}$"), "two"),
 )
 _TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from a3t_contracts import child
+from a3t_contracts.child import bound
 from a3t_contracts.clients import ActReClient, EnvClient, ServiceClient
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.settings import CommonSettings
@@ -51,8 +51,7 @@ class _Child:
         self._port = _free_port()
         environ = {**os.environ, "A3T_HOME": str(home), "A3T_HOST": "127.0.0.1", "A3T_PORT": str(self._port),
                    "A3T_LOG_LEVEL": "WARNING"}  # fmt: skip
-        program = [sys.executable, "-I", child.__file__, str(os.getpid()), sys.executable, "-m", module]
-        self._process = subprocess.Popen(program, env=environ)  # noqa: S603
+        self._process = subprocess.Popen(bound([sys.executable, "-m", module]), env=environ)  # noqa: S603
 
     def __enter__(self) -> str:
         return f"http://127.0.0.1:{self._port}"

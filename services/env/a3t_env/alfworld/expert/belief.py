@@ -61,8 +61,9 @@ class Belief:
             self._nothing(action)
             return
         verb, _, rest = action.partition(" ")
-        if verb in ("go", "examine") and rest.removeprefix("to ") in self.receptacles:
-            self.last = rest.removeprefix("to ")
+        place = rest.removeprefix("to ")
+        if verb in ("go", "examine") and place in self.receptacles:
+            self.last = place
         if observation.startswith("You arrive at "):
             self.says_put = observation.startswith("You arrive at loc ")
             self.here = set()

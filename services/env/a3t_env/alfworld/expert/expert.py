@@ -131,27 +131,31 @@ class ScriptedExpert:
         if not unseen:
             belief.seen.clear()
             unseen = belief.receptacles
-        order = self._as_listed if self._listed and belief.last else self._by_likelihood
-        for receptacle in order(wanted, unseen):
+        worth = self._worth(wanted)
+        if self._listed and belief.last:
+            order = self._as_listed(unseen, worth)
+        else:
+            order = sorted(unseen, key=lambda r: -worth[r])
+        for receptacle in order:
             yield from self._go(receptacle)
             if receptacle in belief.closed:
                 yield f"open {receptacle}"
             yield f"examine {receptacle}"
 
-    def _by_likelihood(self, wanted: str, unseen: list[str]) -> list[str]:
-        return sorted(unseen, key=lambda r: -self._worth(wanted, r))
-
-    def _as_listed(self, wanted: str, unseen: list[str]) -> list[str]:
+    def _as_listed(self, unseen: list[str], worth: dict[str, float]) -> list[str]:
         everything = self._belief.receptacles
-        at = everything.index(self._belief.last) if self._belief.last in everything else 0
-        least = _PLAUSIBLE * max(self._worth(wanted, r) for r in everything)
+        at = everything.index(self._belief.last)
+        least = _PLAUSIBLE * max(worth.values())
         onward = [r for r in everything[at:] + everything[:at] if r in unseen]
-        return sorted(onward, key=lambda r: (not self._is_opening(r), self._worth(wanted, r) < least))
+        return sorted(onward, key=lambda r: (not self._is_opening(r), worth[r] < least))
 
-    def _worth(self, wanted: str, receptacle: str) -> float:
-        """How often such objects lie there, for each step that looking takes."""
-        share = self._priors.of(wanted).get(kind(receptacle), 0.0)
-        return share / (_OPENING_COST if kind(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0)
+    def _worth(self, wanted: str) -> dict[str, float]:
+        """Receptacle → how often such objects lie there, for each step that looking takes."""
+        usual = self._priors.of(wanted)
+        return {r: usual.get(kind(r), 0.0) / self._looking_cost(r) for r in self._belief.receptacles}
+
+    def _looking_cost(self, receptacle: str) -> float:
+        return _OPENING_COST if kind(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0
 
     def _is_opening(self, receptacle: str) -> bool:
         """Whether the agent stands before it and has yet to open it."""
