@@ -178,6 +178,12 @@ def measure(running: Service, scale: float) -> dict[str, Any]:
     run(close_sessions(port, warm))
     figures: dict[str, Any] = {}
 
+    before = running.memory()
+    sessions, _ = run(open_sessions(port, tasks, 8192))
+    run(single_steps(port, sessions, 2))
+    figures["memory_per_session_bytes"] = (running.memory() - before) / len(sessions)
+    run(close_sessions(port, sessions))
+
     sessions, opened = run(open_sessions(port, tasks, 256))
     steps, cpu = max(2, int(100 * scale)), running.cpu()
     single = run(single_steps(port, sessions, steps))
@@ -194,9 +200,7 @@ def measure(running: Service, scale: float) -> dict[str, Any]:
     figures["httpx_client_steps_per_second"] = run(client_steps(port, sessions[:64], max(2, steps // 5)))
     run(close_sessions(port, sessions))
 
-    before = running.memory()
     sessions, _ = run(open_sessions(port, tasks, 2048))
-    figures["memory_per_session_bytes"] = (running.memory() - before) / len(sessions)
     figures["memory_of_service_mb"] = running.memory() / 2**20
     many = run(single_steps(port, sessions, max(2, int(20 * scale))))
     figures["sessions_2048_requests_per_second"] = many.requests / many.seconds
