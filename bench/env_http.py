@@ -179,8 +179,8 @@ def measure(running: Service, scale: float) -> dict[str, Any]:
     figures: dict[str, Any] = {}
 
     before = running.memory()
-    sessions, _ = run(open_sessions(port, tasks, 8192))
-    run(single_steps(port, sessions, 2))
+    sessions, _ = run(open_sessions(port, tasks, 4096))
+    run(batches(port, sessions, 2, connections=32))
     figures["memory_per_session_bytes"] = (running.memory() - before) / len(sessions)
     run(close_sessions(port, sessions))
 

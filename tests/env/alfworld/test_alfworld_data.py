@@ -156,6 +156,8 @@ def test_the_older_release_comes_as_a_split_of_its_own(files: Files, store: Game
     source = make_zip(tmp_path / "old.zip", older)
     with pytest.raises(ConflictError, match="--split train_put"):
         import_games(store, [source])
+    with pytest.raises(ConflictError, match="twice, with different content"):
+        import_games(GameStore(tmp_path / "other"), [tmp_path / "new.zip", source])
     assert import_games(store, [source], split="train_put").games == {"train_put": 6}
     forms = {e.split: e.verb_form for e in store.index().games.values()}
     assert forms == {"train": "move", "train_put": "put"}

@@ -105,8 +105,16 @@ class Batch:
         self._folder = folder
 
     def write(self, split: str, task: str, trial: str, name: str, data: bytes) -> None:
-        """Stage one file of a game; the names were checked by the caller."""
+        """Stage one file of a game; the names were checked by the caller.
+
+        Raises ConflictError for a game file that is staged already with other content.
+        """
         target = self._folder / split / task / trial / name
+        if name == GAME_FILE and target.exists() and target.read_bytes() != data:
+            raise ConflictError(
+                f"The sources hold {split}/{task}/{trial}/{name} twice, with different content.",
+                hint="Import one after the other: the second with --split NAME as a split of its own, or --replace.",
+            )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 
