@@ -91,6 +91,29 @@ def test_a_failures_observations_can_be_left_alone(tokenizer: Any) -> None:
     assert failure.weights[failure.parts >= Part.thought].all()
 
 
+def completion_weights(sequence: TokenSequence, tokenizer: Any) -> list[tuple[str, float]]:
+    """The action lines with the one weight that all their tokens have."""
+    runs: list[tuple[list[int], set[float]]] = []
+    for token, part, weight in zip(sequence.ids, sequence.parts, sequence.weights, strict=True):
+        if part == Part.action:
+            if not runs or tokenizer.decode(runs[-1][0]).endswith("\n"):
+                runs.append(([], set()))
+            runs[-1][0].append(int(token))
+            runs[-1][1].add(float(weight))
+    return [(tokenizer.decode(ids).strip(), *weights) for ids, weights in runs]
+
+
+def test_what_a_success_did_in_vain_can_be_left_out(tokenizer: Any) -> None:
+    trajectory, failed = make_trajectory(), make_trajectory(success=False)
+    for made in (trajectory, failed):
+        made.steps[1].valid = False
+    weights = [w for _, w in completion_weights(encode(tokenizer, trajectory, invalid_weight=0.25), tokenizer)]
+    assert weights == [1, 0.25, 1]
+    failure = encode(tokenizer, failed, invalid_weight=0.25)
+    assert [w for _, w in completion_weights(failure, tokenizer)] == [1, 1, 1], "a failure is pushed down as it is"
+    assert [w for _, w in completion_weights(encode(tokenizer, trajectory), tokenizer)] == [1, 1, 1]
+
+
 def test_an_empty_mask_is_refused(tokenizer: Any) -> None:
     trajectory = make_trajectory()
     with pytest.raises(InvalidInputError, match=f"{trajectory.id} has no token to train on"):

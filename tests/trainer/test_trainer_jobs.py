@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM
@@ -135,6 +136,29 @@ def test_averaging_is_the_mean_of_the_checkpoints(tiny_model: Path, mixed: list[
         assert torch.allclose(published[name.replace(".default", "")], mean, atol=1e-7)
         assert not torch.allclose(mean, value, atol=1e-7)
     assert 0 < manifest.metrics["averaging_gap"] < 0.2
+
+
+def test_interpolation_publishes_a_share_of_the_update(
+    tiny_model: Path, mixed: list[Trajectory], tmp_path: Path
+) -> None:
+    whole = {"epochs": 2, "learning_rate": 1e-2, "average_checkpoints": 3}
+    run(tmp_path / "whole", request(tiny_model, optimisation=whole), mixed)
+    run(tmp_path / "half", request(tiny_model, optimisation=whole | {"interpolation": 0.5}), mixed)
+    one, half = (
+        load_file(tmp_path / n / "registry" / "v0" / "adapter_model.safetensors") for n in ("whole", "half")
+    )  # fmt: skip
+    for name, value in one.items():
+        assert value.abs().max() > 0
+        assert torch.equal(half[name], value * (0.5 if ".lora_B." in name else 1)), name
+    again = run(tmp_path / "half", request(tiny_model, optimisation=whole | {"interpolation": 0.5}), mixed)
+    assert again[0].version == "v0", "a published job done again is not scaled again"
+    after = load_file(tmp_path / "half" / "registry" / "v0" / "adapter_model.safetensors")
+    assert all(torch.equal(after[name], value) for name, value in half.items())
+
+
+def test_interpolation_does_not_go_with_dora(tiny_model: Path) -> None:
+    with pytest.raises(ValidationError, match="does not go with use_dora"):
+        request(tiny_model, optimisation={"interpolation": 0.5}, lora={"use_dora": True})
 
 
 def test_evenly_spaced_snapshots() -> None:

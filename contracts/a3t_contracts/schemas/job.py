@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,7 @@ __all__ = [
     "ObjectiveName",
     "Optimisation",
     "Progress",
+    "TrainingSettings",
 ]  # fmt: skip
 
 
@@ -87,6 +88,9 @@ class Optimisation(Schema):
     packing: bool = True
     gradient_checkpointing: bool = False
     average_checkpoints: int = Field(0, ge=0, description="Average this many evenly spaced checkpoints; 0: the last")
+    interpolation: float = Field(
+        1.0, gt=0, le=1, description="Publish the base plus this share of the adapter's update B·A; below 1 the base "
+        "keeps more of what it knew (arXiv 2109.01903)")  # fmt: skip
     save_steps: int = Field(50, ge=1, description="Optimiser steps between checkpoint bundles")
     max_steps: int | None = Field(None, ge=1, description="Stop after this many optimiser steps; null: by epochs")
     threads: int | None = Field(None, ge=1, description="CPU threads; null: torch's choice")
@@ -110,7 +114,30 @@ class Augmentation(Schema):
         return self
 
 
-class FineTuningJobCreate(Schema):
+class TrainingSettings(Schema):
+    """How an adapter is trained."""
+
+    objective: Objective = Field(default_factory=Objective)
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    optimisation: Optimisation = Field(default_factory=Optimisation)
+    augmentation: Augmentation = Field(default_factory=Augmentation)
+
+    @model_validator(mode="after")
+    def _update_can_be_scaled(self) -> Self:
+        if self.optimisation.interpolation < 1 and self.lora.use_dora:
+            raise ValueError(
+                "optimisation.interpolation does not go with use_dora: DoRA normalises what it would scale"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reference_is_fixed(self) -> Self:
+        if self.objective.name is ObjectiveName.dpo and self.augmentation.interchangeable:
+            raise ValueError("augmentation does not go with dpo: the reference's log-probabilities are taken once")
+        return self
+
+
+class FineTuningJobCreate(TrainingSettings):
     """Train an adapter on the trajectories of an uploaded JSONL file and publish it as `version`."""
 
     model: str = Field(description="Base model: folder or hub id")
@@ -119,10 +146,6 @@ class FineTuningJobCreate(Schema):
     run: Name
     round: int = Field(ge=0)
     parent: Name | None = Field(None, description="Adapter version to continue from; null: restart from the base")
-    objective: Objective = Field(default_factory=Objective)
-    lora: LoraSettings = Field(default_factory=LoraSettings)
-    optimisation: Optimisation = Field(default_factory=Optimisation)
-    augmentation: Augmentation = Field(default_factory=Augmentation)
     seed: int = Field(0, ge=0)
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -130,12 +153,6 @@ class FineTuningJobCreate(Schema):
     def _parent_is_another(self) -> FineTuningJobCreate:
         if self.parent == self.version:
             raise ValueError(f"parent {self.parent!r} is the version to publish; name an earlier version")
-        return self
-
-    @model_validator(mode="after")
-    def _reference_is_fixed(self) -> FineTuningJobCreate:
-        if self.objective.name is ObjectiveName.dpo and self.augmentation.interchangeable:
-            raise ValueError("augmentation does not go with dpo: the reference's log-probabilities are taken once")
         return self
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from a3t_contracts.schemas import Augmentation, Environment, LoraSettings, Name, Objective, Optimisation, Schema
+from a3t_contracts.schemas import Environment, Name, Objective, Optimisation, Schema, TrainingSettings
 
 __all__ = [
     "Compose", "Data", "Evaluation", "HeldOut", "Limits", "Pairing", "Recipe", "Round0", "Round0Training", "Training",
@@ -100,25 +100,20 @@ class Pairing(Schema):
     )
 
 
-class Round0Training(Schema):
+class Round0Training(TrainingSettings):
     """What round 0 trains with: supervised, 10 epochs in the paper."""
 
     objective: Objective = Field(default_factory=lambda: Objective.model_validate({"name": "sft"}))
-    lora: LoraSettings = Field(default_factory=LoraSettings)
     optimisation: Optimisation = Field(default_factory=lambda: Optimisation(epochs=10))
-    augmentation: Augmentation = Field(default_factory=Augmentation)
 
 
-class Training(Schema):
+class Training(TrainingSettings):
     """What rounds 1.. train with, and round 0 where it differs."""
 
     start: Literal["restart", "continue"] = Field(
         "restart", description="restart: each round from the base; continue: from the round before"
     )
-    objective: Objective = Field(default_factory=Objective)
-    lora: LoraSettings = Field(default_factory=LoraSettings)
     optimisation: Optimisation = Field(default_factory=lambda: Optimisation(average_checkpoints=4))
-    augmentation: Augmentation = Field(default_factory=Augmentation)
     round0: Round0Training = Field(default_factory=Round0Training)
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Checkpoint averaging over the training process (paper §5).
+"""Checkpoint averaging over the training process (paper §5), and interpolation between the base and what came of it.
 
 What is averaged are the adapter's own tensors (LoRA A and B, DoRA magnitudes), each by its name, as one averages the
 checkpoints of any network. The mean of A and the mean of B do not multiply to the mean of the updates B·A, which in
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["average", "averaging_gap", "snapshot_path", "snapshot_steps"]
+__all__ = ["average", "averaging_gap", "scale_update", "snapshot_path", "snapshot_steps"]
 
 
 def snapshot_steps(total_steps: int, count: int) -> list[int]:
@@ -46,3 +46,12 @@ def averaging_gap(paths: list[Path]) -> float:
         gap += float((product - mean[partner].double() @ mean[name].double()).square().sum())
         size += float(product.square().sum())
     return (gap / size) ** 0.5 if size else 0.0
+
+
+@torch.no_grad()
+def scale_update(model: nn.Module, share: float) -> None:
+    """Multiply the update B·A of every adapted layer by `share`: base + share · (tuned − base), the interpolation in
+    weight space of "Robust fine-tuning of zero-shot models" (arXiv 2109.01903)."""
+    for name, parameter in model.named_parameters():
+        if ".lora_B." in name or ".lora_embedding_B." in name:
+            parameter.mul_(share)

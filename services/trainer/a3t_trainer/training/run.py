@@ -24,7 +24,7 @@ from ..encoding.plan import StepPlan, build_units, pair_units
 from ..encoding.selection import check_labels, select
 from ..encoding.sequences import TokenSequence, encode_all
 from ..registry.publish import Draft, publish, published_by
-from .averaging import average, averaging_gap, snapshot_path, snapshot_steps
+from .averaging import average, averaging_gap, scale_update, snapshot_path, snapshot_steps
 from .checkpoint import latest_checkpoint, load_trainable, trainable_tensors
 from .model import check_parent, load_base, load_tokenizer, with_adapter
 from .reference import reference_logprobs
@@ -176,15 +176,18 @@ def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> Non
 
 
 def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> dict[str, float]:
-    """Average the snapshots where asked for; the metrics of the last reading."""
-    metrics = dict(trainer.final_metrics)
-    steps = snapshot_steps(trainer.meter.total_steps, spec.request.optimisation.average_checkpoints)
+    """Average the snapshots and scale the update where asked for; the metrics of the last reading."""
+    metrics, optimisation = dict(trainer.final_metrics), spec.request.optimisation
+    steps = snapshot_steps(trainer.meter.total_steps, optimisation.average_checkpoints)
     if steps:
         paths = [snapshot_path(spec.folder, step) for step in steps]
         load_trainable(average(paths), trainer.model)
         metrics["averaging_gap"] = averaging_gap(paths)
         reporter.message(f"Averaged the checkpoints of steps {steps}.", gap=metrics["averaging_gap"])
     _check_weights(trainer.model)
+    if optimisation.interpolation < 1:
+        scale_update(trainer.model, optimisation.interpolation)
+        reporter.message(f"Kept {optimisation.interpolation:g} of the adapter's update of the base.")
     return metrics
 
 
