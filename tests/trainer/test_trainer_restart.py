@@ -101,3 +101,14 @@ async def test_job_state_survives_a_cut_event_and_a_full_disk(tmp_path: Path, mo
     with pytest.raises(A3TError, match="The disk is full: No space left on device"):
         again.create(request("org/base", "v1"))
     assert [j.id for j in again.all()] == [job.id]
+
+
+def test_a_job_of_another_release_does_not_keep_the_service_down(tmp_path: Path) -> None:
+    store = JobStore(tmp_path)
+    mine, theirs = (store.create(request("org/base", version, training_file="file-0")) for version in ("v0", "v1"))
+    path = tmp_path / theirs.id / "job.json"
+    written = path.read_text().replace('"objective": {', '"objective": {"of_tomorrow": 1,')
+    assert "of_tomorrow" in written
+    path.write_text(written)
+    assert [job.id for job in JobStore(tmp_path).all()] == [mine.id]
+    assert path.read_text() == written

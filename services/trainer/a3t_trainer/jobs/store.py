@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from a3t_contracts.errors import ConflictError, NotFoundError, Problem
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.job import (
@@ -32,7 +34,8 @@ log = get_logger(__name__)
 class JobStore:
     """All jobs. Used from one event loop; every change of status is on disk before it is told.
 
-    A full disk must not take the service down: what cannot be written is logged and written with the next change.
+    A full disk must not take the service down: what cannot be written is logged and written with the next change. Nor
+    must a job that another release wrote: what cannot be read is logged and left on disk as it is.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,7 +45,11 @@ class JobStore:
         self._events: dict[str, EventLog] = {}
         self._changed = asyncio.Event()
         for path in sorted(root.glob("*/job.json")):
-            job = FineTuningJob.model_validate_json(path.read_text())
+            try:
+                job = FineTuningJob.model_validate_json(path.read_text())
+            except ValidationError as error:
+                log.error("job.unreadable", path=str(path), error=str(error), hint="Start the release that wrote it.")
+                continue
             self._jobs[job.id] = job
         for job in self.all():
             if job.status == JobStatus.running:
