@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from a3t_policy.engine.exact import ask_for_exact_rows
 from tests.support.tiny_model import make_tiny_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+ask_for_exact_rows()
 
 
 @pytest.fixture(scope="session")

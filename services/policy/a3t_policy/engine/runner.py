@@ -11,14 +11,12 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
+from .exact import LEAST_ROWS
 from .lean import LeanModel, Pass, Span
 from .slots import SlotPool
 from .weights import Weights
 
 __all__ = ["Chunk", "Runner"]
-
-_LEAST_ROWS = 4
-"""float32 matrix products on one CPU thread give a row the same bits for every number of rows from 4 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +90,12 @@ class Runner:
         low, high = min(slots), max(slots) + 1
         if (
             not self._row_by_row
-            and max(high - low, _LEAST_ROWS) <= 2 * len(slots)
-            and low + _LEAST_ROWS <= self.pool.slots
+            and max(high - low, LEAST_ROWS) <= 2 * len(slots)
+            and low + LEAST_ROWS <= self.pool.slots
         ):
-            span = list(range(low, max(high, low + _LEAST_ROWS)))
+            span = list(range(low, max(high, low + LEAST_ROWS)))
             return span, [slot - low for slot in slots], low
-        padding = [self.pool.padding_row] * max(0, _LEAST_ROWS - len(slots))
+        padding = [self.pool.padding_row] * max(0, LEAST_ROWS - len(slots))
         return slots + padding, list(range(len(slots))), None
 
     def _pass(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.nf4 import keep_compute_dtype
 
 from .lean import LeanModel, is_lean
 
@@ -53,7 +54,7 @@ def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisatio
         )
     except (OSError, ValueError, ImportError) as error:
         raise InvalidInputError(f"The base model {folder} cannot be loaded: {error}") from error
-    return model.eval().requires_grad_(False)
+    return keep_compute_dtype(model.eval().requires_grad_(False))
 
 
 class Weights:

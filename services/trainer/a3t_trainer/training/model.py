@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAn
 
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError
+from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import base_fingerprint
 from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
@@ -51,7 +52,7 @@ def load_base(request: FineTuningJobCreate) -> Any:
         raise _unknown_base(request.model, error) from error
     model.config.use_cache = False
     if request.lora.quantisation == "nf4":
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+        model = keep_compute_dtype(prepare_model_for_kbit_training(model, use_gradient_checkpointing=False))
     model.requires_grad_(False)
     install_logprobs(model)
     if optimisation.gradient_checkpointing:
