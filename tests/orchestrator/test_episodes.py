@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
-from a3t_contracts.errors import NotFoundError, OverloadedError, Problem, UnavailableError
+from a3t_contracts.errors import NotFoundError, OverloadedError, Problem, UnavailableError, UpstreamError
 from a3t_contracts.react import History
 from a3t_contracts.schemas import Source, StopReason, TrajectoryKind, Trigger, trajectory_id
 from a3t_env.app import create_app as create_env
@@ -216,6 +216,32 @@ async def test_episodes_at_the_same_time_travel_together(gateway: Gateway, world
     assert all(e.success for e in episodes)
     assert sum(world.policy.batches) == 24 * 4
     assert max(world.policy.batches) > 4
+
+
+async def test_a_query_right_after_an_answer_is_sent() -> None:
+    """The sender that answered has just ended then: nobody must count on it."""
+
+    async def send(queries: list[int]) -> list[int]:
+        return [q * 2 for q in queries]
+
+    double: Coalescer[int, int] = Coalescer(send, in_flight=1)
+    async with asyncio.timeout(20):
+        assert [await double(n) for n in range(100)] == [n * 2 for n in range(100)]
+    assert not double._senders
+
+
+async def test_a_query_never_waits_for_an_answer_that_will_not_come() -> None:
+    async def broken(queries: list[int]) -> list[int]:
+        if queries == [1]:
+            raise ValueError("a bug of ours")
+        return []
+
+    double: Coalescer[int, int] = Coalescer(broken, in_flight=1)
+    async with asyncio.timeout(20):
+        with pytest.raises(ValueError, match="a bug of ours"):
+            await double(1)
+        with pytest.raises(UpstreamError, match="1 queries were sent, 0 answers came"):
+            await double(2)
 
 
 async def test_a_coalescer_hands_each_its_own_answer() -> None:

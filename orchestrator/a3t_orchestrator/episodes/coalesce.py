@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from a3t_contracts.errors import A3TError, Problem, error_from_problem
+from a3t_contracts.errors import Problem, UpstreamError, error_from_problem
 
 __all__ = ["Coalescer"]
 
@@ -40,9 +40,7 @@ class Coalescer(Generic[Query, Answer]):
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((query, future))
         if len(self._senders) < self._slots:
-            sender = asyncio.create_task(self._drain())
-            self._senders.add(sender)
-            sender.add_done_callback(self._senders.discard)
+            self._senders.add(asyncio.create_task(self._drain()))
         return await future
 
     async def aclose(self) -> None:
@@ -52,17 +50,25 @@ class Coalescer(Generic[Query, Answer]):
         await asyncio.gather(*self._senders, return_exceptions=True)
 
     async def _drain(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(0)  # episodes that are ready now join this call
-            batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
-            batch = [(query, future) for query, future in batch if not future.done()]
-            if batch:
-                await self._answer(batch)
+        """Send until nobody waits. A sender that has seen an empty queue gives its place back at once: until its
+        done-callback ran, a query could come that no sender would take."""
+        try:
+            while self._waiting:
+                await asyncio.sleep(0)  # episodes that are ready now join this call
+                batch, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+                batch = [(query, future) for query, future in batch if not future.done()]
+                if batch:
+                    await self._answer(batch)
+        finally:
+            if (task := asyncio.current_task()) is not None:
+                self._senders.discard(task)
 
     async def _answer(self, batch: list[tuple[Query, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._send([query for query, _ in batch])
-        except (A3TError, asyncio.CancelledError) as error:
+            if len(answers) != len(batch):
+                raise UpstreamError(f"{len(batch)} queries were sent, {len(answers)} answers came.")
+        except (Exception, asyncio.CancelledError) as error:  # whatever it was, nobody may wait for ever
             for _, future in batch:
                 _fail(future, error)
             if isinstance(error, asyncio.CancelledError):
