@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import RegistryReader, verify_folder
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
@@ -115,7 +116,7 @@ def test_the_published_adapter_gives_the_trainers_logprobs(
 
         config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32)
         base = AutoModelForCausalLM.from_pretrained(tiny_model, quantization_config=config, device_map={"": "cpu"})
-        model = PeftModel.from_pretrained(base, str(tmp_path / "registry" / "v0")).eval()
+        model = keep_compute_dtype(PeftModel.from_pretrained(base, str(tmp_path / "registry" / "v0")).eval())
     values = plain_logprobs(model, tiny_model, mixed)
     assert len(kept) == len(mixed)
     for trajectory, logprobs in zip(mixed, values, strict=True):
