@@ -63,11 +63,7 @@ def main() -> None:
         for name in options.contenders:
             try:
                 rates[name] = _measure(name, clients, model, episodes, report, options)
-            except (
-                httpx.HTTPError,
-                RuntimeError,
-                MemoryError,
-            ) as error:  # a peer that breaks must not cost the other figures
+            except (httpx.HTTPError, RuntimeError, MemoryError) as error:  # a broken peer must not cost the rest
                 report.figures[f"{clients} clients, {name}, failed"] = repr(error)
                 console.log(f"{clients} clients, {name}: failed, {error!r}")
         for peer, us in PEERS.items():

@@ -36,8 +36,8 @@ Write = Callable[[list[int], int], Awaitable[int]]
 
 _CONTEXT = 4096
 _BLOCKS, _BATCH_TOKENS = 512, 1024
-"""Of transformers' manager: 512 pages of 256 tokens hold 64 clients' episodes; it refuses what memory does not hold."""
-"""Of transformers' continuous batching: room for every prompt, and its own default of tokens a step on a CPU."""
+"""Of transformers' continuous batching: pages of 256 tokens, room for 64 clients' episodes (it refuses to start with
+more than memory holds), and its own default of tokens a step on a CPU."""
 _START_SECONDS = 120.0
 
 
