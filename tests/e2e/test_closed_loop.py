@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import psutil
@@ -11,7 +12,7 @@ import pytest
 
 from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas import Trajectory
-from a3t_orchestrator.store import Store, WorkItem
+from a3t_orchestrator.store import Round, Run, Store, TrajectoryRow, WorkItem
 from tests.support.mini_loop import a3t, make_home, write_recipe
 
 pytestmark = pytest.mark.timeout(1200)
@@ -149,6 +150,52 @@ def test_a_finished_run_is_not_resumed(home: Path, report: dict[str, object]) ->
     refused = a3t(home, "run", str(home / "mini.yaml"), "--resume", "--name", str(report["run"]))
     assert refused.returncode == 1
     assert "is finished" in refused.stderr
+
+
+def test_a_run_begins_with_what_another_did(home: Path, report: dict[str, object], tmp_path: Path) -> None:
+    """Another objective: everything is taken over up to the training of round 1, under ids of its own."""
+    source = str(report["run"])
+    changes = ["--set", "rounds=1", "--set", "training.objective.name=sft", "--set", "pairing.failures=false"]
+    done = a3t(home, "run", str(home / "mini.yaml"), "--name", "branch", "--from", source, *changes, "--json")
+    assert done.returncode == 0, done.stderr
+    ours = json.loads(done.stdout)
+    with _store(home) as store, store.session() as session:
+        rows = {
+            (r.run, r.round, r.phase, r.task_id, r.sample): r.steps
+            for r in session.query(TrajectoryRow).where(TrajectoryRow.run.in_([source, "branch"]))
+        }
+        versions = {r.round: r.version for r in session.query(Round).where(Round.run == "branch")}
+        states = {item.state for item in session.query(WorkItem).where(WorkItem.run == "branch")}
+    shared = {"evaluate_base", "demonstrate", "rollout", "compose"}
+    copied = {key[1:] for key in rows if key[0] == "branch" and (key[1] == 0 or key[2] in shared)}
+    assert {key[2] for key in rows if key[0] == "branch" and key[1] == 1} == {"rollout", "compose", "evaluate"}
+    assert copied == {k[1:] for k in rows if k[0] == source and (k[1] == 0 or k[2] in shared) and k[1] < 2}
+    assert all(rows["branch", *key] == rows[source, *key] for key in copied)
+    assert versions == {0: f"{source}-r00", 1: "branch-r01"}
+    assert states == {"done"}
+    assert [r["training_failures"] for r in ours["rounds"]] == [0, 0]
+
+
+def test_nothing_is_taken_over_from_a_run_with_other_tasks(home: Path, report: dict[str, object]) -> None:
+    refused = a3t(home, "run", str(home / "mini.yaml"), "--from", str(report["run"]), "--set", "seed=5")
+    assert refused.returncode == 1
+    assert "nothing that this recipe would do alike" in refused.stderr
+    with _store(home) as store, store.session() as session:
+        assert session.query(Run).where(Run.seed == 5).count() == 0
+
+
+def test_a_finished_run_goes_on_for_more_rounds(home: Path, report: dict[str, object]) -> None:
+    name = str(report["run"])
+    done = a3t(home, "run", str(home / "mini.yaml"), "--resume", "--name", name, "--rounds", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    rounds = json.loads(done.stdout)["rounds"]
+    assert [r["version"] for r in rounds] == [f"{name}-r{n:02d}" for n in range(4)]
+    assert {r["status"] for r in rounds} == {"finished"}
+    assert rounds[3]["training_successes"] >= rounds[2]["training_successes"]
+
+
+def _store(home: Path) -> AbstractContextManager[Store]:
+    return closing(Store(f"sqlite:///{home / 'a3t.db'}"))
 
 
 def _home_of(process: psutil.Process) -> str | None:

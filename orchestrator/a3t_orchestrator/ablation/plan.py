@@ -51,6 +51,8 @@ class PlannedRun:
     arm: str
     seed: int
     recipe: Recipe
+    source: str | None
+    """The first arm's run with the same seed, whose phases this one takes over as far as the recipes agree."""
 
 
 def load_ablation(path: Path) -> Ablation:
@@ -96,4 +98,5 @@ def _planned(ablation: Ablation, values: dict[str, Any], arm: str, seed: int) ->
         raise InvalidInputError(
             f"split: arm {arm} is not evaluated on {ablation.split!r}.", hint="Name it in data.held_out."
         )
-    return PlannedRun(name, arm, seed, recipe)
+    first = next(iter(ablation.arms))
+    return PlannedRun(name, arm, seed, recipe, None if arm == first else f"{ablation.name}-{first}-s{seed}")

@@ -16,6 +16,7 @@ from ..ablation.collect import collect_comparison
 from ..ablation.plan import PlannedRun, load_ablation, planned_runs
 from ..ablation.write import comparison_markdown, write_comparison
 from ..embedded import stack_for
+from ..rounds.branch import has_shared
 from ..settings import OrchestratorSettings
 from ..store import Run, Store, revive_lost
 from .common import open_store, quiet_logs, run_async
@@ -38,7 +39,9 @@ def ablate(
 ) -> None:
     """Run every arm of a comparison with every seed, and write a table with confidence intervals.
 
-    Called again it goes on: finished runs are kept, an interrupted one is resumed.
+    Every run begins with what the first arm's run with its seed did, as far as their recipes agree: what differs
+    between arms is then what they change, and is not collected twice. Called again it goes on: finished runs are kept,
+    an interrupted one is resumed.
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)
@@ -66,7 +69,16 @@ async def _run_all(settings: OrchestratorSettings, store: Store, runs: list[Plan
             for run in (r for r in left if r.recipe.base_model == base_model):
                 screen.print(f"[bold]{run.name}[/bold], {left.index(run) + 1} of {len(left)}", highlight=False)
                 begun = _begun(store, run.name)
-                await execute(live, store, run.recipe, name=run.name, resumed=begun, screen=screen)
+                source = run.source if _shares(store, run) else None
+                await execute(live, store, run.recipe, name=run.name, resumed=begun, source=source, screen=screen)
+
+
+def _shares(store: Store, run: PlannedRun) -> bool:
+    return (
+        run.source is not None
+        and _status(store, run.source) == "finished"
+        and has_shared(store, run.source, run.recipe)
+    )
 
 
 def _begun(store: Store, name: str) -> str | None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
-from a3t_contracts.errors import ConflictError
+from a3t_contracts.errors import ConflictError, InvalidInputError
 
 from ..embedded import stack_for
 from ..recipe import Recipe, load_recipe, recipe_hash
@@ -21,7 +21,7 @@ from ..rounds.follow import follow
 from ..rounds.loop import drive
 from ..rounds.start import begin_run
 from ..settings import OrchestratorSettings
-from ..store import Store, get_run, revive_lost, unfinished_run
+from ..store import Store, extend_run, get_run, revive_lost, unfinished_run
 from .common import open_store, quiet_logs, run_async
 from .live import LiveProgress
 
@@ -35,6 +35,13 @@ def run(
     config: Annotated[Path, typer.Argument(help="A recipe, e.g. configs/demo.yaml.", show_default=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the recipe's newest unfinished run.")] = False,
     name: Annotated[str | None, typer.Option(help="The run's name; with --resume: which run.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", help="Begin with what this run did, as far as the recipes agree.")
+    ] = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(help="Rounds after round 0, not the recipe's; with --resume and --name: more of a finished run."),
+    ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     as_json: JsonOption = False,
@@ -42,43 +49,61 @@ def run(
     """Run a recipe to its end. Whatever was done already is not done again."""
     settings = OrchestratorSettings()
     quiet_logs(settings)
-    recipe = load_recipe(config, fast=fast, overrides=overrides or ())
+    if resume and source:
+        raise InvalidInputError("--resume goes on with a run, --from begins another one.", hint="Give one of them.")
+    given = list(overrides or ())
+    recipe = load_recipe(config, fast=fast, overrides=given if rounds is None else [*given, f"rounds={rounds}"])
     screen = errors_console if as_json else console
     store = open_store(settings)
     resumed = None
     if resume:
-        resumed, recipe = _resumable(store, recipe, name, screen)
-    finished = run_async(execute(settings, store, recipe, name=name, resumed=resumed, screen=screen))
+        resumed, recipe = _resumable(store, recipe, name, rounds, screen)
+    finished = run_async(execute(settings, store, recipe, name=name, resumed=resumed, source=source, screen=screen))
     _show_result(store, finished, as_json)
 
 
 async def execute(
     settings: OrchestratorSettings, store: Store, recipe: Recipe, *, name: str | None, resumed: str | None,
-    screen: Console,
+    screen: Console, source: str | None = None,
 ) -> str:  # fmt: skip
-    """Start (or find) what is needed, begin (or go on with) the run, drive it to its end; its name."""
+    """Start (or find) what is needed, begin (or go on with) the run, drive it to its end; its name.
+
+    Args:
+        source: a run that a new one begins with, as far as their recipes agree.
+    """
     with LiveProgress(screen) as progress:
         if resumed is not None and driver_of(store, resumed) and await follow(store, resumed, progress):
             return resumed
         note = lambda text: progress.note(0, text, "warn")  # noqa: E731
         async with stack_for(settings, recipe.base_model, note) as live:
-            run_name = resumed or await begin_run(store, live, recipe, name)
+            run_name = resumed or await begin_run(store, live, recipe, name, source)
             screen.print(f"Run [bold]{run_name}[/bold]", highlight=False)
             await drive(RunContext(store, live, run_name, recipe, progress))
     return run_name
 
 
-def _resumable(store: Store, recipe: Recipe, name: str | None, screen: Console) -> tuple[str, Recipe]:
-    """The run to go on with, and the recipe that it began with."""
+def _resumable(
+    store: Store, recipe: Recipe, name: str | None, rounds: int | None, screen: Console
+) -> tuple[str, Recipe]:
+    """The run to go on with, and the recipe that it began with, with more rounds where they are asked for."""
     with store.session() as session:
         found = get_run(session, name) if name else unfinished_run(session, recipe.name)
-        if found.status == "finished":
-            raise ConflictError(f"The run {found.name} is finished.", hint="Leave --resume out to begin another one.")
+        begun = Recipe.model_validate(found.recipe)
         if found.recipe_sha256 != recipe_hash(recipe):
             screen.print(f"The recipe has changed since {found.name} began; the run keeps the one it began with.")
-        if driver_of(store, found.name) is None:
+        driven = driver_of(store, found.name) is not None
+        if rounds is not None and rounds > begun.rounds:
+            if driven:
+                raise ConflictError(f"The run {found.name} is running.", hint="Ask for more rounds when it has ended.")
+            begun = extend_run(session, found.name, rounds)
+        elif found.status == "finished":
+            raise ConflictError(
+                f"The run {found.name} is finished after round {begun.rounds}.",
+                hint=f"`--rounds {begun.rounds + 1}` adds one. Leave --resume out to begin another run.",
+            )
+        if not driven:
             revive_lost(session, found.name)
-        return found.name, Recipe.model_validate(found.recipe)
+        return found.name, begun
 
 
 def _show_result(store: Store, name: str, as_json: bool) -> None:

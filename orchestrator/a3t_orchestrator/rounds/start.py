@@ -15,14 +15,21 @@ from ..episodes import ServiceAddresses, patiently
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import Store, add_event, add_tasks, create_run, free_run_name
+from .branch import take_over
 
 __all__ = ["begin_run", "code_commit", "fetch_tasks"]
 
 
-async def begin_run(store: Store, settings: OrchestratorSettings, recipe: Recipe, name: str | None = None) -> str:
+async def begin_run(
+    store: Store, settings: OrchestratorSettings, recipe: Recipe, name: str | None = None, source: str | None = None
+) -> str:
     """Draw the tasks and store the run; its name.
 
-    Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there.
+    Args:
+        source: a run whose phases are taken over, up to the first that the recipes do not share.
+
+    Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there, or the
+    source.
     """
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
@@ -36,6 +43,8 @@ async def begin_run(store: Store, settings: OrchestratorSettings, recipe: Recipe
         for tasks in held_out:
             add_tasks(session, name, "held_out", tasks)
         add_event(session, name, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
+        if source is not None:
+            take_over(session, source, name, recipe)
     return name
 
 

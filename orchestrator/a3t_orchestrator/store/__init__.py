@@ -1,5 +1,6 @@
 """The store: what every run did and has to do. The database is the truth, the queue only transport."""
 
+from .branch import *  # noqa: F403
 from .database import *  # noqa: F403
 from .episodes import *  # noqa: F403
 from .records import *  # noqa: F403

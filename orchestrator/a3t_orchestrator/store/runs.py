@@ -14,11 +14,12 @@ from a3t_contracts.errors import ConflictError, NotFoundError
 from a3t_contracts.schemas import Task
 
 from ..recipe import Recipe, recipe_hash
+from .records import add_event
 from .tables import Run, RunTask, utc_now
 
 __all__ = [
-    "add_tasks", "create_run", "free_run_name", "get_run", "latest_run", "list_runs", "run_tasks", "touch_run",
-    "unfinished_run",
+    "add_tasks", "create_run", "extend_run", "free_run_name", "get_run", "latest_run", "list_runs", "run_tasks",
+    "touch_run", "unfinished_run",
 ]  # fmt: skip
 
 
@@ -44,6 +45,16 @@ def create_run(session: Session, name: str, recipe: Recipe, commit: str, details
     except IntegrityError as error:
         raise ConflictError(f"There is a run {name!r} already.", hint="Choose another name, or --resume.") from error
     return run
+
+
+def extend_run(session: Session, name: str, rounds: int) -> Recipe:
+    """Have a run go on to a later last round; its recipe from then on."""
+    run = get_run(session, name)
+    recipe = Recipe.model_validate(run.recipe | {"rounds": rounds})
+    add_event(session, name, 0, "extended", f"{rounds} rounds instead of {run.recipe['rounds']}", rounds=rounds)
+    run.recipe, run.recipe_sha256 = recipe.model_dump(mode="json"), recipe_hash(recipe)
+    run.status, run.finished_at = "interrupted", None
+    return recipe
 
 
 def add_tasks(session: Session, run: str, role: str, tasks: Sequence[Task]) -> None:

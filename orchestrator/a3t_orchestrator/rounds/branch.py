@@ -1,0 +1,88 @@
+"""A run that begins with what another one did: every phase up to the first that their recipes do not share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import ConflictError
+
+from ..recipe import Recipe
+from ..store import PhaseKey, Store, add_event, copy_phase, copy_round_end, get_run, phases_of, rounds_of
+
+__all__ = ["has_shared", "shared_phases", "take_over"]
+
+_FOUNDATION = (
+    "environment", "engine", "options", "base_model", "seed", "data.split", "data.tasks", "data.types", "round0",
+    "limits.max_steps", "limits.max_invalid", "limits.max_tokens",
+)  # fmt: skip
+"""Where these differ, nothing is shared."""
+_EVALUATION = ("data.held_out", "evaluation")
+_DECIDES = {
+    "compose": ("compose",), "train": ("pairing", "training"), "evaluate": _EVALUATION, "evaluate_base": _EVALUATION,
+}  # fmt: skip
+"""What decides a phase beside what it builds on; round 0 trains as `training.round0` says."""
+_COLLECTING = ("demonstrate", "annotate", "few_shot", "rollout", "compose")
+"""Phases that are worth something before their round has ended."""
+
+
+def take_over(session: Session, source: str, target: str, recipe: Recipe) -> None:
+    """Copy the phases of `source` that `target` would do alike. Raises ConflictError where there is none."""
+    shared = _shared(session, source, recipe)
+    if not shared:
+        raise ConflictError(
+            f"The run {source} has done nothing that this recipe would do alike.",
+            hint="Tasks, seed, base model, limits and round 0 must be the same.",
+        )
+    for key in shared:
+        copy_phase(session, key, target)
+        if key.phase == "train":
+            copy_round_end(session, source, target, key.round)
+    last = shared[-1]
+    words = f"Begins with what {source} did up to the phase {last.phase} of round {last.round}"
+    add_event(session, target, last.round, "branched", words, source=source)
+
+
+def has_shared(store: Store, source: str, recipe: Recipe) -> bool:
+    """Whether `take_over` would find something."""
+    with store.session() as session:
+        return bool(_shared(session, source, recipe))
+
+
+def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finished: list[int]) -> list[PhaseKey]:
+    """Those of the source's `phases`, given in their order, that both recipes do alike: whole rounds, and of the round
+    behind them what was collected."""
+    ours, theirs = target.model_dump(mode="json"), source.model_dump(mode="json")
+
+    def alike(key: PhaseKey) -> bool:
+        decides = ("training.round0",) if (key.round, key.phase) == (0, "train") else _DECIDES.get(key.phase, ())
+        return all(_at(ours, path) == _at(theirs, path) for path in decides)
+
+    if any(_at(ours, path) != _at(theirs, path) for path in _FOUNDATION):
+        return []
+    shared: list[PhaseKey] = []
+    for number in range(target.rounds + 1):
+        members = [key for key in phases if key.round == number]
+        if number in finished and all(map(alike, members)):
+            shared += members
+            continue
+        for place, key in enumerate(members):
+            complete = number in finished or place + 1 < len(members)
+            if key.phase not in _COLLECTING or not complete or not alike(key):
+                break
+            shared.append(key)
+        break
+    return shared
+
+
+def _shared(session: Session, source: str, recipe: Recipe) -> list[PhaseKey]:
+    theirs = Recipe.model_validate(get_run(session, source).recipe)
+    finished = [row.round for row in rounds_of(session, source) if row.status == "finished"]
+    return shared_phases(theirs, recipe, phases_of(session, source), finished)
+
+
+def _at(values: Any, path: str) -> Any:
+    for key in path.split("."):
+        values = values[key]
+    return values

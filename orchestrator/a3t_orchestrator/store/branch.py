@@ -1,0 +1,63 @@
+"""Copies of what one run did, for another that begins with it. What a copy needs of the registry stays the source's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from a3t_contracts.schemas import trajectory_id
+
+from .records import get_job, open_round, set_training_members, spend, training_members
+from .tables import Base, Job, TrajectoryRow, WorkItem
+from .work import ANNOTATION, PhaseKey, insert_new
+
+__all__ = ["copy_phase", "copy_round_end", "phases_of"]
+
+_ORDER = ("evaluate_base", "demonstrate", "annotate", "few_shot", "rollout", "compose", "train", "evaluate")
+
+
+def phases_of(session: Session, run: str) -> list[PhaseKey]:
+    """The phases that a run has begun, in the order in which a round does them."""
+    query = select(WorkItem.round, WorkItem.phase).where(WorkItem.run == run).distinct()
+    found = [PhaseKey(run, number, phase) for number, phase in session.execute(query)]
+    return sorted(found, key=lambda key: (key.round, _ORDER.index(key.phase)))
+
+
+def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
+    """Work items, trajectories and seconds of a phase, under the ids that they have in `target`."""
+    items = session.scalars(select(WorkItem).where(*_of(WorkItem, key)))
+    insert_new(session, WorkItem, [_copied(row, target) for row in items])
+    rows = session.scalars(select(TrajectoryRow).where(*_of(TrajectoryRow, key)))
+    insert_new(session, TrajectoryRow, [_copied(row, target) for row in rows])
+    spend(session, target, key.round, key.phase, open_round(session, key.run, key.round).seconds.get(key.phase, 0.0))
+
+
+def copy_round_end(session: Session, source: str, target: str, number: int) -> None:
+    """The adapter of a finished round, its job and its training set."""
+    theirs, ours = open_round(session, source, number), open_round(session, target, number)
+    ours.version, ours.status, ours.finished_at = theirs.version, theirs.status, theirs.finished_at
+    job = get_job(session, source, number)
+    if job is not None:
+        session.add(Job(**_values(job) | {"run": target}))
+    members = [(_id_in(session, target, m.trajectory_id), m.success) for m in training_members(session, source, number)]
+    set_training_members(session, target, number, members)
+
+
+def _id_in(session: Session, target: str, trajectory: str) -> str:
+    row = session.get_one(TrajectoryRow, trajectory)
+    return trajectory_id(target, row.round, row.task_id, row.kind, row.sample)
+
+
+def _copied(row: WorkItem | TrajectoryRow, target: str) -> dict[str, Any]:
+    kind = ANNOTATION if isinstance(row, WorkItem) and row.phase == "annotate" else row.kind
+    return _values(row) | {"run": target, "id": trajectory_id(target, row.round, row.task_id, kind, row.sample)}
+
+
+def _values(row: Base) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
+
+
+def _of(table: type[WorkItem] | type[TrajectoryRow], key: PhaseKey) -> tuple[Any, ...]:
+    return table.run == key.run, table.round == key.round, table.phase == key.phase
