@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,9 +30,11 @@ import httpx
 import psutil
 import torch
 
+from a3t_contracts.base_model import resolve_base_model
 from bench.common import Report, console, peer_versions
 from bench.policy_contenders import CONTENDERS, PEERS, Model, Write
 from bench.policy_episodes import Episode, record, shape
+from bench.shapes import SHAPES, make_model
 
 _FEWEST = 16
 """Episodes of a run, at least: one alone is over too soon."""
@@ -53,11 +57,22 @@ def main() -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     torch.set_num_threads(options.threads)
     report = Report("policy", peers=peer_versions("transformers", "torch"))
-    model = Model(options.model, options.threads)
     count = max(_FEWEST, *options.clients) * (options.repeats + 1)
     episodes = record(options.model, options.threads, count, options.turns, options.tokens)
     report.figures |= {"model": options.model, "threads": options.threads, "timing": options.by}
     report.figures |= {f"recorded: {name}": value for name, value in shape(episodes).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        name = options.model
+        if options.shape:
+            name = str(make_model(Path(folder), options.shape, Path(resolve_base_model(options.model))))
+            report.figures |= {"shape": options.shape, "quantisation": options.quantisation}
+        _compare(Model(name, options.threads, options.quantisation), episodes, report, options)
+    report.figures["load_1min_at_end"] = os.getloadavg()[0]
+    report.show()
+    report.write(options.json)
+
+
+def _compare(model: Model, episodes: Sequence[Episode], report: Report, options: argparse.Namespace) -> None:
     for clients in options.clients:
         rates = {}
         for name in options.contenders:
@@ -70,15 +85,16 @@ def main() -> None:
             if peer in rates and us in rates:
                 report.ratios[f"{clients} clients, {us} / {peer}"] = rates[us] / rates[peer]
         report.write(options.json)
-    report.figures["load_1min_at_end"] = os.getloadavg()[0]
-    report.show()
-    report.write(options.json)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--model", default="a3t/tiny")
+    parser.add_argument(
+        "--model", default="a3t/tiny", help="plays the episodes, and is measured unless --shape is given"
+    )
+    parser.add_argument("--shape", choices=list(SHAPES), help="measure a model of this shape with random weights")
+    parser.add_argument("--quantisation", choices=["none", "nf4"], default="none")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--turns", type=int, default=12, help="turns of an episode, at most")
     parser.add_argument("--tokens", type=int, default=40, help="tokens written in a turn, at most")
@@ -93,6 +109,10 @@ def _measure(
     name: str, clients: int, model: Model, episodes: Sequence[Episode], report: Report, options: argparse.Namespace
 ) -> float:
     """Tokens per second, the median of the repeats; into the report with the steps and the spread."""
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     readings = asyncio.run(_repeat(name, clients, model, episodes, options.repeats))
     seconds = [r.cpu if options.by == "cpu" else r.seconds for r in readings]
     rates = [r.tokens / s for r, s in zip(readings, seconds, strict=True)]
@@ -101,6 +121,8 @@ def _measure(
     report.figures[f"{label}, tokens/s"] = middle
     report.figures[f"{label}, steps/s"] = statistics.median(r.steps / s for r, s in zip(readings, seconds, strict=True))
     report.figures[f"{label}, spread of runs"] = (max(rates) - min(rates)) / middle
+    if torch.cuda.is_available():  # of contenders in this process; a KV cache takes what it is given
+        report.figures[f"{label}, peak GPU memory, GB"] = torch.cuda.max_memory_allocated() / 1e9
     console.log(f"{label}: {middle:,.0f} tokens/s")
     return middle
 

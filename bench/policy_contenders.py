@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 import torch
-from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, ContinuousBatchingConfig, GenerationConfig
 
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.schemas.policy import Sampling
@@ -47,6 +47,7 @@ class Model:
 
     name: str
     threads: int
+    quantisation: str = "none"
 
     @property
     def folder(self) -> str:
@@ -58,8 +59,9 @@ async def ours(model: Model) -> AsyncIterator[Write]:
     """The policy service's engine, in this process."""
     with tempfile.TemporaryDirectory() as home:
         settings = PolicySettings(
-            home=Path(home), policy_base_model=model.name, policy_threads=model.threads, policy_max_context=_CONTEXT
-        )
+            home=Path(home), policy_base_model=model.name, policy_threads=model.threads, policy_max_context=_CONTEXT,
+            policy_quantisation=model.quantisation,
+        )  # fmt: skip
         backend = LocalBackend(settings)
         await backend.start()
 
@@ -80,7 +82,7 @@ async def generate(model: Model) -> AsyncIterator[Write]:
 
     async def write(prompt: list[int], tokens: int) -> int:
         with torch.inference_mode():
-            reply = loaded.generate(torch.tensor([prompt]), generation_config=_greedy(tokens))
+            reply = loaded.generate(torch.tensor([prompt], device=loaded.device), generation_config=_greedy(tokens))
         return int(reply.shape[1]) - len(prompt)
 
     yield write
@@ -95,8 +97,9 @@ async def generate_batched(model: Model) -> AsyncIterator[Write]:
     def together() -> None:
         batch, waiting[:] = list(waiting), []
         width = max(len(prompt) for prompt, _, _ in batch)
-        padded = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt, _, _ in batch])
+        padded = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt, _, _ in batch], device=loaded.device)
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _, _ in batch])
+        mask = mask.to(loaded.device)
         most = max(tokens for _, tokens, _ in batch)
         with torch.inference_mode():
             loaded.generate(padded, attention_mask=mask, generation_config=_greedy(most))
@@ -117,7 +120,9 @@ async def generate_batched(model: Model) -> AsyncIterator[Write]:
 async def continuous(model: Model) -> AsyncIterator[Write]:
     """transformers' continuous batching manager, in this process."""
     loaded = _load(model)
-    batching = ContinuousBatchingConfig(num_blocks=_BLOCKS, max_batch_tokens=_BATCH_TOKENS)
+    batching = ContinuousBatchingConfig()  # on a GPU it sizes its cache itself
+    if loaded.device.type == "cpu":
+        batching = ContinuousBatchingConfig(num_blocks=_BLOCKS, max_batch_tokens=_BATCH_TOKENS)
     with contextlib.ExitStack() as stack:
         manager = stack.enter_context(
             loaded.continuous_batching_context_manager(
@@ -149,6 +154,7 @@ async def ours_http(model: Model) -> AsyncIterator[Write]:
             "A3T_HOME": home, "A3T_PORT": str(port), "A3T_HOST": "127.0.0.1", "A3T_TOKEN": DEVELOPMENT_TOKEN,
             "A3T_POLICY_BASE_MODEL": model.name, "A3T_POLICY_THREADS": str(model.threads),
             "A3T_POLICY_MAX_CONTEXT": str(_CONTEXT), "A3T_LOG_LEVEL": "WARNING",
+            "A3T_POLICY_QUANTISATION": model.quantisation,
         }  # fmt: skip
         async with _server([sys.executable, "-m", "a3t_policy"], environment, model, port, "/ready") as http:
 
@@ -165,7 +171,7 @@ async def serve(model: Model) -> AsyncIterator[Write]:
     port, codec = _free_port(), TextCodec.load(model.folder)
     command = [
         str(Path(sys.executable).with_name("transformers")), "serve", model.folder, "--continuous-batching",
-        "--attn-implementation", "sdpa", "--device", "cpu", "--host", "127.0.0.1", "--port", str(port),
+        "--attn-implementation", "sdpa", "--device", _device(), "--host", "127.0.0.1", "--port", str(port),
         "--cb-num-blocks", str(_BLOCKS), "--cb-max-batch-tokens", str(_BATCH_TOKENS), "--log-level", "error",
     ]  # fmt: skip
     async with _server(command, {}, model, port, "/health") as http:
@@ -222,7 +228,18 @@ async def _completion(http: httpx.AsyncClient, body: dict[str, Any]) -> int:
 
 
 def _load(model: Model) -> Any:
-    return AutoModelForCausalLM.from_pretrained(model.folder, attn_implementation="sdpa").eval()
+    """As the service loads it: on the GPU where there is one, then in bfloat16."""
+    dtype = torch.bfloat16 if _device() == "cuda" else torch.float32
+    options: dict[str, Any] = {"dtype": dtype, "device_map": {"": _device()}, "attn_implementation": "sdpa"}
+    if model.quantisation == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    return AutoModelForCausalLM.from_pretrained(model.folder, **options).eval()
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _greedy(tokens: int) -> GenerationConfig:

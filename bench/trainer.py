@@ -16,39 +16,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .common import Report, console, peer_versions
+from .shapes import SHAPES, make_model
 from .trainer_contenders import CONTENDERS, Settings
-
-SHAPES: dict[str, dict[str, int]] = {
-    "tiny": {
-        "vocab_size": 256, "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "num_key_value_heads": 4, "head_dim": 32, "intermediate_size": 384, "max_position_embeddings": 4096,
-    },
-    "mistral-7b": {
-        "vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
-        "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 14336, "max_position_embeddings": 32768,
-    },
-}  # fmt: skip
-
-
-def make_model(folder: Path, shape: str) -> Path:
-    """A Mistral of the shape with random weights, and a tokenizer that only has to be there."""
-    import torch
-    from tokenizers import Tokenizer, models
-    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
-
-    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(special.values())}, unk_token="<unk>"))  # noqa: S106
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, **special)
-    torch.manual_seed(0)
-    config = MistralConfig(**SHAPES[shape], sliding_window=None, tie_word_embeddings=shape == "tiny", pad_token_id=0)
-    dtype = torch.float32 if shape == "tiny" else torch.bfloat16
-    MistralForCausalLM(config).to(dtype).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
 
 
 def make_sequences(path: Path, count: int, vocabulary: int, limit: int) -> Path:
@@ -69,12 +43,12 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def compare(settings: Settings, repeats: int) -> Report:
-    """All contenders in turn, `repeats` times."""
+def compare(settings: Settings, repeats: int, contenders: Sequence[str]) -> Report:
+    """The contenders in turn, `repeats` times."""
     report = Report("trainer", peers=peer_versions("trl", "transformers", "peft", "torch", "accelerate"))
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in CONTENDERS}
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
     for number in range(repeats):
-        for name in CONTENDERS:
+        for name in contenders:
             runs[name].append(measure(name, settings))
             console.print(f"{number + 1}/{repeats} {name}: {runs[name][-1]['tokens_per_second']:,.0f} tokens/s")
     for name, results in runs.items():
@@ -86,6 +60,8 @@ def compare(settings: Settings, repeats: int) -> Report:
         ("ours_unpacked", "trl_unpacked"),
         ("ours_packed", "trainer_padded"),
     ]:
+        if not {ours, peer} <= runs.keys():
+            continue
         for figure in ("tokens_per_second", "tokens_per_cpu_second", "peak_over_start_mb"):
             ratio = report.figures[f"{ours}_{figure}"] / report.figures[f"{peer}_{figure}"]
             report.ratios[f"{ours}/{peer} {figure}"] = round(ratio, 3)
@@ -102,18 +78,19 @@ def main() -> None:
     parser.add_argument("--trajectories", type=int, default=192)
     parser.add_argument("--per-step", type=int, default=16)
     parser.add_argument("--tokens-per-pass", type=int, default=4096)
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
     parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing for all")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = make_model(folder / "model", options.shape)
-        vocabulary = SHAPES[options.shape]["vocab_size"]
+        vocabulary = int(SHAPES[options.shape]["vocab_size"])
         sequences = make_sequences(folder / "sequences.json", options.trajectories, vocabulary, options.tokens_per_pass)
         settings = Settings(
             str(model), str(sequences), options.per_step, options.tokens_per_pass, options.quantisation,
             options.checkpointing,
         )  # fmt: skip
-        report = compare(settings, options.repeats)
+        report = compare(settings, options.repeats, options.contenders)
     report.figures |= {f"setting_{k}": str(v) for k, v in vars(options).items() if k != "json"}
     report.show()
     report.write(options.json)

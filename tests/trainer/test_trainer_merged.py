@@ -14,6 +14,8 @@ from a3t_trainer.training.merged import pays
 from a3t_trainer.training.model import load_base, with_adapter
 from tests.trainer.jobs_support import request
 
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU every layer stays as peft made it")
+
 
 def adapted(base: Path, *, three: bool, **lora: Any) -> Any:
     """A model in double precision with a random adapter; with `three`, its layers are computed as peft does."""

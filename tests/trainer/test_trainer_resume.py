@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import pytest
 import torch
@@ -21,47 +18,9 @@ from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.bundle import is_whole, seal
 from tests.trainer.conftest import write_jsonl
 from tests.trainer.jobs_support import request
+from tests.trainer.worker_process import WorkerProcess
 
 STEPS = 24
-
-
-class WorkerProcess:
-    """`python -m a3t_trainer.worker --fork` on pipes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with (folder / "worker.log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "a3t_trainer.worker", "--fork"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-
-    def attempt(self, body: FineTuningJobCreate, kill_at: int | None) -> tuple[dict[str, Any], int, list[str]]:
-        """Run the job, killing it with -9 once it has done `kill_at` steps: its last word, exit code and messages."""
-        content = {
-            "id": f"ftjob-{body.version}",
-            "request": body.model_dump(mode="json"),
-            "training_file": str(self.folder / "x.jsonl"),
-            "folder": str(self.folder / f"work-{body.version}"),
-            "registry": str(self.folder / "registry"),
-            "trackers": [],
-            "report_seconds": 0,
-        }
-        stdin, stdout = cast(IO[str], self.process.stdin), cast(IO[str], self.process.stdout)
-        stdin.write(json.dumps(content) + "\n")
-        stdin.flush()
-        pid, outcome, messages = 0, {}, []
-        for line in stdout:
-            news = json.loads(line)
-            pid = news.get("started", pid)
-            if kill_at is not None and news.get("progress", {}).get("step", -1) >= kill_at:
-                os.kill(pid, signal.SIGKILL)
-                kill_at = None
-            messages += [news["event"]["message"]] if "event" in news else []
-            outcome = news if {"published", "failed"} & news.keys() else outcome
-            if "exited" in news:
-                return outcome, news["exited"], messages
-        raise AssertionError((self.folder / "worker.log").read_text()[-2000:])
 
 
 @pytest.fixture(scope="module")

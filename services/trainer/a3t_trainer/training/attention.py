@@ -6,6 +6,7 @@ elsewhere one causal call of scaled-dot-product attention for each sequence of t
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any, cast
 
 import torch
@@ -58,9 +59,20 @@ def varlen_attention(
     foreign = [name for name in _FOREIGN if kwargs.get(name) is not None]
     if foreign:
         raise ValueError(f"packed attention does not know {foreign[0]}; train this model with packing off")
-    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16):
-        return _flash(query, key, value, cu_seq_lens_q, max_length_q, scaling), None
+    if (dtype := _flash_dtype(query)) is not None:
+        return _flash(query.to(dtype), key.to(dtype), value.to(dtype), cu_seq_lens_q, max_length_q, scaling), None
     return _one_by_one(query, key, value, cu_seq_lens_q, dropout, scaling), None
+
+
+def _flash_dtype(query: Tensor) -> torch.dtype | None:
+    """The half precision that the flash kernel would compute in; None: not on a GPU, or not in half precision.
+
+    Rotary embeddings of a quantised base, whose norms are float32, promote queries and keys under autocast.
+    """
+    if not query.is_cuda:
+        return None
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else query.dtype
+    return dtype if dtype in (torch.float16, torch.bfloat16) else None
 
 
 def _one_by_one(
@@ -81,11 +93,10 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: 
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
-    output = varlen_attn(
-        q, k, v, offsets, offsets, longest, longest,
-        scale=scaling, window_size=(-1, 0), enable_gqa=q.shape[1] != k.shape[1],
-    )  # fmt: skip
-    return cast(Tensor, output)[None]
+    options: dict[str, Any] = {"scale": scaling, "window_size": (-1, 0)}
+    if "enable_gqa" in signature(varlen_attn).parameters:  # before torch 2.12 the kernel took fewer heads unasked
+        options["enable_gqa"] = q.shape[1] != k.shape[1]
+    return cast(Tensor, varlen_attn(q, k, v, offsets, offsets, longest, longest, **options))[None]
 
 
 AttentionInterface.register(VARLEN, varlen_attention)

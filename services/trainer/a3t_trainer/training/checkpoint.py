@@ -73,12 +73,19 @@ def load_trainable(source: Path | dict[str, Tensor], model: nn.Module) -> None:
 def save_optimizer(folder: Path, optimizer: Any) -> None:
     """Write an optimiser's state: tensors to safetensors, numbers and parameter groups to JSON."""
     state = optimizer.state_dict()
-    flat = {f"{index}.{name}": v for index, entry in state["state"].items() for name, v in entry.items()}
+    flat = {f"{index}.{name}": v for index, entry in state["state"].items() for name, v in _unwrapped(entry).items()}
     tensors = {k: v.cpu().contiguous() for k, v in flat.items() if isinstance(v, Tensor)}
     numbers = {k: v for k, v in flat.items() if not isinstance(v, Tensor)}
     save_file(tensors, folder / "optimizer.safetensors")
     text = json.dumps({"numbers": numbers, "param_groups": state["param_groups"]})
     (folder / "optimizer.json").write_text(text)
+
+
+def _unwrapped(entry: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's state without the inner dict in which bitsandbytes hides its tensors from FSDP; its
+    `load_state_dict` takes them either way."""
+    inner = {k: v for value in entry.values() if isinstance(value, dict) for k, v in value.items()}
+    return {k: v for k, v in entry.items() if not isinstance(v, dict)} | inner
 
 
 def load_optimizer(folder: Path, optimizer: Any) -> None:

@@ -35,19 +35,17 @@ def pays(rank: int, rows: int, columns: int) -> bool:
 def merge_products(model: PeftModel, lora: LoraSettings) -> None:
     """Let layers on which it pays compute one product. Layers with dropout, DoRA, quantised or half precision weights
     stay as peft made them, and so does everything on a GPU."""
+    if torch.cuda.is_available():  # the Trainer moves the model there
+        return
     if lora.dropout or lora.use_dora or lora.quantisation != "none" or lora.dtype != "float32":
         return
     for module in model.modules():
         if (
             isinstance(module, Linear)
-            and _plain(module.base_layer)
+            and type(module.base_layer) is nn.Linear
             and pays(lora.rank, *module.base_layer.weight.shape)
         ):
             module.forward = MethodType(_forward, module)
-
-
-def _plain(layer: Any) -> bool:
-    return type(layer) is nn.Linear and layer.weight.device.type == "cpu"
 
 
 def _forward(self: Any, x: Tensor, *_: Any, **__: Any) -> Tensor:
