@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?= alfworld
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-compose test-chart-run test-helm images up down clean
+.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-gpu test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test-slow: setup ## soak and long tests that `make test` leaves out
 
 test-faults: setup ## kill -9 every part in the middle of a round; nothing may be lost
 	@$(PYTEST) tests/faults --timeout 900
+
+test-gpu: setup ## what only a GPU computes, against transformers and peft on the same GPU
+	@$(PYTEST) tests/gpu tests/e2e/test_served_adapter.py --timeout 600
 
 test-helm: setup ## lint and render the chart, check every manifest against Kubernetes 1.30 to 1.36
 	@$(PYTEST) -n 2 tests/helm

@@ -23,7 +23,7 @@ _DECIDES = {
     "compose": ("compose",), "train": ("pairing", "training"), "evaluate": _EVALUATION, "evaluate_base": _EVALUATION,
 }  # fmt: skip
 """What decides a phase beside what it builds on; round 0 trains as `training.round0` says."""
-_COLLECTING = ("demonstrate", "annotate", "few_shot", "rollout", "compose")
+_COLLECTING = ("evaluate_base", "demonstrate", "annotate", "few_shot", "rollout", "compose")
 """Phases that are worth something before their round has ended."""
 
 
@@ -69,6 +69,8 @@ def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finish
             continue
         for place, key in enumerate(members):
             complete = number in finished or place + 1 < len(members)
+            if key.phase == "evaluate_base" and not alike(key):
+                continue  # nothing builds on it
             if key.phase not in _COLLECTING or not complete or not alike(key):
                 break
             shared.append(key)
