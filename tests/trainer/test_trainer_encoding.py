@@ -113,6 +113,35 @@ def test_what_a_success_did_in_vain_can_be_left_out(tokenizer: Any) -> None:
     assert action_weights(encode(tokenizer, trajectory), tokenizer) == [1, 1, 1]
 
 
+def test_turns_of_a_success_that_only_repeat_can_be_left_out(tokenizer: Any) -> None:
+    trajectory = walk("A B A B A use use use", ["a", "b", "a", "b", "a", "on", "on", "on"])
+    weights = action_weights(encode(tokenizer, trajectory, repeat_weight=0.5), tokenizer)
+    assert weights == [1, 1, 0.5, 0.5, 1, 1, 0.5, 1], "the way back to the lamp, and the last turn, are no repetition"
+    assert action_weights(encode(tokenizer, trajectory), tokenizer) == [1] * 8
+    trajectory.success = False
+    assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 8
+
+
+def test_the_same_action_with_another_outcome_is_no_repetition(tokenizer: Any) -> None:
+    trajectory = walk("A take B A put A", ["a full", "taken", "b", "a empty", "put", "a full"])
+    assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 6
+
+
+def test_repeating_in_place_is_repetition_even_before_something_new(tokenizer: Any) -> None:
+    trajectory = walk("use use use take end", ["on", "on", "on", "taken", "done"])
+    assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1, 0, 0, 1, 1]
+
+
+def walk(actions: str, outcomes: list[str]) -> Trajectory:
+    """A success of these actions, each with its outcome."""
+    names = actions.split()
+    made = make_trajectory(steps=len(names))
+    for step, action, before in zip(made.steps, names, ["start", *outcomes], strict=False):
+        step.action, step.observation = action, before
+    made.final_observation = outcomes[-1]
+    return made
+
+
 def test_an_empty_mask_is_refused(tokenizer: Any) -> None:
     trajectory = make_trajectory()
     with pytest.raises(InvalidInputError, match=f"{trajectory.id} has no token to train on"):

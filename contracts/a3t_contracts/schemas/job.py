@@ -55,6 +55,9 @@ class Objective(Schema):
     invalid_weight: float = Field(
         1.0, ge=0, description="Multiplies a success's turns whose action was not understood; 0: they are not imitated"
     )
+    repeat_weight: float = Field(
+        1.0, ge=0, description="Multiplies a success's turns that repeat an action with the outcome that it had before"
+    )
     dpo_beta: float = Field(0.1, gt=0)
 
 

@@ -16,6 +16,7 @@ from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 
 from .parts import PartSplitter
+from .vain import turn_weights
 
 __all__ = ["Part", "TokenSequence", "encode_all", "encode_trajectory"]
 
@@ -77,8 +78,7 @@ def encode_trajectory(
         )
     parts = _parts(splitter, trajectory.id, segments, episode)
     weights = _weights(parts, objective, failure=not trajectory.success)
-    if trajectory.success:
-        weights[_in_vain(trajectory, segments, episode)] *= objective.invalid_weight
+    weights *= _turn_factors(turn_weights(trajectory, objective), segments, episode)
     if not weights.any():
         raise InvalidInputError(
             f"Trajectory {trajectory.id} has no token to train on: every weight is 0.",
@@ -107,10 +107,10 @@ def _parts(
     return parts
 
 
-def _in_vain(trajectory: Trajectory, segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.bool_]:
-    """Which tokens are of a turn whose action the environment did not take."""
-    vain = [s.kind == "completion" and not trajectory.steps[s.turn].valid for s in segments]
-    return np.array([vain[segment] for segment in episode.segment_of], dtype=np.bool_)
+def _turn_factors(turns: Sequence[float], segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.float32]:
+    """The factor of every token: its turn's if the agent wrote it, 1 otherwise."""
+    factors = [turns[s.turn] if s.kind == "completion" else 1.0 for s in segments]
+    return np.array([factors[segment] for segment in episode.segment_of], dtype=np.float32)
 
 
 def _weights(parts: NDArray[np.int8], objective: Objective, *, failure: bool) -> NDArray[np.float32]:
