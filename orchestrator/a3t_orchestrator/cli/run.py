@@ -56,6 +56,9 @@ def run(
     screen = errors_console if as_json else console
     store = open_store(settings)
     resumed = None
+    if source is not None:
+        with store.session() as session:
+            get_run(session, source)
     if resume:
         resumed, recipe = _resumable(store, recipe, name, rounds, screen)
     finished = run_async(execute(settings, store, recipe, name=name, resumed=resumed, source=source, screen=screen))
@@ -89,7 +92,7 @@ def _resumable(
     with store.session() as session:
         found = get_run(session, name) if name else unfinished_run(session, recipe.name)
         begun = Recipe.model_validate(found.recipe)
-        if found.recipe_sha256 != recipe_hash(recipe):
+        if found.recipe_sha256 != recipe_hash(recipe.model_copy(update={"rounds": begun.rounds})):
             screen.print(f"The recipe has changed since {found.name} began; the run keeps the one it began with.")
         driven = driver_of(store, found.name) is not None
         if rounds is not None and rounds > begun.rounds:
