@@ -12,7 +12,10 @@ import pytest
 from a3t_contracts.errors import ConflictError
 from a3t_orchestrator.embedded.ports import choose_ports
 from a3t_orchestrator.embedded.state import ProcessState, StackState, read_state, refuse_second, write_state
+from a3t_orchestrator.recipe import load_recipe
 from a3t_orchestrator.report.stats import score_of, wilson
+from a3t_orchestrator.rounds.driver import Driver
+from a3t_orchestrator.store import Store, create_run, get_run
 from tests.support.mini_loop import a3t
 
 RECIPES = Path(__file__).parents[2] / "configs"
@@ -47,6 +50,19 @@ def test_bad_input_is_one_message_and_a_code(tmp_path: Path, arguments: list[str
     assert refused.returncode == code, refused.stderr
     assert words in " ".join(refused.stderr.split())
     assert "Traceback" not in refused.stderr
+
+
+def test_a_run_that_another_process_drives_gets_no_more_rounds(tmp_path: Path) -> None:
+    store, recipe = Store(f"sqlite:///{tmp_path / 'a3t.db'}"), load_recipe(RECIPES / "demo.yaml")
+    store.upgrade()
+    with store.session() as session:
+        create_run(session, "mine", recipe, "", {"driver": Driver.this().model_dump(mode="json")})
+    refused = a3t(tmp_path, "run", str(RECIPES / "demo.yaml"), "--resume", "--name", "mine", "--rounds", "9")
+    assert refused.returncode == 1
+    assert "The run mine is running" in refused.stderr
+    with store.session() as session:
+        assert get_run(session, "mine").recipe["rounds"] == recipe.rounds
+    store.close()
 
 
 def test_down_and_status_where_nothing_runs(tmp_path: Path) -> None:
