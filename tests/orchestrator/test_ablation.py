@@ -100,6 +100,7 @@ def test_means_have_students_intervals() -> None:
     assert found.mean == pytest.approx(0.6)
     assert found.high == pytest.approx(0.6 + 4.303 * 0.1 / 3**0.5)
     assert mean_of([0.5]).percent == "50.0 %"
+    assert mean_of([0.9, 0.1]).percent == "50.0 % [0.0–100.0]"
 
 
 def store_run(store: Store, run: PlannedRun, successes: list[int]) -> None:

@@ -31,9 +31,10 @@ class Mean(BaseModel):
 
     @property
     def percent(self) -> str:
-        """E.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`."""
-        interval = "" if self.low is None or self.high is None else f" [{100 * self.low:.1f}–{100 * self.high:.1f}]"
-        return f"{100 * self.mean:.1f} %{interval}"
+        """E.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`; a share's interval ends at 0 and 100."""
+        if self.low is None or self.high is None:
+            return f"{100 * self.mean:.1f} %"
+        return f"{100 * self.mean:.1f} % [{100 * max(0.0, self.low):.1f}–{100 * min(1.0, self.high):.1f}]"
 
 
 class SeedResult(BaseModel):
