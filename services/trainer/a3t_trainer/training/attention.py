@@ -6,6 +6,8 @@ elsewhere one causal call of scaled-dot-product attention for each sequence of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any, cast
 
@@ -94,9 +96,15 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: 
 
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
     options: dict[str, Any] = {"scale": scaling, "window_size": (-1, 0)}
-    if "enable_gqa" in signature(varlen_attn).parameters:  # before torch 2.12 the kernel took fewer heads unasked
+    if _asks_for_gqa(varlen_attn):
         options["enable_gqa"] = q.shape[1] != k.shape[1]
     return cast(Tensor, varlen_attn(q, k, v, offsets, offsets, longest, longest, **options))[None]
+
+
+@cache
+def _asks_for_gqa(kernel: Callable[..., Any]) -> bool:
+    """Whether fewer heads of keys must be announced; torch 2.11's kernel takes them unasked."""
+    return "enable_gqa" in signature(kernel).parameters
 
 
 AttentionInterface.register(VARLEN, varlen_attention)
