@@ -39,7 +39,7 @@ _ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
     (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
-    (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) a (?P<lamp>[a-z]+)$"), "light"),
+    (re.compile(rf"(?:take|look at|examine the) {_THING} (?:and use|under|with) (?:a|the) (?P<lamp>[a-z]+)$"), "light"),
     (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
     (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_NAME} from {_NAME}$"), "two"),
 )

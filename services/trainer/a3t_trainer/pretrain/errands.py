@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from .scripts import MOST_VISITS, Hunt, Stop, is_lamp, putting, taking, type_of
-from .searching import search_order
+from .searching import Usual, search_order
 
 __all__ = ["Errand", "draw_errand"]
 
@@ -41,7 +41,7 @@ class Errand:
     hunt: Hunt | None = None
 
 
-def draw_errand(contents: dict[str, list[str]], usual: dict[str, set[str]], rng: random.Random) -> Errand | None:
+def draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random) -> Errand | None:
     """An errand in a room (receptacle → things); `usual` says in which kinds of places kinds of things lie.
 
     None where what was drawn does not fit the room.
@@ -61,12 +61,12 @@ class _Room:
     """What errands are drawn from."""
 
     contents: dict[str, list[str]]
-    usual: dict[str, set[str]]
+    usual: Usual
     rng: random.Random
 
     def target(self, thing: str, *but: str) -> str | None:
         """A place where such things usually lie."""
-        kinds = self.usual.get(type_of(thing), ())
+        kinds = self.usual.of(type_of(thing))
         return self.one([r for r in self.contents if type_of(r) in kinds and r not in but])
 
     def appliance(self) -> tuple[str, str] | None:
@@ -83,6 +83,10 @@ class _Room:
     def patience(self) -> int:
         """After how many places a hunt is given up."""
         return MOST_VISITS if self.rng.random() < 0.25 else 12
+
+    def search(self, wanted: str, after: str) -> list[str]:
+        """Places in the order of a search that begins at `after`."""
+        return search_order(list(self.contents), self.rng, self.usual.of(wanted), after)
 
     def one(self, places: list[str]) -> str | None:
         return self.rng.choice(places) if places else None
@@ -169,11 +173,15 @@ def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     if not kinds or is_lamp(thing):
         return None
     wanted = room.rng.choice(kinds)
-    order = [r for r in search_order(list(room.contents), room.rng, source) if r != source]
-    hunt = Hunt(wanted, order[: room.patience()], lambda lamp, place: [(place, [f"use {lamp}"])])
-    if room.rng.random() < 0.5:
-        return f"look at {thing} from {source} under a {wanted}", [taking(thing, source)], hunt
-    return f"take {thing} from {source} and use a {wanted}", [taking(thing, source)], hunt
+    order = [r for r in room.search(wanted, source) if r != source]
+    hunt = Hunt(wanted, order[: room.patience()], [source], lambda lamp, place: [(place, [f"use {lamp}"])])
+    tasks = (
+        f"look at {thing} from {source} under a {wanted}",
+        f"look at {thing} from {source} under the {wanted}",
+        f"examine the {thing} from {source} with the {wanted}",
+        f"take {thing} from {source} and use a {wanted}",
+    )
+    return room.rng.choice(tasks), [taking(thing, source)], hunt
 
 
 def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
@@ -182,10 +190,15 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     place = room.target(thing, *alike)
     if sum(map(len, alike.values())) < 2 or place is None or type_of(place) in {type_of(r) for r in alike}:
         return None
-    order = [r for r in search_order(list(room.contents), room.rng, place) if r not in (source, place)]
+    order = [r for r in room.search(type_of(thing), place) if r not in (source, place)]
     if len(alike[source]) > 1:
         order = [source]
-    hunt = Hunt(type_of(thing), order[: room.patience()], lambda other, at: [taking(other, at), putting(other, place)])
+    hunt = Hunt(
+        type_of(thing),
+        order[: room.patience()],
+        [source, place] if len(alike[source]) == 1 else [place],
+        lambda other, at: [taking(other, at), putting(other, place)],
+    )
     verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
     task = f"{verb} two {type_of(thing)} {preposition} {room.named(place)}, {thing} from {source}"
     return task, [taking(thing, source), putting(thing, place)], hunt

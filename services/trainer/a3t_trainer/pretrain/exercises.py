@@ -7,7 +7,7 @@ errand    instructions that say which thing to fetch from where, and each thing 
           "look at mug 2 from shelf 1 under desklamp 1 at desk 2", "take two mug 2 from shelf 1 and mug 1 from desk 2
           to sofa". Half of the places are named by their kind only ("to desk"). Of two things, the second may have to
           be looked for, and so may a lamp: "take two mug to sofa, mug 2 from shelf 1", "look at mug 2 from
-          shelf 1 under a desklamp".
+          shelf 1 under a desklamp", "examine the mug 2 from shelf 1 with the desklamp".
 wander    "look around": actions drawn at random.
 
 Some find and errand scripts make slips: taking what is not there, going to a place that is none, that was seen already
@@ -23,11 +23,13 @@ from dataclasses import dataclass, field
 
 from .errands import draw_errand
 from .scripts import MOST_VISITS, Script, Seen, Slips, errand, find, type_of, wander
-from .searching import search_order
+from .searching import Usual, search_order
 
 __all__ = ["Exercise", "Rooms", "draw_exercise"]
 
-_LONG_SEARCHES = 0.25
+_LONG_SEARCHES = 0.4
+"""Share of the searches for something that is not among the first places, where there is such a thing."""
+_LONG = 5
 _SLIPPING = 0.55
 """Share of the exercises that have slips."""
 _SLIP_RATE = 0.15
@@ -44,46 +46,48 @@ class Exercise:
 
 @dataclass(slots=True)
 class Rooms:
-    """What scouting found: per task id, receptacle → objects; and which types of things lie in which of places."""
+    """What scouting found: per task id, receptacle → objects; and how often things lie where."""
 
     contents: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    usual: dict[str, set[str]] = field(default_factory=dict)
+    usual: Usual = field(default_factory=Usual)
 
     def add(self, task_id: str, contents: dict[str, list[str]]) -> None:
         self.contents[task_id] = contents
-        for receptacle, items in contents.items():
-            for item in items:
-                self.usual.setdefault(type_of(item), set()).add(type_of(receptacle))
+        self.usual.add(contents)
 
 
 def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | None:
     """An exercise in the room of a task; None where the draw does not fit the room."""
-    kind = rng.choices(("find", "errand", "wander"), (0.11, 0.85, 0.04))[0]
+    kind = rng.choices(("find", "errand", "wander"), (0.16, 0.80, 0.04))[0]
     contents = rooms.contents[task_id]
     if kind == "wander":
         return Exercise("wander", "look around", lambda start: wander(start, rng))
     slips = _SLIP_RATE if rng.random() < _SLIPPING else 0.0
-    return _draw_find(contents, rng, slips) if kind == "find" else _draw_errand(contents, rooms.usual, rng, slips)
+    return (
+        _draw_find(contents, rooms.usual, rng, slips)
+        if kind == "find"
+        else _draw_errand(contents, rooms.usual, rng, slips)
+    )
 
 
-def _draw_find(contents: dict[str, list[str]], rng: random.Random, slips: float) -> Exercise | None:
-    """Sought is, mostly, something first seen at one of the first ten receptacles, so that exercises stay short."""
-    order = search_order(list(contents), rng)
-    visits = MOST_VISITS if rng.random() < _LONG_SEARCHES else 10
+def _draw_find(contents: dict[str, list[str]], usual: Usual, rng: random.Random, slips: float) -> Exercise | None:
+    """A search for something that the first places have, or, now and then, only later ones."""
+    kinds = sorted({type_of(item) for items in contents.values() for item in items})
+    orders = {kind: search_order(list(contents), rng, usual.of(kind)) for kind in kinds}
     first_seen: dict[str, int] = {}
-    for index, receptacle in enumerate(order[:visits]):
-        for item in contents[receptacle]:
-            first_seen.setdefault(type_of(item), index)
+    for wanted, order in orders.items():
+        holding = (i for i, r in enumerate(order[:MOST_VISITS]) if wanted in map(type_of, contents[r]))
+        if (index := next(holding, None)) is not None:
+            first_seen[wanted] = index
     if not first_seen:
         return None
-    late = [item for item, index in first_seen.items() if index >= 10]
-    wanted = rng.choice(sorted(late or first_seen))
+    late = [kind for kind, index in first_seen.items() if index >= _LONG]
+    wanted = rng.choice(late if late and rng.random() < _LONG_SEARCHES else list(first_seen))
+    order = orders[wanted]
     return Exercise("find", f"find a {wanted}", lambda _: find(wanted, order, Slips(order, wanted, slips, rng)))
 
 
-def _draw_errand(
-    contents: dict[str, list[str]], usual: dict[str, set[str]], rng: random.Random, slips: float
-) -> Exercise | None:
+def _draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random, slips: float) -> Exercise | None:
     drawn = draw_errand(contents, usual, rng)
     if drawn is None:
         return None

@@ -14,7 +14,7 @@ __all__ = [
 
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
-MOST_VISITS = 24
+MOST_VISITS = 30
 """Places that a search goes to at most."""
 _WANDER_WEIGHTS = {
     "go": 6.0, "take": 6.0, "move": 4.0, "put": 4.0, "open": 8.0, "heat": 12.0, "cool": 12.0, "clean": 12.0,
@@ -48,11 +48,12 @@ Stop = tuple[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """A search behind an errand: for what kind of thing, through which places, and what to do where (thing, place) it
-    is found."""
+    """A search behind an errand: for what kind of thing, through which places, where it need not look because it was
+    there (a thing that was delivered lies there, say), and what to do where (thing, place) it is found."""
 
     wanted: str
     order: list[str]
+    known: list[str]
     then: Callable[[str, str], list[Stop]]
 
 
@@ -166,10 +167,13 @@ def find(wanted: str, order: list[str], slips: Slips) -> Script:
     return (yield Act(f"use {thing}" if is_lamp(thing) else f"take {thing} from {place}")).valid
 
 
-def _search(wanted: str, order: list[str], slips: Slips) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
-    """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight)."""
+def _search(
+    wanted: str, order: list[str], slips: Slips, known: Sequence[str] = ()
+) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
+    """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight).
+    `known` are places seen before, to which only a slip goes back."""
     for number, receptacle in enumerate(order[:MOST_VISITS]):
-        yield from slips.looking(order[:number])
+        yield from slips.looking([*known, *order[:number]])
         sight = yield from _visit(receptacle)
         items = items_of(sight.observation)
         yield from slips.taking(receptacle, items)
@@ -187,7 +191,7 @@ def errand(stops: list[Stop], slips: Slips, hunt: Hunt | None = None) -> Script:
         return False
     if hunt is None:
         return True
-    found = yield from _search(hunt.wanted, hunt.order, slips.seeking(hunt.wanted))
+    found = yield from _search(hunt.wanted, hunt.order, slips.seeking(hunt.wanted), hunt.known)
     if found is None:
         return False
     thing, place, sight = found

@@ -1,33 +1,73 @@
-"""In which order a search goes through the places of a room."""
+"""In which order a search goes through the places of a room, and where things usually lie."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from .scripts import type_of
 
-__all__ = ["search_order"]
+__all__ = ["Usual", "search_order"]
 
-_LISTED, _SKIPPING, _BY_KIND = 0.4, 0.4, 0.1
-"""Shares of the orders: as listed, as listed but some kinds of places last, kind by kind; the rest is random."""
+_PLAUSIBLE, _LISTED, _SKIPPING, _BY_KIND = 0.6, 0.15, 0.15, 0.05
+"""Shares of the orders: as listed but implausible places last; as listed; as listed but some kinds of places last,
+whichever; kind by kind. The rest is random."""
 _SKIPPED = 0.35
 """Probability that a search which skips leaves a kind of place for last."""
+_LEAST = 0.05
+"""Implausible is a place where such things lie less than this share as often as where they lie most often."""
 
 
-def search_order(receptacles: Sequence[str], rng: random.Random, after: str | None = None) -> list[str]:
-    """Mostly one that can be foreseen: on from where one stands (`after`; None: from anywhere) as the room lists its
-    places, round to the start of the list."""
-    start = rng.randrange(len(receptacles)) if after is None else receptacles.index(after) + 1
-    listed = [*receptacles[start:], *receptacles[:start]]
+class Usual:
+    """How often kinds of things lie in kinds of places, counted in rooms: `add` each, then `of`."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Counter[str]] = {}
+        """Kind of thing → kind of place → in how many such places there was one."""
+        self._places: dict[str, Counter[str]] = {}
+        """Kind of thing → kind of place → how many there are in the rooms that have such a thing."""
+
+    def add(self, contents: Mapping[str, Sequence[str]]) -> None:
+        """Count a room: receptacle → things."""
+        places = Counter(map(type_of, contents))
+        for wanted in {type_of(item) for items in contents.values() for item in items}:
+            self._places.setdefault(wanted, Counter()).update(places)
+        for receptacle, items in contents.items():
+            for wanted in set(map(type_of, items)):
+                self._found.setdefault(wanted, Counter())[type_of(receptacle)] += 1
+
+    def of(self, wanted: str) -> dict[str, float]:
+        """Kind of place → share of such places that hold one, in rooms that have one; empty for an unknown thing."""
+        places = self._places.get(wanted, Counter())
+        return {kind: count / places[kind] for kind, count in self._found.get(wanted, Counter()).items()}
+
+
+def search_order(
+    receptacles: Sequence[str], rng: random.Random, usual: Mapping[str, float], after: str | None = None
+) -> list[str]:
+    """Mostly one that can be foreseen: on from where one stands (`after`; None: from where such things lie most often,
+    or from anywhere) as the room lists its places, round to the start of the list. `usual`: see `Usual.of`."""
     luck = rng.random()
-    if luck < _LISTED:
+    start = rng.randrange(len(receptacles)) if after is None else receptacles.index(after) + 1
+    if luck < _PLAUSIBLE and usual:
+        worth = [usual.get(type_of(r), 0.0) for r in receptacles]
+        if after is None:
+            start = worth.index(max(worth))
+        least = _LEAST * max(worth)
+        last = {type_of(r) for r, w in zip(receptacles, worth, strict=True) if w < least}
+        return _skipping([*receptacles[start:], *receptacles[:start]], last)
+    listed = [*receptacles[start:], *receptacles[:start]]
+    if luck < _PLAUSIBLE + _LISTED:
         return listed
     kinds = sorted({type_of(r) for r in listed})
-    if luck < _LISTED + _SKIPPING:
-        last = {kind for kind in kinds if rng.random() < _SKIPPED}
-        return sorted(listed, key=lambda r: type_of(r) in last)
-    if luck < _LISTED + _SKIPPING + _BY_KIND:
+    if luck < _PLAUSIBLE + _LISTED + _SKIPPING:
+        return _skipping(listed, {kind for kind in kinds if rng.random() < _SKIPPED})
+    if luck < _PLAUSIBLE + _LISTED + _SKIPPING + _BY_KIND:
         rng.shuffle(kinds)
         return sorted(listed, key=lambda r: kinds.index(type_of(r)))
     return rng.sample(listed, len(listed))
+
+
+def _skipping(listed: list[str], last: set[str]) -> list[str]:
+    return sorted(listed, key=lambda r: type_of(r) in last)
