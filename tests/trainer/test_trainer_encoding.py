@@ -122,6 +122,17 @@ def test_turns_of_a_success_that_only_repeat_can_be_left_out(tokenizer: Any) -> 
     assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 8
 
 
+def test_turns_of_a_success_without_a_purpose_can_be_left_out(tokenizer: Any) -> None:
+    trajectory = walk("A B A use", ["a", "b", "a", "on"])
+    for turn, thought in enumerate(["I look for it.", "I try something else: I go to B.", "I go back.", "I try this."]):
+        trajectory.steps[turn].thought = thought
+    skipping = encode(tokenizer, trajectory, skip_thoughts=["I try ", "I go"])
+    assert action_weights(skipping, tokenizer) == [1, 0, 0, 1], "the last turn brought the success"
+    assert action_weights(encode(tokenizer, trajectory), tokenizer) == [1] * 4
+    trajectory.success = False
+    assert action_weights(encode(tokenizer, trajectory, skip_thoughts=["I"]), tokenizer) == [1] * 4
+
+
 def test_the_same_action_with_another_outcome_is_no_repetition(tokenizer: Any) -> None:
     trajectory = walk("A take B A put A", ["a full", "taken", "b", "a empty", "put", "a full"])
     assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -57,6 +57,10 @@ class Objective(Schema):
     )
     repeat_weight: float = Field(
         1.0, ge=0, description="Multiplies a success's turns that repeat an action with the outcome that it had before"
+    )
+    skip_thoughts: list[Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="How thoughts begin that say no purpose: a success's turns that have such a one are not imitated",
     )
     dpo_beta: float = Field(0.1, gt=0)
 

@@ -9,14 +9,16 @@ __all__ = ["repeated_turns", "turn_weights"]
 
 
 def turn_weights(trajectory: Trajectory, objective: Objective) -> list[float]:
-    """A factor for every turn: `invalid_weight` where the action was not understood, `repeat_weight` where a turn only
-    repeats, 1 otherwise and in failures."""
+    """A factor for every turn: 0 where the thought says no purpose (`skip_thoughts`; the last turn is exempt),
+    `invalid_weight` where the action was not understood, `repeat_weight` where a turn only repeats, 1 otherwise and in
+    failures."""
+    steps = trajectory.steps
     if not trajectory.success:
-        return [1.0] * len(trajectory.steps)
-    repeated = repeated_turns(trajectory)
+        return [1.0] * len(steps)
+    aimless = [(step.thought or "").startswith(tuple(objective.skip_thoughts)) for step in steps[:-1]]
     return [
-        objective.invalid_weight if not step.valid else objective.repeat_weight if again else 1.0
-        for step, again in zip(trajectory.steps, repeated, strict=True)
+        0.0 if skip else objective.invalid_weight if not step.valid else objective.repeat_weight if again else 1.0
+        for step, again, skip in zip(steps, repeated_turns(trajectory), [*aimless, False], strict=True)
     ]
 
 

@@ -10,9 +10,9 @@ from .scripts import type_of
 
 __all__ = ["Usual", "search_order"]
 
-_PLAUSIBLE, _LISTED, _SKIPPING, _BY_KIND = 0.6, 0.15, 0.15, 0.05
-"""Shares of the orders: as listed but implausible places last; as listed; as listed but some kinds of places last,
-whichever; kind by kind. The rest is random."""
+_PLAUSIBLE, _SKIPPING = 0.85, 0.1
+"""Shares of the orders: as listed but implausible places last; as listed but some kinds of places last, whichever. The
+rest is random. Where names are permuted in training, the first looks like the second."""
 _SKIPPED = 0.35
 """Probability that a search which skips leaves a kind of place for last."""
 _LEAST = 0.05
@@ -57,16 +57,11 @@ def search_order(
         least = _LEAST * max(worth)
         last = {type_of(r) for r, w in zip(receptacles, worth, strict=True) if w < least}
         return _skipping([*receptacles[start:], *receptacles[:start]], last)
-    listed = [*receptacles[start:], *receptacles[:start]]
-    if luck < _PLAUSIBLE + _LISTED:
-        return listed
-    kinds = sorted({type_of(r) for r in listed})
-    if luck < _PLAUSIBLE + _LISTED + _SKIPPING:
-        return _skipping(listed, {kind for kind in kinds if rng.random() < _SKIPPED})
-    if luck < _PLAUSIBLE + _LISTED + _SKIPPING + _BY_KIND:
-        rng.shuffle(kinds)
-        return sorted(listed, key=lambda r: kinds.index(type_of(r)))
-    return rng.sample(listed, len(listed))
+    if luck >= _PLAUSIBLE + _SKIPPING:
+        return rng.sample(receptacles, len(receptacles))
+    kinds = sorted(set(map(type_of, receptacles)))
+    last = {kind for kind in kinds if rng.random() < _SKIPPED}
+    return _skipping([*receptacles[start:], *receptacles[:start]], last)
 
 
 def _skipping(listed: list[str], last: set[str]) -> list[str]:
