@@ -46,10 +46,12 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 | | "look at mug 2 from shelf 1 under desklamp 1 at desk 2" | |
 | | "put two mug 2 from shelf 1 and mug 1 from desk 2 in sofa" | |
 | | "look at mug 2 from shelf 1 under a desklamp" | take it, look for a lamp |
+| | "examine the mug 2 from shelf 1 with the desklamp" | |
 | | "put two mug in sofa, mug 2 from shelf 1" | bring that one, look for another |
 | wander | "look around" | random actions, each with a reason after the fact |
 
-Most searches go on from where the agent is as the room lists its places, some kinds of places last.
+Most searches begin where such things lie most often in the rooms of practice, or where the agent is, and go on as the
+room lists its places, implausible ones last: so the base has an idea of where things usually are.
 
 More than half of the find and errand exercises may have deliberate slips (a thing or place that is not there, a place
 seen before, a wrong place, a thing left there), some of them several times in a row. They are not trained on, so that
