@@ -21,7 +21,7 @@ _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _NAME = r"[a-z]+ \d+"
 _THING = rf"(?P<obj>{_NAME}) from {_NAME}"
 _PLACE = r"(?P<recep>[a-z]+(?: \d+)?)"
-_TO = rf"(?:to|in|on|and put (?:it|them) (?:in|on)) {_PLACE}"
+_TO = rf"(?:to|in|on|and put it in|and put it on) {_PLACE}"
 _WITH = r"with (?P<tool>[a-z]+(?: \d+)?)"
 _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
@@ -32,16 +32,16 @@ _GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
     (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
 )
 _ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
-    (re.compile(rf"(?:take|put) (?:a |some )?{_THING} {_TO}$"), "put"),
+    (re.compile(rf"(?:take|put) {_THING} {_TO}$"), "put"),
     (re.compile(rf"(?P<how>clean|heat|cool) {_THING}(?: {_WITH})?$"), None),
     (re.compile(rf"make {_THING} (?P<how>clean|hot|cool)$"), None),
-    (re.compile(rf"(?P<how>clean|heat|cool) (?:some )?{_THING} {_WITH} and put it (?:in|on) {_PLACE}$"), None),
+    (re.compile(rf"(?P<how>clean|heat|cool) {_THING} {_WITH} and put it (?:in|on) {_PLACE}$"), None),
     (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
     (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
     (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
     (re.compile(rf"(?:take|look at|examine the) {_THING} (?:and use|under|with) (?:a|the) (?P<lamp>[a-z]+)$"), "light"),
-    (re.compile(rf"(?:take|put|find) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
-    (re.compile(rf"(?:take|put|find) two (?P<obj>[a-z]+) {_TO}, {_NAME} from {_NAME}$"), "two"),
+    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
+    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_NAME} from {_NAME}$"), "two"),
 )
 _TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 

@@ -14,7 +14,7 @@ from .searching import Usual, search_order
 
 __all__ = ["Errand", "draw_errand"]
 
-_WEIGHTS = {"carry": 4, "treat": 12, "chain": 24, "use": 2, "light": 5, "two": 6, "hunt_lamp": 6, "hunt_other": 14}
+_WEIGHTS = {"carry": 4, "treat": 12, "chain": 24, "use": 2, "light": 5, "two": 6, "hunt_lamp": 6, "hunt_other": 8}
 _TREATMENTS = {"clean": 1.0, "cool": 1.2, "heat": 2.0}
 """How often each is drawn: fewer of the things that lie about can be cooled, and few can be heated."""
 _TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
@@ -25,12 +25,7 @@ _CARRY = (
     "take {thing} from {source} and put it on {place}",
     "put {thing} from {source} in {place}",
     "put {thing} from {source} on {place}",
-    "put a {thing} from {source} in {place}",
-    "put a {thing} from {source} on {place}",
-    "put some {thing} from {source} in {place}",
-    "put some {thing} from {source} on {place}",
 )
-_TWO = (("take", "to"), ("put", "in"), ("put", "on"), ("find", "and put them in"), ("find", "and put them on"))
 _Things = list[tuple[str, str]]
 """(thing, place) pairs."""
 _Drawn = tuple[str, list[Stop]] | tuple[str, list[Stop], Hunt] | None
@@ -137,8 +132,7 @@ def _chain(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     stops = [taking(thing, source), (tool, [f"{how} {thing} with {tool}"]), putting(thing, place)]
     with_, at, preposition = room.named(tool), room.named(place), room.rng.choice(("in", "on"))
     if room.rng.random() < 0.5:
-        some = room.rng.choice(("", "some "))
-        return f"{how} {some}{thing} from {source} with {with_} and put it {preposition} {at}", stops
+        return f"{how} {thing} from {source} with {with_} and put it {preposition} {at}", stops
     return f"put a {_TREATED[how]} {thing} from {source} {preposition} {at} with {with_}", stops
 
 
@@ -168,8 +162,8 @@ def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     if other == thing:
         return None
     stops = [taking(thing, source), putting(thing, place), taking(other, other_at), putting(other, place)]
-    verb, to = room.rng.choice(_TWO)
-    return f"{verb} two {thing} from {source} and {other} from {other_at} {to} {room.named(place)}", stops
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    return f"{verb} two {thing} from {source} and {other} from {other_at} {preposition} {room.named(place)}", stops
 
 
 def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
@@ -196,7 +190,7 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     place = room.target(thing, *alike)
     if sum(map(len, alike.values())) < 2 or place is None or type_of(place) in {type_of(r) for r in alike}:
         return None
-    order = [r for r in room.search(type_of(thing), place) if r != source]
+    order = [r for r in room.search(type_of(thing), place) if r not in (source, place)]
     if len(alike[source]) > 1:
         order = [source]
     hunt = Hunt(
@@ -205,8 +199,8 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
         [source, place] if len(alike[source]) == 1 else [place],
         lambda other, at: [taking(other, at), putting(other, place)],
     )
-    verb, to = room.rng.choice(_TWO)
-    task = f"{verb} two {type_of(thing)} {to} {room.named(place)}, {thing} from {source}"
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    task = f"{verb} two {type_of(thing)} {preposition} {room.named(place)}, {thing} from {source}"
     return task, [taking(thing, source), putting(thing, place)], hunt
 
 

@@ -110,11 +110,6 @@ class Slips:
             return True
         return (yield from self._one(self._rng.choice(self._receptacles), ()))
 
-    def passing(self, place: str) -> Generator[Act, Seen, None]:
-        """A place that was seen already, half of the time, because its turn has come."""
-        if self._rate and self._rng.random() < 0.5:
-            yield from self._again(place)
-
     def taking(self, at: str, seen: Sequence[str]) -> Script:
         """Where one stands and has seen what there is."""
         return (yield from self._one(at, seen)) if self._due(0.7) else False
@@ -176,11 +171,8 @@ def _search(
     wanted: str, order: list[str], slips: Slips, known: Sequence[str] = ()
 ) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
     """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight).
-    `known` are places seen before: to go there is a slip, even where their turn has come."""
+    `known` are places seen before, to which only a slip goes back."""
     for number, receptacle in enumerate(order[:MOST_VISITS]):
-        if receptacle in known:
-            yield from slips.passing(receptacle)
-            continue
         yield from slips.looking([*known, *order[:number]])
         sight = yield from _visit(receptacle)
         items = items_of(sight.observation)
