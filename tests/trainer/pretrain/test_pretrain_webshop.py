@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import re
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -30,22 +31,23 @@ from a3t_trainer.pretrain.webshop.vocabulary import merges_of
 TOKEN = "a3t-development"
 OPTIONS = r"( with [a-z]+: [^:]+(, and [a-z]+: [^:]+)?)?"
 PRICE = r"(, and price lower than \d+\.\d\d dollars)?"
+TITLE = r"[A-Z][a-z]+ [^:]+ [A-Z][0-9]+"
 LINE = re.compile(
-    rf"search for [^:]+?(, and (look around|read the (features|description) of {{title}}|open {{title}}|"
-    rf"(open|buy) {{title}}{OPTIONS}{PRICE}|open one{OPTIONS}{PRICE}))?".replace("{title}", "[A-Z][a-z]+ [^:]+ [A-Z][0-9]+")
+    rf"search for [^:]+?(, and (look around|open {TITLE}|read the (features|description) of {TITLE}|"
+    rf"((open|buy) {TITLE}|buy the first one|open one|read the (features|description) of one){OPTIONS}{PRICE}))?"
 )
 
 
 @pytest.fixture(scope="module")
 def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("shop-home")
-    generate_data(home, default_settings("webshop", games=300))
+    generate_data(home, default_settings("webshop", games=600))
     return home
 
 
 @pytest.fixture(scope="module")
-async def corpus(shop_home: Path) -> list[Trajectory]:
-    return [t async for t in _exercises(shop_home, 400, 0)]
+def corpus(shop_home: Path) -> list[Trajectory]:
+    return asyncio.run(_written(shop_home, 400))
 
 
 @pytest.fixture(scope="module")
@@ -55,17 +57,17 @@ def lexicon(corpus: list[Trajectory], tmp_path_factory: pytest.TempPathFactory) 
     return ShopPractice().lexicon(path)
 
 
-async def _exercises(home: Path, count: int, seed: int) -> AsyncIterator[Trajectory]:
+async def _written(home: Path, count: int, seed: int = 0) -> list[Trajectory]:
     async with AsyncExitStack() as stack:
         env_app, actre_app = create_env(EnvSettings(home=home)), create_actre(ActReSettings(home=home))
         for app in (env_app, actre_app):
             await stack.enter_async_context(app.router.lifespan_context(app))
-        env = await stack.enter_async_context(EnvClient("http://env", TOKEN, transport=httpx.ASGITransport(app=env_app)))
-        actre = await stack.enter_async_context(
-            ActReClient("http://actre", TOKEN, transport=httpx.ASGITransport(app=actre_app))
-        )
-        async for trajectory in write_corpus(env, actre, "train", count, seed, lambda *_: None, ShopPractice()):
-            yield trajectory
+        env = EnvClient("http://env", TOKEN, transport=httpx.ASGITransport(app=env_app))
+        actre = ActReClient("http://actre", TOKEN, transport=httpx.ASGITransport(app=actre_app))
+        await stack.enter_async_context(env)
+        await stack.enter_async_context(actre)
+        written = write_corpus(env, actre, "train", count, seed, lambda *_: None, ShopPractice())
+        return [trajectory async for trajectory in written]
 
 
 def _line(trajectory: Trajectory) -> str:
@@ -86,7 +88,7 @@ def test_only_what_was_named_is_bought(corpus: list[Trajectory]) -> None:
         if bought := [s for s in trajectory.steps if s.action == "click[buy now]"]:
             assert trajectory.task_type == "buy"
             title = bought[0].observation.split(" [SEP] Price: ")[0].rpartition(" [SEP] ")[2]
-            assert f"buy {title}" in _line(trajectory)
+            assert f"buy {title}" in _line(trajectory) or "buy the first one" in _line(trajectory)
 
 
 def test_what_is_meant_has_a_reason_of_its_own_and_slips_are_marked(corpus: list[Trajectory]) -> None:
@@ -114,7 +116,7 @@ def test_hunts_go_from_the_first_result_on_until_one_has_the_options(corpus: lis
 
 
 async def test_the_same_seed_writes_the_same_exercises(shop_home: Path, corpus: list[Trajectory]) -> None:
-    again = [t async for t in _exercises(shop_home, 20, 0)]
+    again = await _written(shop_home, 20)
     assert [t.model_dump() for t in again] == [t.model_dump() for t in corpus[:20]]
 
 
@@ -137,7 +139,7 @@ def test_words_are_one_token_and_know_their_other_forms(lexicon: ShopLexicon) ->
 
     (spaced,), (bare,), (title,) = ids(" color"), ids("color"), ids(" Color")
     assert spaced in ids("Thought: I need color mint. It is here. I choose it.")
-    assert bare in ids("Observation: Instruction: [SEP] x [SEP] Back to Search [SEP] < Prev [SEP] color [SEP] mint [SEP] ")
+    assert bare in ids("Observation: Instruction: [SEP] x [SEP] Back to Search [SEP] < Prev [SEP] color [SEP] mint")
     group = next(group for group in lexicon.twins() if (spaced, 1) in group)
     assert {(bare, 0), (title, 3)} <= set(group)
 
@@ -156,8 +158,6 @@ def test_product_numbers_are_cut_alike_on_pages_in_thoughts_and_in_clicks(lexico
 
 
 def test_shuffling_keeps_forms_together(lexicon: ShopLexicon) -> None:
-    import random
-
     table = lexicon.shuffled(random.Random(1))
     assert sorted(table) == list(range(len(lexicon.tokenizer)))
     moved = [(old, new) for old, new in enumerate(table) if old != new]
@@ -166,16 +166,14 @@ def test_shuffling_keeps_forms_together(lexicon: ShopLexicon) -> None:
     assert all(form[old] == form[new] for old, new in moved)
 
 
-def test_slips_are_not_learnt_and_pages_neither(corpus: list[Trajectory], lexicon: ShopLexicon) -> None:
+def test_slips_and_pages_of_results_are_not_learnt(corpus: list[Trajectory], lexicon: ShopLexicon) -> None:
     encoder = Encoder(lexicon.tokenizer, lexicon.weighing)
-    for trajectory in corpus[:60]:
-        sequence = encoder.sequence(trajectory)
-        meant = sum(
-            len(lexicon.tokenizer(f"Thought: {s.thought}\nAction: {s.action}\n", add_special_tokens=False)["input_ids"])
-            for s in trajectory.steps
-            if s.valid
-        )
-        assert (sequence.weights > 0).sum() == meant
+    for trajectory in [t for t in corpus[:100] if t.task_type != "wander"]:
+        weights = encoder.sequence(trajectory).weights
+        meant = [f"Thought: {s.thought}\nAction: {s.action}\n" for s in trajectory.steps if s.valid]
+        tokens = [lexicon.tokenizer(turn, add_special_tokens=False)["input_ids"] for turn in meant]
+        assert (weights == 1.0).sum() == sum(map(len, tokens))
+        assert (weights == 0.0).sum() > 150
 
 
 def test_merges_take_the_most_frequent_pair_first() -> None:

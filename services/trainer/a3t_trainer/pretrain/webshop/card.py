@@ -26,14 +26,16 @@ service's template annotator. No pretrained weights, no text from elsewhere.
 | search | "search for slow roasted oat bars" | a search |
 | open | "search for oat bar, and open Railziond Slow Roasted Oat Bar I705" | found on the first pages of results |
 | choose | the same, "with flavor: honey, and size: pack of 1" | the options are chosen |
-| buy | "search for oat bar, and buy Railziond Slow Roasted Oat Bar I705 with flavor: honey" | named by its title, bought |
+| buy | "search for oat bar, and buy Railziond Slow Roasted Oat Bar I705 with flavor: honey" | options, purchase |
+| | "search for slow roasted oat bars, and buy the first one with flavor: honey" | |
 | read | "search for oat bar, and read the features of Railziond Slow Roasted Oat Bar I705" | |
-| hunt | "search for oat bars, and open one with flavor: honey, and size: pack of 1" | one result after the other, from the first, until one has them; not bought |
+| hunt | "search for oat bars, and open one with flavor: honey, and size: pack of 1" | one by one; not bought |
+| | "search for oat bars, and read the features of one with flavor: honey" | |
 | wander | "search for oat bars, and look around" | random clicks, each with a reason after the fact |
 
-Half of the lines with options or a purchase end in a price limit that everything meets. Nearly half of the exercises may
-have deliberate slips (an option that is not there, a wrong one, a wrong product, one that was opened before), some of
-them several times in a row. They are not trained on, so that the way on after a mistake is. In {shuffled:.0%} of the
+Half of the lines with options or a purchase end in a price limit that everything meets. Nearly half of the exercises
+may have deliberate slips (an option that is not there, a wrong one, a wrong product, one that was opened before), some
+of them several times in a row. They are not trained on, so that the way on after a mistake is. In {shuffled:.0%} of the
 sequences the words that name options are permuted, so that copying is the only way to be right.
 
 ## How
