@@ -36,7 +36,12 @@ def generate_data(home: Path, settings: PretrainSettings) -> None:
     old = settings.games // 4
     for number, wording, offset in ((settings.games - old, "move", 0), (old, "put", 1)):
         if number:
-            options = {"--games": number, "--heldout": 0, "--seed": settings.seed + offset, "--verb-form": wording}
+            options: dict[str, int | str] = {
+                "--games": number,
+                "--heldout": 0,
+                "--seed": settings.seed + offset,
+                "--verb-form": wording,
+            }
             _generate(home, "alfworld", options)
 
 
