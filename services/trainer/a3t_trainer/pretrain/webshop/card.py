@@ -12,10 +12,10 @@ tags: [mistral, agent, webshop, from-scratch]
 
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by
 `a3t pretrain --environment webshop`. It writes turns in the form "Thought: …" and "Action: …", and has practised
-searching for what a line says, opening products, choosing options and going back where one is not offered; how well it
-does each stands below. It was shown no goal of the shop: it is a base to teach, not an agent. That "Find me slow roasted
-oat bars with flavor: honey, and price lower than 30.00 dollars" asks for a search, a product with that option and a
-purchase, nobody told it.
+searching for what a line says, opening products, choosing options and going back where one is not offered; how well
+it does each stands below. It was shown no goal of the shop: it is a base to teach, not an agent. That "Find me slow
+roasted oat bars with flavor: honey, and price lower than 30.00 dollars" asks for a search, a product with that option
+and a purchase, nobody told it.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: pages of a generated catalogue of {games:,} products, other
