@@ -68,6 +68,41 @@ def test_reasons(turns: tuple[tuple[str, str], ...], action: str, reason: str) -
     assert webshop_reason(history(*turns), action) == reason
 
 
+@pytest.mark.parametrize(
+    ("line", "turns", "action", "reason"),
+    [
+        ("search for bar stools", (), "search[bar stools]", "I need bar stools. I search for it."),
+        (
+            "search for non slip, light bar stools, and open one with color: mint, and size: set of 2",
+            (),
+            "search[non slip, light bar stools]",
+            "I need non slip, light bar stools. I search for it.",
+        ),
+        (
+            "search for bar stools, and buy the first one with color: mint",
+            (TO_RESULTS, TO_ITEM),
+            "click[mint]",
+            "I need color mint. It is here. I choose it.",
+        ),
+        (
+            "search for bar stools, and buy Tevo Bar Stool, and price lower than 60.00 dollars",
+            (TO_RESULTS, TO_ITEM),
+            "click[buy now]",
+            "The price is $45.5. Nothing is left to choose. I buy it.",
+        ),
+        (
+            "search for bar stools, and read the features of Luma Bar Stool",
+            (TO_RESULTS, TO_ITEM),
+            "click[< prev]",
+            "This is not what I need. I go back.",
+        ),
+    ],
+)
+def test_errands_of_practice(line: str, turns: tuple[tuple[str, str], ...], action: str, reason: str) -> None:
+    told = [(does, page.replace(ASKS, line)) for does, page in turns]
+    assert webshop_reason(history(*told, first=START.replace(ASKS, line)), action) == reason
+
+
 def test_options_are_forgotten_on_the_way_back() -> None:
     back = history(TO_RESULTS, TO_ITEM, MINT, SET, ("click[< prev]", RESULTS), TO_ITEM)
     assert webshop_reason(back, "click[buy now]").startswith("I do not have color mint and size set of 2.")

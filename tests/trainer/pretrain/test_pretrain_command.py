@@ -40,6 +40,17 @@ def test_makes_a_model_and_the_same_one_again(tmp_path: Path) -> None:
     assert "--games 16 --exercises 60 --tokens 12000" in card
 
 
+@pytest.mark.slow
+def test_makes_a_base_for_the_shop(tmp_path: Path) -> None:
+    options = ["--environment", "webshop", "--games", "600", "--exercises", "60", "--tokens", "12000", "--json"]
+    done = run(str(tmp_path / "base"), *options)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["turns_right"]) >= {"search", "open", "choose", "buy", "back"}
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "base").num_parameters() > 1_000_000
+    card = (tmp_path / "base" / "README.md").read_text()
+    assert "--environment webshop --games 600 --exercises 60 --tokens 12000" in card
+
+
 def test_its_services_end_with_it_however_it_ends(tmp_path: Path) -> None:
     program = (
         "import pathlib, psutil, signal, sys\n"

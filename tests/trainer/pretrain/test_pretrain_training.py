@@ -11,21 +11,22 @@ import torch
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
 from a3t_contracts.schemas import Source, Trajectory
+from a3t_trainer.pretrain.household import HouseholdLexicon
 from a3t_trainer.pretrain.loop import Pretraining, weighted_loss
 from a3t_trainer.pretrain.model import new_model
 from a3t_trainer.pretrain.muon import MuonAdamW
 from a3t_trainer.pretrain.sequences import Encoder, Exercised, batches, collate, read_corpus, shuffled_names
 from a3t_trainer.pretrain.settings import ModelShape, PretrainSettings
-from a3t_trainer.pretrain.tokenizer import build_tokenizer
 
-TOKENIZER = build_tokenizer()
+LEXICON = HouseholdLexicon()
+TOKENIZER = LEXICON.tokenizer
 Write = Callable[..., Awaitable[list[Trajectory]]]
 SMALL = ModelShape(hidden=64, layers=2, heads=2, head_size=32, feed_forward=64)
 
 
 @pytest.fixture
 async def corpus(exercises: Write) -> list[Exercised]:
-    encoder = Encoder(TOKENIZER)
+    encoder = Encoder(TOKENIZER, LEXICON.weighing)
     return [encoder.sequence(t) for t in await exercises(24)]
 
 
@@ -41,7 +42,7 @@ def test_a_structured_start_copies_before_any_training() -> None:
 
 def test_weights_of_a_run_do_not_depend_on_interruptions(corpus: list[Exercised], tmp_path: Path) -> None:
     settings = PretrainSettings(tokens=30_000, tokens_per_step=2048, checkpoint_steps=3, shape=SMALL)
-    whole = Pretraining(settings, TOKENIZER, corpus, _folder(tmp_path / "whole"), "same")
+    whole = Pretraining(settings, LEXICON, corpus, _folder(tmp_path / "whole"), "same")
     whole.fit(lambda *_: None)
 
     class _Killed(Exception):
@@ -53,8 +54,8 @@ def test_weights_of_a_run_do_not_depend_on_interruptions(corpus: list[Exercised]
 
     folder = _folder(tmp_path / "cut")
     with pytest.raises(_Killed):
-        Pretraining(settings, TOKENIZER, corpus, folder, "same").fit(kill)
-    resumed = Pretraining(settings, TOKENIZER, corpus, folder, "same")
+        Pretraining(settings, LEXICON, corpus, folder, "same").fit(kill)
+    resumed = Pretraining(settings, LEXICON, corpus, folder, "same")
     resumed.fit(lambda *_: None)
     assert resumed.step == whole.step
     for name, tensor in whole.model.state_dict().items():
@@ -64,9 +65,9 @@ def test_weights_of_a_run_do_not_depend_on_interruptions(corpus: list[Exercised]
 def test_a_checkpoint_of_another_run_is_refused(corpus: list[Exercised], tmp_path: Path) -> None:
     settings = PretrainSettings(tokens=8_000, tokens_per_step=2048, checkpoint_steps=1, shape=SMALL)
     folder = _folder(tmp_path / "run")
-    Pretraining(settings, TOKENIZER, corpus, folder, "one").fit(lambda *_: None)
+    Pretraining(settings, LEXICON, corpus, folder, "one").fit(lambda *_: None)
     with pytest.raises(ConflictError, match="other settings or another corpus"):
-        Pretraining(settings, TOKENIZER, corpus, folder, "two").fit(lambda *_: None)
+        Pretraining(settings, LEXICON, corpus, folder, "two").fit(lambda *_: None)
 
 
 def test_training_learns(corpus: list[Exercised]) -> None:
@@ -83,7 +84,7 @@ def test_training_learns(corpus: list[Exercised]) -> None:
 
 
 async def test_slips_are_not_learnt(exercises: Write) -> None:
-    encoder = Encoder(TOKENIZER)
+    encoder = Encoder(TOKENIZER, LEXICON.weighing)
     made = [t for t in await exercises(120) if any(not s.valid and s.source is Source.sampled for s in t.steps)]
     assert made
     for trajectory in made:
@@ -112,7 +113,7 @@ def test_a_broken_corpus_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
     path.write_text('{"id": "x"}\n')
     with pytest.raises(InvalidInputError, match=r"corpus\.jsonl:1"):
-        read_corpus(path, Encoder(TOKENIZER))
+        read_corpus(path, Encoder(TOKENIZER, LEXICON.weighing))
 
 
 def _folder(path: Path) -> Path:

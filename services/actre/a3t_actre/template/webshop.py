@@ -84,6 +84,8 @@ def _move(view: View, name: str) -> str:
     if name == "back to search":
         return "This does not lead to what I need. I search again."
     if view.page == "item":
+        if view.wishes.title and view.wishes.title not in view.texts:
+            return "This is not what I need. I go back."
         lacking = [f"{group} {value}" for group, value in view.missing.items() if not view.offers(value)]
         if lacking:
             return f"I need {_clip(' and '.join(lacking))}. It is not here. I go back."

@@ -16,6 +16,9 @@ _NEXT_OPTION = re.compile(r",? and (?=[^:,]{1,40}: )")
 _OPENING = re.compile(
     r"^(?:find me|show me|can you find me|i am looking for|i'm looking for|looking for|i need|i want|get me)\s+", re.I
 )
+_ERRAND = re.compile(r"^search for (.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$")
+"""Errands of practice: what to search for, and the title of a product, or words that name none."""
+_UNNAMED = ("one", "the first one")
 _ACTION = re.compile(r"(search|click)\[(.+)\]")
 _MARK = re.compile(r"\[(?:clicked )?button_?\]")
 _ASIN = re.compile(r"[A-Z0-9]{10}")
@@ -27,11 +30,13 @@ _BUTTONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the instruction names: the thing in words, options by group, the price limit in dollars."""
+    """What the instruction names: the thing in words, options by group, the price limit in dollars, the whole title of
+    the product (errands only)."""
 
     thing: str = ""
     options: dict[str, str] = field(default_factory=dict)
     limit: float | None = None
+    title: str = ""
 
 
 @dataclass(slots=True)
@@ -134,4 +139,7 @@ def _wishes(instruction: str) -> Wishes:
         for part in _NEXT_OPTION.split(text[found.end() :]):
             name, _, value = part.partition(": ")
             options[name] = value.rstrip(",")
-    return Wishes(_OPENING.sub("", head).strip(), options, float(price[1]) if price else None)
+    limit = float(price[1]) if price else None
+    if errand := _ERRAND.match(head):
+        return Wishes(errand[1], options, limit, "" if errand[2] in (None, *_UNNAMED) else errand[2])
+    return Wishes(_OPENING.sub("", head).strip(), options, limit)

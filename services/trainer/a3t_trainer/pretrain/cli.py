@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -13,19 +13,30 @@ from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.settings import CommonSettings
 
-from .settings import PretrainSettings
+from .settings import default_settings
 
 app = typer.Typer(add_completion=False)
-_DEFAULTS = PretrainSettings()
+_DEFAULTS = default_settings("alfworld")
+
+
+def _usual(name: str) -> str:
+    """The defaults of an option, for its help."""
+    household, shop = (getattr(default_settings(e), name) for e in ("alfworld", "webshop"))
+    return f"[default: {household:,}; webshop: {shop:,}]".replace("[", "\\[")
 
 
 @app.command()
 def pretrain(
     folder: Annotated[Path, typer.Argument(help="Folder of the finished model; work files go to FOLDER/work.")],
+    environment: Annotated[Literal["alfworld", "webshop"], typer.Option(help="What the model is for.")] = "alfworld",
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same model.")] = _DEFAULTS.seed,
-    games: Annotated[int, typer.Option(min=1, help="Generated games to practise in.")] = _DEFAULTS.games,
-    exercises: Annotated[int, typer.Option(min=1, help="Exercises of the corpus.")] = _DEFAULTS.exercises,
-    tokens: Annotated[int, typer.Option(min=1, help="Training tokens.")] = _DEFAULTS.tokens,
+    games: Annotated[
+        int | None, typer.Option(min=1, help=f"Generated games to practise in; products of the shop. {_usual('games')}")
+    ] = None,
+    exercises: Annotated[
+        int | None, typer.Option(min=1, help=f"Exercises of the corpus. {_usual('exercises')}")
+    ] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help=f"Training tokens. {_usual('tokens')}")] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the training.")] = _DEFAULTS.threads,
     env_url: Annotated[str | None, typer.Option(help="A running env service; otherwise one is started.")] = None,
     actre_url: Annotated[str | None, typer.Option(help="A running ActRe service; otherwise one is started.")] = None,
@@ -39,7 +50,9 @@ def pretrain(
     from .run import Services
     from .run import pretrain as make
 
-    settings = PretrainSettings(seed=seed, games=games, exercises=exercises, tokens=tokens, threads=threads)
+    settings = default_settings(
+        environment, seed=seed, games=games, exercises=exercises, tokens=tokens, threads=threads
+    )
     token = CommonSettings().token.get_secret_value()
     services = Services(env_url, actre_url, token) if env_url and actre_url else None
     with _Bars() as bars:

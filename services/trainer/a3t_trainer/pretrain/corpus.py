@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.errors import InvalidInputError, NotFoundError, Problem, error_from_problem
-from a3t_contracts.react import History, Turn, observation_text
+from a3t_contracts.react import History, Turn
 from a3t_contracts.schemas import (
+    Environment,
     ReasonBy,
     ReasonQuery,
     ReasonsRequest,
@@ -24,15 +25,16 @@ from a3t_contracts.schemas import (
     trajectory_id,
 )  # fmt: skip
 
-from .exercises import Exercise, Rooms, draw_exercise
-from .scripts import Act, Script, Seen, scout
+from .exercises import Exercise
+from .household import HouseholdPractice
+from .practice import Practice
+from .scripts import Act, Script, Seen
 
 __all__ = ["CORPUS_RUN", "write_corpus"]
 
 CORPUS_RUN = "pretraining"
 _WAVE = 128
 _QUERIES = 256
-_TASK = "Your task is to: "
 
 
 @dataclass(slots=True)
@@ -64,72 +66,77 @@ async def write_corpus(
     count: int,
     seed: int,
     progress: Callable[[str, int, int], None],
+    practice: Practice | None = None,
 ) -> AsyncIterator[Trajectory]:
-    """`count` exercises in the rooms of a split's tasks, in a fixed order.
+    """`count` exercises in the places of a split's tasks, in a fixed order; without a `practice`, of the household.
 
     Raises NotFoundError where the split has no tasks, and the services' own errors.
     """
-    tasks = [task.id for task in (await env.tasks("alfworld", split)).tasks]
+    practice = practice or HouseholdPractice()
+    tasks = [task.id for task in (await env.tasks(practice.environment, split)).tasks][: practice.most_tasks]
     if not tasks:
         raise NotFoundError(
-            f"The env service has no ALFWorld tasks in {split!r}.",
-            hint="`a3t data generate alfworld` makes generated_train.",
+            f"The env service has no {practice.environment} tasks in {split!r}.",
+            hint=f"`a3t data generate {practice.environment}` makes some.",
         )
-    rooms = await _scout_all(env, tasks, progress)
+    await _scout_all(env, tasks, practice, progress)
     rng = random.Random(f"corpus {seed}")
     written = 0
     while written < count:
-        for trajectory in await _wave(env, actre, split, _draw_wave(tasks, rooms, rng), written):
+        for trajectory in await _wave(env, actre, split, practice, _draw_wave(tasks, practice, rng), written):
             if written < count:
                 yield trajectory
                 written += 1
         progress("exercises", written, count)
 
 
-def _draw_wave(tasks: Sequence[str], rooms: Rooms, rng: random.Random) -> list[tuple[str, Exercise]]:
+def _draw_wave(tasks: Sequence[str], practice: Practice, rng: random.Random) -> list[tuple[str, Exercise]]:
     wave: list[tuple[str, Exercise]] = []
     for _ in range(_WAVE * 20):
         task_id = rng.choice(tasks)
-        exercise = draw_exercise(task_id, rooms, rng)
+        exercise = practice.draw(task_id, rng)
         if exercise is not None:
             wave.append((task_id, exercise))
         if len(wave) == _WAVE:
             return wave
-    raise InvalidInputError("These rooms are too bare for exercises.", hint="Generate more games.")
+    raise InvalidInputError("These places are too bare for exercises.", hint="Generate more of them.")
 
 
-async def _scout_all(env: EnvClient, tasks: Sequence[str], progress: Callable[[str, int, int], None]) -> Rooms:
-    rooms = Rooms()
+async def _scout_all(
+    env: EnvClient, tasks: Sequence[str], practice: Practice, progress: Callable[[str, int, int], None]
+) -> None:
     for start in range(0, len(tasks), _WAVE):
         part = tasks[start : start + _WAVE]
-        found: list[dict[str, list[str]]] = [{} for _ in part]
-        looks = [Exercise("scout", "look around", scout(f)) for f in found]
-        await _play(env, list(zip(part, looks, strict=True)))
-        for task_id, contents in zip(part, found, strict=True):
-            rooms.add(task_id, contents)
-        progress("rooms", min(start + _WAVE, len(tasks)), len(tasks))
-    return rooms
+        await _play(env, practice, list(zip(part, practice.scouts(part), strict=True)))
+        practice.scouted()
+        progress("scouting", min(start + _WAVE, len(tasks)), len(tasks))
 
 
 async def _wave(
-    env: EnvClient, actre: ActReClient, split: str, wave: list[tuple[str, Exercise]], first_sample: int
+    env: EnvClient,
+    actre: ActReClient,
+    split: str,
+    practice: Practice,
+    wave: list[tuple[str, Exercise]],
+    first_sample: int,
 ) -> list[Trajectory]:
-    plays = [play for play in await _play(env, wave) if play.as_meant]
-    queries = [query for play in plays for query in _queries(play)]
+    plays = [play for play in await _play(env, practice, wave) if play.as_meant]
+    queries = [query for play in plays for query in _queries(play, practice.environment)]
     reasons = iter(await _reasons(actre, queries))
-    return [_trajectory(play, split, first_sample + i, reasons) for i, play in enumerate(plays)]
+    return [_trajectory(play, practice.environment, split, first_sample + i, reasons) for i, play in enumerate(plays)]
 
 
-async def _play(env: EnvClient, wave: Iterable[tuple[str, Exercise]]) -> list[_Play]:
+async def _play(env: EnvClient, practice: Practice, wave: Iterable[tuple[str, Exercise]]) -> list[_Play]:
     """Play exercises side by side, one batch of steps a round."""
-    plays = [await _start(env, task_id, exercise) for task_id, exercise in wave]
+    plays = [await _start(env, practice, task_id, exercise) for task_id, exercise in wave]
     while live := [play for play in plays if play.next is not None]:
         steps = [SessionStep(session_id=p.session, action=p.next.action, index=len(p.done)) for p in live if p.next]
         reply = await env.step_many(steps, include_actions=True)
         for play, result in zip(live, reply.results, strict=True):
             if isinstance(result, Problem):
                 raise error_from_problem(result)
-            play.advance(Seen(result.observation, result.valid, tuple(result.actions or ())))
+            observation = practice.later(result.observation, play.exercise.task)
+            play.advance(Seen(observation, result.valid, tuple(result.actions or ())))
             if result.done and play.next is not None:  # the game's own task came about by chance
                 play.next, play.as_meant = None, False
     for play in plays:
@@ -137,23 +144,22 @@ async def _play(env: EnvClient, wave: Iterable[tuple[str, Exercise]]) -> list[_P
     return plays
 
 
-async def _start(env: EnvClient, task_id: str, exercise: Exercise) -> _Play:
+async def _start(env: EnvClient, practice: Practice, task_id: str, exercise: Exercise) -> _Play:
     """A session whose first observation carries the exercise's task line in place of the game's."""
-    request = SessionCreate(environment="alfworld", task_id=task_id, max_steps=200, include_actions=True)
+    request = SessionCreate(environment=practice.environment, task_id=task_id, max_steps=200, include_actions=True)
     info = await env.create(request)
-    room = observation_text("alfworld", info.observation).partition(_TASK)[0]
-    first = f"{room}{_TASK}{exercise.task}."
+    first = practice.first(info.observation, exercise.task)
     script = exercise.script(Seen(first, True, tuple(info.actions or ())))
     return _Play(task_id, exercise, info.id, first, script, next(script))
 
 
-def _queries(play: _Play) -> list[ReasonQuery]:
+def _queries(play: _Play, environment: Environment) -> list[ReasonQuery]:
     """One query for each step that is meant."""
     queries: list[ReasonQuery] = []
     turns: list[Turn] = []
     for act, seen in play.done:
         if act.slip is None:
-            history = History(environment="alfworld", observation=play.first, turns=list(turns))
+            history = History(environment=environment, observation=play.first, turns=list(turns))
             queries.append(ReasonQuery(history=history, action=act.action))
         turns.append(Turn(thought=act.slip, action=act.action, observation=seen.observation))
     return queries
@@ -170,7 +176,7 @@ async def _reasons(actre: ActReClient, queries: list[ReasonQuery]) -> list[str]:
     return reasons
 
 
-def _trajectory(play: _Play, split: str, sample: int, reasons: Iterable[str]) -> Trajectory:
+def _trajectory(play: _Play, environment: Environment, split: str, sample: int, reasons: Iterable[str]) -> Trajectory:
     thoughts = iter(reasons)
     steps, observation = [], play.first
     chosen = Source.sampled if play.exercise.kind == "wander" else Source.expert
@@ -192,7 +198,7 @@ def _trajectory(play: _Play, split: str, sample: int, reasons: Iterable[str]) ->
         id=trajectory_id(CORPUS_RUN, 0, play.task_id, play.exercise.kind, sample),
         run=CORPUS_RUN,
         round=0,
-        environment="alfworld",
+        environment=environment,
         split=split,
         task_id=play.task_id,
         task_type=play.exercise.kind,

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
-from transformers import MistralForCausalLM, PreTrainedTokenizerBase
+from transformers import MistralForCausalLM
 
 from a3t_contracts.errors import ConflictError
 
 from ..bundle import write_atomically
 from .model import new_model
 from .muon import MuonAdamW
-from .sequences import Exercised, batches, collate, shuffled_names
+from .practice import Lexicon
+from .sequences import Exercised, batches, collate
 from .settings import PretrainSettings
 
 __all__ = ["Pretraining"]
@@ -38,14 +39,14 @@ class Pretraining:
     def __init__(
         self,
         settings: PretrainSettings,
-        tokenizer: PreTrainedTokenizerBase,
+        lexicon: Lexicon,
         corpus: Sequence[Exercised],
         folder: Path,
         identity: str,
     ) -> None:
         self.settings = settings
-        self.tokenizer = tokenizer
-        self.model = new_model(settings.shape, tokenizer, settings.seed)
+        self.lexicon = lexicon
+        self.model = new_model(settings.shape, lexicon.tokenizer, settings.seed, lexicon.twins())
         self.step = self.tokens = 0
         self.seconds_before = 0.0
         """Training time before the last interruption."""
@@ -94,7 +95,7 @@ class Pretraining:
     def _with_shuffled_names(self, exercise: Exercised, rng: random.Random) -> Exercised:
         if rng.random() >= self.settings.shuffled:
             return exercise
-        return Exercised(shuffled_names(self.tokenizer, rng)[exercise.ids], exercise.weights)
+        return Exercised(self.lexicon.shuffled(rng)[exercise.ids], exercise.weights)
 
     def _save(self, seconds: float) -> None:
         tensors = {f"model.{k}": v for k, v in self.model.model.state_dict().items()}

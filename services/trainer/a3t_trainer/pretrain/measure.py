@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from transformers import MistralForCausalLM, PreTrainedTokenizerBase
@@ -16,7 +16,10 @@ __all__ = ["turns_right"]
 
 @torch.no_grad()
 def turns_right(
-    model: MistralForCausalLM, tokenizer: PreTrainedTokenizerBase, exercises: Sequence[Trajectory]
+    model: MistralForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    exercises: Sequence[Trajectory],
+    verb_of: Callable[[str], str],
 ) -> dict[str, float]:
     """Share of turns that greedy decoding would write as they are, by verb of the action, given the true history.
 
@@ -29,7 +32,8 @@ def turns_right(
         spans: list[tuple[str, int, int]] = []
         for segment in render_trajectory(trajectory):
             part = tokenizer(segment.text, add_special_tokens=False)["input_ids"]
-            if segment.kind == "completion" and (verb := _counted(trajectory, segment.turn)):
+            if segment.kind == "completion" and _counts(trajectory, segment.turn):
+                verb = verb_of(trajectory.steps[segment.turn].action)
                 spans.append((verb, len(ids), len(ids) + len(part)))
             ids += part
         best = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].argmax(-1).tolist()
@@ -39,10 +43,7 @@ def turns_right(
     return {verb: right[verb] / total[verb] for verb in sorted(total)}
 
 
-def _counted(trajectory: Trajectory, turn: int) -> str | None:
-    """The verb of a turn that counts, else None."""
+def _counts(trajectory: Trajectory, turn: int) -> bool:
     step = trajectory.steps[turn]
     foreseeable = step.valid and step.source is Source.expert
-    if not foreseeable or "Next I check" in completion_text(step.thought, step.action):
-        return None
-    return step.action.split()[0]
+    return foreseeable and "Next I check" not in completion_text(step.thought, step.action)

@@ -6,14 +6,16 @@ import torch
 from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerBase
 
 from .settings import ModelShape
-from .structure import structured_start
+from .structure import Twins, structured_start
 
 __all__ = ["new_model"]
 
 _INITIALIZER_RANGE = 0.05
 
 
-def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerBase, seed: int) -> MistralForCausalLM:
+def new_model(
+    shape: ModelShape, tokenizer: PreTrainedTokenizerBase, seed: int, twins: Twins = ()
+) -> MistralForCausalLM:
     """A model of this shape with a structured start, deterministic by seed."""
     config = MistralConfig(
         vocab_size=len(tokenizer),
@@ -34,5 +36,5 @@ def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerBase, seed: int) 
     )
     torch.manual_seed(seed)
     model = MistralForCausalLM(config)
-    structured_start(model)
+    structured_start(model, twins)
     return model

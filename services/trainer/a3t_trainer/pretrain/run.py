@@ -16,12 +16,12 @@ from a3t_contracts.schemas import Trajectory
 
 from .card import write_model
 from .corpus import write_corpus
+from .environments import practice_for
 from .loop import Pretraining
 from .measure import turns_right
 from .sequences import Encoder, read_corpus
-from .services import generate_games, own_services
+from .services import generate_data, own_services
 from .settings import PretrainSettings
-from .tokenizer import build_tokenizer
 
 __all__ = ["Report", "Services", "pretrain"]
 
@@ -29,12 +29,11 @@ Report = Callable[[str, int, int, float | None], None]
 """Called with the stage, what is done, what there is to do, and the loss where there is one."""
 
 CORPUS, HELD_OUT = "corpus.jsonl", "held-out.jsonl"
-_SPLIT = "generated_train"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Running services to play in, whose env service has games in `generated_train`."""
+    """Running services to play in, whose env service has tasks in the split where exercises are played."""
 
     env_url: str
     actre_url: str
@@ -59,17 +58,25 @@ async def _write_exercises(work: Path, settings: PretrainSettings, report: Repor
         if services is None:
             home = work / "home"
             report("games", 0, settings.games, None)
-            await asyncio.to_thread(generate_games, home, settings.games, settings.seed)
+            await asyncio.to_thread(generate_data, home, settings)
             report("games", settings.games, settings.games, None)
             env, actre = await stack.enter_async_context(own_services(home))
         else:
             env = await stack.enter_async_context(EnvClient(services.env_url, services.token))
             actre = await stack.enter_async_context(ActReClient(services.actre_url, services.token))
-        await _write(env, actre, work / CORPUS, settings.exercises, settings.seed, report)
-        await _write(env, actre, work / HELD_OUT, settings.held_out, settings.seed + 1_000_003, report)
+        await _write(env, actre, settings, work / CORPUS, settings.exercises, settings.seed, report)
+        await _write(env, actre, settings, work / HELD_OUT, settings.held_out, settings.seed + 1_000_003, report)
 
 
-async def _write(env: EnvClient, actre: ActReClient, path: Path, count: int, seed: int, report: Report) -> None:
+async def _write(
+    env: EnvClient,
+    actre: ActReClient,
+    settings: PretrainSettings,
+    path: Path,
+    count: int,
+    seed: int,
+    report: Report,
+) -> None:
     """A JSONL file that is there once it is whole."""
     if path.is_file():
         return
@@ -78,22 +85,26 @@ async def _write(env: EnvClient, actre: ActReClient, path: Path, count: int, see
     def told(stage: str, done: int, total: int) -> None:
         report(stage, done, total, None)
 
+    practice = practice_for(settings.environment)
     with partial.open("w", encoding="utf-8") as file:
-        async for trajectory in write_corpus(env, actre, _SPLIT, count, seed, told):
+        async for trajectory in write_corpus(env, actre, practice.split, count, seed, told, practice):
             file.write(trajectory.model_dump_json(exclude_defaults=True) + "\n")
     partial.replace(path)
 
 
 def _train(folder: Path, work: Path, settings: PretrainSettings, report: Report) -> None:
-    tokenizer = build_tokenizer()
-    corpus = read_corpus(work / CORPUS, Encoder(tokenizer))
-    run = Pretraining(settings, tokenizer, corpus, work, _identity(work, settings))
+    practice = practice_for(settings.environment)
+    lexicon = practice.lexicon(work / CORPUS)
+    corpus = read_corpus(work / CORPUS, Encoder(lexicon.tokenizer, lexicon.weighing))
+    run = Pretraining(settings, lexicon, corpus, work, _identity(work, settings))
     started = time.monotonic()
     run.fit(lambda tokens, loss: report("training", min(tokens, settings.tokens), settings.tokens, loss))
     lines = (work / HELD_OUT).read_text(encoding="utf-8").splitlines()
     held_out = [Trajectory.model_validate_json(line) for line in lines]
-    figures = turns_right(run.model, tokenizer, held_out)
-    write_model(folder, run.model, tokenizer, settings, figures, run.seconds_before + time.monotonic() - started)
+    figures = turns_right(run.model, lexicon.tokenizer, held_out, practice.verb)
+    write_model(
+        folder, run.model, lexicon.tokenizer, settings, figures, run.seconds_before + time.monotonic() - started
+    )
 
 
 def _identity(work: Path, settings: PretrainSettings) -> str:

@@ -17,17 +17,15 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.react import render_trajectory
 from a3t_contracts.schemas import Source, Step, Trajectory
 
+from .practice import Weighing
 from .vocabulary import NUMBERS, OBJECTS, RECEPTACLES
 
 __all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffled_names"]
 
-_OBSERVATION_WEIGHT = 0.1
 _RANDOM_THOUGHT_WEIGHT = 0.2
 """The thought of a random action cannot be foreseen, its action can: it repeats the thought."""
 _NEXT_PLACE_WEIGHT = 0.5
 """Where a search goes next is drawn at random in part."""
-_NEXT = ". Next I check"
-_MOST_TOKENS = 1200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,12 @@ class Exercised:
 class Encoder:
     """Turns trajectories into sequences, segment by segment as the trainer service and the policy do."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, weighing: Weighing) -> None:
+        self.weighing = weighing
         self._encode = lru_cache(maxsize=1 << 17)(
             lambda text: tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
         )
-        self._next = self._encode(_NEXT)[0]
+        self._chance = self._encode(weighing.chance)[0] if weighing.chance else -1
 
     def sequence(self, trajectory: Trajectory) -> Exercised:
         ids: list[int] = []
@@ -56,7 +55,8 @@ class Encoder:
             if segment.kind == "completion":
                 weights += self._completion_weights(trajectory.steps[segment.turn], segment.text, part)
             else:
-                weights += [_OBSERVATION_WEIGHT] * len(part)
+                weight = self.weighing.observation if len(part) <= self.weighing.most_observed else 0.0
+                weights += [weight] * len(part)
         weights[0] = 0.0
         return Exercised(np.array(ids, np.int64), np.array(weights, np.float32))
 
@@ -67,8 +67,8 @@ class Encoder:
         if step.source is Source.sampled:
             thought = len(self._encode(text.partition(".\nAction:")[0]))
             weights[:thought] = [_RANDOM_THOUGHT_WEIGHT] * thought
-        if self._next in ids:
-            at = ids.index(self._next)
+        if self._chance in ids:
+            at = ids.index(self._chance)
             weights[at + 1 : at + 3] = [_NEXT_PLACE_WEIGHT] * len(weights[at + 1 : at + 3])
         return weights
 
@@ -86,7 +86,7 @@ def read_corpus(path: Path, encoder: Encoder) -> list[Exercised]:
                 sequences.append(encoder.sequence(Trajectory.model_validate_json(line)))
             except ValueError as error:
                 raise InvalidInputError(f"{path}:{number} is no trajectory: {str(error).splitlines()[0]}") from error
-    kept = [s for s in sequences if len(s.ids) <= _MOST_TOKENS]
+    kept = [s for s in sequences if len(s.ids) <= encoder.weighing.most_tokens]
     if not kept:
         raise InvalidInputError(f"{path} holds no exercise to learn from.", hint="Write the corpus again.")
     return kept

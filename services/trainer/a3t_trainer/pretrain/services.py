@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,20 +17,32 @@ from a3t_contracts.clients import ActReClient, EnvClient, ServiceClient
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.settings import CommonSettings
 
-__all__ = ["generate_games", "own_services"]
+from .settings import PretrainSettings
+
+__all__ = ["generate_data", "own_services"]
 
 _START_SECONDS = 120.0
+_CATALOGUE_SEED = 77_000
 
 
-def generate_games(home: Path, count: int, seed: int) -> None:
-    """Games in the floor plans of `generated_train`, a quarter of them in the older wording of "put".
+def generate_data(home: Path, settings: PretrainSettings) -> None:
+    """Places for the exercises, with `home` as A3T_HOME. Raises UnavailableError with the command's last words.
 
-    Runs `a3t data generate alfworld` with `home` as A3T_HOME. Raises UnavailableError with its last words."""
-    old = count // 4
-    for number, wording, offset in ((count - old, "move", 0), (old, "put", 1)):
+    Household: games in the floor plans of `generated_train`, a quarter of them in the older wording of "put". Shop: a
+    catalogue of other products than those that `a3t data generate webshop` makes by default."""
+    if settings.environment == "webshop":
+        _generate(home, "webshop", {"--products": settings.games, "--seed": settings.seed + _CATALOGUE_SEED})
+        return
+    old = settings.games // 4
+    for number, wording, offset in ((settings.games - old, "move", 0), (old, "put", 1)):
         if number:
-            options = {"--games": number, "--heldout": 0, "--seed": seed + offset, "--verb-form": wording}
-            _command(home, ["generate", "alfworld", *(str(word) for option in options.items() for word in option)])
+            options: dict[str, int | str] = {
+                "--games": number,
+                "--heldout": 0,
+                "--seed": settings.seed + offset,
+                "--verb-form": wording,
+            }
+            _generate(home, "alfworld", options)
 
 
 @asynccontextmanager
@@ -84,8 +96,9 @@ def _free_port() -> int:
         return port
 
 
-def _command(home: Path, arguments: list[str]) -> None:
-    program = [str(Path(sys.executable).with_name("a3t")), "data", *arguments]
+def _generate(home: Path, environment: str, options: Mapping[str, int | str]) -> None:
+    arguments = ["data", "generate", environment, *(str(word) for option in options.items() for word in option)]
+    program = [str(Path(sys.executable).with_name("a3t")), *arguments]
     done = subprocess.run(program, env={**os.environ, "A3T_HOME": str(home)}, capture_output=True, text=True)  # noqa: S603
     if done.returncode:
-        raise UnavailableError(f"`a3t data {' '.join(arguments)}` failed: {done.stderr.strip()[-400:]}")
+        raise UnavailableError(f"`a3t {' '.join(arguments)}` failed: {done.stderr.strip()[-400:]}")

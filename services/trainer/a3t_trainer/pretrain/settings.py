@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
-from a3t_contracts.schemas import Schema
+from a3t_contracts.schemas import Environment, Schema
 
-__all__ = ["ModelShape", "PretrainSettings"]
+__all__ = ["ModelShape", "PretrainSettings", "default_settings"]
 
 
 class ModelShape(Schema):
@@ -24,8 +26,11 @@ class ModelShape(Schema):
 class PretrainSettings(Schema):
     """Everything that the weights depend on, besides the corpus, the number of threads and the machine."""
 
+    environment: Environment = Field("alfworld", description="Where the exercises are played")
     seed: int = Field(0, ge=0)
-    games: int = Field(800, ge=1, description="Generated games in whose rooms the exercises are played")
+    games: int = Field(
+        800, ge=1, description="Generated games in whose rooms the exercises are played; WebShop: products"
+    )
     exercises: int = Field(10_000, ge=1, description="Exercises of the corpus")
     tokens: int = Field(5_000_000, ge=1, description="Training tokens, padding not counted")
     tokens_per_step: int = Field(4096, ge=64, description="Tokens of one optimiser step, padding counted")
@@ -37,3 +42,15 @@ class PretrainSettings(Schema):
     checkpoint_steps: int = Field(50, ge=1)
     threads: int = Field(1, ge=1, description="CPU threads; one gives the same weights on machines with any number")
     shape: ModelShape = Field(default_factory=ModelShape)
+
+
+_DEFAULTS: dict[Environment, dict[str, Any]] = {
+    "alfworld": {},
+    "webshop": {"games": 2500, "exercises": 8000, "tokens": 5_000_000},
+}
+
+
+def default_settings(environment: Environment, **given: Any) -> PretrainSettings:
+    """The settings of an environment's base with those that are given (not None) in place."""
+    named = {key: value for key, value in given.items() if value is not None}
+    return PretrainSettings.model_validate({"environment": environment, **_DEFAULTS[environment], **named})

@@ -8,20 +8,26 @@ these heads in trained models.
 
 The embedding is split: the first half is random, one constant dimension included; the second half is left free for the
 previous token's embedding, which head 0 writes there.
+
+Tokens that spell the same word, with or without a leading space or a capital, may begin as twins: the same random
+vector but for two dimensions that tell their forms apart, so that a word matches itself and is copied in any form.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from transformers import MistralForCausalLM
 from transformers.models.mistral.modeling_mistral import MistralAttention
 
-__all__ = ["structured_start"]
+__all__ = ["Twins", "structured_start"]
 
 _EMBEDDING_STD = 0.05
 _CONSTANT = 0.2
+_FORM = 0.1
+_TWIN_NOISE = 0.2
 _PREVIOUS_SHARPNESS = 1.6
 _MATCH_SHARPNESS = 2.2
 _COPY_GAIN = 12.0
@@ -32,8 +38,12 @@ _SLOW_PERIOD = 1100.0
 """Rotary frequencies with a longer period (tokens) turn little within an episode: matching may use them."""
 
 
+Twins = Sequence[Sequence[tuple[int, int]]]
+"""Groups of (token id, form); form = 2 · capital + leading space."""
+
+
 @torch.no_grad()
-def structured_start(model: MistralForCausalLM) -> None:
+def structured_start(model: MistralForCausalLM, twins: Twins = ()) -> None:
     """Set the copying heads in place. Needs as many key-value heads as heads, and two layers or more."""
     config = model.config
     if config.num_attention_heads != config.num_key_value_heads or config.num_hidden_layers < 2:
@@ -43,6 +53,7 @@ def structured_start(model: MistralForCausalLM) -> None:
         layer.self_attn.o_proj.weight.mul_(_CALM)
         layer.mlp.down_proj.weight.mul_(_CALM)
     _split_embedding(model.model.embed_tokens.weight)
+    _join_twins(model.model.embed_tokens.weight, twins)
     frequencies = rotary_frequencies(model)
     _previous_token_head(layers[0].self_attn, frequencies, config.hidden_size, config.head_dim)
     for head in (0, 1):
@@ -60,6 +71,18 @@ def _split_embedding(embedding: torch.Tensor) -> None:
     embedding.normal_(0.0, _EMBEDDING_STD)
     embedding[:, embedding.shape[1] // 2 :] = 0.0
     embedding[:, 0] = _CONSTANT
+
+
+def _join_twins(embedding: torch.Tensor, twins: Twins) -> None:
+    """The last two dimensions of the first half hold the form; the others come from the first of the group."""
+    half = embedding.shape[1] // 2
+    for group in twins:
+        shared = embedding[group[0][0], 1 : half - 2].clone()
+        for token, form in group:
+            own = embedding[token, 1 : half - 2]
+            embedding[token, 1 : half - 2] = shared + _TWIN_NOISE * own
+            embedding[token, half - 2] = _FORM * (1 if form & 1 else -1)
+            embedding[token, half - 1] = _FORM * (1 if form & 2 else -1)
 
 
 def _rms(hidden: int, written: int) -> float:

@@ -1,0 +1,75 @@
+"""Practice in the household: rooms of generated games."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from a3t_contracts.react import observation_text
+from a3t_contracts.schemas import Environment
+
+from .exercises import Exercise, Rooms, draw_exercise
+from .practice import SCOUT, Weighing
+from .scripts import scout
+from .sequences import shuffled_names
+from .tokenizer import build_tokenizer
+
+__all__ = ["HouseholdLexicon", "HouseholdPractice"]
+
+_TASK = "Your task is to: "
+
+
+class HouseholdPractice:
+    """See `Practice`."""
+
+    environment: Environment = "alfworld"
+    split = "generated_train"
+    most_tasks: int | None = None
+
+    def __init__(self) -> None:
+        self._rooms = Rooms()
+        self._found: list[tuple[str, dict[str, list[str]]]] = []
+
+    def scouts(self, tasks: Sequence[str]) -> list[Exercise]:
+        self._found = [(task_id, {}) for task_id in tasks]
+        return [Exercise(SCOUT, "look around", scout(contents)) for _, contents in self._found]
+
+    def scouted(self) -> None:
+        for task_id, contents in self._found:
+            self._rooms.add(task_id, contents)
+
+    def draw(self, task_id: str, rng: random.Random) -> Exercise | None:
+        return draw_exercise(task_id, self._rooms, rng)
+
+    def first(self, observation: str, line: str) -> str:
+        room = observation_text("alfworld", observation).partition(_TASK)[0]
+        return f"{room}{_TASK}{line}."
+
+    def later(self, observation: str, line: str) -> str:
+        """As it is: only the first observation has a task line."""
+        return observation
+
+    def lexicon(self, corpus: Path) -> HouseholdLexicon:
+        return HouseholdLexicon()
+
+    def verb(self, action: str) -> str:
+        return action.split()[0]
+
+
+class HouseholdLexicon:
+    """See `Lexicon`. Its tokenizer does not depend on a corpus."""
+
+    weighing = Weighing(chance=". Next I check")
+
+    def __init__(self) -> None:
+        self.tokenizer = build_tokenizer()
+
+    def twins(self) -> Sequence[Sequence[tuple[int, int]]]:
+        return ()
+
+    def shuffled(self, rng: random.Random) -> NDArray[np.int64]:
+        return shuffled_names(self.tokenizer, rng)

@@ -1,0 +1,5 @@
+"""Practice in the shop: exercises, tokenizer and card of the base model for WebShop."""
+
+from .practice import ShopPractice
+
+__all__ = ["ShopPractice"]

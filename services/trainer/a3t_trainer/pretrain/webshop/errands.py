@@ -1,0 +1,147 @@
+"""Errands in the shop: instructions that say what to search for, which product to open, and what to do there.
+
+search    "search for slow roasted oat bars"
+open      "search for oat bar, and open Railziond Slow Roasted Oat Bar I705": on the first pages of results
+choose    the same, "with flavor: honey, and size: pack of 1"
+buy       "search for oat bar, and buy Railziond Slow Roasted Oat Bar I705 with flavor: honey"; more often "search for
+          slow roasted oat bars, and buy the first one with flavor: honey"
+read      "search for oat bar, and read the features of Railziond Slow Roasted Oat Bar I705"
+hunt      "search for slow roasted oat bars, and open one with flavor: honey, and size: pack of 1": one result after the
+          other until one has them; nothing is bought. Or "and read the features of one with flavor: honey"
+wander    "look around": clicks drawn at random
+
+None is a goal of the shop: what is bought is named by its title or place, and what is looked for is not bought. Half of
+the lines with options end in a price limit that everything meets, as it stands in goals.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ..exercises import Exercise
+from .scripts import Item, ShopErrand, run_errand, wander_shop
+
+__all__ = ["Shelves", "core_of", "draw_shop_exercise"]
+
+_WEIGHTS = {"search": 8, "open": 10, "choose": 10, "buy": 10, "first": 15, "read": 3, "hunt": 40, "wander": 4}
+_KIND = {"first": "buy"}
+_SLIPPING = 0.45
+"""Share of the exercises that have slips."""
+_SLIP_RATE = 0.2
+_RANKS = (0.5, 0.2, 0.15, 0.15)
+"""From which of the first results a hunt takes its options."""
+_LIMITS = (300, 990)
+
+
+@dataclass(slots=True)
+class Shelves:
+    """What scouting found: products by ASIN, and what searches showed first."""
+
+    items: dict[str, Item] = field(default_factory=dict)
+    found: dict[str, list[str]] = field(default_factory=dict)
+
+
+def core_of(instruction: str) -> str:
+    """The kinds and qualities that a goal of the shop asks for."""
+    return instruction.removeprefix("Find me ").partition(" with ")[0].partition(", and price")[0].strip()
+
+
+def draw_shop_exercise(shelves: Shelves, rng: random.Random) -> Exercise | None:
+    """An exercise; None where the draw does not fit."""
+    kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
+    if kind == "wander":
+        query = _part(rng.choice(list(shelves.found)), rng)
+        return Exercise("wander", f"search for {query}, and look around", lambda start: wander_shop(start, query, rng))
+    drawn = (
+        _hunt(shelves, rng)
+        if kind == "hunt"
+        else _first(shelves, rng)
+        if kind == "first"
+        else _named(kind, shelves, rng)
+    )
+    if drawn is None:
+        return None
+    errand, line = drawn
+    slips = _SLIP_RATE if rng.random() < _SLIPPING else 0.0
+    return Exercise(_KIND.get(kind, kind), line, run_errand(errand, rng, slips))
+
+
+def _named(kind: str, shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
+    """An errand that names its product by the whole title."""
+    item = shelves.items[rng.choice(list(shelves.items))]
+    words = item.title.lower().split()[1:-1]
+    if kind == "search":
+        query = _part(rng.choice(list(shelves.found)), rng) if rng.random() < 0.7 else " ".join(words)
+        return ShopErrand(query), f"search for {query}"
+    if len(words) < 2:
+        return None
+    query = " ".join(words if rng.random() < 0.6 else words[rng.randrange(len(words) - 1) :])
+    options = _wished(item, rng)
+    if kind == "choose" and not options:
+        return None
+    if kind == "open":
+        return ShopErrand(query, item.title), f"search for {query}, and open {item.title}"
+    if kind == "read":
+        page = rng.choice(("description", "features"))
+        return (
+            ShopErrand(query, item.title, {}, f"click[{page}]"),
+            f"search for {query}, and read the {page} of {item.title}",
+        )
+    verb, last = ("open", "") if kind == "choose" else ("buy", "click[buy now]")
+    line = f"search for {query}, and {verb} {item.title}{_tail(options, rng)}"
+    return ShopErrand(query, item.title, options, last), line
+
+
+def _hunt(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
+    """An errand that says which options to look for in what a search shows."""
+    core = rng.choice(list(shelves.found))
+    asins = [asin for asin in shelves.found[core] if asin in shelves.items]
+    rank = rng.choices(range(len(_RANKS)), _RANKS)[0]
+    if rank >= len(asins):
+        return None
+    options = _wished(shelves.items[asins[rank]], rng)
+    if not options:
+        return None
+    tail = _tail(options, rng)
+    if rng.random() < 0.5:
+        return ShopErrand(core, None, options), f"search for {core}, and open one{tail}"
+    page = rng.choice(("description", "features"))
+    return (
+        ShopErrand(core, None, options, f"click[{page}]"),
+        f"search for {core}, and read the {page} of one{tail}",
+    )
+
+
+def _first(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
+    """An errand that buys the first result, which has all the options that are named."""
+    core = rng.choice(list(shelves.found))
+    item = shelves.items.get(next(iter(shelves.found[core]), ""))
+    if item is None:
+        return None
+    options = _wished(item, rng)
+    return (
+        ShopErrand(core, item.title, options, "click[buy now]"),
+        f"search for {core}, and buy the first one{_tail(options, rng)}",
+    )
+
+
+def _wished(item: Item, rng: random.Random) -> dict[str, str]:
+    """One value of each group, in the groups' order, sometimes of one group only."""
+    groups = sorted(item.options)
+    if len(groups) > 1 and rng.random() < 0.2:
+        groups = [rng.choice(groups)]
+    return {group: rng.choice(item.options[group]) for group in groups}
+
+
+def _tail(options: dict[str, str], rng: random.Random) -> str:
+    named = ", and ".join(f"{group}: {value}" for group, value in options.items())
+    limit = f", and price lower than {rng.randrange(*_LIMITS, 10):.2f} dollars" if rng.random() < 0.5 else ""
+    return (f" with {named}" if named else "") + limit
+
+
+def _part(core: str, rng: random.Random) -> str:
+    """The end of what a goal asks for, the kind of product with it, or all of it."""
+    parts: Sequence[str] = core.split(", ")
+    return ", ".join(parts[rng.randrange(len(parts)) :])

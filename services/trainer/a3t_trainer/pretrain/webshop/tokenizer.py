@@ -1,0 +1,137 @@
+"""A byte-level tokenizer for the shop: fixed phrases and common words are one token each, product numbers are pairs.
+
+Text is first cut at fixed phrases (the longest that fits), known words with their leading space, product numbers (one
+character, four pairs, one character, the same cut in capitals and in small letters), groups of two digits, other words
+and signs. What the vocabulary has is one token; other words are put together from learnt pieces, anything else is spelt
+in bytes. Every text comes back as it was.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from string import ascii_lowercase, ascii_uppercase, digits
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from ..practice import Weighing
+from .vocabulary import PHRASES, common_words, merges_of, rare_words
+
+__all__ = ["ShopLexicon", "build_shop_tokenizer"]
+
+_SPECIAL = ("<pad>", "<s>", "</s>")
+_MERGES = 400
+_ASIN = 10
+_NUMBERS = [*map(str, range(100)), *(f"0{n}" for n in range(10))]
+_OTHERS = (r" ?[0-9]{1,2}", r"[A-Za-z]+", r" ?[^\sA-Za-z0-9]", r"\s")
+
+
+class ShopLexicon:
+    """See `Lexicon`. `texts`: pieces of pages and task lines; `values`: words that only name options."""
+
+    weighing = Weighing(observation=0.1, most_observed=150, most_tokens=3000)
+
+    def __init__(self, texts: Iterable[str], values: Iterable[str]) -> None:
+        self.tokenizer: PreTrainedTokenizerBase = build_shop_tokenizer(texts)
+        groups: dict[str, dict[int, int]] = defaultdict(dict)
+        for token, index in self.tokenizer.get_vocab().items():
+            spelt = self.tokenizer.convert_tokens_to_string([token])
+            word = spelt.removeprefix(" ")
+            if word.isascii() and word.isalnum():
+                groups[word.lower()][index] = spelt.startswith(" ") + 2 * word[0].isupper()
+        self._twins = [sorted(groups[word].items()) for word in sorted(groups) if len(groups[word]) > 1]
+        named = sorted({word for word in values if len(word) > 1})
+        self._named = [_forms(self.tokenizer, word) for word in named if _is_known(self.tokenizer, word)]
+
+    def twins(self) -> Sequence[Sequence[tuple[int, int]]]:
+        return self._twins
+
+    def shuffled(self, rng: random.Random) -> NDArray[np.int64]:
+        """Permutes the words that name options, each in all its forms alike."""
+        table = np.arange(len(self.tokenizer))
+        for old, new in zip(self._named, rng.sample(self._named, len(self._named)), strict=True):
+            table[old] = new
+        return table
+
+
+def build_shop_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """The tokenizer for the words of some texts; the same texts in any order give the same ids."""
+    known = sorted(set(texts))
+    words = common_words(known)
+    merges = merges_of(rare_words(known, words), _MERGES)
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    vocabulary = _vocabulary(byte_level, words, merges)
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
+    cut = pre_tokenizers.Split(Regex(_pattern(words)), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=_SPECIAL[0],
+        bos_token=_SPECIAL[1],
+        eos_token=_SPECIAL[2],
+        clean_up_tokenization_spaces=False,
+        model_max_length=4096,
+    )
+
+
+def _vocabulary(
+    byte_level: pre_tokenizers.ByteLevel, words: Sequence[str], merges: Sequence[tuple[str, str]]
+) -> dict[str, int]:
+    forms = [form for word in (*ascii_lowercase, *words) for form in _spellings(word)]
+    numbers = [form for number in _NUMBERS for form in (f" {number}", number)]
+    pairs = [
+        a + b for letters in (ascii_uppercase, ascii_lowercase) for a in letters + digits for b in letters + digits
+    ]
+    pieces = [byte_level.pre_tokenize_str(text)[0][0] for text in (*forms, *numbers, *pairs, *PHRASES)]
+    merged = [first + second for first, second in merges]
+    tokens = dict.fromkeys((*_SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet()), *pieces, *merged))
+    return {token: index for index, token in enumerate(tokens)}
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    return f" {word}", word, f" {word.capitalize()}", word.capitalize()
+
+
+def _pattern(words: Sequence[str]) -> str:
+    phrases = sorted(PHRASES, key=lambda phrase: (-len(phrase), phrase))
+    known = "|".join(f"[{w[0].upper()}{w[0]}]{w[1:]}" for w in sorted(words, key=lambda w: (-len(w), w)))
+    word = [rf" ?(?:{known})(?![A-Za-z])"] if known else []
+    single = " ?[A-Za-z](?![A-Za-z])"
+    return "|".join((*map(_literal, phrases), *_numbers_of_products(words), *word, single, *_OTHERS))
+
+
+def _numbers_of_products(words: Sequence[str]) -> list[str]:
+    """Patterns for the characters of product numbers: capitals anywhere, small letters in clicks. A known word of ten
+    letters is none."""
+    taken = [word for word in words if len(word) == _ASIN]
+    no_word = f"(?!(?:{'|'.join(taken)})\\])" if taken else ""
+    patterns = []
+    for letter, before, end in (("[A-Z0-9]", "[^A-Za-z0-9]", "(?![A-Za-z0-9])"), ("[a-z0-9]", r"click\[", r"(?=\])")):
+        first = f"{letter}(?={letter}{{{_ASIN - 1}}}{end})"
+        space = " ?" if before.startswith("[") else ""
+        patterns.append(f"{space}(?<={before}){no_word if not space else ''}{first}")
+        patterns += [
+            f"(?<={before}{letter * done}){letter}{{2}}(?={letter * (_ASIN - 2 - done)}{end})"
+            for done in range(1, _ASIN - 2, 2)
+        ]
+    return patterns
+
+
+def _literal(phrase: str) -> str:
+    """The phrase as a pattern; one that ends in a letter must not end inside a word."""
+    literal = re.sub(r"([^A-Za-z0-9 \n,:'])", r"\\\1", phrase).replace("\n", r"\n")
+    return literal + (r"(?![A-Za-z0-9])" if phrase[-1].isalnum() else "")
+
+
+def _forms(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:
+    return [tokenizer(form, add_special_tokens=False)["input_ids"][0] for form in _spellings(word)]
+
+
+def _is_known(tokenizer: PreTrainedTokenizerBase, word: str) -> bool:
+    return all(len(tokenizer(form, add_special_tokens=False)["input_ids"]) == 1 for form in _spellings(word))
