@@ -1,14 +1,8 @@
-"""The card of the base for the household."""
+"""What the card of the household's base says of it."""
 
-__all__ = ["CARD"]
+__all__ = ["BODY", "NOTE"]
 
-CARD = """---
-license: mit
-library_name: transformers
-pipeline_tag: text-generation
-tags: [mistral, agent, alfworld, from-scratch]
----
-# A tiny base model for household agents
+BODY = """# A tiny base model for household agents
 
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by `a3t pretrain`. It reads lists of
 things, copies names and numbers, and writes turns in the form "Thought: …" and "Action: …". It was shown no solution
@@ -49,21 +43,8 @@ numbers), so that copying is the only way to be right.
 A structured start (one previous-token head, two induction heads, set by hand; see `structure.py`), then
 {tokens:,} tokens with Muon on matrices and AdamW on the rest; {seconds:.0f} s of wall clock on {threads} threads
 ({machine}).
+"""
 
-## How well it reads
-Turns of {held_out} held-out exercises that greedy decoding gets right in every token, given the true history:
-
-| action | right |
-|---|---|
-{table}
-
+NOTE = """
 Where an errand names only a kind of place, one of them is drawn at random: `go` cannot reach 100 %.
-
-## Make it again
-```
-a3t pretrain FOLDER{options}
-```
-The same command gives the same weights bit for bit on the same kind of processor with the same torch build
-({torch_version}) and number of threads, also after an interruption. Elsewhere the last bits of sums differ, and the
-weights drift apart; the figures above should come out alike.
 """

@@ -46,7 +46,7 @@ class PretrainSettings(Schema):
 
 _DEFAULTS: dict[Environment, dict[str, Any]] = {
     "alfworld": {},
-    "webshop": {"games": 2500, "exercises": 8000, "tokens": 5_000_000},
+    "webshop": {"games": 2500, "exercises": 8000},
 }
 
 

@@ -8,13 +8,14 @@ which is what copying needs, and every text comes back as it was.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from .vocabulary import NUMBERS, OBJECTS, PHRASES, RECEPTACLES, WORDS
 
-__all__ = ["build_tokenizer"]
+__all__ = ["build_tokenizer", "byte_level_tokenizer", "literal_pattern"]
 
 _SPECIAL = ("<pad>", "<s>", "</s>")
 _OTHERS = (r" ?[A-Za-z]+", r" ?[0-9]+", r" ?[^\sA-Za-z0-9]", r"\s")
@@ -22,10 +23,27 @@ _OTHERS = (r" ?[A-Za-z]+", r" ?[0-9]+", r" ?[^\sA-Za-z0-9]", r"\s")
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """The tokenizer of the tiny models; the same bytes on every machine."""
+    names = [f" {word}" for word in (*OBJECTS, *RECEPTACLES, *NUMBERS, *WORDS)]
+    return byte_level_tokenizer((*names, *PHRASES), _pattern())
+
+
+def byte_level_tokenizer(
+    texts: Iterable[str], pattern: str, merges: Sequence[tuple[str, str]] = ()
+) -> PreTrainedTokenizerFast:
+    """A tokenizer with one token for each of some texts, and for each byte.
+
+    Args:
+        texts: what is one token, in the order of the ids.
+        pattern: what a text is cut at first.
+        merges: byte pairs that are joined in pieces that are no token.
+    """
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer = Tokenizer(models.BPE(vocab=_vocabulary(byte_level), merges=[], ignore_merges=True))
-    cut = pre_tokenizers.Split(Regex(_pattern()), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, byte_level])
+    pieces = [byte_level.pre_tokenize_str(text)[0][0] for text in texts]
+    merged = [first + second for first, second in merges]
+    tokens = dict.fromkeys((*_SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet()), *pieces, *merged))
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges), ignore_merges=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), byte_level])
     tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -37,19 +55,13 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _vocabulary(byte_level: pre_tokenizers.ByteLevel) -> dict[str, int]:
-    names = [f" {word}" for word in (*OBJECTS, *RECEPTACLES, *NUMBERS, *WORDS)]
-    pieces = [byte_level.pre_tokenize_str(text)[0][0] for text in (*names, *PHRASES)]
-    tokens = dict.fromkeys((*_SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet()), *pieces))
-    return {token: index for index, token in enumerate(tokens)}
-
-
 def _pattern() -> str:
     """Phrases first, longest first; one that ends in a letter must not end inside a word."""
     phrases = sorted(PHRASES, key=lambda phrase: (-len(phrase), phrase))
-    return "|".join((*map(_phrase_pattern, phrases), *_OTHERS))
+    return "|".join((*map(literal_pattern, phrases), *_OTHERS))
 
 
-def _phrase_pattern(phrase: str) -> str:
+def literal_pattern(phrase: str) -> str:
+    """The phrase as a pattern; one that ends in a letter must not end inside a word."""
     literal = re.sub(r"([^A-Za-z0-9 \n,:'])", r"\\\1", phrase).replace("\n", r"\n")
     return literal + (r"(?![A-Za-z0-9])" if phrase[-1].isalnum() else "")

@@ -1,14 +1,8 @@
-"""The card of the base for the shop."""
+"""What the card of the shop's base says of it."""
 
-__all__ = ["CARD"]
+__all__ = ["BODY"]
 
-CARD = """---
-license: mit
-library_name: transformers
-pipeline_tag: text-generation
-tags: [mistral, agent, webshop, from-scratch]
----
-# A tiny base model for shopping agents
+BODY = """# A tiny base model for shopping agents
 
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by
 `a3t pretrain --environment webshop`. It writes turns in the form "Thought: …" and "Action: …", and has practised
@@ -44,19 +38,4 @@ Fixed phrases, words that occur often and two characters of a product number at 
 start (one previous-token head, two induction heads, set by hand; words with and without a capital or a leading space
 begin as twins; see `structure.py`), then {tokens:,} tokens with Muon on matrices and AdamW on the rest; {seconds:.0f} s
 of wall clock on {threads} threads ({machine}).
-
-## How well it reads
-Turns of {held_out} held-out exercises that greedy decoding gets right in every token, given the true history:
-
-| action | right |
-|---|---|
-{table}
-
-## Make it again
-```
-a3t pretrain FOLDER{options}
-```
-The same command gives the same weights bit for bit on the same kind of processor with the same torch build
-({torch_version}) and number of threads, also after an interruption. Elsewhere the last bits of sums differ, and the
-weights drift apart; the figures above should come out alike.
 """

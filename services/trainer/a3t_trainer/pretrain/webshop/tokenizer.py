@@ -9,22 +9,20 @@ in bytes. Every text comes back as it was.
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from ..practice import Weighing
+from ..tokenizer import byte_level_tokenizer, literal_pattern
 from .vocabulary import PHRASES, common_words, merges_of, rare_words
 
 __all__ = ["ShopLexicon", "build_shop_tokenizer"]
 
-_SPECIAL = ("<pad>", "<s>", "</s>")
 _MERGES = 400
 _ASIN = 10
 _NUMBERS = [*map(str, range(100)), *(f"0{n}" for n in range(10))]
@@ -64,34 +62,12 @@ def build_shop_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     known = sorted(set(texts))
     words = common_words(known)
     merges = merges_of(rare_words(known, words), _MERGES)
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    vocabulary = _vocabulary(byte_level, words, merges)
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
-    cut = pre_tokenizers.Split(Regex(_pattern(words)), "isolated")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([cut, byte_level])
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=_SPECIAL[0],
-        bos_token=_SPECIAL[1],
-        eos_token=_SPECIAL[2],
-        clean_up_tokenization_spaces=False,
-        model_max_length=4096,
-    )
-
-
-def _vocabulary(
-    byte_level: pre_tokenizers.ByteLevel, words: Sequence[str], merges: Sequence[tuple[str, str]]
-) -> dict[str, int]:
     forms = [form for word in (*ascii_lowercase, *words) for form in _spellings(word)]
     numbers = [form for number in _NUMBERS for form in (f" {number}", number)]
     pairs = [
         a + b for letters in (ascii_uppercase, ascii_lowercase) for a in letters + digits for b in letters + digits
     ]
-    pieces = [byte_level.pre_tokenize_str(text)[0][0] for text in (*forms, *numbers, *pairs, *PHRASES)]
-    merged = [first + second for first, second in merges]
-    tokens = dict.fromkeys((*_SPECIAL, *sorted(pre_tokenizers.ByteLevel.alphabet()), *pieces, *merged))
-    return {token: index for index, token in enumerate(tokens)}
+    return byte_level_tokenizer((*forms, *numbers, *pairs, *PHRASES), _pattern(words), merges)
 
 
 def _spellings(word: str) -> tuple[str, ...]:
@@ -103,7 +79,7 @@ def _pattern(words: Sequence[str]) -> str:
     known = "|".join(f"[{w[0].upper()}{w[0]}]{w[1:]}" for w in sorted(words, key=lambda w: (-len(w), w)))
     word = [rf" ?(?:{known})(?![A-Za-z])"] if known else []
     single = " ?[A-Za-z](?![A-Za-z])"
-    return "|".join((*map(_literal, phrases), *_numbers_of_products(words), *word, single, *_OTHERS))
+    return "|".join((*map(literal_pattern, phrases), *_numbers_of_products(words), *word, single, *_OTHERS))
 
 
 def _numbers_of_products(words: Sequence[str]) -> list[str]:
@@ -121,12 +97,6 @@ def _numbers_of_products(words: Sequence[str]) -> list[str]:
             for done in range(1, _ASIN - 2, 2)
         ]
     return patterns
-
-
-def _literal(phrase: str) -> str:
-    """The phrase as a pattern; one that ends in a letter must not end inside a word."""
-    literal = re.sub(r"([^A-Za-z0-9 \n,:'])", r"\\\1", phrase).replace("\n", r"\n")
-    return literal + (r"(?![A-Za-z0-9])" if phrase[-1].isalnum() else "")
 
 
 def _forms(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:
