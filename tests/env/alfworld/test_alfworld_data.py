@@ -330,6 +330,16 @@ def test_sources_that_are_not_there_or_hold_no_games(untouched: GameStore, tmp_p
         import_games(untouched, [make_zip(tmp_path / "odd.zip", {f"tr ain/t/x/{GAME_FILE}": b"{}"})])
 
 
+def test_a_folder_of_archives_says_to_name_them(untouched: GameStore, tmp_path: Path):
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    (folder / "README.md").write_text("games")
+    archive = make_zip(folder / "train.zip", {f"train/t/x/{GAME_FILE}": b"{}"})
+    with pytest.raises(InvalidInputError) as caught:
+        import_games(untouched, [folder])
+    assert caught.value.hint == f"Archives inside a folder are not opened; name those you want: {archive}."
+
+
 def test_only_one_process_adds_games_at_a_time(store: GameStore):
     with store.batch(), pytest.raises(ConflictError, match="Another process"), GameStore(store.folder).batch():
         pass

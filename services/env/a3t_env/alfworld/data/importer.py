@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import Name
 
-from .sources import Member, read_source
+from .sources import Member, is_archive, read_source
 from .store import GAME_FILE, Added, Batch, GameStore, Progress
 
 __all__ = ["import_games"]
@@ -30,6 +30,7 @@ def import_games(store: GameStore, sources: Iterable[Path], split: str | None = 
     Raises:
         NotFoundError, InvalidInputError, TooLargeError, ConflictError: nothing was added.
     """
+    sources = list(sources)
     splits: set[str] = set()
     games = 0
     with store.batch() as batch:
@@ -45,9 +46,16 @@ def import_games(store: GameStore, sources: Iterable[Path], split: str | None = 
         if not games:
             raise InvalidInputError(
                 f"No {GAME_FILE} was found in {', '.join(map(str, sources))}.",
-                hint="Expected …/<split>/<task>/<trial>/game.tw-pddl.",
+                hint=_where_they_may_be(sources),
             )
         return batch.publish(replace=replace, progress=progress)
+
+
+def _where_they_may_be(sources: Iterable[Path]) -> str:
+    archives = [file for source in sources if source.is_dir() for file in sorted(source.iterdir()) if is_archive(file)]
+    if not archives:
+        return "Expected …/<split>/<task>/<trial>/game.tw-pddl."
+    return f"Archives inside a folder are not opened; name those you want: {', '.join(map(str, archives[:10]))}."
 
 
 def _stage(batch: Batch, member: Member, split: str | None, source: Path) -> str:

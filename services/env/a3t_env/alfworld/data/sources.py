@@ -21,7 +21,7 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError, TooLargeError
 from ..game_file import MAX_FILE_BYTES
 from .store import GAME_FILE, TRAJECTORY_FILE
 
-__all__ = ["Member", "read_source"]
+__all__ = ["Member", "is_archive", "read_source"]
 
 MAX_UNPACKED_BYTES = 16 * 2**30
 MAX_MEMBERS = 1_000_000
@@ -57,6 +57,14 @@ def read_source(path: Path) -> Iterator[Member]:
         yield from _guarded(path, _zip(path))
     else:
         yield from _guarded(path, _tar(path))
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file looks like one that `read_source` opens."""
+    try:
+        return path.is_file() and (zipfile.is_zipfile(path) or tarfile.is_tarfile(path))
+    except _DAMAGE:
+        return False
 
 
 def _guarded(path: Path, members: Iterator[Member]) -> Iterator[Member]:
