@@ -28,7 +28,7 @@ __all__ = ["app"]
 app = typer.Typer()
 
 _GENERATE = {
-    "alfworld": ["generate", "alfworld", "--games", "300"],
+    "alfworld": ["generate", "alfworld", "--games", "500"],
     "webshop": ["generate", "webshop", "--products", "1000"],
 }
 _RECIPE = {"alfworld": ("demo.yaml", False), "webshop": ("webshop-tiny.yaml", True)}
