@@ -21,6 +21,7 @@ from ..store import (
     rounds_of,
     to_trajectory,
     training_counts,
+    unfinished_phases,
 )  # fmt: skip
 from .model import Composition, Evaluated, KeptTask, Report, RoundReport, Spent
 from .stats import Score, score_of
@@ -50,18 +51,23 @@ class _Outcome:
 
 
 def collect_report(store: Store, run: str) -> Report:
-    """The report of a run, finished or not. Raises NotFoundError."""
+    """The report of a run, finished or not. Raises NotFoundError.
+
+    Scores of what is still being played are left out: the first episodes to end are the short ones, mostly solved.
+    """
     with store.session() as session:
         row = get_run(session, run)
         outcomes = _outcomes(session, run)
         train_split = str(row.recipe["data"]["split"])
         counts, lost = training_counts(session, run), lost_items(session, run)
         lost_by_round = Counter(item.round for item in lost)
+        to_come = unfinished_phases(session, run)
+        whole = [o for o in outcomes if (o.round, o.phase, o.split) not in to_come]
         rounds = [
-            _round(session, r, outcomes, train_split, counts.get(r.round, (0, 0)), lost_by_round[r.round])
+            _round(session, r, outcomes, whole, train_split, counts.get(r.round, (0, 0)), lost_by_round[r.round])
             for r in rounds_of(session, run)
         ]
-        base = _evaluations([o for o in outcomes if o.phase == "evaluate_base"], [])
+        base = _evaluations([o for o in whole if o.phase == "evaluate_base"], [])
         return Report(
             run=run, status=row.status, environment=row.environment, base_model=row.recipe["base_model"],
             seed=row.seed, commit=row.commit, recipe=row.recipe, recipe_sha256=row.recipe_sha256,
@@ -78,17 +84,18 @@ def _outcomes(session: Session, run: str) -> list[_Outcome]:
 
 
 def _round(
-    session: Session, row: Round, outcomes: Sequence[_Outcome], train_split: str, members: tuple[int, int], lost: int
-) -> RoundReport:
+    session: Session, row: Round, outcomes: Sequence[_Outcome], whole: Sequence[_Outcome], train_split: str,
+    members: tuple[int, int], lost: int,
+) -> RoundReport:  # fmt: skip
     here = [o for o in outcomes if o.round == row.round]
     job = get_job(session, row.run, row.round)
     progress = job.progress if job is not None else {}
-    held_out = [o for o in outcomes if o.phase == "evaluate" and o.split != train_split]
+    held_out = [o for o in whole if o.phase == "evaluate" and o.split != train_split]
     return RoundReport(
         round=row.round, version=row.version, status=row.status,
         demonstrations=sum(o.phase == "demonstrate" and o.success for o in here),
-        trial=_score(o for o in here if o.phase in ("rollout", "few_shot")),
-        training=_training_score(outcomes, row.round, train_split),
+        trial=_score(o for o in whole if o.round == row.round and o.phase in ("rollout", "few_shot")),
+        training=_training_score(whole, row.round, train_split),
         composition=_composition(session, row, here),
         training_successes=members[0], training_failures=members[1],
         loss=progress.get("loss"), loss_parts=progress.get("loss_parts") or {},

@@ -19,7 +19,7 @@ from .tables import Base, WorkItem, utc_now
 __all__ = [
     "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "finish", "give_back", "insert_new", "lost_items",
     "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "redo_phase", "renew", "requeue_all",
-    "return_failed", "revive_lost",
+    "return_failed", "revive_lost", "unfinished_phases",
 ]  # fmt: skip
 
 ANNOTATION = "annotation"
@@ -201,6 +201,13 @@ def lost_items(session: Session, run: str, number: int | None = None) -> list[Wo
     query = select(WorkItem).where(WorkItem.run == run, WorkItem.state == "lost")
     query = query if number is None else query.where(WorkItem.round == number)
     return list(session.scalars(query.order_by(WorkItem.round, WorkItem.phase, WorkItem.id)))
+
+
+def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
+    """(round, phase, split) of which episodes are still to come."""
+    query = select(WorkItem.round, WorkItem.phase, WorkItem.split).distinct()
+    rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(("done", "lost"))))
+    return {(number, phase, split) for number, phase, split in rows}
 
 
 def _bury(session: Session, item: WorkItem, error: str) -> None:
