@@ -29,13 +29,8 @@ def test_most_searches_begin_at_the_likeliest_place_and_leave_the_implausible_fo
     orders = [search_order(ROOM, random.Random(seed), usual.of("apple")) for seed in range(200)]
     assert all(sorted(order) == sorted(ROOM) for order in orders)
     foreseen = ["fridge 1", "countertop 1", "shelf 1", "cabinet 2", "cabinet 1"]
-    assert orders.count(foreseen) >= 100
+    assert orders.count(foreseen) >= 140
     assert len(set(map(tuple, orders))) > 10
-
-
-def test_some_searches_begin_anywhere_and_pass_the_end_of_the_list(usual: Usual) -> None:
-    orders = [search_order(ROOM, random.Random(seed), usual.of("apple")) for seed in range(200)]
-    assert sum(order[:2] == ["countertop 1", "fridge 1"] for order in orders) >= 10, "the likeliest is the fridge"
 
 
 def test_a_search_goes_on_from_where_the_agent_stands(usual: Usual) -> None:
