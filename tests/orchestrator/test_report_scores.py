@@ -44,8 +44,8 @@ def play(store: Store, key: PhaseKey, split: str, kind: TrajectoryKind, count: i
         for number, item in enumerate(dispatchable(session, key)[:count]):
             ended = Trajectory(
                 id=item, run="r-1", round=key.round, environment="alfworld", split=split,
-                task_id=f"{key.phase}{number}", task_type="pick", kind=kind, steps=[], reward=1.0, success=True, stop_reason=StopReason.success,
-                created_at=datetime.now(UTC),
+                task_id=f"{key.phase}{number}", task_type="pick", kind=kind, steps=[],
+                reward=1.0, success=True, stop_reason=StopReason.success, created_at=datetime.now(UTC),
             )  # fmt: skip
             save_trajectory(session, item, ended, phase=key.phase)
 

@@ -82,7 +82,7 @@ class LoraSettings(Schema):
 class Optimisation(Schema):
     """Optimiser, schedule and batches."""
 
-    epochs: float = Field(6, gt=0, le=1000)
+    epochs: float = Field(6, gt=0, le=10_000)
     learning_rate: float = Field(1e-4, gt=0)
     schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = "constant"
     warmup_ratio: float = Field(0.0, ge=0, lt=1)
