@@ -38,13 +38,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def play(store: Store, key: PhaseKey, split: str, kind: TrajectoryKind, count: int) -> None:
-    """Plan two episodes, one of each of two tasks, and end `count` more of them with success."""
+    """Plan two episodes where that has not been done, and end `count` more of them with success."""
     with store.session() as session:
         plan_work(session, key, [Plan(f"task{i}", "pick", split, kind.value, 0, "r-1-r00") for i in range(2)])
-        for number, item in enumerate(dispatchable(session, key)[:count]):
+        for item in dispatchable(session, key)[:count]:
             ended = Trajectory(
                 id=item, run="r-1", round=key.round, environment="alfworld", split=split,
-                task_id=f"{key.phase}{number}", task_type="pick", kind=kind, steps=[],
+                task_id=f"task of {item}", task_type="pick", kind=kind, steps=[],
                 reward=1.0, success=True, stop_reason=StopReason.success, created_at=datetime.now(UTC),
             )  # fmt: skip
             save_trajectory(session, item, ended, phase=key.phase)

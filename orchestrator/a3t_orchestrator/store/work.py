@@ -26,6 +26,7 @@ ANNOTATION = "annotation"
 """Stands in for the kind in the id of an annotation item, whose trajectory exists already."""
 
 _DELIVERABLE = ("pending", "queued")
+_SETTLED = ("done", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
 def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
     """An episode failed: back to the list after a pause that grows, or lost after too many deliveries."""
     item = session.get(WorkItem, item_id)
-    if item is None or item.state in ("done", "lost"):
+    if item is None or item.state in _SETTLED:
         return
     item.error = error[:2000]
     if item.attempts >= deliveries:
@@ -206,7 +207,7 @@ def lost_items(session: Session, run: str, number: int | None = None) -> list[Wo
 def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
     """(round, phase, split) of which episodes are still to come."""
     query = select(WorkItem.round, WorkItem.phase, WorkItem.split).distinct()
-    rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(("done", "lost"))))
+    rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(_SETTLED)))
     return {(number, phase, split) for number, phase, split in rows}
 
 
