@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from a3t_contracts.schemas.job import Objective
-from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_contracts.schemas.trajectory import Step, Trajectory
 
 __all__ = ["repeated_turns", "turn_weights"]
+
+_END = re.compile(r"\.(?:\s|$)|\n")
+"""Where a sentence of an observation ends; the point in "$12.40" is none."""
 
 
 def turn_weights(trajectory: Trajectory, objective: Objective) -> list[float]:
@@ -23,16 +29,34 @@ def turn_weights(trajectory: Trajectory, objective: Objective) -> list[float]:
 
 
 def repeated_turns(trajectory: Trajectory) -> list[bool]:
-    """Turns whose action had been taken before with the same outcome: going in circles, waiting.
+    """Turns whose action had been taken before and whose outcome says nothing that the episode had not said: going in
+    circles, waiting. A place that was opened meanwhile says nothing new when it is visited again.
 
-    A turn that moved the agent (its outcome differs from what it saw before) to where something new happened next is
-    none: the way back to the lamp, say. Nor is the last turn.
+    A turn that moved the agent (its outcome differs from what it saw before) to where something else was then done with
+    a new outcome is none: the way back to the lamp, say. Moving on from there is nothing else. Nor is the last turn.
     """
     steps = trajectory.steps
     outcomes = [step.observation for step in steps[1:]] + [trajectory.final_observation]
-    pairs = [(step.action, outcome) for step, outcome in zip(steps, outcomes, strict=True)]
-    known = [pair in pairs[:turn] for turn, pair in enumerate(pairs)]
+    told: set[str] = _sentences(steps[0].observation) if steps else set()
+    taken: set[str] = set()
+    known = []
+    for step, outcome in zip(steps, outcomes, strict=True):
+        said = _sentences(outcome)
+        known.append(step.action in taken and said <= told)
+        taken.add(step.action)
+        told |= said
     return [
-        again and turn + 1 < len(steps) and not (not known[turn + 1] and outcomes[turn] != steps[turn].observation)
+        again
+        and turn + 1 < len(steps)
+        and (known[turn + 1] or outcomes[turn] == steps[turn].observation or _verb(steps, turn) == _verb(steps, turn + 1))
         for turn, again in enumerate(known)
     ]
+
+
+def _sentences(observation: str) -> set[str]:
+    return {part.strip() for part in _END.split(observation)}
+
+
+def _verb(steps: Sequence[Step], turn: int) -> str:
+    """The first word of an action; of one without blanks ("click[buy now]" has one) what stands before the first."""
+    return steps[turn].action.partition(" ")[0]
