@@ -143,9 +143,37 @@ def test_repeating_in_place_is_repetition_even_before_something_new(tokenizer: A
     assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1, 0, 0, 1, 1]
 
 
+CLOSED, OPEN = "You arrive at box 1. The box 1 is closed.", "The box 1 is open. In it, you see a mug 1."
+
+
+@pytest.mark.parametrize(
+    ("then", "outcome", "weight"),
+    [
+        ("go to bed 1", "You arrive at bed 1. On the bed 1, you see nothing.", 0),
+        ("take mug 1", "You pick up the mug 1.", 1),
+    ],
+)
+def test_a_place_that_says_nothing_new_is_a_repetition_unless_something_is_done_there(
+    tokenizer: Any, then: str, outcome: str, weight: float
+) -> None:
+    """The place was closed when it was visited first, and opened then: its second sight has other words."""
+    outcomes = [CLOSED, f"You open the box 1. {OPEN}", "You arrive at sofa 1. On the sofa 1, you see nothing.",
+                f"You arrive at box 1. {OPEN}", outcome, "You win."]  # fmt: skip
+    trajectory = walk(f"go to box 1|open box 1|go to sofa 1|go to box 1|{then}|end", outcomes)
+    weights = action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer)
+    assert weights == [1, 1, 1, weight, 1, 1]
+
+
+def test_a_product_is_opened_again_in_order_to_buy_it(tokenizer: Any) -> None:
+    page, results = "Red Shoes [SEP] Price: $12.40 [SEP] Buy Now", "Page 1 [SEP] Red Shoes [SEP] $12.40"
+    trajectory = walk("click[red shoes]|click[back to search]|click[red shoes]|click[buy now]|end",
+                      [page, results, page, "Thank you", "You win."])  # fmt: skip
+    assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 5
+
+
 def walk(actions: str, outcomes: list[str]) -> Trajectory:
-    """A success of these actions, each with its outcome."""
-    names = actions.split()
+    """A success of these actions (between bars, or words), each with its outcome."""
+    names = actions.split("|") if "|" in actions else actions.split()
     made = make_trajectory(steps=len(names))
     for step, action, before in zip(made.steps, names, ["start", *outcomes], strict=False):
         step.action, step.observation = action, before

@@ -56,7 +56,7 @@ class Objective(Schema):
         1.0, ge=0, description="Multiplies a success's turns whose action was not understood; 0: they are not imitated"
     )
     repeat_weight: float = Field(
-        1.0, ge=0, description="Multiplies a success's turns that repeat an action with the outcome that it had before"
+        1.0, ge=0, description="Multiplies a success's turns that repeat an action and are told nothing new"
     )
     skip_thoughts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
