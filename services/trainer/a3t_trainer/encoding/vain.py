@@ -48,7 +48,9 @@ def repeated_turns(trajectory: Trajectory) -> list[bool]:
     return [
         again
         and turn + 1 < len(steps)
-        and (known[turn + 1] or outcomes[turn] == steps[turn].observation or _verb(steps, turn) == _verb(steps, turn + 1))
+        and (
+            known[turn + 1] or outcomes[turn] == steps[turn].observation or _verb(steps, turn) == _verb(steps, turn + 1)
+        )
         for turn, again in enumerate(known)
     ]
 
