@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from itertools import pairwise
 
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Step, Trajectory
@@ -37,7 +37,7 @@ def repeated_turns(trajectory: Trajectory) -> list[bool]:
     """
     steps = trajectory.steps
     outcomes = [step.observation for step in steps[1:]] + [trajectory.final_observation]
-    told: set[str] = _sentences(steps[0].observation) if steps else set()
+    told = _sentences(steps[0].observation)
     taken: set[str] = set()
     known = []
     for step, outcome in zip(steps, outcomes, strict=True):
@@ -45,20 +45,17 @@ def repeated_turns(trajectory: Trajectory) -> list[bool]:
         known.append(step.action in taken and said <= told)
         taken.add(step.action)
         told |= said
-    return [
-        again
-        and turn + 1 < len(steps)
-        and (
-            known[turn + 1] or outcomes[turn] == steps[turn].observation or _verb(steps, turn) == _verb(steps, turn + 1)
-        )
-        for turn, again in enumerate(known)
+    led_on = [
+        not known[turn + 1] and outcomes[turn] != step.observation and _verb(step) != _verb(after)
+        for turn, (step, after) in enumerate(pairwise(steps))
     ]
+    return [again and not used for again, used in zip(known, [*led_on, True], strict=True)]
 
 
 def _sentences(observation: str) -> set[str]:
     return {part.strip() for part in _END.split(observation)}
 
 
-def _verb(steps: Sequence[Step], turn: int) -> str:
-    """The first word of an action; of one without blanks ("click[buy now]" has one) what stands before the first."""
-    return steps[turn].action.partition(" ")[0]
+def _verb(step: Step) -> str:
+    """What stands before the first blank: "go", and "click[buy" of "click[buy now]", where each click is its own."""
+    return step.action.partition(" ")[0]
