@@ -19,6 +19,7 @@ from ..schemas.environment import (
     SessionStep,
     StepRequest,
     StepResult,
+    Task,
     TaskPage,
 )  # fmt: skip
 from .base import ServiceClient
@@ -47,6 +48,16 @@ class EnvClient(ServiceClient):
     ) -> TaskPage:
         params = {"environment": environment, "split": split, "type": type, "offset": offset, "limit": limit}
         return await self._call(TaskPage, "GET", "/v1/tasks", params=params)
+
+    async def all_tasks(self, environment: str, split: str | None = None, limit: int = 1000) -> list[Task]:
+        """The tasks of every page, `limit` on each."""
+        tasks: list[Task] = []
+        offset: int | None = 0
+        while offset is not None:
+            page = await self.tasks(environment, split, offset=offset, limit=limit)
+            tasks += page.tasks
+            offset = page.next_offset
+        return tasks
 
     async def create(self, request: SessionCreate) -> SessionInfo:
         """A session that a lost reply leaves behind is reaped by the service, so the call is repeated safely."""

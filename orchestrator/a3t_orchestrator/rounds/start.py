@@ -52,14 +52,12 @@ async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | N
     """`count` tasks of a split, drawn by the run's seed; all of them where it is None.
 
     They bear the name of the split that was asked for, which may be a part of the split that they are stored in."""
-    tasks: list[Task] = []
-    offset: int | None = 0
-    while offset is not None:
-        page = await env.tasks(recipe.environment, split=split, offset=offset)
-        tasks += [task.model_copy(update={"split": split}) for task in page.tasks]
-        offset = page.next_offset
     types = recipe.data.types
-    tasks = [t for t in tasks if types is None or t.type in types]
+    tasks = [
+        task.model_copy(update={"split": split})
+        for task in await env.all_tasks(recipe.environment, split)
+        if types is None or task.type in types
+    ]
     if not tasks:
         raise NotFoundError(
             f"There are no {recipe.environment} tasks in the split {split!r}.",

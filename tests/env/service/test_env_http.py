@@ -75,6 +75,7 @@ async def test_environments_and_tasks_are_listed_by_filters_and_pages(client: En
     rest = await client.tasks("alfworld", offset=first.next_offset or 0, limit=2)
     assert [task.id for page in (first, rest) for task in page.tasks] == ["corridor-3", "corridor-4", "corridor-5"]
     assert (first.total, first.next_offset, rest.next_offset) == (3, 2, None)
+    assert await client.all_tasks("alfworld", limit=2) == [*first.tasks, *rest.tasks]
     assert [t.id for t in (await client.tasks("alfworld", split="train", type="long")).tasks] == ["corridor-4"]
     assert (await client.tasks("alfworld", offset=10)).tasks == []
     for wrong in ({"split": "tomorrow"}, {"type": "odd"}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -15,7 +16,9 @@ from a3t_trainer.pretrain.corpus import write_corpus
 Services = tuple[EnvClient, ActReClient]
 Write = Callable[..., Awaitable[list[Trajectory]]]
 THING, PLACE = r"\w+ \d+", r"\w+(?: \d+)?"
+KIND = r"\w+"
 FETCH = rf"{THING} from {THING}"
+TWO = rf"((take|put) two {{things}} (to|in|on) {PLACE}|find two {{things}} and put them (in|on) {PLACE})"
 EXERCISE = re.compile(
     rf"Your task is to: (find an? \w+|look around|use {THING} at {THING}|"
     rf"(take|put) {FETCH} (to|in|on|and put it in|and put it on) {PLACE}|"
@@ -23,7 +26,7 @@ EXERCISE = re.compile(
     rf"put a (clean|hot|cool) {FETCH} (in|on) {PLACE} with {PLACE}|"
     rf"(take|look at) {FETCH} (and use|under) {THING} at {THING}|"
     rf"(take|look at) {FETCH} (and use|under) (a|the) \w+lamp|examine the {FETCH} with the \w+lamp|"
-    rf"(take|put) two {FETCH} and {FETCH} (to|in|on) {PLACE}|(take|put) two \w+ (to|in|on) {PLACE}, {FETCH})\.$"
+    rf"{TWO.format(things=f'{FETCH} and {FETCH}')}|{TWO.format(things=KIND)}, {FETCH})\.$"
 )
 
 
@@ -52,6 +55,22 @@ async def test_some_mistakes_are_made_again_and_again_until_the_way_on(exercises
     raise AssertionError("no mistake was repeated")
 
 
+async def test_after_places_that_the_room_lacks_a_search_goes_on_where_it_can(exercises: Write) -> None:
+    lacking = examined = 0
+    for trajectory in await exercises(300):
+        room = re.findall(r"\ban? (\w+ \d+)", trajectory.steps[0].observation.partition("Your task")[0])
+        for step, after in pairwise(trajectory.steps):
+            verb, _, place = step.action.replace("go to", "go").partition(" ")
+            if step.reason_by is ReasonBy.none and verb in ("go", "examine") and place not in room:
+                assert after.observation == "Nothing happens."
+                if after.reason_by is not ReasonBy.none:
+                    assert after.action.endswith(tuple(room))
+                lacking += verb == "go"
+                examined += verb == "examine"
+    assert lacking > 10
+    assert examined > 3
+
+
 async def test_found_things_were_in_the_text_just_read(exercises: Write) -> None:
     for trajectory in await exercises(120):
         last = trajectory.steps[-1]
@@ -76,7 +95,7 @@ async def test_what_is_hunted_for_is_told_nowhere(exercises: Write) -> None:
     hunts = [
         t
         for t in await exercises(400)
-        if re.search(r"under (a|the) |with the |and use a |two \w+ (to|in|on) .*, ", _line(t))
+        if re.search(r"under (a|the) |with the |and use a |two \w+ (and put them )?(to|in|on) .*, ", _line(t))
     ]
     assert len(hunts) >= 20
     searched = [[s for s in t.steps if s.thought and ". Next I check" in s.thought] for t in hunts]

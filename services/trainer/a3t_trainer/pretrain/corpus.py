@@ -73,7 +73,7 @@ async def write_corpus(
     Raises NotFoundError where the split has no tasks, and the services' own errors.
     """
     practice = practice or HouseholdPractice()
-    tasks = [task.id for task in (await env.tasks(practice.environment, split)).tasks][: practice.most_tasks]
+    tasks = [task.id for task in await env.all_tasks(practice.environment, split)][: practice.most_tasks]
     if not tasks:
         raise NotFoundError(
             f"The env service has no {practice.environment} tasks in {split!r}.",
