@@ -29,10 +29,10 @@ class PretrainSettings(Schema):
     environment: Environment = Field("alfworld", description="Where the exercises are played")
     seed: int = Field(0, ge=0)
     games: int = Field(
-        1600, ge=1, description="Generated games in whose rooms the exercises are played; WebShop: products"
+        1200, ge=1, description="Generated games in whose rooms the exercises are played; WebShop: products"
     )
-    exercises: int = Field(20_000, ge=1, description="Exercises of the corpus")
-    tokens: int = Field(12_000_000, ge=1, description="Training tokens, padding not counted")
+    exercises: int = Field(16_000, ge=1, description="Exercises of the corpus")
+    tokens: int = Field(7_000_000, ge=1, description="Training tokens, padding not counted")
     tokens_per_step: int = Field(4096, ge=64, description="Tokens of one optimiser step, padding counted")
     rate: float = Field(4e-3, gt=0, description="Peak learning rate of the matrices")
     warmup_steps: int = Field(60, ge=0)
