@@ -12,8 +12,8 @@ cool); that "put a clean mug in desk" asks for a search, a sink and then a desk 
 before it is taught.
 
 ## What it was trained on
-{exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
-after the fact by the ActRe service's template annotator. The rooms are furnished at random on the floor plans that
+{exercises:,} exercises, written by the project itself: rooms of {games:,} generated games (the first 1,000 of them,
+by name, if there are more), actions by scripts, reasons after the fact by the ActRe service's template annotator. The rooms are furnished at random on the floor plans that
 ALFRED trains on, none of its unseen ones (its valid_seen games, too, play on plans for training, furnished otherwise).
 No pretrained weights, no text from elsewhere, no game of the benchmark.
 
@@ -28,7 +28,6 @@ No pretrained weights, no text from elsewhere, no game of the benchmark.
 | | "look at mug 2 from shelf 1 under a desklamp" | take it, look for a lamp |
 | | "examine the mug 2 from shelf 1 with the desklamp" | |
 | | "put two mug in sofa, mug 2 from shelf 1" | bring that one, look for another |
-| | "find two mug and put them in sofa, mug 2 from shelf 1" | |
 | wander | "look around" | random actions, each with a reason after the fact |
 
 Most searches begin where such things lie most often in the rooms of practice, or where the agent is, and go on as the

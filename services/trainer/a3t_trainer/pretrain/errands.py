@@ -26,13 +26,6 @@ _CARRY = (
     "put {thing} from {source} in {place}",
     "put {thing} from {source} on {place}",
 )
-_BOTH = (
-    "take two {things} to {place}",
-    "put two {things} in {place}",
-    "put two {things} on {place}",
-    "find two {things} and put them in {place}",
-    "find two {things} and put them on {place}",
-)
 _Things = list[tuple[str, str]]
 """(thing, place) pairs."""
 _Drawn = tuple[str, list[Stop]] | tuple[str, list[Stop], Hunt] | None
@@ -102,10 +95,6 @@ class _Room:
         """The place, or half of the time only what kind of place it is."""
         return place if self.rng.random() < 0.5 else type_of(place)
 
-    def both(self, things: str, place: str) -> str:
-        """The line that asks for two things at a place, in one of several wordings."""
-        return self.rng.choice(_BOTH).format(things=things, place=self.named(place))
-
 
 def _use(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     return (f"use {thing} at {source}", [(source, [f"use {thing}"])]) if lamps else None
@@ -173,7 +162,8 @@ def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
     if other == thing:
         return None
     stops = [taking(thing, source), putting(thing, place), taking(other, other_at), putting(other, place)]
-    return room.both(f"{thing} from {source} and {other} from {other_at}", place), stops
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    return f"{verb} two {thing} from {source} and {other} from {other_at} {preposition} {room.named(place)}", stops
 
 
 def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
@@ -209,7 +199,8 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
         [source, place] if len(alike[source]) == 1 else [place],
         lambda other, at: [taking(other, at), putting(other, place)],
     )
-    task = f"{room.both(type_of(thing), place)}, {thing} from {source}"
+    verb, preposition = room.rng.choice((("take", "to"), ("put", "in"), ("put", "on")))
+    task = f"{verb} two {type_of(thing)} {preposition} {room.named(place)}, {thing} from {source}"
     return task, [taking(thing, source), putting(thing, place)], hunt
 
 

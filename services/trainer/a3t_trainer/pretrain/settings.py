@@ -29,7 +29,7 @@ class PretrainSettings(Schema):
     environment: Environment = Field("alfworld", description="Where the exercises are played")
     seed: int = Field(0, ge=0)
     games: int = Field(
-        1200, ge=1, description="Generated games in whose rooms the exercises are played; WebShop: products"
+        1600, ge=1, description="Generated games in whose rooms the exercises are played; WebShop: products"
     )
     exercises: int = Field(16_000, ge=1, description="Exercises of the corpus")
     tokens: int = Field(7_000_000, ge=1, description="Training tokens, padding not counted")
