@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from itertools import pairwise
 
 import pytest
 
@@ -51,22 +50,6 @@ async def test_some_mistakes_are_made_again_and_again_until_the_way_on(exercises
             assert slipped.endswith("m")
             return
     raise AssertionError("no mistake was repeated")
-
-
-async def test_after_places_that_the_room_lacks_a_search_goes_on_where_it_can(exercises: Write) -> None:
-    lacking = examined = 0
-    for trajectory in await exercises(300):
-        room = re.findall(r"\ban? (\w+ \d+)", trajectory.steps[0].observation.partition("Your task")[0])
-        for step, after in pairwise(trajectory.steps):
-            verb, _, place = step.action.replace("go to", "go").partition(" ")
-            if step.reason_by is ReasonBy.none and verb in ("go", "examine") and place not in room:
-                assert after.observation == "Nothing happens."
-                if after.reason_by is not ReasonBy.none:
-                    assert after.action.endswith(tuple(room))
-                lacking += verb == "go"
-                examined += verb == "examine"
-    assert lacking > 10
-    assert examined > 3
 
 
 async def test_found_things_were_in_the_text_just_read(exercises: Write) -> None:

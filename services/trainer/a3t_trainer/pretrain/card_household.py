@@ -12,8 +12,8 @@ cool); that "put a clean mug in desk" asks for a search, a sink and then a desk 
 before it is taught.
 
 ## What it was trained on
-{exercises:,} exercises, written by the project itself: rooms of {games:,} generated games (the first 1,000 of them,
-by name, if there are more), actions by scripts, reasons after the fact by the ActRe service's template annotator. The rooms are furnished at random on the floor plans that
+{exercises:,} exercises, written by the project itself: rooms of {games:,} generated games, actions by scripts, reasons
+after the fact by the ActRe service's template annotator. The rooms are furnished at random on the floor plans that
 ALFRED trains on, none of its unseen ones (its valid_seen games, too, play on plans for training, furnished otherwise).
 No pretrained weights, no text from elsewhere, no game of the benchmark.
 

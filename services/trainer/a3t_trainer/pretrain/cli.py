@@ -37,9 +37,7 @@ def pretrain(
         int | None, typer.Option(min=1, help=f"Exercises of the corpus. {_usual('exercises')}")
     ] = None,
     tokens: Annotated[int | None, typer.Option(min=1, help=f"Training tokens. {_usual('tokens')}")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help=f"CPU threads of the training. {_usual('threads')}")
-    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the training.")] = _DEFAULTS.threads,
     env_url: Annotated[str | None, typer.Option(help="A running env service; otherwise one is started.")] = None,
     actre_url: Annotated[str | None, typer.Option(help="A running ActRe service; otherwise one is started.")] = None,
     as_json: JsonOption = False,

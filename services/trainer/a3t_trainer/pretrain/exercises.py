@@ -10,9 +10,9 @@ errand    instructions that say which thing to fetch from where, and each thing 
           shelf 1 under a desklamp", "examine the mug 2 from shelf 1 with the desklamp".
 wander    "look around": actions drawn at random.
 
-Some find and errand scripts make slips: taking what is not there, going to a place that the room lacks, that was seen
-already or that is the wrong one, leaving a thing there; some make the same mistake several times in a row. So the way
-on after a mistake is practised, too. A slip is never trained on (see `sequences`).
+Some find and errand scripts make slips: taking what is not there, going to a place that is none, that was seen already
+or that is the wrong one, leaving a thing there; some make the same mistake several times in a row. So the way on after
+a mistake is practised, too. A slip is never trained on (see `sequences`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Rooms:
 
 def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | None:
     """An exercise in the room of a task; None where the draw does not fit the room."""
-    kind = rng.choices(("find", "errand", "wander"), (0.20, 0.76, 0.04))[0]
+    kind = rng.choices(("find", "errand", "wander"), (0.16, 0.80, 0.04))[0]
     contents = rooms.contents[task_id]
     if kind == "wander":
         return Exercise("wander", "look around", lambda start: wander(start, rng))
@@ -84,8 +84,7 @@ def _draw_find(contents: dict[str, list[str]], usual: Usual, rng: random.Random,
     late = [kind for kind, index in first_seen.items() if index >= _LONG]
     wanted = rng.choice(late if late and rng.random() < _LONG_SEARCHES else list(first_seen))
     order = orders[wanted]
-    slipping = Slips(list(contents), wanted, slips, rng)
-    return Exercise("find", f"find a {wanted}", lambda _: find(wanted, order, slipping))
+    return Exercise("find", f"find a {wanted}", lambda _: find(wanted, order, Slips(order, wanted, slips, rng)))
 
 
 def _draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random, slips: float) -> Exercise | None:

@@ -28,7 +28,7 @@ class HouseholdPractice:
 
     environment: Environment = "alfworld"
     split = "generated_train"
-    most_tasks: int | None = 1000
+    most_tasks: int | None = None
 
     def __init__(self) -> None:
         self._rooms = Rooms()

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from .vocabulary import RECEPTACLES
-
 __all__ = [
     "MOST_VISITS", "Act", "Hunt", "Script", "Seen", "Slips", "Stop", "errand", "find", "is_lamp", "items_of",
     "putting", "receptacles_of", "scout", "taking", "type_of", "wander",
@@ -18,9 +16,6 @@ _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
 MOST_VISITS = 30
 """Places that a search goes to at most."""
-_PLACES = [kind for kind in RECEPTACLES if kind != "loc"]
-_LIST_IS_OVER = 4.0
-"""How many times more often than elsewhere a slip happens there."""
 _WANDER_WEIGHTS = {
     "go": 6.0, "take": 6.0, "move": 4.0, "put": 4.0, "open": 8.0, "heat": 12.0, "cool": 12.0, "clean": 12.0,
     "use": 3.0, "slice": 3.0, "close": 0.5, "examine": 0.5, "look": 0.3, "inventory": 0.3, "help": 0.03,
@@ -105,21 +100,13 @@ class Slips:
         """No slips at all."""
         return Slips(self._receptacles, self._wanted, 0.0, self._rng)
 
-    def looking(self, visited: Sequence[str], known: Sequence[str] = ()) -> Script:
-        """Before the next place of a search. Whether something was done.
-
-        Where the list of places ends and the search goes on at its start, a place that the room lacks is easily made
-        up.
-        """
-        over = bool(visited) and visited[-1] == self._receptacles[-1]
-        if not self._due(_LIST_IS_OVER if over else 2.0 if known else 1.0):
+    def looking(self, visited: Sequence[str]) -> Script:
+        """Before the next place of a search. Whether something was done."""
+        if not self._due():
             return False
-        if over or self._rng.random() < 0.2:
-            yield from self._nowhere()
-            return True
         if visited and self._rng.random() < 0.6:
             for _ in range(self._times()):
-                yield from self._again(self._rng.choice((visited[-1], self._rng.choice(known or visited))))
+                yield from self._again(self._rng.choice((visited[-1], self._rng.choice(visited))))
             return True
         return (yield from self._one(self._rng.choice(self._receptacles), ()))
 
@@ -128,8 +115,8 @@ class Slips:
         return (yield from self._one(at, seen)) if self._due(0.7) else False
 
     def carrying(self, thing: str, goal: str) -> Script:
-        """With a thing in hand on the way to `goal`: a wrong place, where something else is reached for, in vain, or
-        the thing is put, in vain or not. What was left is taken up again, which is no slip."""
+        """With a thing in hand on the way to `goal`: a wrong place, where the thing is sometimes left. It is taken up
+        again, which is no slip."""
         places = [place for place in self._receptacles if type_of(place) != type_of(goal)]
         if not places or not self._due():
             return False
@@ -138,24 +125,14 @@ class Slips:
         if f"The {place} is closed." in seen.observation:
             seen = yield Act(f"open {place}", f"The {place} is closed. I open it.")
         put = next((c for c in putting(thing, place)[1] if c in seen.actions), None)
-        if (others := items_of(seen.observation)) and self._rng.random() < 0.2:
-            yield from self._repeated(_grasp(self._rng.choice(others), place))
-        if self._rng.random() < 0.5:
-            slip = Act(put or putting(thing, place)[1][0], f"I put {thing} in {place}.")
-            if put is None:
-                yield from self._repeated(slip)
-            else:
-                yield slip
-                yield Act(f"take {thing} from {place}")
+        if put is not None and self._rng.random() < 0.5:
+            yield Act(put, f"I put {thing} in {place}.")
+            yield Act(f"take {thing} from {place}")
         return True
 
     def _times(self) -> int:
         """How often in a row: who repeats a mistake must find the way on, too."""
         return self._rng.choices((1, 2, 3, 4), (12, 4, 2, 2))[0]
-
-    def _repeated(self, slip: Act) -> Generator[Act, Seen, None]:
-        for _ in range(self._times()):
-            yield slip
 
     def _due(self, share: float = 1.0) -> bool:
         return self._rng.random() < self._rate * share
@@ -167,30 +144,19 @@ class Slips:
             yield Act(f"examine {place}", f"I am already at {place}. I examine it.")
 
     def _one(self, at: str, seen: Sequence[str]) -> Script:
-        """Something that is not there, or a place that the room lacks."""
-        if self._rng.random() < 0.3:
-            yield from self._nowhere()
-            return True
-        thing = f"{self._wanted} {self._rng.randint(1, 4)}"
-        if thing in seen:
-            return False
-        yield from self._repeated(_grasp(thing, at))
-        return True
-
-    def _nowhere(self) -> Generator[Act, Seen, None]:
-        """A place that the room lacks: one of another kind, or one more of a kind that it has. Half of the time it is
-        taken for the place where one stands."""
-        kind = self._rng.choice((self._rng.choice(_PLACES), type_of(self._rng.choice(self._receptacles))))
-        number = next(n for n in range(self._rng.randint(1, 3), 100) if f"{kind} {n}" not in self._receptacles)
-        place = f"{kind} {number}"
-        yield from self._repeated(Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}."))
-        if self._rng.random() < 0.5:
-            yield from self._repeated(Act(f"examine {place}", f"I am already at {place}. I examine it."))
-
-
-def _grasp(thing: str, place: str) -> Act:
-    """The slip of taking what cannot be taken."""
-    return Act(f"take {thing} from {place}", f"I look for {thing}. It is here. I take it.")
+        """Something that is not there, or a place that is none."""
+        if self._rng.random() < 0.7:
+            thing = f"{self._wanted} {self._rng.randint(1, 4)}"
+            act = Act(f"take {thing} from {at}", f"I look for {thing}. It is here. I take it.")
+            mistaken = thing not in seen
+        else:
+            place = f"{type_of(self._rng.choice(self._receptacles))} {self._rng.randint(10, 40)}"
+            act = Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
+            mistaken = place not in self._receptacles
+        if mistaken:
+            for _ in range(self._times()):
+                yield act
+        return mistaken
 
 
 def find(wanted: str, order: list[str], slips: Slips) -> Script:
@@ -207,7 +173,7 @@ def _search(
     """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight).
     `known` are places seen before, to which only a slip goes back."""
     for number, receptacle in enumerate(order[:MOST_VISITS]):
-        yield from slips.looking([*known, *order[:number]], known)
+        yield from slips.looking([*known, *order[:number]])
         sight = yield from _visit(receptacle)
         items = items_of(sight.observation)
         yield from slips.taking(receptacle, items)

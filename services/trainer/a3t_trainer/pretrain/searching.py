@@ -13,8 +13,6 @@ __all__ = ["Usual", "search_order"]
 _PLAUSIBLE, _SKIPPING = 0.85, 0.1
 """Shares of the orders: as listed but implausible places last; as listed but some kinds of places last, whichever. The
 rest is random. Where names are permuted in training, the first looks like the second."""
-_ANYWHERE = 0.3
-"""Probability that a search where such things lie begins anywhere, so that the list's end is often passed."""
 _SKIPPED = 0.35
 """Probability that a search which skips leaves a kind of place for last."""
 _LEAST = 0.05
@@ -48,13 +46,13 @@ class Usual:
 def search_order(
     receptacles: Sequence[str], rng: random.Random, usual: Mapping[str, float], after: str | None = None
 ) -> list[str]:
-    """Mostly one that can be foreseen: on from where one stands (`after`; None: mostly from where such things lie most
-    often, else from anywhere) as the room lists its places, round to the start of the list. `usual`: see `Usual.of`."""
+    """Mostly one that can be foreseen: on from where one stands (`after`; None: from where such things lie most often,
+    or from anywhere) as the room lists its places, round to the start of the list. `usual`: see `Usual.of`."""
     luck = rng.random()
     start = rng.randrange(len(receptacles)) if after is None else receptacles.index(after) + 1
     if luck < _PLAUSIBLE and usual:
         worth = [usual.get(type_of(r), 0.0) for r in receptacles]
-        if after is None and rng.random() >= _ANYWHERE:
+        if after is None:
             start = worth.index(max(worth))
         least = _LEAST * max(worth)
         last = {type_of(r) for r, w in zip(receptacles, worth, strict=True) if w < least}
