@@ -61,8 +61,9 @@ async def _play(
 
 
 async def _task(gateway: Gateway, environment: Environment, task: str | None) -> Task:
-    page = await gateway.env.tasks(environment, limit=1 if task is None else 10_000)
-    for found in page.tasks:
+    env = gateway.env
+    tasks = (await env.tasks(environment, limit=1)).tasks if task is None else await env.all_tasks(environment)
+    for found in tasks:
         if task in (None, found.id):
             return found
     raise NotFoundError(f"{environment} has no task {task or 'at all'}.", hint="`a3t data list` shows what is there.")
