@@ -62,8 +62,7 @@ class LiveProgress:
         if state.total and state.done + state.lost == state.total and end not in self._ended:
             self._ended.add(end)
             if phase != "train":
-                counted = f"{state.done} episodes" + (f", {detail}" if detail else "")
-                self.console.print(f"{label}: {counted} in {state.seconds:.0f} s", highlight=False)
+                self.console.print(f"{label}: {_pass(state)}", highlight=False, soft_wrap=True)
 
     def job(self, number: int, job: FineTuningJob) -> None:
         """Move the bar of a fine-tuning job; one line at its end."""
@@ -77,12 +76,12 @@ class LiveProgress:
         )  # fmt: skip
         if job.status is JobStatus.succeeded:
             text = f"Round {number} · training: {job.fine_tuned_model}, {progress.step} steps"
-            self.console.print(f"{text}, {loss}" if loss else text, highlight=False)
+            self.console.print(f"{text}, {loss}" if loss else text, highlight=False, soft_wrap=True)
 
     def note(self, number: int, message: str, level: str = "info") -> None:
         """A line of its own."""
         style = {"warn": "yellow", "error": "red"}.get(level, "")
-        self.console.print(f"Round {number} · {message}", style=style, highlight=False)
+        self.console.print(f"Round {number} · {message}", style=style, highlight=False, soft_wrap=True)
 
     def _show(self, what: tuple[int, str]) -> None:
         if what != self._shown:
@@ -90,8 +89,17 @@ class LiveProgress:
             self._bar.reset(self._task)
 
 
+def _pass(state: PhaseState) -> str:
+    """What this pass made, in its own time; where it found everything done, what that is."""
+    made = state.done - state.done_before
+    old = state.done > 0 and made == 0
+    episodes, successes = (state.done, state.successes) if old else (made, state.successes - state.successes_before)
+    counted = f"{episodes} episodes" + ("" if state.key.phase in _SILENT else f", {successes} succeeded")
+    return f"{counted} before" if old else f"{counted} in {state.seconds:.0f} s"
+
+
 def _eta(state: PhaseState) -> str:
-    finished = state.done + state.lost
-    if not finished or finished >= state.total or state.seconds < 2:
+    made, missing = state.done - state.done_before, state.total - state.done - state.lost
+    if made <= 0 or missing <= 0 or state.seconds < 2:
         return ""
-    return f" · {state.seconds / finished * (state.total - finished):.0f} s left"
+    return f" · {state.seconds / made * missing:.0f} s left"

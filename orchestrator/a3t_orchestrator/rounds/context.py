@@ -19,7 +19,12 @@ __all__ = ["Listener", "PhaseState", "RunContext", "Silent"]
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """How far a phase is: items by state, and successes among the episodes that it made."""
+    """How far a phase is: items by state, and successes among the episodes that it made.
+
+    A phase comes in several passes: composing has waves, and evaluating one for each set of tasks. `done` and
+    `successes` count them all; `done_before` and `successes_before` are what stood there when this pass began,
+    `seconds` ago.
+    """
 
     key: PhaseKey
     total: int
@@ -27,6 +32,8 @@ class PhaseState:
     lost: int
     successes: int
     seconds: float
+    done_before: int = 0
+    successes_before: int = 0
 
 
 class Listener(Protocol):

@@ -68,6 +68,7 @@ class _Watch:
     started: float = field(default_factory=time.monotonic)
     moved: float = field(default_factory=time.monotonic)
     counts: dict[str, int] = field(default_factory=dict)
+    before: tuple[int, int] | None = None
     warned: bool = False
 
     def state(self) -> PhaseState:
@@ -83,9 +84,12 @@ class _Watch:
             )  # fmt: skip
         if counts != self.counts:
             self.counts, self.moved = counts, time.monotonic()
+        done, successes = counts.get("done", 0), successes or 0
+        if self.before is None:
+            self.before = (done, successes)
         return PhaseState(
-            self.key, total=sum(counts.values()), done=counts.get("done", 0), lost=counts.get("lost", 0),
-            successes=successes or 0, seconds=time.monotonic() - self.started,
+            self.key, total=sum(counts.values()), done=done, lost=counts.get("lost", 0), successes=successes,
+            seconds=time.monotonic() - self.started, done_before=self.before[0], successes_before=self.before[1],
         )  # fmt: skip
 
     def send(self) -> None:
