@@ -38,11 +38,13 @@ def tasks(
 
 def _filtered(environment: Environment, split: str | None, type: str | None) -> Sequence[Task]:
     info = environment.info()
-    _refuse_unknown("split", split, info.splits)
+    more = f"`a3t data generate {info.name}` or `a3t data import {info.name}` brings more."
+    _refuse_unknown("split", split, info.splits, more)
     _refuse_unknown("task type", type, info.task_types)
     return environment.tasks(split, type)
 
 
-def _refuse_unknown(what: str, value: str | None, known: Sequence[str] | dict[str, int]) -> None:
+def _refuse_unknown(what: str, value: str | None, known: Sequence[str] | dict[str, int], more: str = "") -> None:
     if value is not None and value not in known:
-        raise NotFoundError(f"There is no {what} {value[:80]!r}.", hint=f"Known: {', '.join(known)}.")
+        hint = f"Known: {', '.join(known)}. {more}".rstrip()
+        raise NotFoundError(f"There is no {what} {value[:80]!r}.", hint=hint)
