@@ -33,8 +33,13 @@ from bench.common import Report
 from bench.http_load import Load, LoadResult, request_bytes, run_load
 
 HOST = "127.0.0.1"
-OPENENV_PUBLISHED = {"sessions": 2048, "requests_per_second": 932, "p99_seconds": 1.97, "cores": 8,
-                     "environment": "echo, as its authors published it; not measured here"}  # fmt: skip
+OPENENV_PUBLISHED = {
+    "sessions": 2048,
+    "requests_per_second": 932,
+    "p99_seconds": 1.97,
+    "cores": 8,
+    "environment": "echo, as its authors published it; not measured here",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +85,14 @@ def generate(home: Path, games: int) -> None:
 def service(home: Path, port: int, workers: int) -> Iterator[Service]:
     """`python -m a3t_env` as a process of its own."""
     environment = os.environ | {
-        "A3T_HOME": str(home), "A3T_HOST": HOST, "A3T_PORT": str(port), "A3T_ENV_WORKERS": str(workers),
-        "A3T_TOKEN": TOKEN, "A3T_MODE": "development", "A3T_LOG_LEVEL": "WARNING",
-    }  # fmt: skip
+        "A3T_HOME": str(home),
+        "A3T_HOST": HOST,
+        "A3T_PORT": str(port),
+        "A3T_ENV_WORKERS": str(workers),
+        "A3T_TOKEN": TOKEN,
+        "A3T_MODE": "development",
+        "A3T_LOG_LEVEL": "WARNING",
+    }
     process = subprocess.Popen([sys.executable, "-m", "a3t_env"], env=environment)
     try:
         asyncio.run(_ready(port))

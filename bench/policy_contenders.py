@@ -59,9 +59,12 @@ async def ours(model: Model) -> AsyncIterator[Write]:
     """The policy service's engine, in this process."""
     with tempfile.TemporaryDirectory() as home:
         settings = PolicySettings(
-            home=Path(home), policy_base_model=model.name, policy_threads=model.threads, policy_max_context=_CONTEXT,
+            home=Path(home),
+            policy_base_model=model.name,
+            policy_threads=model.threads,
+            policy_max_context=_CONTEXT,
             policy_quantisation=model.quantisation,
-        )  # fmt: skip
+        )
         backend = LocalBackend(settings)
         await backend.start()
 
@@ -151,11 +154,16 @@ async def ours_http(model: Model) -> AsyncIterator[Write]:
     port = _free_port()
     with tempfile.TemporaryDirectory() as home:
         environment = {
-            "A3T_HOME": home, "A3T_PORT": str(port), "A3T_HOST": "127.0.0.1", "A3T_TOKEN": DEVELOPMENT_TOKEN,
-            "A3T_POLICY_BASE_MODEL": model.name, "A3T_POLICY_THREADS": str(model.threads),
-            "A3T_POLICY_MAX_CONTEXT": str(_CONTEXT), "A3T_LOG_LEVEL": "WARNING",
+            "A3T_HOME": home,
+            "A3T_PORT": str(port),
+            "A3T_HOST": "127.0.0.1",
+            "A3T_TOKEN": DEVELOPMENT_TOKEN,
+            "A3T_POLICY_BASE_MODEL": model.name,
+            "A3T_POLICY_THREADS": str(model.threads),
+            "A3T_POLICY_MAX_CONTEXT": str(_CONTEXT),
+            "A3T_LOG_LEVEL": "WARNING",
             "A3T_POLICY_QUANTISATION": model.quantisation,
-        }  # fmt: skip
+        }
         async with _server([sys.executable, "-m", "a3t_policy"], environment, model, port, "/ready") as http:
 
             async def write(prompt: list[int], tokens: int) -> int:
@@ -170,10 +178,25 @@ async def serve(model: Model) -> AsyncIterator[Write]:
     """`transformers serve --continuous-batching` as a process of its own, asked at /v1/completions."""
     port, codec = _free_port(), TextCodec.load(model.folder)
     command = [
-        str(Path(sys.executable).with_name("transformers")), "serve", model.folder, "--continuous-batching",
-        "--attn-implementation", "sdpa", "--device", _device(), "--host", "127.0.0.1", "--port", str(port),
-        "--cb-num-blocks", str(_BLOCKS), "--cb-max-batch-tokens", str(_BATCH_TOKENS), "--log-level", "error",
-    ]  # fmt: skip
+        str(Path(sys.executable).with_name("transformers")),
+        "serve",
+        model.folder,
+        "--continuous-batching",
+        "--attn-implementation",
+        "sdpa",
+        "--device",
+        _device(),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--cb-num-blocks",
+        str(_BLOCKS),
+        "--cb-max-batch-tokens",
+        str(_BATCH_TOKENS),
+        "--log-level",
+        "error",
+    ]
     async with _server(command, {}, model, port, "/health") as http:
 
         async def write(prompt: list[int], tokens: int) -> int:
@@ -195,9 +218,11 @@ async def _server(
     process = subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         client = httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"},
-            timeout=600, limits=httpx.Limits(max_connections=None, keepalive_expiry=2),  # servers close after 5 s
-        )  # fmt: skip
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"},
+            timeout=600,
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=2),  # servers close after 5 s
+        )
         async with client as http:
             await _answers(http, path, process)
             yield http

@@ -90,8 +90,13 @@ async def _play(backend: LocalBackend, game: Running, turns: int, sampling: Samp
         outcome = game.step(reply.action)
         episode.won = outcome.success
         history.turns.append(
-            Turn(thought=reply.thought, action=reply.action, observation=outcome.observation, completion=done.text,
-                 completion_ids=done.ids)
-        )  # fmt: skip
+            Turn(
+                thought=reply.thought,
+                action=reply.action,
+                observation=outcome.observation,
+                completion=done.text,
+                completion_ids=done.ids,
+            )
+        )
     game.close()
     return episode

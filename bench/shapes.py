@@ -12,14 +12,26 @@ __all__ = ["SHAPES", "make_model"]
 
 SHAPES: dict[str, dict[str, int]] = {
     "tiny": {
-        "vocab_size": 256, "hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4,
-        "num_key_value_heads": 4, "head_dim": 32, "intermediate_size": 384, "max_position_embeddings": 4096,
+        "vocab_size": 256,
+        "hidden_size": 128,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 4,
+        "head_dim": 32,
+        "intermediate_size": 384,
+        "max_position_embeddings": 4096,
     },
     "mistral-7b": {
-        "vocab_size": 32000, "hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32,
-        "num_key_value_heads": 8, "head_dim": 128, "intermediate_size": 14336, "max_position_embeddings": 32768,
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "intermediate_size": 14336,
+        "max_position_embeddings": 32768,
     },
-}  # fmt: skip
+}
 
 
 def make_model(folder: Path, shape: str, tokenizer: Path | None = None) -> Path:

@@ -87,9 +87,13 @@ def main() -> None:
         vocabulary = int(SHAPES[options.shape]["vocab_size"])
         sequences = make_sequences(folder / "sequences.json", options.trajectories, vocabulary, options.tokens_per_pass)
         settings = Settings(
-            str(model), str(sequences), options.per_step, options.tokens_per_pass, options.quantisation,
+            str(model),
+            str(sequences),
+            options.per_step,
+            options.tokens_per_pass,
+            options.quantisation,
             options.checkpointing,
-        )  # fmt: skip
+        )
         report = compare(settings, options.repeats, options.contenders)
     report.figures |= {f"setting_{k}": str(v) for k, v in vars(options).items() if k != "json"}
     report.show()

@@ -54,9 +54,14 @@ def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callabl
     )
     lora = LoraSettings.model_validate({"quantisation": settings.quantisation, "dtype": _dtype_name()})
     body = FineTuningJobCreate(
-        model=settings.model, training_file="-", version="bench", run="bench", round=0, lora=lora,
+        model=settings.model,
+        training_file="-",
+        version="bench",
+        run="bench",
+        round=0,
+        lora=lora,
         optimisation=optimisation,
-    )  # fmt: skip
+    )
     sequences = []
     for number, row in enumerate(rows):
         ids, weights = np.asarray(row, dtype=np.int64), np.ones(len(row), dtype=np.float32)
@@ -81,14 +86,21 @@ def trl(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callable
     batch = 1 if packing else per_pass
     accumulation = max(1, round(settings.per_step / per_pass))
     config = SFTConfig(
-        **_arguments(-1), num_train_epochs=1, per_device_train_batch_size=batch, packing=packing,
-        gradient_accumulation_steps=accumulation, max_length=settings.tokens_per_pass,
+        **_arguments(-1),
+        num_train_epochs=1,
+        per_device_train_batch_size=batch,
+        packing=packing,
+        gradient_accumulation_steps=accumulation,
+        max_length=settings.tokens_per_pass,
         gradient_checkpointing=settings.checkpointing,
-    )  # fmt: skip
+    )
     trainer = SFTTrainer(
-        model=_base(settings), args=config, train_dataset=Dataset.from_dict({"input_ids": rows}),
-        processing_class=AutoTokenizer.from_pretrained(settings.model), peft_config=LoraConfig(**LORA),
-    )  # fmt: skip
+        model=_base(settings),
+        args=config,
+        train_dataset=Dataset.from_dict({"input_ids": rows}),
+        processing_class=AutoTokenizer.from_pretrained(settings.model),
+        peft_config=LoraConfig(**LORA),
+    )
     return trainer.train
 
 
@@ -97,10 +109,13 @@ def padded(settings: Settings, rows: list[list[int]]) -> Callable[[], Any]:
     mean = sum(map(len, rows)) / len(rows)
     per_pass = max(1, round(settings.tokens_per_pass / mean))
     arguments = TrainingArguments(
-        **_arguments(-1), num_train_epochs=1, per_device_train_batch_size=per_pass, remove_unused_columns=False,
+        **_arguments(-1),
+        num_train_epochs=1,
+        per_device_train_batch_size=per_pass,
+        remove_unused_columns=False,
         gradient_accumulation_steps=max(1, round(settings.per_step / per_pass)),
         gradient_checkpointing=settings.checkpointing,
-    )  # fmt: skip
+    )
     model = get_peft_model(_base(settings), LoraConfig(**LORA))
     return Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_pad).train
 
@@ -138,10 +153,18 @@ def _dtype_name() -> str:
 def _arguments(max_steps: int) -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
-        "output_dir": tempfile.mkdtemp(), "max_steps": max_steps, "learning_rate": 1e-4, "report_to": [],
-        "save_strategy": "no", "logging_steps": 10**6, "disable_tqdm": True, "use_cpu": not cuda, "bf16": cuda,
-        "lr_scheduler_type": "constant", "dataloader_pin_memory": cuda,
-    }  # fmt: skip
+        "output_dir": tempfile.mkdtemp(),
+        "max_steps": max_steps,
+        "learning_rate": 1e-4,
+        "report_to": [],
+        "save_strategy": "no",
+        "logging_steps": 10**6,
+        "disable_tqdm": True,
+        "use_cpu": not cuda,
+        "bf16": cuda,
+        "lr_scheduler_type": "constant",
+        "dataloader_pin_memory": cuda,
+    }
 
 
 class _Silent:

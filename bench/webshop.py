@@ -40,10 +40,14 @@ from bench.webshop_http import http_figures
 from bench.webshop_million import million_figures
 
 RECORDED_ORIGINAL: dict[str, Any] = {
-    "steps_per_second_replay": 39, "steps_per_cpu_second_replay": 37, "steps_per_second_random_policy": 42,
-    "start_seconds": 4.6, "resident_mib": 268, "products": 1000,
+    "steps_per_second_replay": 39,
+    "steps_per_cpu_second_replay": 37,
+    "steps_per_second_random_policy": 42,
+    "start_seconds": 4.6,
+    "resident_mib": 268,
+    "products": 1000,
     "note": "recorded on two shared cores at low load; the replay with text observations",
-}  # fmt: skip
+}
 STEPS, EPISODES, SEARCHES, SESSIONS = 50, 300, 2000, 1000
 _START = """
 import json, sys, time
@@ -185,9 +189,11 @@ def _with_intervals(rewards: Sequence[float]) -> dict[str, Any]:
     centre = (p + 1.96**2 / (2 * n)) / (1 + 1.96**2 / n)
     spread = 1.96 / (1 + 1.96**2 / n) * math.sqrt(p * (1 - p) / n + 1.96**2 / (4 * n * n))
     return {
-        "reward": round(mean, 4), "reward_95": [round(mean - half, 4), round(mean + half, 4)],
-        "success": round(p, 4), "success_95": [round(centre - spread, 4), round(centre + spread, 4)],
-    }  # fmt: skip
+        "reward": round(mean, 4),
+        "reward_95": [round(mean - half, 4), round(mean + half, 4)],
+        "success": round(p, 4),
+        "success_95": [round(centre - spread, 4), round(centre + spread, 4)],
+    }
 
 
 def run(report: Report) -> None:

@@ -21,10 +21,21 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 __all__ = [
-    "A3TError", "ConflictError", "DeadlineError", "GoneError", "InvalidInputError", "NotFoundError",
-    "OverloadedError", "Problem", "TooLargeError", "UnauthorizedError", "UnavailableError", "UpstreamError",
-    "error_from_problem", "error_from_response",
-]  # fmt: skip
+    "A3TError",
+    "ConflictError",
+    "DeadlineError",
+    "GoneError",
+    "InvalidInputError",
+    "NotFoundError",
+    "OverloadedError",
+    "Problem",
+    "TooLargeError",
+    "UnauthorizedError",
+    "UnavailableError",
+    "UpstreamError",
+    "error_from_problem",
+    "error_from_response",
+]
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -124,9 +135,20 @@ class DeadlineError(A3TError):
 
 _BY_STATUS: dict[int, type[A3TError]] = {
     cls.status: cls
-    for cls in (InvalidInputError, UnauthorizedError, NotFoundError, ConflictError, GoneError, TooLargeError,
-                OverloadedError, UpstreamError, UnavailableError, DeadlineError, A3TError)
-} | {400: InvalidInputError, 403: UnauthorizedError}  # fmt: skip
+    for cls in (
+        InvalidInputError,
+        UnauthorizedError,
+        NotFoundError,
+        ConflictError,
+        GoneError,
+        TooLargeError,
+        OverloadedError,
+        UpstreamError,
+        UnavailableError,
+        DeadlineError,
+        A3TError,
+    )
+} | {400: InvalidInputError, 403: UnauthorizedError}
 
 
 def error_from_problem(problem: Problem) -> A3TError:

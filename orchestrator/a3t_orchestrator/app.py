@@ -42,9 +42,13 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
 
     _watch_queues(settings)
     app = create_service(
-        "orchestrator", settings, [runs.router, trajectories.router, pages.router], lifespan=lifespan, ready=ready,
+        "orchestrator",
+        settings,
+        [runs.router, trajectories.router, pages.router],
+        lifespan=lifespan,
+        ready=ready,
         description="Runs, rounds, trajectories and events; pages for people at /.",
-    )  # fmt: skip
+    )
     app.add_middleware(DashboardAccess, token=settings.token.get_secret_value(), mode=settings.mode)
     return app
 

@@ -34,8 +34,11 @@ class OrchestratorSettings(ServiceSettings):
     def service_urls(self) -> dict[str, str | None]:
         """Service → address, None where it is not set."""
         return {
-            "env": self.env_url, "policy": self.policy_url, "actre": self.actre_url, "trainer": self.trainer_url,
-        }  # fmt: skip
+            "env": self.env_url,
+            "policy": self.policy_url,
+            "actre": self.actre_url,
+            "trainer": self.trainer_url,
+        }
 
     @property
     def is_external(self) -> bool:

@@ -39,10 +39,15 @@ def main(arguments: list[str] | None = None) -> None:
     _announce_readiness()
     configure(settings).worker_main(
         [
-            "worker", "--pool=threads", f"--concurrency={settings.worker_threads}", f"--queues={queues}",
-            "--without-gossip", "--without-mingle", f"--loglevel={settings.log_level}",
+            "worker",
+            "--pool=threads",
+            f"--concurrency={settings.worker_threads}",
+            f"--queues={queues}",
+            "--without-gossip",
+            "--without-mingle",
+            f"--loglevel={settings.log_level}",
         ]
-    )  # fmt: skip
+    )
 
 
 def _announce_readiness() -> None:

@@ -28,8 +28,11 @@ STEPS = [
     {"action": "open drawer 1", "observation": "You open the drawer 1. The drawer 1 is open. In it, you see a mug 2."},
     {"action": "take mug 2 from drawer 1"},
 ]
-COMMAND = [sys.executable, "-c", "from a3t_contracts.cli import guarded; from a3t_actre.annotate.cli import app; "
-           "raise SystemExit(guarded(app))"]  # fmt: skip
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from a3t_contracts.cli import guarded; from a3t_actre.annotate.cli import app; raise SystemExit(guarded(app))",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +64,19 @@ def trajectory() -> Trajectory:
         for i, (o, s) in enumerate(zip(observations, STEPS, strict=True))
     ]
     return Trajectory(
-        id="t1", run="r", round=0, environment="alfworld", split="train", task_id="x", success=True, steps=steps,
-        kind=TrajectoryKind.demonstration, stop_reason=StopReason.success, created_at=datetime.now(UTC),
+        id="t1",
+        run="r",
+        round=0,
+        environment="alfworld",
+        split="train",
+        task_id="x",
+        success=True,
+        steps=steps,
+        kind=TrajectoryKind.demonstration,
+        stop_reason=StopReason.success,
+        created_at=datetime.now(UTC),
         final_observation="You pick up the mug 2 from the drawer 1.",
-    )  # fmt: skip
+    )
 
 
 def test_a_log_comes_back_with_reasons_and_everything_else_untouched(tmp_path: Path) -> None:
@@ -100,8 +112,17 @@ def test_reasons_that_are_there_stay_unless_asked_for_again(tmp_path: Path) -> N
 
 
 def test_bad_lines_are_named_and_the_rest_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = [log(id="a"), "no json", [1], log(id="b", steps=[]), log(id="c", environment="chess"), "", log(id="a"),
-             log(steps=[{"action": " "}]), log(id="d")]  # fmt: skip
+    lines = [
+        log(id="a"),
+        "no json",
+        [1],
+        log(id="b", steps=[]),
+        log(id="c", environment="chess"),
+        "",
+        log(id="a"),
+        log(steps=[{"action": " "}]),
+        log(id="d"),
+    ]
     file = write(tmp_path / "log.jsonl", lines)
     assert annotate(file, "--local", "--json") == 2
     captured = capsys.readouterr()
@@ -220,9 +241,12 @@ def test_each_reason_of_an_llm_knows_those_before_it(
 
 @pytest.mark.parametrize("upstream", ["openai"], indirect=True)
 def test_lines_without_a_reason_are_left_for_the_next_run(
-    tmp_path: Path, upstream: Upstream, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    upstream: Upstream,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     for name, value in (upstream | {"actre_fallback": "fail", "actre_retries": 0}).items():
         monkeypatch.setenv(f"A3T_{name.upper()}", str(value))
     file = write(tmp_path / "log.jsonl", [log(id="a"), log(id="b", observation=FIRST + " Hurry.")])

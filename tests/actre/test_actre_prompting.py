@@ -27,8 +27,13 @@ def test_the_history_stands_in_the_order_observation_action_reason() -> None:
     query.history.turns[0].thought = "A drawer\nmay hold it."
     prompt = build_prompt(query, "v1", 24_000)
     asked = prompt[prompt.index("Now another episode") :]
-    order = ["Observation: You are in", "Action: go to drawer 1", "Reason for the action: A drawer may hold it.",
-             "Observation: You arrive at drawer 1.", "Action: open drawer 1" + OPEN]  # fmt: skip
+    order = [
+        "Observation: You are in",
+        "Action: go to drawer 1",
+        "Reason for the action: A drawer may hold it.",
+        "Observation: You arrive at drawer 1.",
+        "Action: open drawer 1" + OPEN,
+    ]
     places = [asked.index(part) for part in order]
     assert places == sorted(places)
     assert prompt.endswith("Action: open drawer 1" + OPEN)

@@ -54,12 +54,14 @@ TOLD = ("mug 2", "shelf 1")
     [
         ("take mug 2 from shelf 1 to desk", Goal("put", "mug 2", "desk", told=(TOLD,))),
         ("put mug 2 from shelf 1 on desk 3", Goal("put", "mug 2", "desk 3", told=(TOLD,))),
-        ("clean mug 2 from shelf 1 with sinkbasin and put it in desk",
-         Goal("clean", "mug 2", "desk", tool="sinkbasin", told=(TOLD,))),
+        (
+            "clean mug 2 from shelf 1 with sinkbasin and put it in desk",
+            Goal("clean", "mug 2", "desk", tool="sinkbasin", told=(TOLD,)),
+        ),
         ("examine the mug 2 from shelf 1 with the desklamp", Goal("light", "mug 2", lamp="desklamp", told=(TOLD,))),
         ("take two mug to desk, mug 2 from shelf 1", Goal("two", "mug", "desk", told=(TOLD,))),
     ],
-)  # fmt: skip
+)
 def test_errands_are_understood(task: str, goal: Goal) -> None:
     assert parse_goal(f"You see a desk 1.\n\nYour task is to: {task}.") == goal
 
@@ -71,10 +73,13 @@ def test_a_strange_task_has_no_goal() -> None:
 
 def test_goals_of_the_real_games_are_understood(real_tasks: list[tuple[str, str]]) -> None:
     kinds = {
-        "pick_and_place_simple": "put", "pick_clean_then_place_in_recep": "clean", "pick_two_obj_and_place": "two",
-        "pick_heat_then_place_in_recep": "heat", "pick_cool_then_place_in_recep": "cool",
+        "pick_and_place_simple": "put",
+        "pick_clean_then_place_in_recep": "clean",
+        "pick_two_obj_and_place": "two",
+        "pick_heat_then_place_in_recep": "heat",
+        "pick_cool_then_place_in_recep": "cool",
         "look_at_obj_in_light": "light",
-    }  # fmt: skip
+    }
     assert len(real_tasks) == 280
     for type_, task in real_tasks:
         goal = parse_goal(task)

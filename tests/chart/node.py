@@ -92,8 +92,9 @@ class Node:
         own = [o["metadata"]["name"] for o in self.objects if o["kind"] == "PersistentVolumeClaim"]
         templates = [
             f"{t['metadata']['name']}-{w['metadata']['name']}-0"
-            for w in workloads for t in w["spec"].get("volumeClaimTemplates", [])
-        ]  # fmt: skip
+            for w in workloads
+            for t in w["spec"].get("volumeClaimTemplates", [])
+        ]
         return own + templates
 
     def _make_volume(self, claim: str) -> None:
@@ -103,8 +104,24 @@ class Node:
 
     def _as_root(self, claim: str, command: str) -> None:
         mount = f"type=volume,src={volume_of(claim)},dst=/v,volume-nocopy"
-        run(["docker", "run", "--rm", "--user", "0", "--network", "none", "--mount", mount, "--entrypoint", "sh",
-             HELPER, "-c", command])  # fmt: skip
+        run(
+            [
+                "docker",
+                "run",
+                "--rm",
+                "--user",
+                "0",
+                "--network",
+                "none",
+                "--mount",
+                mount,
+                "--entrypoint",
+                "sh",
+                HELPER,
+                "-c",
+                command,
+            ]
+        )
 
     def _start_workload(self, workload: Mapping) -> None:
         name, spec = workload["metadata"]["name"], pod_of(workload)
@@ -203,9 +220,10 @@ class Node:
             return self._passes(name, probe)
 
         attempts = Retrying(
-            retry=retry_if_result(lambda passed: not passed), stop=stop_after_attempt(probe["failureThreshold"]),
+            retry=retry_if_result(lambda passed: not passed),
+            stop=stop_after_attempt(probe["failureThreshold"]),
             wait=wait_fixed(probe["periodSeconds"]),
-        )  # fmt: skip
+        )
         try:
             attempts(passes)
         except RetryError as error:

@@ -16,20 +16,39 @@ from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 from tests.compose.project import Project, inspect, kill_process, run
 
 RECIPE = [
-    "configs/alfworld-tiny.yaml", "--fast", "--name", "compose-test", "--json",
-    "--set", "rounds=1", "--set", "data.tasks=12", "--set", "data.held_out=[{split: generated_heldout, tasks: 4}]",
-    "--set", "round0.demonstrations=6", "--set", "limits.max_steps=15", "--set", "limits.chunk=4",
-    "--set", "training.round0.optimisation.epochs=6", "--set", "training.optimisation.max_steps=12",
-]  # fmt: skip
+    "configs/alfworld-tiny.yaml",
+    "--fast",
+    "--name",
+    "compose-test",
+    "--json",
+    "--set",
+    "rounds=1",
+    "--set",
+    "data.tasks=12",
+    "--set",
+    "data.held_out=[{split: generated_heldout, tasks: 4}]",
+    "--set",
+    "round0.demonstrations=6",
+    "--set",
+    "limits.max_steps=15",
+    "--set",
+    "limits.chunk=4",
+    "--set",
+    "training.round0.optimisation.epochs=6",
+    "--set",
+    "training.optimisation.max_steps=12",
+]
 """The documented command, on a handful of games."""
 
 
 def wait_until_stored(project: Project, episodes: int, run: Future[str]) -> int:
     """Trajectories stored, once there are that many, the run is over, or a quarter of an hour is."""
     patient = retry(
-        retry=retry_if_result(lambda n: n < episodes and not run.done()), stop=stop_after_delay(900),
-        wait=wait_fixed(2), retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
-    )  # fmt: skip
+        retry=retry_if_result(lambda n: n < episodes and not run.done()),
+        stop=stop_after_delay(900),
+        wait=wait_fixed(2),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
+    )
     return int(patient(project.count)("trajectories"))
 
 

@@ -19,7 +19,7 @@ from a3t_contracts.errors import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
-)  # fmt: skip
+)
 from a3t_contracts.schemas import SessionCreate
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings

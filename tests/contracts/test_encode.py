@@ -28,8 +28,10 @@ def with_bos(tiny_model: Path) -> PreTrainedTokenizerFast:
 
 
 def _history(turns: int, ids: list[int] | None = None) -> History:
-    done = [Turn(thought="I look.", action=f"go to cabinet {n}", observation="Nothing.", completion_ids=ids)
-            for n in range(turns)]  # fmt: skip
+    done = [
+        Turn(thought="I look.", action=f"go to cabinet {n}", observation="Nothing.", completion_ids=ids)
+        for n in range(turns)
+    ]
     return History(environment="alfworld", observation="You are in a room.", turns=done, preamble="Solve it.")
 
 

@@ -17,12 +17,21 @@ from a3t_contracts.errors import (
     UpstreamError,
     error_from_problem,
     error_from_response,
-)  # fmt: skip
+)
 
 ALL = [
-    A3TError, ConflictError, DeadlineError, GoneError, InvalidInputError, NotFoundError, OverloadedError,
-    TooLargeError, UnauthorizedError, UnavailableError, UpstreamError,
-]  # fmt: skip
+    A3TError,
+    ConflictError,
+    DeadlineError,
+    GoneError,
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    UpstreamError,
+]
 
 
 @pytest.mark.parametrize("cls", ALL)

@@ -16,7 +16,7 @@ from a3t_contracts.react import (
     parse_reply,
     render_history,
     render_trajectory,
-)  # fmt: skip
+)
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
 
 RAW = "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in a room.\n\nYour task is to: put a mug in cabinet."
@@ -76,15 +76,33 @@ def test_a_completion_ends_after_its_action_line(thought: str | None, action: st
 
 def _trajectory() -> Trajectory:
     steps = [
-        Step(index=i, observation=f"seen {i}", thought=None, action=f"go to shelf {i}", source=Source.policy,
-             reason_by=ReasonBy.none, valid=True, completion=f"Action: go to shelf {i}\n", completion_ids=[i, 7])
+        Step(
+            index=i,
+            observation=f"seen {i}",
+            thought=None,
+            action=f"go to shelf {i}",
+            source=Source.policy,
+            reason_by=ReasonBy.none,
+            valid=True,
+            completion=f"Action: go to shelf {i}\n",
+            completion_ids=[i, 7],
+        )
         for i in range(3)
-    ]  # fmt: skip
+    ]
     return Trajectory(
-        id="0" * 24, run="r", round=0, environment="alfworld", split="train", task_id="t", kind=TrajectoryKind.policy,
-        steps=steps, final_observation="the end", success=True, stop_reason=StopReason.success,
+        id="0" * 24,
+        run="r",
+        round=0,
+        environment="alfworld",
+        split="train",
+        task_id="t",
+        kind=TrajectoryKind.policy,
+        steps=steps,
+        final_observation="the end",
+        success=True,
+        stop_reason=StopReason.success,
         created_at=datetime.now(UTC),
-    )  # fmt: skip
+    )
 
 
 def test_every_prompt_is_a_prefix_of_the_rendered_episode() -> None:

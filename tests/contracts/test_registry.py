@@ -16,9 +16,15 @@ def _publish(root: Path, version: str, weights: bytes = b"weights", file: str = 
     path = folder / Path(file).name
     path.write_bytes(weights)
     manifest = AdapterManifest(
-        version=version, run="r", round=1, base_model="b", base_fingerprint="f", rank=4, created_at=datetime.now(UTC),
+        version=version,
+        run="r",
+        round=1,
+        base_model="b",
+        base_fingerprint="f",
+        rank=4,
+        created_at=datetime.now(UTC),
         files={file: AdapterFile(sha256=sha256_file(path), size=len(weights))},
-    )  # fmt: skip
+    )
     (folder / "manifest.json").write_text(manifest.model_dump_json())
     return folder
 

@@ -30,10 +30,14 @@ async def test_the_served_adapter_gives_the_trainers_logprobs(
     tolerance = 0.4 if CUDA and quantisation == "nf4" else 1e-4  # products of nf4 are in bfloat16 there
     model = _trained(quantisation, tiny_model, tmp_path, monkeypatch)
     settings = PolicySettings(
-        home=tmp_path, registry=str(tmp_path / "registry"), policy_base_model=str(tiny_model),
-        policy_dtype="auto" if quantisation == "nf4" else "float32", policy_quantisation=quantisation,
-        policy_max_context=256, policy_slots=8,
-    )  # fmt: skip
+        home=tmp_path,
+        registry=str(tmp_path / "registry"),
+        policy_base_model=str(tiny_model),
+        policy_dtype="auto" if quantisation == "nf4" else "float32",
+        policy_quantisation=quantisation,
+        policy_max_context=256,
+        policy_slots=8,
+    )
     backend = LocalBackend(settings)
     await backend.start()
     try:
@@ -84,7 +88,11 @@ def _trainers_logprobs(model: Any, prompt: list[int], completion: list[int]) -> 
         torch.autocast("cuda", torch.bfloat16, enabled=CUDA and getattr(model.get_base_model(), "is_quantized", False)),
     ):
         logprobs: torch.Tensor = model(
-            input_ids=ids, position_ids=torch.arange(ids.shape[1], device=model.device)[None], cu_seq_lens_q=ends,
-            max_length_q=ids.shape[1], keep=before, targets=ids[0, before + 1],
-        )  # fmt: skip
+            input_ids=ids,
+            position_ids=torch.arange(ids.shape[1], device=model.device)[None],
+            cu_seq_lens_q=ends,
+            max_length_q=ids.shape[1],
+            keep=before,
+            targets=ids[0, before + 1],
+        )
     return logprobs.tolist()

@@ -79,11 +79,26 @@ def plan_of(number: int, task: str, max_steps: int) -> EpisodePlan:
     kind = TrajectoryKind.composed if number % 2 else TrajectoryKind.policy
     rules = Exploration(p=0.3, invalid_streak=2, reasons=True, avoid_policy_action=True) if number % 2 else None
     return EpisodePlan(
-        id=trajectory_id(RUN, 1, task, kind, number), run=RUN, round=1, environment="alfworld", engine=None,
-        split=TRAIN_SPLIT, task_id=task, task_type="", kind=kind, sample=number, policy_version=BASE, seed=number,
-        temperature=1.0, top_p=1.0, max_tokens=24, max_steps=max_steps, max_invalid=None, exploration=rules,
+        id=trajectory_id(RUN, 1, task, kind, number),
+        run=RUN,
+        round=1,
+        environment="alfworld",
+        engine=None,
+        split=TRAIN_SPLIT,
+        task_id=task,
+        task_type="",
+        kind=kind,
+        sample=number,
+        policy_version=BASE,
+        seed=number,
+        temperature=1.0,
+        top_p=1.0,
+        max_tokens=24,
+        max_steps=max_steps,
+        max_invalid=None,
+        exploration=rules,
         preamble="Interact with a household to solve a task." if number % 5 == 0 else "",
-    )  # fmt: skip
+    )
 
 
 async def played(addresses: ServiceAddresses, plans: Sequence[EpisodePlan]) -> list[Trajectory]:

@@ -30,9 +30,15 @@ TOKENS = 8
 async def served(base: Path, home: Path, **changes: Any) -> AsyncIterator[LocalBackend]:
     """The engine with settings of a GPU."""
     fields: dict[str, Any] = {
-        "home": home, "registry": str(home / "registry"), "policy_base_model": str(base), "policy_device": "cuda",
-        "policy_max_context": 512, "policy_slots": 24, "policy_max_batch": 16, "policy_prefill_tokens": 64,
-    }  # fmt: skip
+        "home": home,
+        "registry": str(home / "registry"),
+        "policy_base_model": str(base),
+        "policy_device": "cuda",
+        "policy_max_context": 512,
+        "policy_slots": 24,
+        "policy_max_batch": 16,
+        "policy_prefill_tokens": 64,
+    }
     backend = LocalBackend(PolicySettings(**(fields | changes)))
     await backend.start()
     try:

@@ -53,9 +53,12 @@ def test_half_precision_has_the_loss_of_float32(tiny_model: Path, tmp_path: Path
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_what_a_gpu_trains_learns(tiny_model: Path, tmp_path: Path, precision: str) -> None:
     optimisation = {
-        "epochs": 20, "learning_rate": 1e-2, "optimizer": "paged_adamw_32bit", "gradient_checkpointing": True,
+        "epochs": 20,
+        "learning_rate": 1e-2,
+        "optimizer": "paged_adamw_32bit",
+        "gradient_checkpointing": True,
         "average_checkpoints": 4,
-    }  # fmt: skip
+    }
     lora = {**PRECISIONS[precision], "rank": 8, "target_modules": "all-linear"}
     manifest, recorder = run(
         tmp_path, request(tiny_model, lora=lora, optimisation=optimisation, objective={"name": "sft"}), mixed_set()
@@ -86,9 +89,11 @@ def test_a_killed_process_goes_on_where_it_was(tiny_model: Path, tmp_path: Path,
 
 def _job(base: Path, version: str, precision: str) -> FineTuningJobCreate:
     return request(
-        base, version, lora={**PRECISIONS[precision], "dropout": 0.1},
+        base,
+        version,
+        lora={**PRECISIONS[precision], "dropout": 0.1},
         optimisation={"max_steps": 16, "save_steps": 5, "optimizer": "paged_adamw_32bit", "schedule": "cosine"},
-    )  # fmt: skip
+    )
 
 
 def _count_flash(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -21,14 +21,18 @@ EVERYTHING: dict[str, Any] = {
     "actre": {"annotator": "llm", "upstream": {"url": "http://vllm:8000/v1", "model": "m", "tokenSecret": "t"}},
     "networkPolicies": {"allowFromNamespaces": [{"kubernetes.io/metadata.name": "ingress"}]},
     "ingress": {
-        "enabled": True, "className": "nginx", "policyHost": "policy.example.com",
-        "dashboardHost": "a3t.example.com", "tlsSecret": "tls", "annotations": {"a": "b"},
+        "enabled": True,
+        "className": "nginx",
+        "policyHost": "policy.example.com",
+        "dashboardHost": "a3t.example.com",
+        "tlsSecret": "tls",
+        "annotations": {"a": "b"},
     },
     "metrics": {
         "serviceMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
         "grafanaDashboard": {"enabled": True},
     },
-}  # fmt: skip
+}
 EXTERNAL: dict[str, Any] = {
     "auth": {"existingSecret": "own-secret"},
     "postgres": {"enabled": False},

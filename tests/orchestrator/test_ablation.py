@@ -117,16 +117,31 @@ def store_run(store: Store, run: PlannedRun, successes: list[int]) -> None:
 
 def evaluated(run: str, number: int, task: str, success: bool) -> Trajectory:
     step = Step(
-        index=0, observation="A room.", thought="Because.", action="look", source=Source.policy,
-        reason_by=ReasonBy.policy, valid=True,
-    )  # fmt: skip
+        index=0,
+        observation="A room.",
+        thought="Because.",
+        action="look",
+        source=Source.policy,
+        reason_by=ReasonBy.policy,
+        valid=True,
+    )
     kind = TrajectoryKind.evaluation
     return Trajectory(
-        id=trajectory_id(run, number, task, kind, 0), run=run, round=number, environment="alfworld", split="held",
-        task_id=task, task_type="pick", kind=kind, policy_version="v", steps=[step], reward=float(success),
-        success=success, stop_reason=StopReason.success if success else StopReason.max_steps,
+        id=trajectory_id(run, number, task, kind, 0),
+        run=run,
+        round=number,
+        environment="alfworld",
+        split="held",
+        task_id=task,
+        task_type="pick",
+        kind=kind,
+        policy_version="v",
+        steps=[step],
+        reward=float(success),
+        success=success,
+        stop_reason=StopReason.success if success else StopReason.max_steps,
         created_at=datetime.now(UTC),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

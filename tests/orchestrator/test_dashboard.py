@@ -22,14 +22,33 @@ EPISODE = "abcdef" * 4
 
 def episode(name: str, kind: TrajectoryKind, success: bool, split: str = "train") -> Trajectory:
     step = Step(
-        index=0, observation="A <b>room</b>.", thought="Because.", action="go to shelf 1", source=Source.sampled,
-        reason_by=ReasonBy.actre, reason_annotator="template", trigger=Trigger.coin, policy_action="look", valid=True,
-    )  # fmt: skip
+        index=0,
+        observation="A <b>room</b>.",
+        thought="Because.",
+        action="go to shelf 1",
+        source=Source.sampled,
+        reason_by=ReasonBy.actre,
+        reason_annotator="template",
+        trigger=Trigger.coin,
+        policy_action="look",
+        valid=True,
+    )
     return Trajectory(
-        id=name, run="r-1", round=1, environment="alfworld", split=split, task_id=f"task-{name[:4]}", task_type="pick",
-        kind=kind, policy_version="r-1-r00", steps=[step], reward=float(success), success=success,
-        stop_reason=StopReason.success if success else StopReason.max_steps, created_at=datetime.now(UTC),
-    )  # fmt: skip
+        id=name,
+        run="r-1",
+        round=1,
+        environment="alfworld",
+        split=split,
+        task_id=f"task-{name[:4]}",
+        task_type="pick",
+        kind=kind,
+        policy_version="r-1-r00",
+        steps=[step],
+        reward=float(success),
+        success=success,
+        stop_reason=StopReason.success if success else StopReason.max_steps,
+        created_at=datetime.now(UTC),
+    )
 
 
 @pytest.fixture

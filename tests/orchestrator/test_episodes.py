@@ -87,10 +87,24 @@ def walk_right(history: History) -> str:
 
 def plan_of(kind: TrajectoryKind = TrajectoryKind.policy, **changes: object) -> EpisodePlan:
     plan = EpisodePlan(
-        id=trajectory_id("r", 1, "corridor-4", kind, 0), run="r", round=1, environment="alfworld", engine=None,
-        split="train", task_id="corridor-4", task_type="long", kind=kind, sample=0, policy_version="base", seed=7,
-        temperature=0.0, top_p=1.0, max_tokens=32, max_steps=12, max_invalid=None,
-    )  # fmt: skip
+        id=trajectory_id("r", 1, "corridor-4", kind, 0),
+        run="r",
+        round=1,
+        environment="alfworld",
+        engine=None,
+        split="train",
+        task_id="corridor-4",
+        task_type="long",
+        kind=kind,
+        sample=0,
+        policy_version="base",
+        seed=7,
+        temperature=0.0,
+        top_p=1.0,
+        max_tokens=32,
+        max_steps=12,
+        max_invalid=None,
+    )
     return replace(plan, **changes)  # type: ignore[arg-type]
 
 

@@ -22,8 +22,11 @@ from tests.support.live_server import free_port, live_server
 from tests.support.reason_model import make_known_text_model
 
 ADDRESSES = dict[str, str]
-PLAY = [sys.executable, "-c", "from a3t_contracts.cli import guarded; from a3t_orchestrator.play.cli import app; "
-        "raise SystemExit(guarded(app))"]  # fmt: skip
+PLAY = [
+    sys.executable,
+    "-c",
+    "from a3t_contracts.cli import guarded; from a3t_orchestrator.play.cli import app; raise SystemExit(guarded(app))",
+]
 CHAT = [*PLAY[:2], PLAY[2].replace("import app", "import chat as app")]
 
 
@@ -151,9 +154,13 @@ def test_chat_shows_the_policys_action_and_an_empty_line_takes_it(with_policy: A
 def test_it_works_in_a_terminal(addresses: ADDRESSES) -> None:
     ours, theirs = pty.openpty()
     run = subprocess.Popen(
-        [*PLAY, "--task", "corridor-3"], stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True,
+        [*PLAY, "--task", "corridor-3"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        close_fds=True,
         env=os.environ | addresses | {"TERM": "xterm", "COLUMNS": "100"},
-    )  # fmt: skip
+    )
     os.close(theirs)
     screen = _read_until(ours, b"> ")
     for line, answer in ((b"go right\n", b"room 1"), (b":actions\n", b"go left"), (b"\x04", b"Left after 1 steps.")):
@@ -181,8 +188,10 @@ def alfworld(addresses: ADDRESSES, tmp_path_factory: pytest.TempPathFactory) -> 
     generate = ["data", "generate", "alfworld", "--games", "1", "--heldout", "0"]
     subprocess.run(
         [sys.executable, "-m", "a3t_orchestrator.cli", *generate],
-        env=os.environ | {"A3T_HOME": str(home)}, check=True, capture_output=True,
-    )  # fmt: skip
+        env=os.environ | {"A3T_HOME": str(home)},
+        check=True,
+        capture_output=True,
+    )
     with live_server(create_env(EnvSettings(home=home))) as url:
         yield addresses | {"A3T_ENV_URL": url}
 

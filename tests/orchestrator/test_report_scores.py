@@ -43,10 +43,20 @@ def play(store: Store, key: PhaseKey, split: str, kind: TrajectoryKind, count: i
         plan_work(session, key, [Plan(f"task{i}", "pick", split, kind.value, 0, "r-1-r00") for i in range(2)])
         for item in dispatchable(session, key)[:count]:
             ended = Trajectory(
-                id=item, run="r-1", round=key.round, environment="alfworld", split=split,
-                task_id=f"task of {item}", task_type="pick", kind=kind, steps=[],
-                reward=1.0, success=True, stop_reason=StopReason.success, created_at=datetime.now(UTC),
-            )  # fmt: skip
+                id=item,
+                run="r-1",
+                round=key.round,
+                environment="alfworld",
+                split=split,
+                task_id=f"task of {item}",
+                task_type="pick",
+                kind=kind,
+                steps=[],
+                reward=1.0,
+                success=True,
+                stop_reason=StopReason.success,
+                created_at=datetime.now(UTC),
+            )
             save_trajectory(session, item, ended, phase=key.phase)
 
 

@@ -79,15 +79,36 @@ def plans(count: int) -> list[Plan]:
 
 def trajectory(item: str, task: str = "task0", success: bool = True) -> Trajectory:
     steps = [
-        Step(index=0, observation="room", thought="why", action="go", source=Source.sampled, reason_by=ReasonBy.actre,
-             valid=True, completion_ids=[1, 2], logprobs=[-0.5, -0.25], prompt_tokens=7),
+        Step(
+            index=0,
+            observation="room",
+            thought="why",
+            action="go",
+            source=Source.sampled,
+            reason_by=ReasonBy.actre,
+            valid=True,
+            completion_ids=[1, 2],
+            logprobs=[-0.5, -0.25],
+            prompt_tokens=7,
+        ),
         Step(index=1, observation="shelf", action="take", source=Source.policy, reason_by=ReasonBy.none, valid=False),
-    ]  # fmt: skip
+    ]
     return Trajectory(
-        id=item, run="x-1", round=1, environment="alfworld", split="train", task_id=task, kind=TrajectoryKind.composed,
-        steps=steps, reward=float(success), success=success, stop_reason=StopReason.success,
-        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), final_observation="done", seconds=1.5,
-    )  # fmt: skip
+        id=item,
+        run="x-1",
+        round=1,
+        environment="alfworld",
+        split="train",
+        task_id=task,
+        kind=TrajectoryKind.composed,
+        steps=steps,
+        reward=float(success),
+        success=success,
+        stop_reason=StopReason.success,
+        created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        final_observation="done",
+        seconds=1.5,
+    )
 
 
 def test_migrations_make_what_the_tables_say(store: Store) -> None:

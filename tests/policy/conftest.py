@@ -21,8 +21,12 @@ FORCED = {f"force-r{n:02d}": 60 + 7 * n for n in range(6)}
 
 def policy_settings(base: Path, home: Path, **changes: Any) -> PolicySettings:
     """Settings for tests: nothing from the environment, everything under `home`."""
-    fields: dict[str, Any] = {"home": home, "policy_base_model": str(base), "policy_max_context": 1024,
-                              "policy_device": "cpu"}  # fmt: skip
+    fields: dict[str, Any] = {
+        "home": home,
+        "policy_base_model": str(base),
+        "policy_max_context": 1024,
+        "policy_device": "cpu",
+    }
     return PolicySettings(**(fields | changes))
 
 

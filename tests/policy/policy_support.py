@@ -90,10 +90,15 @@ def _publish(model: Any, registry: Path, base: Path, version: str, **changes: An
         path.name: AdapterFile(sha256=sha256_file(path), size=path.stat().st_size) for path in sorted(folder.iterdir())
     }
     facts: dict[str, Any] = {
-        "version": version, "run": version.rsplit("-", 1)[0], "round": 0, "base_model": str(base),
-        "base_fingerprint": base_fingerprint(base), "files": files, "rank": RANK,
+        "version": version,
+        "run": version.rsplit("-", 1)[0],
+        "round": 0,
+        "base_model": str(base),
+        "base_fingerprint": base_fingerprint(base),
+        "files": files,
+        "rank": RANK,
         "created_at": datetime.now(UTC),
-    }  # fmt: skip
+    }
     manifest = AdapterManifest(**(facts | changes))
     (folder / MANIFEST_NAME).write_text(manifest.model_dump_json())
     return folder
@@ -103,10 +108,11 @@ def rehash(folder: Path) -> None:
     """Make the manifest true again after a file was changed on purpose."""
     manifest = AdapterManifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
     files = {
-        name: AdapterFile(sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest(),
-                          size=(folder / name).stat().st_size)
+        name: AdapterFile(
+            sha256=hashlib.sha256((folder / name).read_bytes()).hexdigest(), size=(folder / name).stat().st_size
+        )
         for name in manifest.files
-    }  # fmt: skip
+    }
     (folder / MANIFEST_NAME).write_text(manifest.model_copy(update={"files": files}).model_dump_json())
 
 

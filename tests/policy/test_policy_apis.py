@@ -58,8 +58,10 @@ def test_openai_completions(client: openai.OpenAI) -> None:
     logprobs = done.choices[0].logprobs
     assert logprobs is not None
     assert len(logprobs.token_logprobs) == 4
-    assert all(len(top) == 2 and max(top.values()) == given for top, given in
-               zip(logprobs.top_logprobs, logprobs.token_logprobs, strict=True))  # fmt: skip
+    assert all(
+        len(top) == 2 and max(top.values()) == given
+        for top, given in zip(logprobs.top_logprobs, logprobs.token_logprobs, strict=True)
+    )
     assert done.usage is not None
     assert done.usage.completion_tokens == 8
 

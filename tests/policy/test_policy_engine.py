@@ -25,9 +25,15 @@ async def backend(
 ) -> AsyncIterator[LocalBackend]:
     home = tmp_path_factory.mktemp("engine-home")
     settings = policy_settings(
-        tiny_model, home, registry=str(registry), policy_max_batch=16, policy_slots=24, policy_max_queue=64,
-        policy_max_context=512, policy_prefill_tokens=64,
-    )  # fmt: skip
+        tiny_model,
+        home,
+        registry=str(registry),
+        policy_max_batch=16,
+        policy_slots=24,
+        policy_max_queue=64,
+        policy_max_context=512,
+        policy_prefill_tokens=64,
+    )
     backend = LocalBackend(settings)
     await backend.start()
     yield backend

@@ -11,8 +11,11 @@ from a3t_policy.engine.memory import free_memory
 
 VERSION_2 = ("memory.max", "memory.current", "memory.stat", "inactive_file")
 VERSION_1 = (
-    "memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file",
-)  # fmt: skip
+    "memory/memory.limit_in_bytes",
+    "memory/memory.usage_in_bytes",
+    "memory/memory.stat",
+    "total_inactive_file",
+)
 
 
 def group(mount: Path, layout: tuple[str, str, str, str], limit: str, usage: int, cached: int) -> Path:

@@ -91,8 +91,12 @@ class _Crowd:
         self.heard = asyncio.Condition()
 
     async def ask(self, number: int) -> None:
-        body = {"prompt": f"Observation: client {number}", "max_tokens": 1 + number % 7, "temperature": 0,
-                "return_token_ids": True}  # fmt: skip
+        body = {
+            "prompt": f"Observation: client {number}",
+            "max_tokens": 1 + number % 7,
+            "temperature": 0,
+            "return_token_ids": True,
+        }
         while True:
             reply = await self.http.post("/v1/completions", json=body)
             reply.raise_for_status()
@@ -133,8 +137,13 @@ async def test_a_running_request_finishes_on_its_version(
         headers = {"Authorization": f"Bearer {token}"}
         async with PolicyClient(url, token) as manager, httpx.AsyncClient(base_url=url, headers=headers) as http:
             await manager.load(LoadAdapter(lora_name=first))
-            ask = {"prompt": "Observation: x", "max_tokens": 300, "temperature": 0, "stream": True,
-                   "return_token_ids": True}  # fmt: skip
+            ask = {
+                "prompt": "Observation: x",
+                "max_tokens": 300,
+                "temperature": 0,
+                "stream": True,
+                "return_token_ids": True,
+            }
             async with http.stream("POST", "/v1/completions", json=ask, timeout=120) as reply:
                 lines = reply.aiter_lines()
                 begun = await anext(lines)

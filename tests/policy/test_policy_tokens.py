@@ -30,31 +30,58 @@ async def play(client: PolicyClient, episodes: int, turns: int) -> list[tuple[li
     histories = [History(environment="alfworld", observation=f"You are in room {n}.") for n in range(episodes)]
     results: list[list[ActResult]] = [[] for _ in histories]
     for turn in range(turns):
-        asks = [ActTurn(history=h, sampling=Sampling(temperature=1.0, seed=n * 100 + turn, max_tokens=24))
-                for n, h in enumerate(histories)]  # fmt: skip
+        asks = [
+            ActTurn(history=h, sampling=Sampling(temperature=1.0, seed=n * 100 + turn, max_tokens=24))
+            for n, h in enumerate(histories)
+        ]
         for n, result in enumerate((await client.act(ActRequest(turns=asks))).results):
             assert isinstance(result, ActResult)
             results[n].append(result)
             histories[n].turns.append(
-                Turn(thought=result.thought, action=result.action, observation=rng.choice(OBSERVATIONS),
-                     completion=result.completion, completion_ids=result.completion_ids)
-            )  # fmt: skip
+                Turn(
+                    thought=result.thought,
+                    action=result.action,
+                    observation=rng.choice(OBSERVATIONS),
+                    completion=result.completion,
+                    completion_ids=result.completion_ids,
+                )
+            )
     return [_stored(h, r) for h, r in zip(histories, results, strict=True)]
 
 
 def _stored(history: History, results: list[ActResult]) -> tuple[list[int], Trajectory]:
     observations = [history.observation, *(turn.observation for turn in history.turns)]
     steps = [
-        Step(index=n, observation=observations[n], thought=r.thought, action=r.action, source=Source.policy,
-             reason_by=ReasonBy.policy, valid=False, policy_version=r.model, completion=r.completion,
-             completion_ids=r.completion_ids, logprobs=r.logprobs, prompt_tokens=r.prompt_tokens)
+        Step(
+            index=n,
+            observation=observations[n],
+            thought=r.thought,
+            action=r.action,
+            source=Source.policy,
+            reason_by=ReasonBy.policy,
+            valid=False,
+            policy_version=r.model,
+            completion=r.completion,
+            completion_ids=r.completion_ids,
+            logprobs=r.logprobs,
+            prompt_tokens=r.prompt_tokens,
+        )
         for n, r in enumerate(results)
-    ]  # fmt: skip
+    ]
     trajectory = Trajectory(
-        id="0" * 24, run="t", round=0, environment="alfworld", split="train", task_id="t", kind=TrajectoryKind.policy,
-        steps=steps, final_observation=observations[-1], success=False, stop_reason=StopReason.max_steps,
+        id="0" * 24,
+        run="t",
+        round=0,
+        environment="alfworld",
+        split="train",
+        task_id="t",
+        kind=TrajectoryKind.policy,
+        steps=steps,
+        final_observation=observations[-1],
+        success=False,
+        stop_reason=StopReason.max_steps,
         created_at=datetime.now(UTC),
-    )  # fmt: skip
+    )
     return [i for r in results for i in r.completion_ids or []], Trajectory.model_validate_json(
         trajectory.model_dump_json()
     )

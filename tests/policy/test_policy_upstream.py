@@ -53,9 +53,14 @@ async def behind(
     base: Path, home: Path, registry: Path, urls: list[str], kind: str = "openai", **changes: Any
 ) -> AsyncIterator[RemoteBackend]:
     settings = policy_settings(
-        base, home, registry=str(registry), policy_backend=kind, policy_upstreams=",".join(urls),
-        policy_upstream_token=DEVELOPMENT_TOKEN, **changes,
-    )  # fmt: skip
+        base,
+        home,
+        registry=str(registry),
+        policy_backend=kind,
+        policy_upstreams=",".join(urls),
+        policy_upstream_token=DEVELOPMENT_TOKEN,
+        **changes,
+    )
     backend = make_backend(settings)
     assert isinstance(backend, RemoteBackend)
     await backend.start()
@@ -130,9 +135,14 @@ async def test_adapters_are_loaded_read_back_and_unloaded(
 @pytest.mark.parametrize("kind", ["openai", "tgi"])
 @pytest.mark.parametrize("fault", [500, 502, 503, "html", "cut", "hang"])
 async def test_failover_to_the_next_server(
-    kind: str, fault: int | str, tiny_model: Path, registry: Path, tmp_path: Path, policy: str,
+    kind: str,
+    fault: int | str,
+    tiny_model: Path,
+    registry: Path,
+    tmp_path: Path,
+    policy: str,
     faulty: tuple[str, FaultProxy],
-) -> None:  # fmt: skip
+) -> None:
     url, proxy = faulty
     proxy.always = fault
     changes = {"policy_upstream_timeout": 1.0 if fault == "hang" else 60.0}
@@ -149,9 +159,13 @@ async def test_failover_to_the_next_server(
     ("fault", "error"), [("hang", DeadlineError), (500, UpstreamError), (503, UnavailableError), (429, OverloadedError)]
 )
 async def test_when_every_server_fails_the_client_hears_why(
-    fault: int | str, error: type[A3TError], tiny_model: Path, registry: Path, tmp_path: Path,
+    fault: int | str,
+    error: type[A3TError],
+    tiny_model: Path,
+    registry: Path,
+    tmp_path: Path,
     faulty: tuple[str, FaultProxy],
-) -> None:  # fmt: skip
+) -> None:
     url, proxy = faulty
     proxy.always = fault
     changes = {"policy_upstream_timeout": 0.5 if fault == "hang" else 60.0}

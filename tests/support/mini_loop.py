@@ -45,9 +45,11 @@ def write_recipe(path: Path, model: Path, **changes: object) -> Path:
         "round0": {"demonstrations": 3, "evaluate_base": True},
         "compose": {"samples": 2, "p": 0.5},
         "training": {
-            "lora": lora, "optimisation": optimisation, "round0": {"lora": lora, "optimisation": optimisation},
+            "lora": lora,
+            "optimisation": optimisation,
+            "round0": {"lora": lora, "optimisation": optimisation},
         },
         "limits": {"max_steps": 20, "max_invalid": 3, "max_tokens": 10, "chunk": 8},
-    }  # fmt: skip
+    }
     path.write_text(yaml.safe_dump(values | changes), encoding="utf-8")
     return path

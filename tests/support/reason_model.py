@@ -52,11 +52,21 @@ def make_known_text_model(folder: Path, after: str, text: str) -> Path:
     width = len(fast)
     model = MistralForCausalLM(
         MistralConfig(
-            vocab_size=width, hidden_size=width, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1,
-            head_dim=8, intermediate_size=8, max_position_embeddings=16384, sliding_window=None,
-            tie_word_embeddings=False, pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            vocab_size=width,
+            hidden_size=width,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=8,
+            intermediate_size=8,
+            max_position_embeddings=16384,
+            sliding_window=None,
+            tie_word_embeddings=False,
+            pad_token_id=0,
+            bos_token_id=1,
+            eos_token_id=2,
         )
-    )  # fmt: skip
+    )
     with torch.no_grad():
         layer = model.model.layers[0]
         layer.self_attn.o_proj.weight.zero_()

@@ -50,6 +50,12 @@ class ScriptedPolicy:
         text = completion_text("I think so.", action) if action else "I think so.\n"
         ids = list(text.encode())
         return ActResult(
-            thought="I think so.", action=action, completion=text, completion_ids=ids, logprobs=[-0.5] * len(ids),
-            prompt_tokens=10, model=turn.model or "base", finish_reason="stop",
-        )  # fmt: skip
+            thought="I think so.",
+            action=action,
+            completion=text,
+            completion_ids=ids,
+            logprobs=[-0.5] * len(ids),
+            prompt_tokens=10,
+            model=turn.model or "base",
+            finish_reason="stop",
+        )

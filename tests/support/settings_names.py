@@ -14,10 +14,17 @@ from a3t_trainer.settings import TrainerSettings
 __all__ = ["unknown_variables"]
 
 _SETTINGS: dict[str, type[ServiceSettings]] = {
-    "env": EnvSettings, "games": EnvSettings, "policy": PolicySettings, "actre": ActReSettings,
-    "trainer": TrainerSettings, "orchestrator": OrchestratorSettings, "worker": OrchestratorSettings,
-    "migrate": OrchestratorSettings, "episode": OrchestratorSettings, "a3t": OrchestratorSettings,
-}  # fmt: skip
+    "env": EnvSettings,
+    "games": EnvSettings,
+    "policy": PolicySettings,
+    "actre": ActReSettings,
+    "trainer": TrainerSettings,
+    "orchestrator": OrchestratorSettings,
+    "worker": OrchestratorSettings,
+    "migrate": OrchestratorSettings,
+    "episode": OrchestratorSettings,
+    "a3t": OrchestratorSettings,
+}
 _OTHERS = {"games": {"A3T_SEED_GAMES"}}
 
 

@@ -37,10 +37,21 @@ def make_tiny_model(folder: Path, seed: int = 0, vocab_size: int = 400) -> Path:
     )
     torch.manual_seed(seed)
     config = MistralConfig(
-        vocab_size=len(fast), hidden_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        head_dim=16, intermediate_size=128, max_position_embeddings=2048, sliding_window=None, initializer_range=0.2,
-        tie_word_embeddings=True, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-    )  # fmt: skip
+        vocab_size=len(fast),
+        hidden_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        intermediate_size=128,
+        max_position_embeddings=2048,
+        sliding_window=None,
+        initializer_range=0.2,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     MistralForCausalLM(config).save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder

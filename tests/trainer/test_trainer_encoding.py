@@ -157,8 +157,14 @@ def test_a_place_that_says_nothing_new_is_a_repetition_unless_something_is_done_
     tokenizer: Any, then: str, outcome: str, weight: float
 ) -> None:
     """The place was closed when it was visited first, and opened then: its second sight has other words."""
-    outcomes = [CLOSED, f"You open the box 1. {OPEN}", "You arrive at sofa 1. On the sofa 1, you see nothing.",
-                f"You arrive at box 1. {OPEN}", outcome, "You win."]  # fmt: skip
+    outcomes = [
+        CLOSED,
+        f"You open the box 1. {OPEN}",
+        "You arrive at sofa 1. On the sofa 1, you see nothing.",
+        f"You arrive at box 1. {OPEN}",
+        outcome,
+        "You win.",
+    ]
     trajectory = walk(f"go to box 1|open box 1|go to sofa 1|go to box 1|{then}|end", outcomes)
     weights = action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer)
     assert weights == [1, 1, 1, weight, 1, 1]
@@ -166,8 +172,10 @@ def test_a_place_that_says_nothing_new_is_a_repetition_unless_something_is_done_
 
 def test_a_product_is_opened_again_in_order_to_buy_it(tokenizer: Any) -> None:
     page, results = "Red Shoes [SEP] Price: $12.40 [SEP] Buy Now", "Page 1 [SEP] Red Shoes [SEP] $12.40"
-    trajectory = walk("click[red shoes]|click[back to search]|click[red shoes]|click[buy now]|end",
-                      [page, results, page, "Thank you", "You win."])  # fmt: skip
+    trajectory = walk(
+        "click[red shoes]|click[back to search]|click[red shoes]|click[buy now]|end",
+        [page, results, page, "Thank you", "You win."],
+    )
     assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 5
 
 

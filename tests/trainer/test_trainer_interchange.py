@@ -42,12 +42,10 @@ def test_names_of_a_group_change_places_everywhere_and_nothing_else_does(tokeniz
 def test_share_is_how_often_a_group_is_permuted(tokenizer: Any) -> None:
     one = sequence(tokenizer)
     changed = {
-        share: sum(
-            not np.array_equal(interchange.apply(one, step).ids, one.ids) for step in range(400)
-        ) / 400
+        share: sum(not np.array_equal(interchange.apply(one, step).ids, one.ids) for step in range(400)) / 400
         for share in (0.0, 0.5, 1.0)
         for interchange in [Interchange(tokenizer, Augmentation(interchangeable=[THINGS], share=share), 0)]
-    }  # fmt: skip
+    }
     assert changed[0.0] == 0
     assert changed[0.5] == pytest.approx(0.5 * 3 / 4, abs=0.08)
     assert changed[1.0] == pytest.approx(3 / 4, abs=0.08)
@@ -80,6 +78,11 @@ def test_settings_that_cannot_be_meant_are_refused() -> None:
         Augmentation(interchangeable=[["mug"], ["plate", "mug"]])
     with pytest.raises(ValidationError, match="does not go with dpo"):
         FineTuningJobCreate(
-            model="m", training_file="f", version="v", run="r", round=1,
-            objective=Objective.model_validate({"name": "dpo"}), augmentation=Augmentation(interchangeable=[["mug"]]),
-        )  # fmt: skip
+            model="m",
+            training_file="f",
+            version="v",
+            run="r",
+            round=1,
+            objective=Objective.model_validate({"name": "dpo"}),
+            augmentation=Augmentation(interchangeable=[["mug"]]),
+        )

@@ -145,9 +145,7 @@ def test_interpolation_publishes_a_share_of_the_update(
     whole = {"epochs": 2, "learning_rate": 1e-2, "average_checkpoints": 3}
     run(tmp_path / "whole", request(tiny_model, optimisation=whole), mixed)
     run(tmp_path / "half", request(tiny_model, optimisation=whole | {"interpolation": 0.5}), mixed)
-    one, half = (
-        load_file(tmp_path / n / "registry" / "v0" / "adapter_model.safetensors") for n in ("whole", "half")
-    )  # fmt: skip
+    one, half = (load_file(tmp_path / n / "registry" / "v0" / "adapter_model.safetensors") for n in ("whole", "half"))
     for name, value in one.items():
         assert value.abs().max() > 0
         assert torch.equal(half[name], value * (0.5 if ".lora_B." in name else 1)), name

@@ -239,9 +239,15 @@ def _trl_dpo(model: Any, pairs: list[Unit], beta: float, folder: Path) -> tuple[
     ]
     texts = Dataset.from_list([{"prompt": "a", "chosen": "b", "rejected": "c"}])
     config = DPOConfig(
-        output_dir=str(folder), beta=beta, max_length=None, use_cpu=True, bf16=False, report_to=[],
-        gradient_checkpointing=False, disable_dropout=False,
-    )  # fmt: skip
+        output_dir=str(folder),
+        beta=beta,
+        max_length=None,
+        use_cpu=True,
+        bf16=False,
+        report_to=[],
+        gradient_checkpointing=False,
+        disable_dropout=False,
+    )
     tokenizer = AutoTokenizer.from_pretrained(model.base_model.model.config._name_or_path)
     trainer = DPOTrainer(model=model, args=config, train_dataset=texts, processing_class=tokenizer)
     batch = trainer.data_collator(rows)

@@ -21,9 +21,15 @@ from tests.trainer.jobs_support import request, run
 def accelerate_config(path: Path) -> Path:
     """Two processes by torchrun; without a GPU they talk over gloo."""
     config = {
-        "compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_GPU", "num_machines": 1, "machine_rank": 0,
-        "num_processes": 2, "mixed_precision": "no", "main_process_port": free_port(), "use_cpu": False,
-    }  # fmt: skip
+        "compute_environment": "LOCAL_MACHINE",
+        "distributed_type": "MULTI_GPU",
+        "num_machines": 1,
+        "machine_rank": 0,
+        "num_processes": 2,
+        "mixed_precision": "no",
+        "main_process_port": free_port(),
+        "use_cpu": False,
+    }
     path.write_text(yaml.safe_dump(config))
     return path
 
@@ -36,9 +42,10 @@ async def test_two_processes_train_the_adapter_that_one_trains(
     body = request(tiny_model, optimisation={"epochs": 2, "learning_rate": 5e-3, "tokens_per_batch": 300})
     run(tmp_path / "alone", body, mixed)
     settings = TrainerSettings(
-        home=tmp_path / "home", trainer_report_seconds=0,
+        home=tmp_path / "home",
+        trainer_report_seconds=0,
         trainer_accelerate_config=accelerate_config(tmp_path / "accelerate.yaml"),
-    )  # fmt: skip
+    )
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)

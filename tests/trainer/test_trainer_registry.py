@@ -40,8 +40,11 @@ def test_a_published_version_is_whole(tmp_path: Path) -> None:
     folder, read = RegistryReader(tmp_path / "r").fetch("v0")
     assert read == manifest
     assert sorted(p.name for p in folder.iterdir()) == [
-        "README.md", "adapter_config.json", "adapter_model.safetensors", "manifest.json",
-    ]  # fmt: skip
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "manifest.json",
+    ]
     assert set(manifest.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
     assert [p.name for p in (tmp_path / "r").iterdir()] == ["v0"]
     assert "base_model: org/base" in (folder / "README.md").read_text()

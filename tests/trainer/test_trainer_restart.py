@@ -25,8 +25,11 @@ TOKEN = "a-token-for-this-test"
 
 def start(home: Path, port: int) -> subprocess.Popen[bytes]:
     environment = os.environ | {
-        "A3T_HOME": str(home), "A3T_PORT": str(port), "A3T_TOKEN": TOKEN, "A3T_TRAINER_REPORT_SECONDS": "0",
-    }  # fmt: skip
+        "A3T_HOME": str(home),
+        "A3T_PORT": str(port),
+        "A3T_TOKEN": TOKEN,
+        "A3T_TRAINER_REPORT_SECONDS": "0",
+    }
     with (home / "service.log").open("ab") as log:
         return subprocess.Popen([sys.executable, "-m", "a3t_trainer"], env=environment, stderr=log, stdout=log)
 

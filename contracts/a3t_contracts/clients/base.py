@@ -134,9 +134,13 @@ class ServiceClient:
             content = body.model_dump_json(exclude_none=True).encode()
             sent_headers["Content-Type"] = "application/json"
         request = self._http.build_request(
-            method, path, params=_without_none(params), content=content, headers=sent_headers,
+            method,
+            path,
+            params=_without_none(params),
+            content=content,
+            headers=sent_headers,
             timeout=self._http.timeout if timeout is None else timeout,
-        )  # fmt: skip
+        )
         number = 1
         while True:
             try:

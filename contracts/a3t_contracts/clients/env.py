@@ -21,7 +21,7 @@ from ..schemas.environment import (
     StepResult,
     Task,
     TaskPage,
-)  # fmt: skip
+)
 from .base import ServiceClient
 
 __all__ = ["EnvClient"]
@@ -70,16 +70,23 @@ class EnvClient(ServiceClient):
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
         return await self._call(
-            StepResult, "POST", _path(session_id, "step"), StepRequest(action=action, index=index),
-            params={"include_actions": "true"} if include_actions else None, idempotent=index is not None,
-        )  # fmt: skip
+            StepResult,
+            "POST",
+            _path(session_id, "step"),
+            StepRequest(action=action, index=index),
+            params={"include_actions": "true"} if include_actions else None,
+            idempotent=index is not None,
+        )
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> BatchStepReply:
         return await self._call(
-            BatchStepReply, "POST", "/v1/steps", BatchStepRequest(steps=list(steps)),
+            BatchStepReply,
+            "POST",
+            "/v1/steps",
+            BatchStepRequest(steps=list(steps)),
             params={"include_actions": "true"} if include_actions else None,
             idempotent=all(s.index is not None for s in steps),
-        )  # fmt: skip
+        )
 
     async def actions(self, session_id: str) -> list[str]:
         return (await self._call(ActionsReply, "GET", _path(session_id, "actions"))).actions

@@ -19,9 +19,13 @@ class TrainerClient(ServiceClient):
     async def upload(self, content: bytes, filename: str) -> FileObject:
         """Store a JSONL file of trajectories; the same content is stored once (its id is its hash)."""
         reply = await self._send(
-            "POST", "/v1/files", content=content, params={"filename": filename},
-            headers={"Content-Type": "application/jsonl"}, idempotent=True,
-        )  # fmt: skip
+            "POST",
+            "/v1/files",
+            content=content,
+            params={"filename": filename},
+            headers={"Content-Type": "application/jsonl"},
+            idempotent=True,
+        )
         return FileObject.model_validate_json(reply.content)
 
     async def create_job(self, request: FineTuningJobCreate) -> FineTuningJob:

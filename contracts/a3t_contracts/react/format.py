@@ -22,9 +22,16 @@ from ..schemas.trajectory import Trajectory
 from .history import History, Turn
 
 __all__ = [
-    "Reply", "Segment", "completion_end", "completion_text", "history_of", "observation_text", "parse_reply",
-    "render_history", "render_trajectory",
-]  # fmt: skip
+    "Reply",
+    "Segment",
+    "completion_end",
+    "completion_text",
+    "history_of",
+    "observation_text",
+    "parse_reply",
+    "render_history",
+    "render_trajectory",
+]
 
 THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
 STOP_STRINGS = (f"\n{OBSERVATION}",)

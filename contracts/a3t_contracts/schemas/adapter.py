@@ -10,9 +10,15 @@ from pydantic import Field
 from .base import Name, Schema
 
 __all__ = [
-    "MANIFEST_NAME", "AdapterFile", "AdapterManifest", "AdapterPush", "GarbageReport", "LivePointer", "PushResult",
+    "MANIFEST_NAME",
+    "AdapterFile",
+    "AdapterManifest",
+    "AdapterPush",
+    "GarbageReport",
+    "LivePointer",
+    "PushResult",
     "version_name",
-]  # fmt: skip
+]
 
 MANIFEST_NAME = "manifest.json"
 

@@ -10,9 +10,20 @@ from ..errors import Problem
 from .base import Environment, Schema
 
 __all__ = [
-    "ActionReply", "ActionsReply", "BatchStepReply", "BatchStepRequest", "EnvironmentInfo", "SampleRequest",
-    "SessionCreate", "SessionInfo", "SessionStep", "StepRequest", "StepResult", "Task", "TaskPage",
-]  # fmt: skip
+    "ActionReply",
+    "ActionsReply",
+    "BatchStepReply",
+    "BatchStepRequest",
+    "EnvironmentInfo",
+    "SampleRequest",
+    "SessionCreate",
+    "SessionInfo",
+    "SessionStep",
+    "StepRequest",
+    "StepResult",
+    "Task",
+    "TaskPage",
+]
 
 
 class Task(Schema):

@@ -25,7 +25,7 @@ __all__ = [
     "Optimisation",
     "Progress",
     "TrainingSettings",
-]  # fmt: skip
+]
 
 
 class ObjectiveName(StrEnum):
@@ -42,8 +42,10 @@ class Objective(Schema):
     name: ObjectiveName = ObjectiveName.contrastive
     failure_reward: float = Field(-1.0, ge=-1, le=1, description="R_f; −1 is the paper's choice, 0 is SFT")
     normalisation: Literal["as_printed", "per_token", "per_trajectory"] = Field(
-        "as_printed", description="as_printed: sum over tokens, mean over trajectories; per_token: over all "
-        "trained tokens of the batch; per_trajectory: mean over each trajectory's tokens first")  # fmt: skip
+        "as_printed",
+        description="as_printed: sum over tokens, mean over trajectories; per_token: over all "
+        "trained tokens of the batch; per_trajectory: mean over each trajectory's tokens first",
+    )
     failure_weight: float = Field(1.0, ge=0, description="Multiplies the weight of failures")
     failure_observations: bool = Field(True, description="Push down a failure's observation tokens too")
     failure_nll_cap: float | None = Field(
@@ -96,8 +98,12 @@ class Optimisation(Schema):
     gradient_checkpointing: bool = False
     average_checkpoints: int = Field(0, ge=0, description="Average this many evenly spaced checkpoints; 0: the last")
     interpolation: float = Field(
-        1.0, gt=0, le=1, description="Publish the base plus this share of the adapter's update B·A; below 1 the base "
-        "keeps more of what it knew (arXiv 2109.01903)")  # fmt: skip
+        1.0,
+        gt=0,
+        le=1,
+        description="Publish the base plus this share of the adapter's update B·A; below 1 the base "
+        "keeps more of what it knew (arXiv 2109.01903)",
+    )
     save_steps: int = Field(50, ge=1, description="Optimiser steps between checkpoint bundles")
     max_steps: int | None = Field(None, ge=1, description="Stop after this many optimiser steps; null: by epochs")
     threads: int | None = Field(None, ge=1, description="CPU threads; null: torch's choice")

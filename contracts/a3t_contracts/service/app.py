@@ -31,7 +31,7 @@ from ..errors import (
     TooLargeError,
     UnauthorizedError,
     error_from_problem,
-)  # fmt: skip
+)
 from ..logging import configure_logging, get_logger
 from ..settings import ServiceSettings
 

@@ -87,10 +87,12 @@ def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedR
     baseline = next(iter(results.values()))
     wanted = {run.arm for run in runs}
     return Comparison(
-        name=ablation.name, split=ablation.split, base_model=runs[0].recipe.base_model,
+        name=ablation.name,
+        split=ablation.split,
+        base_model=runs[0].recipe.base_model,
         arms=[_arm(arm, ablation.arms[arm].about, seeds, baseline) for arm, seeds in results.items() if arm in wanted],
         missing=[run.name for run in runs if run.name not in finished],
-    )  # fmt: skip
+    )
 
 
 def mean_of(values: Sequence[float]) -> Mean:
@@ -108,13 +110,18 @@ def _seed_result(report: Report, seed: int, split: str) -> SeedResult:
     measured = [e for e in evaluations if e is not None]
     last = report.rounds[-1]
     return SeedResult(
-        run=report.run, seed=seed, commit=report.commit, success=[e.single.rate for e in measured],
-        accumulated=measured[-1].accumulated.rate, trials=measured[-1].single.n,
-        training_successes=last.training_successes, training_failures=last.training_failures,
+        run=report.run,
+        seed=seed,
+        commit=report.commit,
+        success=[e.single.rate for e in measured],
+        accumulated=measured[-1].accumulated.rate,
+        trials=measured[-1].single.n,
+        training_successes=last.training_successes,
+        training_failures=last.training_failures,
         composed=sum(r.composition.composed for r in report.rounds),
         kept=sum(r.composition.kept for r in report.rounds),
         seconds=sum(sum(r.spent.seconds.values()) for r in report.rounds),
-    )  # fmt: skip
+    )
 
 
 def _on(split: str, evaluations: Sequence[Evaluated]) -> Evaluated | None:
@@ -127,7 +134,11 @@ def _arm(arm: str, about: str, seeds: list[SeedResult], baseline: list[SeedResul
     theirs = {s.seed: s.success[-1] for s in baseline}
     differences = [s.success[-1] - theirs[s.seed] for s in seeds if s.seed in theirs]
     return ArmResult(
-        arm=arm, about=about, seeds=seeds, first=mean_of([s.success[0] for s in seeds]),
-        last=mean_of([s.success[-1] for s in seeds]), accumulated=mean_of([s.accumulated for s in seeds]),
+        arm=arm,
+        about=about,
+        seeds=seeds,
+        first=mean_of([s.success[0] for s in seeds]),
+        last=mean_of([s.success[-1] for s in seeds]),
+        accumulated=mean_of([s.accumulated for s in seeds]),
         difference=mean_of(differences) if differences and seeds is not baseline else None,
-    )  # fmt: skip
+    )

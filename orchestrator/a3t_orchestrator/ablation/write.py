@@ -54,10 +54,16 @@ def _row(arm: ArmResult) -> str:
     failures = [s.training_failures for s in arm.seeds]
     composed, kept = sum(s.composed for s in arm.seeds), sum(s.kept for s in arm.seeds)
     cells = [
-        arm.arm, ", ".join(str(s.seed) for s in arm.seeds), _percent(arm.first), _percent(arm.last),
-        _points(arm.difference), _percent(arm.accumulated), f"{sum(last) / n:.0f}/{sum(failures) / n:.0f}",
-        f"{composed / n:.0f} → {kept / n:.0f}", f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
-    ]  # fmt: skip
+        arm.arm,
+        ", ".join(str(s.seed) for s in arm.seeds),
+        _percent(arm.first),
+        _percent(arm.last),
+        _points(arm.difference),
+        _percent(arm.accumulated),
+        f"{sum(last) / n:.0f}/{sum(failures) / n:.0f}",
+        f"{composed / n:.0f} → {kept / n:.0f}",
+        f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
+    ]
     return f"| {' | '.join(cells)} |"
 
 

@@ -22,7 +22,7 @@ from ..store import (
     list_runs,
     list_trajectories,
     phase_counts,
-)  # fmt: skip
+)
 from .deps import SessionDep, StoreDep
 
 __all__ = ["router"]
@@ -46,9 +46,14 @@ def run_page(store: StoreDep, session: SessionDep, run: str) -> HTMLResponse:
     counts = phase_counts(session, PhaseKey(run, row.round, row.phase))
     told = events(session, run, limit=100_000)[-30:][::-1]
     return _page(
-        "run.html", run=row, heads=heads, rows=rows, counts=counts, events=told,
+        "run.html",
+        run=row,
+        heads=heads,
+        rows=rows,
+        counts=counts,
+        events=told,
         refresh=3 if row.status == "running" else None,
-    )  # fmt: skip
+    )
 
 
 @router.get("/runs/{run}/report")
@@ -72,9 +77,15 @@ def trajectories_page(
     total = count_trajectories(session, where)
     chosen = {"round": round, "kind": kind.value if kind else None, "success": success}
     return _page(
-        "trajectories.html", run=get_run(session, run), rows=found, total=total, offset=offset, size=_PAGE,
-        chosen={k: v for k, v in chosen.items() if v is not None}, kinds=[k.value for k in TrajectoryKind],
-    )  # fmt: skip
+        "trajectories.html",
+        run=get_run(session, run),
+        rows=found,
+        total=total,
+        offset=offset,
+        size=_PAGE,
+        chosen={k: v for k, v in chosen.items() if v is not None},
+        kinds=[k.value for k in TrajectoryKind],
+    )
 
 
 @router.get("/trajectories/{trajectory_id}")

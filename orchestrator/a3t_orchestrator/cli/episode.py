@@ -49,9 +49,14 @@ def episode(
 
 
 async def _play(
-    settings: OrchestratorSettings, environment: Environment, task: str | None, p: float, steps: int, base_model: str,
+    settings: OrchestratorSettings,
+    environment: Environment,
+    task: str | None,
+    p: float,
+    steps: int,
+    base_model: str,
     wait: float,
-) -> Trajectory:  # fmt: skip
+) -> Trajectory:
     async with (
         stack_for(settings, base_model, errors_console.print) as live,
         Gateway(ServiceAddresses.of(live), Limits()) as gateway,
@@ -71,9 +76,22 @@ async def _task(gateway: Gateway, environment: Environment, task: str | None) ->
 
 def _plan(task: Task, p: float, steps: int) -> EpisodePlan:
     return EpisodePlan(
-        id=trajectory_id(_RUN, 0, task.id, TrajectoryKind.composed, 0), run=_RUN, round=0,
-        environment=task.environment, engine=None, split=task.split, task_id=task.id, task_type=task.type,
-        kind=TrajectoryKind.composed, sample=0, policy_version=None, seed=0, temperature=1.0, top_p=1.0,
-        max_tokens=96, max_steps=steps, max_invalid=None,
+        id=trajectory_id(_RUN, 0, task.id, TrajectoryKind.composed, 0),
+        run=_RUN,
+        round=0,
+        environment=task.environment,
+        engine=None,
+        split=task.split,
+        task_id=task.id,
+        task_type=task.type,
+        kind=TrajectoryKind.composed,
+        sample=0,
+        policy_version=None,
+        seed=0,
+        temperature=1.0,
+        top_p=1.0,
+        max_tokens=96,
+        max_steps=steps,
+        max_invalid=None,
         exploration=Exploration(p, invalid_streak=3, reasons=True, avoid_policy_action=True),
-    )  # fmt: skip
+    )

@@ -55,9 +55,15 @@ def evaluate(
 
 
 async def _evaluate(
-    settings: OrchestratorSettings, store: Store, name: str, recipe: Recipe, versions: dict[int, str], split: str,
-    count: int | None, screen: Console,
-) -> None:  # fmt: skip
+    settings: OrchestratorSettings,
+    store: Store,
+    name: str,
+    recipe: Recipe,
+    versions: dict[int, str],
+    split: str,
+    count: int | None,
+    screen: Console,
+) -> None:
     with LiveProgress(screen) as progress:
         async with stack_for(settings, recipe.base_model, lambda text: progress.note(0, text, "warn")) as live:
             context = RunContext(store, live, name, recipe, progress)
@@ -89,14 +95,21 @@ def _result(report: Report, split: str, rounds: list[int]) -> dict[str, Any]:
     versions = {r.round: r.version for r in report.rounds}
     last = found[max(found)]
     return {
-        "run": report.run, "split": split, "tasks": last.single.n, "round": max(found),
-        "version": versions[max(found)], "success_rate": last.single.rate, "single": last.single,
-        "accumulated_success_rate": last.accumulated.rate, "accumulated": last.accumulated, "by_type": last.by_type,
+        "run": report.run,
+        "split": split,
+        "tasks": last.single.n,
+        "round": max(found),
+        "version": versions[max(found)],
+        "success_rate": last.single.rate,
+        "single": last.single,
+        "accumulated_success_rate": last.accumulated.rate,
+        "accumulated": last.accumulated,
+        "by_type": last.by_type,
         "rounds": [
             {"round": n, "version": versions[n], "single": e.single, "accumulated": e.accumulated}
             for n, e in sorted(found.items())
         ],
-    }  # fmt: skip
+    }
 
 
 def _table(result: dict[str, Any]) -> Table:

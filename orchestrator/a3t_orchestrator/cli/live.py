@@ -33,9 +33,15 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"), TimeElapsedColumn(), console=console, transient=True,
-        )  # fmt: skip
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
         self._task = self._bar.add_task("starting", total=None, detail="", visible=console.is_terminal)
         self._ended: set[tuple[int, str, int]] = set()
         self._shown: tuple[int, str] | None = None
@@ -55,9 +61,12 @@ class LiveProgress:
         detail = "" if phase in _SILENT else f"{state.successes} succeeded"
         self._show((number, phase))
         self._bar.update(
-            self._task, description=label, total=state.total or None, completed=state.done + state.lost,
+            self._task,
+            description=label,
+            total=state.total or None,
+            completed=state.done + state.lost,
             detail=f"{detail}{_eta(state)}",
-        )  # fmt: skip
+        )
         end = (number, phase, state.total)
         if state.total and state.done + state.lost == state.total and end not in self._ended:
             self._ended.add(end)
@@ -71,9 +80,12 @@ class LiveProgress:
         loss = "" if progress.loss is None else f"loss {progress.loss:.4g}"
         eta = "" if progress.eta_seconds is None else f" · {progress.eta_seconds:.0f} s left"
         self._bar.update(
-            self._task, description=f"Round {number} · training {job.request.version}",
-            total=progress.total_steps, completed=progress.step, detail=f"{loss}{eta}",
-        )  # fmt: skip
+            self._task,
+            description=f"Round {number} · training {job.request.version}",
+            total=progress.total_steps,
+            completed=progress.step,
+            detail=f"{loss}{eta}",
+        )
         if job.status is JobStatus.succeeded:
             text = f"Round {number} · training: {job.fine_tuned_model}, {progress.step} steps"
             self.console.print(f"{text}, {loss}" if loss else text, highlight=False, soft_wrap=True)

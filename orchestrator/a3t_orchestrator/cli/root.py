@@ -76,9 +76,12 @@ class _Root(TyperGroup):
 def build_root() -> Callable[[], Any]:
     """The root command with every command that is installed."""
     app = typer.Typer(
-        cls=_Root, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
-        help="Agents that write their own training data: act, ask for reasons, learn, repeat.", add_completion=False,
-    )  # fmt: skip
+        cls=_Root,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Agents that write their own training data: act, ask for reasons, learn, repeat.",
+        add_completion=False,
+    )
     app.callback()(_root)
     return app
 

@@ -66,9 +66,15 @@ def run(
 
 
 async def execute(
-    settings: OrchestratorSettings, store: Store, recipe: Recipe, *, name: str | None, resumed: str | None,
-    screen: Console, source: str | None = None,
-) -> str:  # fmt: skip
+    settings: OrchestratorSettings,
+    store: Store,
+    recipe: Recipe,
+    *,
+    name: str | None,
+    resumed: str | None,
+    screen: Console,
+    source: str | None = None,
+) -> str:
     """Start (or find) what is needed, begin (or go on with) the run, drive it to its end; its name.
 
     Args:

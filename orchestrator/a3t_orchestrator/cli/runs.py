@@ -64,13 +64,23 @@ def show(
 
 def _summary(run: Run) -> dict[str, Any]:
     return {
-        "run": run.name, "environment": run.environment, "status": run.status, "round": run.round, "phase": run.phase,
-        "created_at": f"{run.created_at:%Y-%m-%d %H:%M}", "error": run.error,
-    }  # fmt: skip
+        "run": run.name,
+        "environment": run.environment,
+        "status": run.status,
+        "round": run.round,
+        "phase": run.phase,
+        "created_at": f"{run.created_at:%Y-%m-%d %H:%M}",
+        "error": run.error,
+    }
 
 
 def _event(event: Event) -> dict[str, Any]:
     return {
-        "id": event.id, "round": event.round, "at": event.at, "level": event.level, "kind": event.kind,
-        "message": event.message, "data": event.data,
-    }  # fmt: skip
+        "id": event.id,
+        "round": event.round,
+        "at": event.at,
+        "level": event.level,
+        "kind": event.kind,
+        "message": event.message,
+        "data": event.data,
+    }

@@ -112,8 +112,13 @@ async def _status(settings: OrchestratorSettings, state: StackState | None) -> d
     queue = _queue(redis_url)
     ready = bool(services) and all(s["ready"] for s in services.values()) and "error" not in queue
     home = str(settings.home.expanduser().resolve())
-    return {"ready": ready, "home": home, "services": services, "queue": queue,
-            "base_model": state.base_model if state else None}  # fmt: skip
+    return {
+        "ready": ready,
+        "home": home,
+        "services": services,
+        "queue": queue,
+        "base_model": state.base_model if state else None,
+    }
 
 
 async def _probe(url: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from ..store import (
     get_run,
     iter_trajectories,
     list_trajectories,
-)  # fmt: skip
+)
 from .common import settings_and_store
 
 __all__ = ["app"]
@@ -109,9 +109,10 @@ def render(trajectory: Trajectory) -> Group:
     t = trajectory
     agent = t.policy_version or "scripted expert"
     head = Text.assemble(
-        (t.id, "bold"), f"  {t.kind.value} · run {t.run} · round {t.round} · {t.environment} ({t.engine})\n",
+        (t.id, "bold"),
+        f"  {t.kind.value} · run {t.run} · round {t.round} · {t.environment} ({t.engine})\n",
         f"task {t.task_id} · {t.task_type} · {t.split} · sample {t.sample} · seed {t.seed} · {agent}",
-    )  # fmt: skip
+    )
     outcome = "success" if t.success else "no success"
     sampled = sum(s.source is Source.sampled for s in t.steps)
     tail = Text(
@@ -147,11 +148,23 @@ def _origin(step: Step) -> Text:
 
 def _summary(row: TrajectoryRow) -> dict[str, Any]:
     return {
-        "id": row.id, "run": row.run, "round": row.round, "kind": row.kind, "phase": row.phase, "split": row.split,
-        "task": row.task_id, "type": row.task_type, "success": row.success, "reward": row.reward,
-        "stop_reason": row.stop_reason, "steps": row.n_steps, "sampled": row.n_sampled, "invalid": row.n_invalid,
-        "agent": row.policy_version, "seconds": row.seconds,
-    }  # fmt: skip
+        "id": row.id,
+        "run": row.run,
+        "round": row.round,
+        "kind": row.kind,
+        "phase": row.phase,
+        "split": row.split,
+        "task": row.task_id,
+        "type": row.task_type,
+        "success": row.success,
+        "reward": row.reward,
+        "stop_reason": row.stop_reason,
+        "steps": row.n_steps,
+        "sampled": row.n_sampled,
+        "invalid": row.n_invalid,
+        "agent": row.policy_version,
+        "seconds": row.seconds,
+    }
 
 
 @contextmanager

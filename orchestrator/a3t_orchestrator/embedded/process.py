@@ -68,9 +68,13 @@ class Child:
         command = bound(program.command)
         with program.log_file.open("ab") as output:
             self.process = subprocess.Popen(  # noqa: S603
-                command, env=os.environ | program.environment, stdout=output, stderr=output,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env=os.environ | program.environment,
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self.started = time.monotonic()
 
     async def wait_ready(self) -> None:

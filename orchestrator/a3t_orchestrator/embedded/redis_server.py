@@ -34,9 +34,15 @@ def write_config(folder: Path, port: int) -> tuple[Path, str]:
     """
     password = secrets.token_hex(16)
     lines = [
-        f"port {port}", "bind 127.0.0.1", f"requirepass {password}", 'save ""', "appendonly no",
-        f"dir {folder}", "maxmemory-policy noeviction", "daemonize no",
-    ]  # fmt: skip
+        f"port {port}",
+        "bind 127.0.0.1",
+        f"requirepass {password}",
+        'save ""',
+        "appendonly no",
+        f"dir {folder}",
+        "maxmemory-policy noeviction",
+        "daemonize no",
+    ]
     path = folder / "redis.conf"
     path.touch(mode=0o600)
     path.chmod(0o600)

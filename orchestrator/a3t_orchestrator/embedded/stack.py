@@ -45,9 +45,14 @@ class EmbeddedStack:
     """
 
     def __init__(
-        self, settings: OrchestratorSettings, base_model: str, *, first_port: int | None = None,
-        dashboard: bool = True, note: Note | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        settings: OrchestratorSettings,
+        base_model: str,
+        *,
+        first_port: int | None = None,
+        dashboard: bool = True,
+        note: Note | None = None,
+    ) -> None:
         self.home = settings.home.expanduser().resolve()
         self.ports = choose_ports(_NAMES, first_port)
         self.base_model = base_model
@@ -165,12 +170,10 @@ class EmbeddedStack:
     def _save(self, ready: bool) -> None:
         own = ProcessState(pid=os.getpid(), created=psutil.Process().create_time())
         children = {
-            name: ProcessState(
-                pid=child.pid, created=child.created, port=self.ports.get(name), restarts=child.restarts
-            )
+            name: ProcessState(pid=child.pid, created=child.created, port=self.ports.get(name), restarts=child.restarts)
             for name, child in self._children.items()
             if child.pid is not None and child.created is not None
-        }  # fmt: skip
+        }
         urls = {name: self.url(name) for name in ("orchestrator", *SERVICES)}
         redis_url = self.settings.redis_url or ""
         state = StackState(

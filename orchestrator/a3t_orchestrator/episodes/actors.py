@@ -18,7 +18,7 @@ from a3t_contracts.schemas import (
     Step,
     TrajectoryKind,
     Trigger,
-)  # fmt: skip
+)
 
 from .gateway import Gateway
 from .plan import EpisodePlan, seed_of
@@ -47,12 +47,23 @@ class Choice:
     def step(self, index: int, observation: str, valid: bool) -> Step:
         """The step that the choice became."""
         return Step(
-            index=index, observation=observation, thought=self.thought, action=self.action, source=self.source,
-            reason_by=self.reason_by, valid=valid, trigger=self.trigger, policy_version=self.policy_version,
-            policy_action=self.policy_action, reason_annotator=self.reason_annotator, completion=self.completion,
-            completion_ids=self.completion_ids, logprobs=self.logprobs, prompt_tokens=self.prompt_tokens,
+            index=index,
+            observation=observation,
+            thought=self.thought,
+            action=self.action,
+            source=self.source,
+            reason_by=self.reason_by,
+            valid=valid,
+            trigger=self.trigger,
+            policy_version=self.policy_version,
+            policy_action=self.policy_action,
+            reason_annotator=self.reason_annotator,
+            completion=self.completion,
+            completion_ids=self.completion_ids,
+            logprobs=self.logprobs,
+            prompt_tokens=self.prompt_tokens,
             seconds=self.seconds,
-        )  # fmt: skip
+        )
 
 
 class Actor(Protocol):
@@ -104,11 +115,18 @@ class _Policy:
     async def choose(self, history: History) -> Choice:
         result, seconds = await self._ask(history)
         return Choice(
-            result.action, Source.policy, thought=result.thought,
-            reason_by=ReasonBy.policy if result.thought else ReasonBy.none, policy_version=result.model,
-            policy_action=result.action, completion=result.completion, completion_ids=result.completion_ids,
-            logprobs=result.logprobs, prompt_tokens=result.prompt_tokens, seconds={"policy": seconds},
-        )  # fmt: skip
+            result.action,
+            Source.policy,
+            thought=result.thought,
+            reason_by=ReasonBy.policy if result.thought else ReasonBy.none,
+            policy_version=result.model,
+            policy_action=result.action,
+            completion=result.completion,
+            completion_ids=result.completion_ids,
+            logprobs=result.logprobs,
+            prompt_tokens=result.prompt_tokens,
+            seconds={"policy": seconds},
+        )
 
     def observe(self, choice: Choice, valid: bool) -> None:
         self.invalid_streak = 0 if valid else self.invalid_streak + 1
@@ -116,9 +134,11 @@ class _Policy:
     async def _ask(self, history: History) -> tuple[ActResult, float]:
         plan, before = self.plan, time.perf_counter()
         sampling = Sampling(
-            temperature=plan.temperature, top_p=plan.top_p, max_tokens=plan.max_tokens,
+            temperature=plan.temperature,
+            top_p=plan.top_p,
+            max_tokens=plan.max_tokens,
             seed=seed_of(plan.seed, str(len(history.turns))),
-        )  # fmt: skip
+        )
         turn = ActTurn(history=history, model=plan.policy_version, sampling=sampling)
         return await self.gateway.act(turn), round(time.perf_counter() - before, 4)
 
@@ -162,10 +182,14 @@ class _Explorer(_Policy):
         action = await self.gateway.sample(self._session, request)
         seconds["sample"] = round(time.perf_counter() - before, 4)
         choice = Choice(
-            action, Source.sampled, trigger=trigger, policy_version=own.model if own else self.plan.policy_version,
-            policy_action=own.action if own else None, prompt_tokens=own.prompt_tokens if own else None,
+            action,
+            Source.sampled,
+            trigger=trigger,
+            policy_version=own.model if own else self.plan.policy_version,
+            policy_action=own.action if own else None,
+            prompt_tokens=own.prompt_tokens if own else None,
             seconds=seconds,
-        )  # fmt: skip
+        )
         return await self._explain(history, choice) if self.rules.reasons else choice
 
     async def _explain(self, history: History, choice: Choice) -> Choice:

@@ -24,7 +24,7 @@ from ..store import (
     renew,
     return_failed,
     save_trajectory,
-)  # fmt: skip
+)
 from .gateway import Gateway, ServiceAddresses
 from .plan import plan_episode
 from .preamble import preamble_of

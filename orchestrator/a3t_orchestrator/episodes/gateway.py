@@ -32,7 +32,7 @@ from a3t_contracts.schemas import (
     SampleRequest,
     SessionStep,
     StepResult,
-)  # fmt: skip
+)
 
 from ..recipe import Limits
 from ..settings import OrchestratorSettings
@@ -72,9 +72,11 @@ class ServiceAddresses:
                     f"A3T_{name.upper()}_URL is not set.", hint="Set every A3T_*_URL, or let `a3t up` start them all."
                 )
         return cls(
-            env=urls["env"] or "", policy=urls["policy"] or "", actre=urls["actre"] or "",
+            env=urls["env"] or "",
+            policy=urls["policy"] or "",
+            actre=urls["actre"] or "",
             token=settings.token.get_secret_value(),
-        )  # fmt: skip
+        )
 
 
 class Gateway:

@@ -66,14 +66,27 @@ def plan_episode(recipe: Recipe, item: WorkItem, preamble: str = "") -> EpisodeP
     composed = kind is TrajectoryKind.composed
     own = kind is TrajectoryKind.policy and item.round > 0
     return EpisodePlan(
-        id=item.id, run=item.run, round=item.round, environment=recipe.environment, engine=recipe.engine,
-        split=item.split, task_id=item.task_id, task_type=item.task_type, kind=kind, sample=item.sample,
-        policy_version=item.policy_version, seed=_seed(recipe, item), options=recipe.options,
-        temperature=_temperature(recipe, item), top_p=recipe.compose.top_p if composed else 1.0,
-        max_tokens=recipe.limits.max_tokens, max_steps=_max_steps(recipe, composed),
+        id=item.id,
+        run=item.run,
+        round=item.round,
+        environment=recipe.environment,
+        engine=recipe.engine,
+        split=item.split,
+        task_id=item.task_id,
+        task_type=item.task_type,
+        kind=kind,
+        sample=item.sample,
+        policy_version=item.policy_version,
+        seed=_seed(recipe, item),
+        options=recipe.options,
+        temperature=_temperature(recipe, item),
+        top_p=recipe.compose.top_p if composed else 1.0,
+        max_tokens=recipe.limits.max_tokens,
+        max_steps=_max_steps(recipe, composed),
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
-        preamble=preamble, exploration=_exploration(recipe) if composed else None,
-    )  # fmt: skip
+        preamble=preamble,
+        exploration=_exploration(recipe) if composed else None,
+    )
 
 
 def _seed(recipe: Recipe, item: WorkItem) -> int:

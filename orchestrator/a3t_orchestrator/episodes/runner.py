@@ -16,7 +16,7 @@ from a3t_contracts.schemas import (
     StopReason,
     Trajectory,
     TrajectoryKind,
-)  # fmt: skip
+)
 
 from .actors import Actor, Choice, actor_for
 from .gateway import EpisodeLostError, Gateway
@@ -46,9 +46,13 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
         A3TError: a service stayed away, or refused; the message names it.
     """
     request = SessionCreate(
-        environment=plan.environment, task_id=plan.task_id, engine=plan.engine, seed=plan.seed,
-        max_steps=plan.max_steps, options=plan.options,
-    )  # fmt: skip
+        environment=plan.environment,
+        task_id=plan.task_id,
+        engine=plan.engine,
+        seed=plan.seed,
+        max_steps=plan.max_steps,
+        options=plan.options,
+    )
     session = await gateway.patient(lambda: gateway.env.create(request))
     try:
         return await _Episode(plan, gateway, session).run()
@@ -102,21 +106,39 @@ class _Episode:
         self.steps.append(choice.step(index, self.last, result.valid))
         self.history.turns.append(
             Turn(
-                thought=choice.thought, action=choice.action, observation=result.observation,
-                completion=choice.completion, completion_ids=choice.completion_ids,
+                thought=choice.thought,
+                action=choice.action,
+                observation=result.observation,
+                completion=choice.completion,
+                completion_ids=choice.completion_ids,
             )
-        )  # fmt: skip
+        )
         self.last, self.reward, self.success = result.observation, result.reward, result.success
 
     def _finished(self, stop: StopReason) -> Trajectory:
         plan = self.plan
         return Trajectory(
-            id=plan.id, run=plan.run, round=plan.round, environment=plan.environment, engine=self.session.engine,
-            split=plan.split, task_id=plan.task_id, task_type=plan.task_type or self.session.task.type,
-            seed=plan.seed, kind=plan.kind, sample=plan.sample, policy_version=self._version(), preamble=plan.preamble,
-            steps=self.steps, final_observation=self.last, reward=self.reward, success=self.success,
-            stop_reason=stop, created_at=datetime.now(UTC), seconds=round(time.monotonic() - self.started, 4),
-        )  # fmt: skip
+            id=plan.id,
+            run=plan.run,
+            round=plan.round,
+            environment=plan.environment,
+            engine=self.session.engine,
+            split=plan.split,
+            task_id=plan.task_id,
+            task_type=plan.task_type or self.session.task.type,
+            seed=plan.seed,
+            kind=plan.kind,
+            sample=plan.sample,
+            policy_version=self._version(),
+            preamble=plan.preamble,
+            steps=self.steps,
+            final_observation=self.last,
+            reward=self.reward,
+            success=self.success,
+            stop_reason=stop,
+            created_at=datetime.now(UTC),
+            seconds=round(time.monotonic() - self.started, 4),
+        )
 
     def _version(self) -> str | None:
         """The version that every step of the policy came from."""

@@ -29,9 +29,12 @@ class Dialogue:
         self._listed: list[str] = []
         self._suggestion: ActResult | None = None
         self._commands: dict[str, Callable[[str], None]] = {
-            "actions": self._list, "suggest": lambda _: self._ask_policy(), "why": self._why, "hint": self._hint,
+            "actions": self._list,
+            "suggest": lambda _: self._ask_policy(),
+            "why": self._why,
+            "hint": self._hint,
             "help": lambda _: self.screen.say(HELP),
-        }  # fmt: skip
+        }
 
     def run(self) -> None:
         """Until the episode ends or the player leaves."""

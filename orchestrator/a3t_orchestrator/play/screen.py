@@ -70,9 +70,15 @@ class Screen:
 
     def _panel(self, text: str, title: str, note: str = "", style: str = "cyan") -> None:
         self.console.print(
-            Panel(Text(text), title=Text(title), subtitle=Text(note), title_align="left", subtitle_align="left",
-                  border_style=style)
-        )  # fmt: skip
+            Panel(
+                Text(text),
+                title=Text(title),
+                subtitle=Text(note),
+                title_align="left",
+                subtitle_align="left",
+                border_style=style,
+            )
+        )
 
     def _plain(self, session: SessionInfo, observation: str) -> str:
         if session.task.environment == "webshop":

@@ -9,8 +9,17 @@ from pydantic import Field, model_validator
 from a3t_contracts.schemas import Environment, Name, Objective, Optimisation, Schema, TrainingSettings
 
 __all__ = [
-    "Compose", "Data", "Evaluation", "HeldOut", "Limits", "Pairing", "Recipe", "Round0", "Round0Training", "Training",
-]  # fmt: skip
+    "Compose",
+    "Data",
+    "Evaluation",
+    "HeldOut",
+    "Limits",
+    "Pairing",
+    "Recipe",
+    "Round0",
+    "Round0Training",
+    "Training",
+]
 
 
 class HeldOut(Schema):

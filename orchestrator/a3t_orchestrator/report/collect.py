@@ -22,7 +22,7 @@ from ..store import (
     to_trajectory,
     training_counts,
     unfinished_phases,
-)  # fmt: skip
+)
 from .model import Composition, Evaluated, KeptTask, Report, RoundReport, Spent
 from .stats import Score, score_of
 
@@ -69,12 +69,23 @@ def collect_report(store: Store, run: str) -> Report:
         ]
         base = _evaluations([o for o in whole if o.phase == "evaluate_base"], [])
         return Report(
-            run=run, status=row.status, environment=row.environment, base_model=row.recipe["base_model"],
-            seed=row.seed, commit=row.commit, recipe=row.recipe, recipe_sha256=row.recipe_sha256,
-            created_at=row.created_at, finished_at=row.finished_at, error=row.error, base=base, rounds=rounds,
-            kept=_kept(outcomes), lost=[f"{i.phase}: {i.task_id} ({i.error})" for i in lost],
+            run=run,
+            status=row.status,
+            environment=row.environment,
+            base_model=row.recipe["base_model"],
+            seed=row.seed,
+            commit=row.commit,
+            recipe=row.recipe,
+            recipe_sha256=row.recipe_sha256,
+            created_at=row.created_at,
+            finished_at=row.finished_at,
+            error=row.error,
+            base=base,
+            rounds=rounds,
+            kept=_kept(outcomes),
+            lost=[f"{i.phase}: {i.task_id} ({i.error})" for i in lost],
             examples=_examples(session, outcomes),
-        )  # fmt: skip
+        )
 
 
 def _outcomes(session: Session, run: str) -> list[_Outcome]:
@@ -84,25 +95,37 @@ def _outcomes(session: Session, run: str) -> list[_Outcome]:
 
 
 def _round(
-    session: Session, row: Round, outcomes: Sequence[_Outcome], whole: Sequence[_Outcome], train_split: str,
-    members: tuple[int, int], lost: int,
-) -> RoundReport:  # fmt: skip
+    session: Session,
+    row: Round,
+    outcomes: Sequence[_Outcome],
+    whole: Sequence[_Outcome],
+    train_split: str,
+    members: tuple[int, int],
+    lost: int,
+) -> RoundReport:
     here = [o for o in outcomes if o.round == row.round]
     job = get_job(session, row.run, row.round)
     progress = job.progress if job is not None else {}
     held_out = [o for o in whole if o.phase == "evaluate" and o.split != train_split]
     return RoundReport(
-        round=row.round, version=row.version, status=row.status,
+        round=row.round,
+        version=row.version,
+        status=row.status,
         demonstrations=sum(o.phase == "demonstrate" and o.success for o in here),
         trial=_score(o for o in whole if o.round == row.round and o.phase in ("rollout", "few_shot")),
         training=_training_score(whole, row.round, train_split),
         composition=_composition(session, row, here),
-        training_successes=members[0], training_failures=members[1],
-        loss=progress.get("loss"), loss_parts=progress.get("loss_parts") or {},
-        evaluations=_evaluations([o for o in held_out if o.round == row.round],
-                                 [o for o in held_out if o.round < row.round]),
-        lost=lost, stop_reasons=_stop_reasons(here), spent=_spent(row, here),
-    )  # fmt: skip
+        training_successes=members[0],
+        training_failures=members[1],
+        loss=progress.get("loss"),
+        loss_parts=progress.get("loss_parts") or {},
+        evaluations=_evaluations(
+            [o for o in held_out if o.round == row.round], [o for o in held_out if o.round < row.round]
+        ),
+        lost=lost,
+        stop_reasons=_stop_reasons(here),
+        spent=_spent(row, here),
+    )
 
 
 def _training_score(outcomes: Sequence[_Outcome], number: int, train_split: str) -> Score | None:
@@ -118,17 +141,22 @@ def _composition(session: Session, row: Round, here: Sequence[_Outcome]) -> Comp
     triggers = _triggers(session, row) if composed else Counter()
     return Composition(
         failed_tasks=len({o.task_id for o in here if o.phase == "rollout" and not o.success}),
-        composed=len(composed), kept=sum(o.success for o in composed),
-        rescued=len({o.task_id for o in composed if o.success}), sampled_steps=sum(o.n_sampled for o in composed),
-        sampled_by_coin=triggers["coin"], sampled_by_invalid=triggers["invalid"],
-    )  # fmt: skip
+        composed=len(composed),
+        kept=sum(o.success for o in composed),
+        rescued=len({o.task_id for o in composed if o.success}),
+        sampled_steps=sum(o.n_sampled for o in composed),
+        sampled_by_coin=triggers["coin"],
+        sampled_by_invalid=triggers["invalid"],
+    )
 
 
 def _triggers(session: Session, row: Round) -> Counter[str]:
     query = select(TrajectoryRow.steps).where(
-        TrajectoryRow.run == row.run, TrajectoryRow.round == row.round, TrajectoryRow.phase == "compose",
+        TrajectoryRow.run == row.run,
+        TrajectoryRow.round == row.round,
+        TrajectoryRow.phase == "compose",
         TrajectoryRow.n_sampled > 0,
-    )  # fmt: skip
+    )
     steps = (step for found in session.scalars(query.execution_options(yield_per=200)) for step in found)
     return Counter(step["trigger"] for step in steps if step.get("trigger"))
 
@@ -142,11 +170,12 @@ def _evaluations(now: Sequence[_Outcome], before: Sequence[_Outcome]) -> list[Ev
             types[o.task_type].append(o)
         result.append(
             Evaluated(
-                split=split, single=_score(mine),
+                split=split,
+                single=_score(mine),
                 accumulated=_accumulated(mine, [o for o in before if o.split == split]),
                 by_type={name: _score(found) for name, found in sorted(types.items())},
             )
-        )  # fmt: skip
+        )
     return result
 
 
@@ -172,9 +201,11 @@ def _stop_reasons(here: Iterable[_Outcome]) -> dict[str, dict[str, int]]:
 
 def _spent(row: Round, here: Sequence[_Outcome]) -> Spent:
     return Spent(
-        seconds=row.seconds, episodes=len(here), prompt_tokens=sum(o.prompt_tokens for o in here),
+        seconds=row.seconds,
+        episodes=len(here),
+        prompt_tokens=sum(o.prompt_tokens for o in here),
         completion_tokens=sum(o.completion_tokens for o in here),
-    )  # fmt: skip
+    )
 
 
 def _kept(outcomes: Iterable[_Outcome]) -> list[KeptTask]:

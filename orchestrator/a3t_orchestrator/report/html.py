@@ -24,6 +24,10 @@ def html(report: Report) -> str:
     """A self-contained page."""
     heads, rows = round_rows(report)
     return templates.get_template("report.html").render(
-        report=report, heads=heads, rows=rows, splits=splits_of(report), paper=paper_figures(report.environment),
+        report=report,
+        heads=heads,
+        rows=rows,
+        splits=splits_of(report),
+        paper=paper_figures(report.environment),
         figures={title: Markup(svg) for title, svg in figures(report).items()},  # noqa: S704  our own drawing
-    )  # fmt: skip
+    )

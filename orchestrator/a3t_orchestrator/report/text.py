@@ -91,11 +91,17 @@ def _row(r: RoundReport, splits: Sequence[str]) -> list[str]:
     singles = [found[s].single.percent if s in found else _NONE for s in splits]
     best = [found[s].accumulated.percent if s in found else _NONE for s in splits]
     return [
-        str(r.round), r.version or _NONE, r.training.percent if r.training else _NONE, *singles, *best,
-        str(r.composition.composed or r.demonstrations), str(r.composition.kept or r.demonstrations),
-        f"{r.training_successes}/{r.training_failures}", _NONE if r.loss is None else f"{r.loss:.4g}",
+        str(r.round),
+        r.version or _NONE,
+        r.training.percent if r.training else _NONE,
+        *singles,
+        *best,
+        str(r.composition.composed or r.demonstrations),
+        str(r.composition.kept or r.demonstrations),
+        f"{r.training_successes}/{r.training_failures}",
+        _NONE if r.loss is None else f"{r.loss:.4g}",
         f"{sum(r.spent.seconds.values()):.0f}",
-    ]  # fmt: skip
+    ]
 
 
 def _type_tables(report: Report) -> list[str]:
@@ -141,10 +147,15 @@ _REASONS = ("success", "done", "max_steps", "max_invalid", "context", "error")
 def _time_table(report: Report) -> str:
     phases = list(dict.fromkeys(p for r in report.rounds for p in r.spent.seconds))
     rows = [
-        [str(r.round), *(f"{r.spent.seconds.get(p, 0):.1f}" for p in phases), str(r.spent.episodes),
-         str(r.spent.prompt_tokens), str(r.spent.completion_tokens)]
+        [
+            str(r.round),
+            *(f"{r.spent.seconds.get(p, 0):.1f}" for p in phases),
+            str(r.spent.episodes),
+            str(r.spent.prompt_tokens),
+            str(r.spent.completion_tokens),
+        ]
         for r in report.rounds
-    ]  # fmt: skip
+    ]
     heads = ["round", *(f"{p} (s)" for p in phases), "episodes", "prompt tokens", "generated tokens"]
     return f"## Time and tokens\n\n{_md_table(heads, rows)}"
 

@@ -14,14 +14,27 @@ from ..store import PhaseKey, Store, add_event, copy_phase, copy_round_end, get_
 __all__ = ["has_shared", "shared_phases", "take_over"]
 
 _FOUNDATION = (
-    "environment", "engine", "options", "base_model", "seed", "data.split", "data.tasks", "data.types", "round0",
-    "limits.max_steps", "limits.max_invalid", "limits.max_tokens",
-)  # fmt: skip
+    "environment",
+    "engine",
+    "options",
+    "base_model",
+    "seed",
+    "data.split",
+    "data.tasks",
+    "data.types",
+    "round0",
+    "limits.max_steps",
+    "limits.max_invalid",
+    "limits.max_tokens",
+)
 """Where these differ, nothing is shared."""
 _EVALUATION = ("data.held_out", "evaluation")
 _DECIDES = {
-    "compose": ("compose",), "train": ("pairing", "training"), "evaluate": _EVALUATION, "evaluate_base": _EVALUATION,
-}  # fmt: skip
+    "compose": ("compose",),
+    "train": ("pairing", "training"),
+    "evaluate": _EVALUATION,
+    "evaluate_base": _EVALUATION,
+}
 """What decides a phase beside what it builds on; round 0 trains as `training.round0` says."""
 _COLLECTING = ("evaluate_base", "demonstrate", "annotate", "few_shot", "rollout", "compose")
 """Phases that are worth something before their round has ended."""

@@ -24,7 +24,7 @@ from ..store import (
     requeue_all,
     spend,
     touch_run,
-)  # fmt: skip
+)
 from .context import PhaseState, RunContext
 
 __all__ = ["complete_phase"]
@@ -78,19 +78,27 @@ class _Watch:
                 select(func.count())
                 .select_from(TrajectoryRow)
                 .where(
-                    TrajectoryRow.run == self.key.run, TrajectoryRow.round == self.key.round,
-                    TrajectoryRow.phase == self.key.phase, TrajectoryRow.success,
+                    TrajectoryRow.run == self.key.run,
+                    TrajectoryRow.round == self.key.round,
+                    TrajectoryRow.phase == self.key.phase,
+                    TrajectoryRow.success,
                 )
-            )  # fmt: skip
+            )
         if counts != self.counts:
             self.counts, self.moved = counts, time.monotonic()
         done, successes = counts.get("done", 0), successes or 0
         if self.before is None:
             self.before = (done, successes)
         return PhaseState(
-            self.key, total=sum(counts.values()), done=done, lost=counts.get("lost", 0), successes=successes,
-            seconds=time.monotonic() - self.started, done_before=self.before[0], successes_before=self.before[1],
-        )  # fmt: skip
+            self.key,
+            total=sum(counts.values()),
+            done=done,
+            lost=counts.get("lost", 0),
+            successes=successes,
+            seconds=time.monotonic() - self.started,
+            done_before=self.before[0],
+            successes_before=self.before[1],
+        )
 
     def send(self) -> None:
         """Put what waits into the queue, in chunks."""

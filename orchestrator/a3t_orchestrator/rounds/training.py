@@ -26,7 +26,7 @@ from ..store import (
     return_failed,
     save_job,
     set_training_members,
-)  # fmt: skip
+)
 from .pairing import Candidate, TrainingSet, select_training_set
 
 __all__ = ["job_request", "start_training", "trainer_client", "training_set"]
@@ -42,9 +42,15 @@ def trainer_client(settings: OrchestratorSettings, timeout: float = 120.0) -> Tr
 def training_set(store: Store, run: str, number: int, recipe: Recipe) -> TrainingSet:
     """What round `number` trains on: everything collected so far, filtered and paired."""
     columns = (
-        TrajectoryRow.id, TrajectoryRow.round, TrajectoryRow.phase, TrajectoryRow.task_id, TrajectoryRow.sample,
-        TrajectoryRow.success, TrajectoryRow.actions_sha256, TrajectoryRow.n_steps,
-    )  # fmt: skip
+        TrajectoryRow.id,
+        TrajectoryRow.round,
+        TrajectoryRow.phase,
+        TrajectoryRow.task_id,
+        TrajectoryRow.sample,
+        TrajectoryRow.success,
+        TrajectoryRow.actions_sha256,
+        TrajectoryRow.n_steps,
+    )
     query = select(*columns).where(
         TrajectoryRow.run == run,
         TrajectoryRow.round <= number,
@@ -62,11 +68,19 @@ def job_request(
     """The fine-tuning job of a round. Round 0 trains as `training.round0` says."""
     part = recipe.training.round0 if number == 0 else recipe.training
     return FineTuningJobCreate(
-        model=recipe.base_model, training_file=file_id, version=version_name(run, number), run=run, round=number,
-        parent=parent if recipe.training.start == "continue" else None, objective=part.objective, lora=part.lora,
-        optimisation=part.optimisation, augmentation=part.augmentation, seed=recipe.seed + number,
+        model=recipe.base_model,
+        training_file=file_id,
+        version=version_name(run, number),
+        run=run,
+        round=number,
+        parent=parent if recipe.training.start == "continue" else None,
+        objective=part.objective,
+        lora=part.lora,
+        optimisation=part.optimisation,
+        augmentation=part.augmentation,
+        seed=recipe.seed + number,
         metadata={"successes": len(chosen.successes), "failures": len(chosen.failures), "dropped": chosen.dropped},
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +111,15 @@ async def start_training(store: Store, settings: OrchestratorSettings, run: str,
         set_training_members(session, run, number, prepared.chosen.members)
         finish(session, item_id)
         add_event(
-            session, run, number, "training_set",
+            session,
+            run,
+            number,
+            "training_set",
             f"{len(prepared.chosen.successes)} successes and {len(prepared.chosen.failures)} failures to train on",
-            successes=len(prepared.chosen.successes), failures=len(prepared.chosen.failures),
+            successes=len(prepared.chosen.successes),
+            failures=len(prepared.chosen.failures),
             dropped=prepared.chosen.dropped,
-        )  # fmt: skip
+        )
 
 
 def _item_id(key: PhaseKey) -> str:

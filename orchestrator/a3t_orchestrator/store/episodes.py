@@ -17,14 +17,37 @@ from .tables import TrajectoryRow, WorkItem
 from .work import insert_new
 
 __all__ = [
-    "EpisodeFilter", "action_hash", "annotate_trajectory", "count_trajectories", "find_trajectory", "get_trajectory",
-    "iter_trajectories", "list_trajectories", "save_trajectory", "to_trajectory",
-]  # fmt: skip
+    "EpisodeFilter",
+    "action_hash",
+    "annotate_trajectory",
+    "count_trajectories",
+    "find_trajectory",
+    "get_trajectory",
+    "iter_trajectories",
+    "list_trajectories",
+    "save_trajectory",
+    "to_trajectory",
+]
 
 _PLAIN = (
-    "id", "run", "round", "environment", "engine", "split", "task_id", "task_type", "seed", "sample",
-    "policy_version", "preamble", "final_observation", "reward", "success", "created_at", "seconds",
-)  # fmt: skip
+    "id",
+    "run",
+    "round",
+    "environment",
+    "engine",
+    "split",
+    "task_id",
+    "task_type",
+    "seed",
+    "sample",
+    "policy_version",
+    "preamble",
+    "final_observation",
+    "reward",
+    "success",
+    "created_at",
+    "seconds",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +79,8 @@ def save_trajectory(
     """Store an episode and mark its item done, in one transaction. False where it was stored before."""
     added = insert_new(session, TrajectoryRow, [_row(trajectory, phase, annotated)])
     session.execute(
-        update(WorkItem)
-        .where(WorkItem.id == item_id)
-        .values(state="done", worker=None, lease_until=None, error=None)
-    )  # fmt: skip
+        update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
+    )
     return added == 1
 
 

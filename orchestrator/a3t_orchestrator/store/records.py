@@ -13,9 +13,17 @@ from a3t_contracts.schemas import FineTuningJob
 from .tables import Event, Job, Round, TrainingMember
 
 __all__ = [
-    "add_event", "events", "get_job", "open_round", "rounds_of", "save_job", "set_training_members",
-    "spend", "training_counts", "training_members",
-]  # fmt: skip
+    "add_event",
+    "events",
+    "get_job",
+    "open_round",
+    "rounds_of",
+    "save_job",
+    "set_training_members",
+    "spend",
+    "training_counts",
+    "training_members",
+]
 
 
 def open_round(session: Session, run: str, number: int) -> Round:
@@ -47,9 +55,13 @@ def get_job(session: Session, run: str, number: int) -> Job | None:
 def save_job(session: Session, run: str, number: int, job: FineTuningJob) -> None:
     """Store what the trainer tells of a job."""
     values: dict[str, Any] = {
-        "job_id": job.id, "version": job.request.version, "status": job.status.value, "error": job.error,
-        "request": job.request.model_dump(mode="json"), "progress": job.progress.model_dump(mode="json"),
-    }  # fmt: skip
+        "job_id": job.id,
+        "version": job.request.version,
+        "status": job.status.value,
+        "error": job.error,
+        "request": job.request.model_dump(mode="json"),
+        "progress": job.progress.model_dump(mode="json"),
+    }
     row = get_job(session, run, number)
     if row is None:
         session.add(Job(run=run, round=number, **values))

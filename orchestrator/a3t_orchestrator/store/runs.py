@@ -18,9 +18,17 @@ from .records import add_event
 from .tables import Run, RunTask, utc_now
 
 __all__ = [
-    "add_tasks", "create_run", "extend_run", "free_run_name", "get_run", "latest_run", "list_runs", "run_tasks",
-    "touch_run", "unfinished_run",
-]  # fmt: skip
+    "add_tasks",
+    "create_run",
+    "extend_run",
+    "free_run_name",
+    "get_run",
+    "latest_run",
+    "list_runs",
+    "run_tasks",
+    "touch_run",
+    "unfinished_run",
+]
 
 
 def free_run_name(session: Session, recipe: Recipe, now: datetime | None = None) -> str:
@@ -36,9 +44,14 @@ def free_run_name(session: Session, recipe: Recipe, now: datetime | None = None)
 def create_run(session: Session, name: str, recipe: Recipe, commit: str, details: dict[str, Any]) -> Run:
     """Store a new run. Raises ConflictError where the name is taken."""
     run = Run(
-        name=name, environment=recipe.environment, recipe=recipe.model_dump(mode="json"), seed=recipe.seed,
-        recipe_sha256=recipe_hash(recipe), commit=commit, details=details,
-    )  # fmt: skip
+        name=name,
+        environment=recipe.environment,
+        recipe=recipe.model_dump(mode="json"),
+        seed=recipe.seed,
+        recipe_sha256=recipe_hash(recipe),
+        commit=commit,
+        details=details,
+    )
     session.add(run)
     try:
         session.flush()

@@ -11,8 +11,17 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
-    "Base", "Event", "Job", "Round", "Run", "RunTask", "TrainingMember", "TrajectoryRow", "WorkItem", "utc_now",
-]  # fmt: skip
+    "Base",
+    "Event",
+    "Job",
+    "Round",
+    "Run",
+    "RunTask",
+    "TrainingMember",
+    "TrajectoryRow",
+    "WorkItem",
+    "utc_now",
+]
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 

@@ -17,10 +17,26 @@ from .records import add_event
 from .tables import Base, WorkItem, utc_now
 
 __all__ = [
-    "ANNOTATION", "PhaseKey", "Plan", "claim", "dispatchable", "finish", "give_back", "insert_new", "lost_items",
-    "mark_queued", "phase_counts", "plan_work", "reclaim_expired", "redo_phase", "renew", "requeue_all",
-    "return_failed", "revive_lost", "unfinished_phases",
-]  # fmt: skip
+    "ANNOTATION",
+    "PhaseKey",
+    "Plan",
+    "claim",
+    "dispatchable",
+    "finish",
+    "give_back",
+    "insert_new",
+    "lost_items",
+    "mark_queued",
+    "phase_counts",
+    "plan_work",
+    "reclaim_expired",
+    "redo_phase",
+    "renew",
+    "requeue_all",
+    "return_failed",
+    "revive_lost",
+    "unfinished_phases",
+]
 
 ANNOTATION = "annotation"
 """Stands in for the kind in the id of an annotation item, whose trajectory exists already."""
@@ -67,13 +83,22 @@ def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
     """Put episodes on the work list; those that are there already stay as they are. How many are new."""
     rows = [
         {
-            "id": trajectory_id(key.run, key.round, p.task_id, _id_kind(key, p), p.sample), "run": key.run,
-            "round": key.round, "phase": key.phase, "kind": p.kind, "split": p.split, "task_id": p.task_id,
-            "task_type": p.task_type, "sample": p.sample, "policy_version": p.policy_version, "state": "pending",
-            "attempts": 0, "updated_at": utc_now(),
+            "id": trajectory_id(key.run, key.round, p.task_id, _id_kind(key, p), p.sample),
+            "run": key.run,
+            "round": key.round,
+            "phase": key.phase,
+            "kind": p.kind,
+            "split": p.split,
+            "task_id": p.task_id,
+            "task_type": p.task_type,
+            "sample": p.sample,
+            "policy_version": p.policy_version,
+            "state": "pending",
+            "attempts": 0,
+            "updated_at": utc_now(),
         }
         for p in plans
-    ]  # fmt: skip
+    ]
     return insert_new(session, WorkItem, rows)
 
 
@@ -111,11 +136,14 @@ def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
         update(WorkItem)
         .where(WorkItem.id.in_(ids), free, WorkItem.attempts < deliveries)
         .values(
-            state="running", worker=worker, attempts=WorkItem.attempts + 1,
-            lease_until=now + timedelta(seconds=lease_seconds), updated_at=now,
+            state="running",
+            worker=worker,
+            attempts=WorkItem.attempts + 1,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            updated_at=now,
         )
         .returning(WorkItem.id)
-    ).all()  # fmt: skip
+    ).all()
     return list(session.scalars(select(WorkItem).where(WorkItem.id.in_(taken)).order_by(WorkItem.sample, WorkItem.id)))
 
 
@@ -214,11 +242,19 @@ def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
 def _bury(session: Session, item: WorkItem, error: str) -> None:
     item.state, item.worker, item.lease_until, item.error = "lost", None, None, error
     add_event(
-        session, item.run, item.round, "dead_letter",
+        session,
+        item.run,
+        item.round,
+        "dead_letter",
         f"{item.phase}: the episode of task {item.task_id} (sample {item.sample}) is given up after "
         f"{item.attempts} deliveries: {error}",
-        level="warn", item=item.id, phase=item.phase, task_id=item.task_id, sample=item.sample, attempts=item.attempts,
-    )  # fmt: skip
+        level="warn",
+        item=item.id,
+        phase=item.phase,
+        task_id=item.task_id,
+        sample=item.sample,
+        attempts=item.attempts,
+    )
 
 
 def _of(key: PhaseKey) -> tuple[Any, ...]:

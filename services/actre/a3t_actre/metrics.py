@@ -9,9 +9,7 @@ from a3t_contracts.schemas import Reason
 
 __all__ = ["REFUSED", "TOKENS", "count_failure", "count_reason"]
 
-_REASONS = Counter(
-    "a3t_actre_reasons_total", "Reasons given", ["environment", "annotator", "fallback", "cached"]
-)  # fmt: skip
+_REASONS = Counter("a3t_actre_reasons_total", "Reasons given", ["environment", "annotator", "fallback", "cached"])
 _FAILURES = Counter("a3t_actre_failures_total", "Queries without a reason", ["environment", "annotator", "problem"])
 _SECONDS = Histogram("a3t_actre_reason_seconds", "Seconds to write a reason", ["annotator"])
 TOKENS = Counter("a3t_actre_tokens_total", "Tokens of upstream calls, as counted upstream", ["model", "direction"])

@@ -36,9 +36,14 @@ def create_app(settings: PolicySettings) -> FastAPI:
 
     routers = [act.router, completions.router, chat.router, models.router, adapters.router, tgi.router]
     app = create_service(
-        "policy", settings, routers, lifespan=lifespan, ready=backend.ready, error_body=error_body,
+        "policy",
+        settings,
+        routers,
+        lifespan=lifespan,
+        ready=backend.ready,
+        error_body=error_body,
         description="The policy LLM: OpenAI- and TGI-compatible completions, LoRA adapters that swap under load.",
-    )  # fmt: skip
+    )
     app.state.backend = backend
     app.state.settings = settings
     return app

@@ -18,9 +18,10 @@ _TOKENS = Counter(
 )
 _SEQUENCES = Counter("a3t_policy_sequences_total", "Sequences that are over", ["model", "finish_reason"])
 _SECONDS = Histogram(
-    "a3t_policy_sequence_seconds", "Seconds from submission to the last token",
+    "a3t_policy_sequence_seconds",
+    "Seconds from submission to the last token",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
-)  # fmt: skip
+)
 _LOAD = Gauge("a3t_policy_load", "Sequences running or waiting")
 _LIVE = Gauge("a3t_policy_live_version", "1 for the version that serves requests that name none", ["model"])
 

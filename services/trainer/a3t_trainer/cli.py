@@ -144,9 +144,15 @@ def _show_list(manifests: list[AdapterManifest], live: LivePointer) -> None:
         counts = f"{m.data.get('trained_trajectories', '?')} ({m.data.get('trained_failures', '?')})"
         loss = m.metrics.get("nll_success")
         table.add_row(
-            "*" if m.version == live.version else "", m.version, m.base_model, m.parent or "–",
-            str(m.objective.get("name", "–")), counts, "–" if loss is None else f"{loss:.3f}", _age(m.created_at),
-        )  # fmt: skip
+            "*" if m.version == live.version else "",
+            m.version,
+            m.base_model,
+            m.parent or "–",
+            str(m.objective.get("name", "–")),
+            counts,
+            "–" if loss is None else f"{loss:.3f}",
+            _age(m.created_at),
+        )
     console.print(table if manifests else "There is no adapter version yet.")
 
 

@@ -135,14 +135,24 @@ def test_what_alfworld_leaves_out_is_left_out(generated: list[GeneratedGame], st
     unknown = json.dumps({k: v for k, v in content.items() if k != "solvable"}).encode()
     folder = "valid_train/pick_and_place_simple-Mug-None-Desk-301"
     other = b'{"task_type": "pick_and_place_with_movable_recep"}'
-    added = import_games(store, [make_zip(tmp_path / "a.zip", {
-        f"{folder}/trial_1/{GAME_FILE}": unsolvable,
-        f"{folder}/trial_2/{GAME_FILE}": unknown,
-        f"{folder}/trial_3/{GAME_FILE}": generated[0].game,
-        f"{folder}/trial_4/{GAME_FILE}": generated[0].game,
-        f"{folder}/trial_4/{TRAJECTORY_FILE}": other,
-        f"valid_train/pick_heat_then_place_in_recep-AppleSliced-None-Desk-1/trial_5/{GAME_FILE}": generated[0].game,
-    })])  # fmt: skip
+    added = import_games(
+        store,
+        [
+            make_zip(
+                tmp_path / "a.zip",
+                {
+                    f"{folder}/trial_1/{GAME_FILE}": unsolvable,
+                    f"{folder}/trial_2/{GAME_FILE}": unknown,
+                    f"{folder}/trial_3/{GAME_FILE}": generated[0].game,
+                    f"{folder}/trial_4/{GAME_FILE}": generated[0].game,
+                    f"{folder}/trial_4/{TRAJECTORY_FILE}": other,
+                    f"valid_train/pick_heat_then_place_in_recep-AppleSliced-None-Desk-1/trial_5/{GAME_FILE}": generated[
+                        0
+                    ].game,
+                },
+            )
+        ],
+    )
     assert added.games == {"valid_train": 1}
     assert added.excluded == {"unsolvable": 2, "other task type": 1, "sliced object or movable receptacle": 1}
     assert len(list(store.folder.rglob(GAME_FILE))) == 1
@@ -191,15 +201,24 @@ def broken_games(game: bytes) -> dict[str, tuple[bytes, str]]:
 
 
 _CASES = (
-    "truncated", "empty", "binary", "a list", "wrong types", "deep nesting", "huge", "other domain", "other grammar",
+    "truncated",
+    "empty",
+    "binary",
+    "a list",
+    "wrong types",
+    "deep nesting",
+    "huge",
+    "other domain",
+    "other grammar",
     "cut problem",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("case", _CASES)
 @pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
-def test_broken_games_are_refused_whole(case: str, kind: str, files: Files, generated: list[GeneratedGame],
-                                        untouched: GameStore, tmp_path: Path):  # fmt: skip
+def test_broken_games_are_refused_whole(
+    case: str, kind: str, files: Files, generated: list[GeneratedGame], untouched: GameStore, tmp_path: Path
+):
     data, message = broken_games(generated[0].game)[case]
     content = files | {GAME: data}
     makers = {"folder": make_folder, "zip": make_zip, "tar": make_tar}
@@ -209,8 +228,9 @@ def test_broken_games_are_refused_whole(case: str, kind: str, files: Files, gene
 
 
 @pytest.mark.parametrize("trajectory", [b"{", b"[]", b'{"task_type": 3}', b"[" * 100_000])
-def test_broken_trajectories_are_refused(trajectory: bytes, generated: list[GeneratedGame], untouched: GameStore,
-                                         tmp_path: Path):  # fmt: skip
+def test_broken_trajectories_are_refused(
+    trajectory: bytes, generated: list[GeneratedGame], untouched: GameStore, tmp_path: Path
+):
     content = {GAME: generated[0].game, GAME.replace(GAME_FILE, TRAJECTORY_FILE): trajectory}
     with pytest.raises(InvalidInputError, match=r"traj_data\.json"):
         import_games(untouched, [make_zip(tmp_path / "a.zip", content)])
@@ -220,8 +240,9 @@ def test_broken_trajectories_are_refused(trajectory: bytes, generated: list[Gene
     "name", [f"../../evil/{GAME_FILE}", f"/etc/a/b/{GAME_FILE}", f"train/../../x/{GAME_FILE}", f"C:\\a\\b\\{GAME_FILE}"]
 )
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_names_that_leave_their_folder_are_refused(name: str, kind: str, files: Files, untouched: GameStore,
-                                                   tmp_path: Path):  # fmt: skip
+def test_names_that_leave_their_folder_are_refused(
+    name: str, kind: str, files: Files, untouched: GameStore, tmp_path: Path
+):
     maker = make_zip if kind == "zip" else make_tar
     with pytest.raises(InvalidInputError, match="leaves its folder"):
         import_games(untouched, [maker(tmp_path / f"a.{kind}", files | {name: b"{}"})])
@@ -283,8 +304,9 @@ def test_bombs_are_refused(kind: str, untouched: GameStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_archives_that_unpack_to_too_much_are_refused(kind: str, untouched: GameStore, tmp_path: Path,
-                                                      monkeypatch: pytest.MonkeyPatch):  # fmt: skip
+def test_archives_that_unpack_to_too_much_are_refused(
+    kind: str, untouched: GameStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(sources, "MAX_UNPACKED_BYTES", 2**20)
     maker = make_zip if kind == "zip" else make_tar
     many = {f"train/other/file_{n}.png": b"\0" * 2**17 for n in range(20)}
@@ -376,8 +398,9 @@ def test_verify_names_missing_and_changed_games_and_importing_again_mends_them(
 def test_paper_subsets_have_the_counts_of_the_paper():
     games = [
         GameEntry(f"train/{kind}/{n}", "train", kind, "", "", "move", "")
-        for kind in PAPER_TRAIN for n in range(PAPER_TRAIN[kind] + 100)
-    ]  # fmt: skip
+        for kind in PAPER_TRAIN
+        for n in range(PAPER_TRAIN[kind] + 100)
+    ]
     subsets = paper_subsets(games)
     assert subsets == paper_subsets(reversed(games))
     assert len(subsets["paper_train"]) == 600

@@ -15,14 +15,28 @@ from a3t_env.alfworld.native.names import demangle
 
 APPLE, KNIFE, MUG, LAMP, BOX, PEN = (f"{n}_bar_1" for n in ("Apple", "Knife", "Mug", "DeskLamp", "Box", "Pen"))
 FRIDGE, COUNTER, SHELF, WAVE, SINK, BASIN = (
-    "Fridge_bar_1", "CounterTop_bar_1", "Shelf_bar_1", "Microwave_bar_1", "Sink_bar_1", "Sink_bar_1_bar_SinkBasin",
-)  # fmt: skip
+    "Fridge_bar_1",
+    "CounterTop_bar_1",
+    "Shelf_bar_1",
+    "Microwave_bar_1",
+    "Sink_bar_1",
+    "Sink_bar_1_bar_SinkBasin",
+)
 L1, L2, L3, L4, L9 = (f"loc_bar_{n}" for n in (1, 2, 3, 4, 9))
 
 TYPES = {
-    FRIDGE: "Fridge", COUNTER: "CounterTop", SHELF: "Shelf", WAVE: "Microwave", BASIN: "SinkBasin",
-    APPLE: "Apple", KNIFE: "Knife", MUG: "Mug", LAMP: "DeskLamp", BOX: "Box", PEN: "Pen",
-}  # fmt: skip
+    FRIDGE: "Fridge",
+    COUNTER: "CounterTop",
+    SHELF: "Shelf",
+    WAVE: "Microwave",
+    BASIN: "SinkBasin",
+    APPLE: "Apple",
+    KNIFE: "Knife",
+    MUG: "Mug",
+    LAMP: "DeskLamp",
+    BOX: "Box",
+    PEN: "Pen",
+}
 RECEPTACLES = (FRIDGE, COUNTER, SHELF, WAVE, BASIN)
 FACTS = [
     *(f"receptacleType {r} {TYPES[r]}Type" for r in RECEPTACLES),
@@ -30,14 +44,30 @@ FACTS = [
     *(f"canContain {r}Type {o}Type" for r in ("Fridge", "CounterTop", "Shelf") for o in ("Apple", "Mug")),
     "canContain CounterTopType KnifeType",
     *(f"pickupable {o}" for o in (APPLE, KNIFE, MUG, BOX)),
-    f"openable {FRIDGE}", f"openable {WAVE}", f"heatable {APPLE}", f"coolable {APPLE}", f"cleanable {APPLE}",
-    f"sliceable {APPLE}", f"toggleable {LAMP}", f"isReceptacleObject {BOX}", f"inReceptacleObject {PEN} {BOX}",
-    f"inReceptacle {APPLE} {COUNTER}", f"inReceptacle {KNIFE} {COUNTER}", f"inReceptacle {MUG} {FRIDGE}",
-    f"inReceptacle {LAMP} {SHELF}", f"inReceptacle {BOX} {SHELF}",
-    f"receptacleAtLocation {FRIDGE} {L1}", f"receptacleAtLocation {COUNTER} {L2}", f"receptacleAtLocation {SHELF} {L2}",
-    f"receptacleAtLocation {WAVE} {L3}", f"receptacleAtLocation {BASIN} {L4}", f"atLocation agent1 {L9}",
-    f"objectAtLocation {APPLE} {L2}", f"objectAtLocation {KNIFE} {L2}", f"objectAtLocation {MUG} {L1}",
-]  # fmt: skip
+    f"openable {FRIDGE}",
+    f"openable {WAVE}",
+    f"heatable {APPLE}",
+    f"coolable {APPLE}",
+    f"cleanable {APPLE}",
+    f"sliceable {APPLE}",
+    f"toggleable {LAMP}",
+    f"isReceptacleObject {BOX}",
+    f"inReceptacleObject {PEN} {BOX}",
+    f"inReceptacle {APPLE} {COUNTER}",
+    f"inReceptacle {KNIFE} {COUNTER}",
+    f"inReceptacle {MUG} {FRIDGE}",
+    f"inReceptacle {LAMP} {SHELF}",
+    f"inReceptacle {BOX} {SHELF}",
+    f"receptacleAtLocation {FRIDGE} {L1}",
+    f"receptacleAtLocation {COUNTER} {L2}",
+    f"receptacleAtLocation {SHELF} {L2}",
+    f"receptacleAtLocation {WAVE} {L3}",
+    f"receptacleAtLocation {BASIN} {L4}",
+    f"atLocation agent1 {L9}",
+    f"objectAtLocation {APPLE} {L2}",
+    f"objectAtLocation {KNIFE} {L2}",
+    f"objectAtLocation {MUG} {L1}",
+]
 HOT_APPLE = ("pick_heat_then_place_in_recep", {"obj": "Apple", "recep": "Fridge"})
 
 
@@ -54,8 +84,9 @@ def problem(task: str, parts: dict[str, str], facts: list[str]) -> str:
     return f"(define (problem p) (:domain alfred) (:objects {' '.join(declared)})\n(:init\n{body})\n{goal}"
 
 
-def engine(task: str = HOT_APPLE[0], parts: dict[str, str] = HOT_APPLE[1], facts: list[str] = FACTS,
-           grammar: str | None = None) -> NativeEngine:  # fmt: skip
+def engine(
+    task: str = HOT_APPLE[0], parts: dict[str, str] = HOT_APPLE[1], facts: list[str] = FACTS, grammar: str | None = None
+) -> NativeEngine:
     package = load_package()
     words = grammar or package.grammar.replace("UNKNOWN GOAL", "heat some apple and put it in fridge")
     started = NativeEngine(parse_game(package.domain, words, problem(task, parts, facts)))
@@ -196,10 +227,19 @@ def test_admissible_commands_are_sorted_and_complete():
     player = engine()
     play(player, "go to countertop 1")
     assert player.actions() == [
-        "examine countertop 1", "examine shelf 1", "go to fridge 1", "go to microwave 1", "go to sinkbasin 1", "help",
-        "inventory", "look", "take apple 1 from countertop 1", "take box 1 from shelf 1",
-        "take knife 1 from countertop 1", "use desklamp 1",
-    ]  # fmt: skip
+        "examine countertop 1",
+        "examine shelf 1",
+        "go to fridge 1",
+        "go to microwave 1",
+        "go to sinkbasin 1",
+        "help",
+        "inventory",
+        "look",
+        "take apple 1 from countertop 1",
+        "take box 1 from shelf 1",
+        "take knife 1 from countertop 1",
+        "use desklamp 1",
+    ]
 
 
 @pytest.mark.parametrize("command", ["", " ", "Look", "go to", "go  to fridge 1", "take apple 1", "xyzzy", "\0", "☃"])
@@ -250,8 +290,11 @@ def test_episodes_of_one_game_do_not_see_each_other():
 def test_names_count_downwards_and_basins_are_told_apart():
     ids = ["cup_bar_b", "cup_bar_a", "sink_bar_1", "sink_bar_1_bar_sinkbasin", "agent1"]
     assert demangle(ids) == {
-        "cup_bar_a": "cup 2", "cup_bar_b": "cup 1", "sink_bar_1": "sink 1", "sink_bar_1_bar_sinkbasin": "sinkbasin 1",
-    }  # fmt: skip
+        "cup_bar_a": "cup 2",
+        "cup_bar_b": "cup 1",
+        "sink_bar_1": "sink 1",
+        "sink_bar_1_bar_sinkbasin": "sinkbasin 1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,12 @@ async def test_the_last_step_can_be_sent_again_after_the_end(make_manager: Manag
 
 @pytest.mark.parametrize(
     ("action", "index", "message"),
-    [("go left", 1, "Step 1 .* was made with another action"), ("go right", 0, "Step 0 .* is out of order"),
-     ("go right", 3, "Step 3 .* is out of order")],
-)  # fmt: skip
+    [
+        ("go left", 1, "Step 1 .* was made with another action"),
+        ("go right", 0, "Step 0 .* is out of order"),
+        ("go right", 3, "Step 3 .* is out of order"),
+    ],
+)
 async def test_other_indices_are_conflicts(
     make_manager: ManagerFactory, engine: str, action: str, index: int, message: str
 ) -> None:
@@ -142,9 +145,12 @@ async def test_an_engine_that_breaks_ends_its_session_alone(
 
 @pytest.mark.parametrize(
     ("fields", "error"),
-    [({"task_id": "corridor-99"}, NotFoundError), ({"environment": "webshop"}, NotFoundError),
-     ({"options": {"mode": "loud"}}, InvalidInputError)],
-)  # fmt: skip
+    [
+        ({"task_id": "corridor-99"}, NotFoundError),
+        ({"environment": "webshop"}, NotFoundError),
+        ({"options": {"mode": "loud"}}, InvalidInputError),
+    ],
+)
 async def test_a_session_that_cannot_start_holds_no_place(
     make_manager: ManagerFactory, engine: str, fields: dict[str, object], error: type[Exception]
 ) -> None:
@@ -174,8 +180,13 @@ async def test_a_batch_answers_in_order_with_problems_in_place(make_manager: Man
     ]
     results = await manager.step_many(steps, include_actions=True)
     assert [r.status if isinstance(r, Problem) else r.observation for r in results] == [
-        "You are in room 1.", 404, "You are in room 1.", 409, "You are in room 2.", "You won!",
-    ]  # fmt: skip
+        "You are in room 1.",
+        404,
+        "You are in room 1.",
+        409,
+        "You are in room 2.",
+        "You won!",
+    ]
     assert isinstance(results[0], StepResult)
     assert results[0].actions == ["go left", "go right"]
 

@@ -69,8 +69,12 @@ async def test_a_batch_over_workers_keeps_its_order(clients: list[EnvClient]) ->
     steps.insert(2, SessionStep(session_id="9-never", action="look"))
     results = (await clients[1].step_many(steps)).results
     assert [r.status if isinstance(r, Problem) else r.session_id for r in results] == [
-        opened[3], opened[0], 404, opened[1], opened[2],
-    ]  # fmt: skip
+        opened[3],
+        opened[0],
+        404,
+        opened[1],
+        opened[2],
+    ]
 
 
 async def test_errors_pass_between_workers_as_they_are(clients: list[EnvClient]) -> None:

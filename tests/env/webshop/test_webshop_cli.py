@@ -63,10 +63,15 @@ def test_replay_on_the_command_line(tmp_path: Path) -> None:
     reference = tmp_path / "reference"
     reference.mkdir()
     rows = [
-        {"id": 1, "kind": "x", "q": "green lamp", "asins": ["LAMP000002", "LAMP000003", "LAMP000001"],
-         "terms": ["green", "lamp"]},
+        {
+            "id": 1,
+            "kind": "x",
+            "q": "green lamp",
+            "asins": ["LAMP000002", "LAMP000003", "LAMP000001"],
+            "terms": ["green", "lamp"],
+        },
         {"id": 2, "kind": "x", "q": "shoe", "asins": ["NOTTHERE00"], "terms": ["shoe"]},
-    ]  # fmt: skip
+    ]
     (reference / "rankings_test.jsonl").write_text("\n".join(map(json.dumps, rows)))
     command = [sys.executable, "-m", "a3t_env.webshop.replay", "--catalogue", str(files), "--reference", str(reference)]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)

@@ -44,8 +44,10 @@ def test_tasks_do_not_tell_the_product(environment: WebShopEnvironment) -> None:
     assert goal.asin not in task.model_dump_json()
 
 
-@pytest.mark.parametrize("task_id", ["goal-1", "goal-99999999", "x", "human-99999", "../goal-00001", "goal-00001\n",
-                                     "goal-000001", "goal-٠٠٠٠١"])  # fmt: skip
+@pytest.mark.parametrize(
+    "task_id",
+    ["goal-1", "goal-99999999", "x", "human-99999", "../goal-00001", "goal-00001\n", "goal-000001", "goal-٠٠٠٠١"],
+)
 def test_unknown_tasks(environment: WebShopEnvironment, task_id: str) -> None:
     with pytest.raises(NotFoundError):
         environment.task(task_id)

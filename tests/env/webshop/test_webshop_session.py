@@ -57,10 +57,27 @@ def test_a_second_purchase_is_refused_and_may_be_allowed(small_shop: Shop) -> No
 
 @pytest.mark.parametrize(
     "action",
-    ["", "buy", "search[]", "click[]", "click[", "Click[search]", "click [search]", " search[lamp]", "click[search]",
-     "click[nothing]", "click[a] click[b]", "search[a\nb", "click[buy now]", "<script>alert(1)</script>",
-     "search[<a> x]", "search[<c>]", "search[\ud800]", "'; DROP TABLE products; --"],
-)  # fmt: skip
+    [
+        "",
+        "buy",
+        "search[]",
+        "click[]",
+        "click[",
+        "Click[search]",
+        "click [search]",
+        " search[lamp]",
+        "click[search]",
+        "click[nothing]",
+        "click[a] click[b]",
+        "search[a\nb",
+        "click[buy now]",
+        "<script>alert(1)</script>",
+        "search[<a> x]",
+        "search[<c>]",
+        "search[\ud800]",
+        "'; DROP TABLE products; --",
+    ],
+)
 def test_what_cannot_be_done_changes_nothing(session: ShopSession, action: str) -> None:
     before = session.observation("text_rich"), session.page.url
     did = session.step(action)
@@ -71,10 +88,14 @@ def test_what_cannot_be_done_changes_nothing(session: ShopSession, action: str) 
 @pytest.mark.parametrize(
     ("action", "parsed"),
     [
-        ("click[BUY NOW]", ("click", "buy now")), ("click[x] please", ("click", "x")), ("click[x]]", ("click", "x]")),
-        ("click[x]\n", ("click", "x")), ("click[a] click[b]", ("click[a] click", "b")), ("search[]", None),
+        ("click[BUY NOW]", ("click", "buy now")),
+        ("click[x] please", ("click", "x")),
+        ("click[x]]", ("click", "x]")),
+        ("click[x]\n", ("click", "x")),
+        ("click[a] click[b]", ("click[a] click", "b")),
+        ("search[]", None),
     ],
-)  # fmt: skip
+)
 def test_actions_are_read_leniently(action: str, parsed: tuple[str, str] | None) -> None:
     assert parse_action(action) == parsed
 

@@ -152,16 +152,24 @@ def _complain(file: Path, error: A3TError) -> None:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=errors_console, disable=not errors_console.is_terminal, transient=True,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors_console,
+        disable=not errors_console.is_terminal,
+        transient=True,
+    )
 
 
 def _show(report: Report) -> None:
     parts = [f"{report.annotated} episodes with {report.reasons} new reasons in {report.seconds:.1f} s"]
     counts = {
-        "done before": report.skipped, "reasons by fallback": report.fallbacks, "from the cache": report.cached,
-        "failed": report.failed, "bad lines": report.bad_lines,
-    }  # fmt: skip
+        "done before": report.skipped,
+        "reasons by fallback": report.fallbacks,
+        "from the cache": report.cached,
+        "failed": report.failed,
+        "bad lines": report.bad_lines,
+    }
     parts += [f"{count} {name}" for name, count in counts.items() if count]
     console.print(f"{', '.join(parts)}: {report.out}", highlight=False, soft_wrap=True)

@@ -123,9 +123,13 @@ class LLMAnnotator:
     def _key(self, prompt: str, action: str) -> str:
         limits = self.options
         return prompt_key(
-            model=self.model or "", prompt=prompt, action=action, temperature=limits.temperature,
-            max_tokens=limits.max_tokens, max_words=limits.max_words,
-        )  # fmt: skip
+            model=self.model or "",
+            prompt=prompt,
+            action=action,
+            temperature=limits.temperature,
+            max_tokens=limits.max_tokens,
+            max_words=limits.max_words,
+        )
 
     async def _attempt(self, query: ReasonQuery, prompt: str, number: int) -> str:
         limits = self.options

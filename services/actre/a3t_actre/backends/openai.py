@@ -60,9 +60,12 @@ class OpenAIBackend:
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
         path, asked = self._question(prompt)
         body = asked | {
-            "model": await self.model(), "max_tokens": self._max_tokens, "temperature": temperature, "seed": seed,
+            "model": await self.model(),
+            "max_tokens": self._max_tokens,
+            "temperature": temperature,
+            "seed": seed,
             "stop": list(STOP),
-        }  # fmt: skip
+        }
         return self._answer(await self._call("POST", path, body))
 
     async def aclose(self) -> None:

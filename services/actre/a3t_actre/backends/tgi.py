@@ -62,9 +62,15 @@ class TGIBackend:
         sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {}
         try:
             reply = await self._client.text_generation(
-                prompt, model=f"{self.url}/generate", details=True, max_new_tokens=self._max_tokens,
-                return_full_text=False, seed=seed, stop=list(STOP), **sampling,
-            )  # fmt: skip
+                prompt,
+                model=f"{self.url}/generate",
+                details=True,
+                max_new_tokens=self._max_tokens,
+                return_full_text=False,
+                seed=seed,
+                stop=list(STOP),
+                **sampling,
+            )
         except httpx2.HTTPError as error:
             raise self._typed(error) from error
         except (KeyError, TypeError, ValueError) as error:

@@ -123,6 +123,14 @@ def _try(command: str) -> str:
 
 
 _PURPOSES: dict[str, Callable[[View, Goal, str], str | None]] = {
-    "go": _go, "take": _take, "open": _open, "put": _put, "move": _put, "use": _use, "examine": _examine,
-    "clean": _treat("clean"), "heat": _treat("heat"), "cool": _treat("cool"),
-}  # fmt: skip
+    "go": _go,
+    "take": _take,
+    "open": _open,
+    "put": _put,
+    "move": _put,
+    "use": _use,
+    "examine": _examine,
+    "clean": _treat("clean"),
+    "heat": _treat("heat"),
+    "cool": _treat("cool"),
+}

@@ -14,8 +14,12 @@ GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find", "use"
 
 _TASK = re.compile(r"Your task is to: ([^\n.]+)")
 _KIND_OF_WORD: dict[str, GoalKind] = {
-    "clean": "clean", "hot": "heat", "heat": "heat", "cool": "cool", "cold": "cool",
-}  # fmt: skip
+    "clean": "clean",
+    "hot": "heat",
+    "heat": "heat",
+    "cool": "cool",
+    "cold": "cool",
+}
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _NAME = r"[a-z]+ \d+"

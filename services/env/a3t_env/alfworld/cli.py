@@ -99,8 +99,10 @@ def list_(
         rows: list[dict[str, Any]] = [{"split": name, "games": count} for name, count in index.splits().items()]
     else:
         _refuse_unknown(split, index)
-        rows = [{"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction}
-                for e in index.of(split)]  # fmt: skip
+        rows = [
+            {"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction}
+            for e in index.of(split)
+        ]
     if as_json:
         emit_json(rows)
     elif rows:

@@ -33,8 +33,9 @@ class AlfworldEnvironment:
         cache_size: parsed games kept in memory (about 60 kB each).
     """
 
-    def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None,
-                 cache_size: int = 1024) -> None:  # fmt: skip
+    def __init__(
+        self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None, cache_size: int = 1024
+    ) -> None:
         self._folder = folder
         self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
         self._cache = GameCache(cache_size)
@@ -47,9 +48,12 @@ class AlfworldEnvironment:
         """Splits (named subsets included), task types, engines, step cap."""
         engines = [e for e in self._engines if e == "native" or official_available()]
         return EnvironmentInfo(
-            name="alfworld", engines=engines, splits=self._games().splits(), task_types=list(TASK_TYPES),
+            name="alfworld",
+            engines=engines,
+            splits=self._games().splits(),
+            task_types=list(TASK_TYPES),
             max_steps=_MAX_STEPS,
-        )  # fmt: skip
+        )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
         """Tasks in the order of the index. An unknown split or type has none."""
@@ -119,6 +123,10 @@ def _search_of(options: Mapping[str, str]) -> Search:
 
 def _task(entry: GameEntry) -> Task:
     return Task(
-        id=entry.id, environment="alfworld", split=entry.split, type=entry.type, instruction=entry.instruction,
+        id=entry.id,
+        environment="alfworld",
+        split=entry.split,
+        type=entry.type,
+        instruction=entry.instruction,
         metadata={"verb_form": entry.verb_form},
-    )  # fmt: skip
+    )

@@ -35,9 +35,7 @@ async def info(session_id: SessionId, sessions: SessionsDep, include_actions: In
     return json_reply(await sessions.info(session_id, include_actions))
 
 
-@router.post(
-    "/{session_id}/step", response_model=StepResult, responses=problems(400, 404, 409, 410, 413, 502, 504)
-)  # fmt: skip
+@router.post("/{session_id}/step", response_model=StepResult, responses=problems(400, 404, 409, 410, 413, 502, 504))
 async def step(
     session_id: SessionId,
     request: Annotated[StepRequest, Body(openapi_examples=STEP)],

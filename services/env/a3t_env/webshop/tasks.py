@@ -17,9 +17,13 @@ from .goals.draw import GoalKind
 __all__ = ["TaskList", "parse_task_id", "ranges_of", "split_of", "task_of"]
 
 _RANGES: dict[str, tuple[int, int | None]] = {
-    "test": (0, 500), "eval": (500, 1500), "train": (1500, None),
-    "paper_test": (0, 500), "paper_valid": (500, 900), "paper_train": (1500, 3800),
-}  # fmt: skip
+    "test": (0, 500),
+    "eval": (500, 1500),
+    "train": (1500, None),
+    "paper_test": (0, 500),
+    "paper_valid": (500, 900),
+    "paper_train": (1500, 3800),
+}
 """First goal, and the one behind the last. The original's are test, eval and train; of the paper only the sizes are
 known (2,300/400/500): its validation and training tasks are taken from the original's eval and train."""
 

@@ -27,7 +27,7 @@ from .wire import (
     STEP_MANY,
     Call,
     FrameProtocol,
-)  # fmt: skip
+)
 
 __all__ = ["Peer", "listen"]
 

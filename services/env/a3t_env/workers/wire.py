@@ -20,9 +20,20 @@ from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, Ses
 from ..sessions.interface import StepOutcome
 
 __all__ = [
-    "ACTIONS", "CALLS", "CLOSE", "CREATE", "EXPERT", "FAILED", "INFO", "OK", "SAMPLE", "STEP", "STEP_MANY", "Call",
+    "ACTIONS",
+    "CALLS",
+    "CLOSE",
+    "CREATE",
+    "EXPERT",
+    "FAILED",
+    "INFO",
+    "OK",
+    "SAMPLE",
+    "STEP",
+    "STEP_MANY",
+    "Call",
     "FrameProtocol",
-]  # fmt: skip
+]
 
 ResultT = TypeVar("ResultT")
 _HEAD = struct.Struct("!IQB")

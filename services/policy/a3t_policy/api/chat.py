@@ -48,12 +48,16 @@ def _generations(body: ChatRequest, codec: TextCodec, settings: PolicySettings) 
     max_tokens = body.max_completion_tokens or body.max_tokens or room
     return [
         Generation(
-            prompt_ids=ids, prompt_text=text, model=None if body.model in _ANY_MODEL else body.model,
-            sampling=body.sampling(max_tokens, derived_seed(body.seed, index)), stop=body.stop_strings,
-            ignore_eos=body.ignore_eos, top_logprobs=max(1, body.top_logprobs or 0) if body.logprobs else 0,
+            prompt_ids=ids,
+            prompt_text=text,
+            model=None if body.model in _ANY_MODEL else body.model,
+            sampling=body.sampling(max_tokens, derived_seed(body.seed, index)),
+            stop=body.stop_strings,
+            ignore_eos=body.ignore_eos,
+            top_logprobs=max(1, body.top_logprobs or 0) if body.logprobs else 0,
         )
         for index in range(body.choices)
-    ]  # fmt: skip
+    ]
 
 
 class _Shape:
@@ -65,8 +69,12 @@ class _Shape:
     def whole(self, index: int, done: Generated) -> dict[str, Any]:
         """The choice of a reply that is not streamed."""
         message = {"role": "assistant", "content": done.text, "refusal": None}
-        choice = {"index": index, "message": message, "finish_reason": done.finish_reason,
-                  "logprobs": self._logprobs(done.tokens or [])}  # fmt: skip
+        choice = {
+            "index": index,
+            "message": message,
+            "finish_reason": done.finish_reason,
+            "logprobs": self._logprobs(done.tokens or []),
+        }
         return choice | ({"token_ids": done.ids} if self.body.return_token_ids else {})
 
     def first(self, index: int) -> dict[str, Any] | None:
@@ -74,8 +82,12 @@ class _Shape:
         return {"index": index, "delta": delta, "finish_reason": None, "logprobs": None}
 
     def part(self, index: int, delta: Delta) -> dict[str, Any]:
-        choice = {"index": index, "delta": {"content": delta.text}, "finish_reason": None,
-                  "logprobs": self._logprobs(delta.tokens)}  # fmt: skip
+        choice = {
+            "index": index,
+            "delta": {"content": delta.text},
+            "finish_reason": None,
+            "logprobs": self._logprobs(delta.tokens),
+        }
         return choice | ({"token_ids": [t.id for t in delta.tokens]} if self.body.return_token_ids else {})
 
     def last(self, index: int, text: str, done: Generated) -> dict[str, Any]:

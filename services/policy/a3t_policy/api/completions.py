@@ -46,13 +46,17 @@ def _generations(body: CompletionRequest, codec: TextCodec) -> list[Generation]:
         raise TooLargeError(f"{len(prompts)} prompts times n={body.choices} is more than {MAX_SEQUENCES}.")
     return [
         Generation(
-            prompt_ids=ids, prompt_text=text, sampling=body.sampling(body.max_tokens or 16, seed), model=body.model,
-            stop=body.stop_strings, ignore_eos=body.ignore_eos, top_logprobs=max(1, body.logprobs or 0)
-            if body.logprobs is not None else 0,
+            prompt_ids=ids,
+            prompt_text=text,
+            sampling=body.sampling(body.max_tokens or 16, seed),
+            model=body.model,
+            stop=body.stop_strings,
+            ignore_eos=body.ignore_eos,
+            top_logprobs=max(1, body.logprobs or 0) if body.logprobs is not None else 0,
         )
         for ids, text in prompts
         for seed in (derived_seed(body.seed, index) for index in range(body.choices))
-    ]  # fmt: skip
+    ]
 
 
 def _prompt(prompt: str | list[int], codec: TextCodec) -> tuple[list[int], str]:
@@ -74,8 +78,12 @@ class _Shape(Choice):
 
     def whole(self, index: int, done: Generated) -> dict[str, Any]:
         prefix = self.generations[index].prompt_text if self.body.echo else ""
-        choice = {"index": index, "text": prefix + done.text, "finish_reason": done.finish_reason,
-                  "logprobs": self._logprobs(index, done.tokens or [])}  # fmt: skip
+        choice = {
+            "index": index,
+            "text": prefix + done.text,
+            "finish_reason": done.finish_reason,
+            "logprobs": self._logprobs(index, done.tokens or []),
+        }
         if self.body.return_token_ids:
             choice |= {"token_ids": done.ids, "prompt_token_ids": self.generations[index].prompt_ids}
         return choice
@@ -87,8 +95,12 @@ class _Shape(Choice):
         return {"index": index, "text": text, "finish_reason": None, "logprobs": None}
 
     def part(self, index: int, delta: Delta) -> dict[str, Any]:
-        choice = {"index": index, "text": delta.text, "finish_reason": None,
-                  "logprobs": self._logprobs(index, delta.tokens)}  # fmt: skip
+        choice = {
+            "index": index,
+            "text": delta.text,
+            "finish_reason": None,
+            "logprobs": self._logprobs(index, delta.tokens),
+        }
         if self.body.return_token_ids:
             choice["token_ids"] = [token.id for token in delta.tokens]
         return choice

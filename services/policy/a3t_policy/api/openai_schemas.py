@@ -12,10 +12,16 @@ from a3t_contracts.schemas.policy import Sampling
 __all__ = ["ChatMessage", "ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "presence_penalty": (None, 0), "frequency_penalty": (None, 0), "repetition_penalty": (None, 1), "min_p": (None, 0),
-    "logit_bias": (None, {}), "suffix": (None, ""), "tools": (None, []), "tool_choice": (None, "none", "auto"),
+    "presence_penalty": (None, 0),
+    "frequency_penalty": (None, 0),
+    "repetition_penalty": (None, 1),
+    "min_p": (None, 0),
+    "logit_bias": (None, {}),
+    "suffix": (None, ""),
+    "tools": (None, []),
+    "tool_choice": (None, "none", "auto"),
     "response_format": (None, {"type": "text"}),
-}  # fmt: skip
+}
 
 
 class StreamOptions(Schema):

@@ -80,10 +80,13 @@ def _generation(body: GenerateRequest, codec: TextCodec) -> Generation:
     if sampling.temperature > 0 and sampling.seed is None:
         sampling = sampling.model_copy(update={"seed": random.SystemRandom().getrandbits(53)})
     return Generation(
-        prompt_ids=ids, prompt_text=body.inputs, sampling=sampling, model=parameters.adapter_id,
+        prompt_ids=ids,
+        prompt_text=body.inputs,
+        sampling=sampling,
+        model=parameters.adapter_id,
         stop=tuple(parameters.stop or ()),
         top_logprobs=max(1, parameters.top_n_tokens or 0) if parameters.details else 0,
-    )  # fmt: skip
+    )
 
 
 def _reply(body: GenerateRequest, generation: Generation, done: Generated) -> dict[str, Any]:

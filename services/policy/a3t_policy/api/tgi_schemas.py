@@ -12,9 +12,14 @@ from a3t_contracts.schemas.policy import Sampling
 __all__ = ["GenerateRequest", "Parameters"]
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "best_of": (None, 1), "frequency_penalty": (None, 0), "grammar": (None,), "repetition_penalty": (None, 1),
-    "typical_p": (None, 1), "watermark": (None, False), "decoder_input_details": (None, False),
-}  # fmt: skip
+    "best_of": (None, 1),
+    "frequency_penalty": (None, 0),
+    "grammar": (None,),
+    "repetition_penalty": (None, 1),
+    "typical_p": (None, 1),
+    "watermark": (None, False),
+    "decoder_input_details": (None, False),
+}
 
 
 class Parameters(Schema):

@@ -179,11 +179,15 @@ def _generated(server: Upstream, reply: Any, version: Version, body: dict[str, A
         logprobs = (choice.get("logprobs") or {}).get("token_logprobs")
         prompt = usage.get("prompt_tokens", len(body["prompt"]) if isinstance(body["prompt"], list) else 0)
         return Generated(
-            text=str(choice["text"]), finish_reason=choice["finish_reason"] or "stop", model=version.name,
-            prompt_tokens=prompt, completion_tokens=usage.get("completion_tokens", len(ids or ())), ids=ids,
+            text=str(choice["text"]),
+            finish_reason=choice["finish_reason"] or "stop",
+            model=version.name,
+            prompt_tokens=prompt,
+            completion_tokens=usage.get("completion_tokens", len(ids or ())),
+            ids=ids,
             logprobs=logprobs if ids is not None and logprobs and len(logprobs) == len(ids) else None,
             tokens=_tokens(choice) or None,
-        )  # fmt: skip
+        )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _strange(server, reply) from error
 

@@ -34,9 +34,11 @@ class RemoteBackend(ABC):
         self.codec = TextCodec.load(folder)
         self.facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), None)
         self.upstreams = Upstreams(
-            settings.upstream_urls, settings.policy_upstream_concurrency, settings.policy_max_queue,
+            settings.upstream_urls,
+            settings.policy_upstream_concurrency,
+            settings.policy_max_queue,
             settings.policy_upstream_timeout,
-        )  # fmt: skip
+        )
         self._versions: VersionManager | None = None
         self._watching: asyncio.Task[None] | None = None
 

@@ -109,11 +109,16 @@ class TGIBackend(RemoteBackend):
             warm |= {"top_k": sampling.top_k} if sampling.top_k else {}
         try:
             return await self._clients[server.url].text_generation(
-                generation.prompt_text, model=f"{server.url}/generate{'_stream' if stream else ''}", details=True,
-                stream=stream, adapter_id=version.name if version.number else None,
-                max_new_tokens=sampling.max_tokens, stop=stop_strings(generation) or None, return_full_text=False,
+                generation.prompt_text,
+                model=f"{server.url}/generate{'_stream' if stream else ''}",
+                details=True,
+                stream=stream,
+                adapter_id=version.name if version.number else None,
+                max_new_tokens=sampling.max_tokens,
+                stop=stop_strings(generation) or None,
+                return_full_text=False,
                 **warm,
-            )  # fmt: skip
+            )
         except httpx2.HTTPError as error:
             raise _typed(server, error, self.upstreams.timeout) from error
         except (KeyError, TypeError, ValueError) as error:

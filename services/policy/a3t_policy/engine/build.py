@@ -55,16 +55,24 @@ def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel
     slots = _affordable(wanted, SlotPool.granules(context + 1) * shape.bytes_per_token(dtype), device)
     pool = SlotPool(slots, context, shape, device, dtype)
     limits = EngineLimits(
-        min(settings.policy_max_batch, slots), settings.policy_max_queue, settings.policy_prefill_tokens,
+        min(settings.policy_max_batch, slots),
+        settings.policy_max_queue,
+        settings.policy_prefill_tokens,
         settings.policy_request_seconds,
-    )  # fmt: skip
+    )
     runner = Runner(weights, pool, device, dtype)
     _prove(runner, base)
     engine = Engine(runner, codec, limits, _stop_ids(base, codec))
     facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), linear_shapes(base))
-    facts_to_log = {"device": str(device), "dtype": str(dtype), "slots": slots, "context": context, "threads": threads,
-           "forward": "lean" if weights.lean else "transformers",
-           "adapters": "merged" if weights.merging else "side by side"}  # fmt: skip
+    facts_to_log = {
+        "device": str(device),
+        "dtype": str(dtype),
+        "slots": slots,
+        "context": context,
+        "threads": threads,
+        "forward": "lean" if weights.lean else "transformers",
+        "adapters": "merged" if weights.merging else "side by side",
+    }
     return LocalModel(weights, engine, facts, facts_to_log)
 
 

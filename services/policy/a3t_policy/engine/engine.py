@@ -89,10 +89,14 @@ class Engine:
             )
         ticket = Ticket(asyncio.get_running_loop(), streaming)
         sequence = Sequence(
-            generation=generation, version=version, version_name=name, ticket=ticket,
+            generation=generation,
+            version=version,
+            version_name=name,
+            ticket=ticket,
             tail=TextTail(self.codec, generation.stop, generation.act),
-            random=TokenRandom(generation.sampling.seed), stop_ids=self.stop_ids,
-        )  # fmt: skip
+            random=TokenRandom(generation.sampling.seed),
+            stop_ids=self.stop_ids,
+        )
         self.load += 1
         self._inbox.put(sequence)
         return sequence, ticket

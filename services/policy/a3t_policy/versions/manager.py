@@ -244,6 +244,9 @@ class VersionManager:
 
     def _card(self, version: Version) -> ModelCard:
         return ModelCard(
-            id=version.name, created=version.created, root=str(version.folder), parent=self.base.name,
+            id=version.name,
+            created=version.created,
+            root=str(version.folder),
+            parent=self.base.name,
             live=version is self.live,
-        )  # fmt: skip
+        )

@@ -31,9 +31,14 @@ class EventLog:
         """One event more; a full disk is logged, the event stays in memory."""
         seq = len(self.events)
         event = JobEvent(
-            id=f"{self.job_id}-{seq}", seq=seq, created_at=int(time.time()), level=level, type=kind, message=message,
+            id=f"{self.job_id}-{seq}",
+            seq=seq,
+            created_at=int(time.time()),
+            level=level,
+            type=kind,
+            message=message,
             data=data,
-        )  # fmt: skip
+        )
         self.events.append(event)
         try:
             with self.path.open("a", encoding="utf-8") as file:

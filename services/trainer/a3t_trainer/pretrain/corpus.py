@@ -23,7 +23,7 @@ from a3t_contracts.schemas import (
     Trajectory,
     TrajectoryKind,
     trajectory_id,
-)  # fmt: skip
+)
 
 from .exercises import Exercise
 from .household import HouseholdPractice

@@ -211,6 +211,12 @@ def _carry_task(thing: str, source: str, place: str) -> str:
 
 
 _KINDS = {
-    "use": _use, "carry": _carry, "treat": _treat, "chain": _chain, "light": _light, "two": _two,
-    "hunt_lamp": _hunt_lamp, "hunt_other": _hunt_other,
-}  # fmt: skip
+    "use": _use,
+    "carry": _carry,
+    "treat": _treat,
+    "chain": _chain,
+    "light": _light,
+    "two": _two,
+    "hunt_lamp": _hunt_lamp,
+    "hunt_other": _hunt_other,
+}

@@ -101,8 +101,7 @@ class Pretraining:
         tensors = {f"model.{k}": v for k, v in self.model.model.state_dict().items()}
         tensors |= self._optimiser.tensors()
         partial = self._checkpoint.with_suffix(".partial")
-        meta = {"step": str(self.step), "tokens": str(self.tokens), "identity": self._identity,
-                "seconds": str(seconds)}  # fmt: skip
+        meta = {"step": str(self.step), "tokens": str(self.tokens), "identity": self._identity, "seconds": str(seconds)}
         save_file({k: v.contiguous() for k, v in tensors.items()}, partial, metadata=meta)
         write_atomically(self._checkpoint, partial.read_bytes())
         partial.unlink()

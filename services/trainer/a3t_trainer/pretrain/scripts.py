@@ -8,18 +8,46 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 __all__ = [
-    "MOST_VISITS", "Act", "Hunt", "Script", "Seen", "Slips", "Stop", "errand", "find", "is_lamp", "items_of",
-    "putting", "receptacles_of", "scout", "taking", "type_of", "wander",
-]  # fmt: skip
+    "MOST_VISITS",
+    "Act",
+    "Hunt",
+    "Script",
+    "Seen",
+    "Slips",
+    "Stop",
+    "errand",
+    "find",
+    "is_lamp",
+    "items_of",
+    "putting",
+    "receptacles_of",
+    "scout",
+    "taking",
+    "type_of",
+    "wander",
+]
 
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
 MOST_VISITS = 30
 """Places that a search goes to at most."""
 _WANDER_WEIGHTS = {
-    "go": 6.0, "take": 6.0, "move": 4.0, "put": 4.0, "open": 8.0, "heat": 12.0, "cool": 12.0, "clean": 12.0,
-    "use": 3.0, "slice": 3.0, "close": 0.5, "examine": 0.5, "look": 0.3, "inventory": 0.3, "help": 0.03,
-}  # fmt: skip
+    "go": 6.0,
+    "take": 6.0,
+    "move": 4.0,
+    "put": 4.0,
+    "open": 8.0,
+    "heat": 12.0,
+    "cool": 12.0,
+    "clean": 12.0,
+    "use": 3.0,
+    "slice": 3.0,
+    "close": 0.5,
+    "examine": 0.5,
+    "look": 0.3,
+    "inventory": 0.3,
+    "help": 0.03,
+}
 
 
 @dataclass(frozen=True, slots=True)

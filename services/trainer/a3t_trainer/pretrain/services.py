@@ -61,8 +61,13 @@ class _Child:
 
     def __init__(self, module: str, home: Path) -> None:
         self._port = _free_port()
-        environ = {**os.environ, "A3T_HOME": str(home), "A3T_HOST": "127.0.0.1", "A3T_PORT": str(self._port),
-                   "A3T_LOG_LEVEL": "WARNING"}  # fmt: skip
+        environ = {
+            **os.environ,
+            "A3T_HOME": str(home),
+            "A3T_HOST": "127.0.0.1",
+            "A3T_PORT": str(self._port),
+            "A3T_LOG_LEVEL": "WARNING",
+        }
         self._process = subprocess.Popen(bound([sys.executable, "-m", module]), env=environ)  # noqa: S603
 
     def __enter__(self) -> str:

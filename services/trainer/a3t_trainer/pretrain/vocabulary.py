@@ -41,39 +41,101 @@ _OBSERVATIONS = [
     "Observation:",
     "Observation: You are in the middle of a room. Looking quickly around you, you see a",
     "Observation: You are in the middle of a room. Looking quickly around you, you see nothing.\n",
-    "Observation: You arrive at", "Observation: You open the", "Observation: You close the",
-    "Observation: You pick up the", "Observation: You move the", "Observation: You put the",
-    "Observation: You heat the", "Observation: You cool the", "Observation: You clean the",
-    "Observation: You turn on the", "Observation: You sliced the", "Observation: On the", "Observation: The",
-    "Observation: Nothing happens.\n", "Observation: You are carrying: a",
-    "Observation: You are not carrying anything.\n", "Observation: You are facing the",
-    "Observation: There's nothing special about", "Observation: This is a",
-    ", a", ", and a", ". On the", ". The", " is closed.\n", " is open. In it, you see a",
-    " is open. In it, you see nothing.\n", ", you see a", ", you see nothing.\n", ".\n", " from the", " to the",
-    " in/on the", " in/on", " using the", " with the", ". Next to it, you see nothing.\n", ". Next to it, you see a",
-    ". In it, you see a", ". In it, you see nothing.\n", " is on.\n",
-]  # fmt: skip
+    "Observation: You arrive at",
+    "Observation: You open the",
+    "Observation: You close the",
+    "Observation: You pick up the",
+    "Observation: You move the",
+    "Observation: You put the",
+    "Observation: You heat the",
+    "Observation: You cool the",
+    "Observation: You clean the",
+    "Observation: You turn on the",
+    "Observation: You sliced the",
+    "Observation: On the",
+    "Observation: The",
+    "Observation: Nothing happens.\n",
+    "Observation: You are carrying: a",
+    "Observation: You are not carrying anything.\n",
+    "Observation: You are facing the",
+    "Observation: There's nothing special about",
+    "Observation: This is a",
+    ", a",
+    ", and a",
+    ". On the",
+    ". The",
+    " is closed.\n",
+    " is open. In it, you see a",
+    " is open. In it, you see nothing.\n",
+    ", you see a",
+    ", you see nothing.\n",
+    ".\n",
+    " from the",
+    " to the",
+    " in/on the",
+    " in/on",
+    " using the",
+    " with the",
+    ". Next to it, you see nothing.\n",
+    ". Next to it, you see a",
+    ". In it, you see a",
+    ". In it, you see nothing.\n",
+    " is on.\n",
+]
 
 # "clean some" and "put a clean" are cut into words, so that "clean" means here what it means in an errand.
 _TASKS = [
-    "Your task is to:", ". Your task is to:", " put a", " put some", " put two", " find two", " find a",
-    " and put them in", " and put them on", " and put it in", " and put it on", " look at", " under the",
+    "Your task is to:",
+    ". Your task is to:",
+    " put a",
+    " put some",
+    " put two",
+    " find two",
+    " find a",
+    " and put them in",
+    " and put them on",
+    " and put it in",
+    " and put it on",
+    " look at",
+    " under the",
     " examine the",
-]  # fmt: skip
+]
 
 _THOUGHTS = [
-    "Thought:", "Thought: I look for", ". It is here. I take it", ". It is here. I use it", ". It is at",
-    ". Next I check", " is closed. I open it", "Thought: The", "Thought: I have", "Thought: I put", "Thought: I heat",
-    "Thought: I cool", "Thought: I clean", "Thought: I am already at", ". I examine it", ". I put it in",
-    ". I clean it with", ". I heat it with", ". I cool it with", " now", "Thought: I try something else: I",
-    " check what I carry", " look around", " ask for help",
-]  # fmt: skip
+    "Thought:",
+    "Thought: I look for",
+    ". It is here. I take it",
+    ". It is here. I use it",
+    ". It is at",
+    ". Next I check",
+    " is closed. I open it",
+    "Thought: The",
+    "Thought: I have",
+    "Thought: I put",
+    "Thought: I heat",
+    "Thought: I cool",
+    "Thought: I clean",
+    "Thought: I am already at",
+    ". I examine it",
+    ". I put it in",
+    ". I clean it with",
+    ". I heat it with",
+    ". I cool it with",
+    " now",
+    "Thought: I try something else: I",
+    " check what I carry",
+    " look around",
+    " ask for help",
+]
 
 _ACTIONS = ["Action:", "\nAction:", ".\nAction:"]
 
 PHRASES = (
-    _OBSERVATIONS + _TASKS + _THOUGHTS + _ACTIONS
+    _OBSERVATIONS
+    + _TASKS
+    + _THOUGHTS
+    + _ACTIONS
     + [f"{head} {verb}" for head in _ACTIONS for verb in _VERBS]
     + [f" {verb}" for verb in _VERBS if verb not in WORDS]
-)  # fmt: skip
+)
 """Fixed pieces of the texts, one token each. They begin and end where names and numbers end and begin."""

@@ -20,9 +20,18 @@ from torch import Tensor, nn
 from ..bundle import is_whole, seal, sync_folder
 
 __all__ = [
-    "latest_checkpoint", "load_optimizer", "load_rng", "load_scheduler", "load_trainable", "publish_bundle",
-    "save_optimizer", "save_rng", "save_scheduler", "save_trainable", "trainable_tensors",
-]  # fmt: skip
+    "latest_checkpoint",
+    "load_optimizer",
+    "load_rng",
+    "load_scheduler",
+    "load_trainable",
+    "publish_bundle",
+    "save_optimizer",
+    "save_rng",
+    "save_scheduler",
+    "save_trainable",
+    "trainable_tensors",
+]
 
 _KEPT = 2
 

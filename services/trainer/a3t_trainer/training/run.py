@@ -164,8 +164,11 @@ def _announce(reporter: Reporter, sequences: list[TokenSequence], plan: StepPlan
     reporter.message(
         f"Training on {len(sequences)} trajectories ({failures} failures, {failures / len(sequences):.1%}), "
         f"{tokens} tokens, {plan.total_steps} steps.",
-        **data.counts(), tokens=tokens, total_steps=plan.total_steps, trajectories_per_step=plan.per_step,
-    )  # fmt: skip
+        **data.counts(),
+        tokens=tokens,
+        total_steps=plan.total_steps,
+        trajectories_per_step=plan.per_step,
+    )
 
 
 def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> None:

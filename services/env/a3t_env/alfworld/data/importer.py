@@ -18,8 +18,14 @@ __all__ = ["import_games"]
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
-def import_games(store: GameStore, sources: Iterable[Path], split: str | None = None, *, replace: bool = False,
-                 progress: Progress | None = None) -> Added:  # fmt: skip
+def import_games(
+    store: GameStore,
+    sources: Iterable[Path],
+    split: str | None = None,
+    *,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> Added:
     """Add the games of some folders or archives, all of them or none.
 
     Args:

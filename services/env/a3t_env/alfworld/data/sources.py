@@ -28,9 +28,16 @@ MAX_MEMBERS = 1_000_000
 
 _WANTED = frozenset({GAME_FILE, TRAJECTORY_FILE})
 _DAMAGE = (
-    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, ValueError,
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
     NotImplementedError,
-)  # fmt: skip
+)
 """ValueError: numbers that are none, names that are not UTF-8. NotImplementedError: compression of an unknown kind."""
 _ENCRYPTED = 0x1
 

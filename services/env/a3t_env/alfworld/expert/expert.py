@@ -71,8 +71,9 @@ class ScriptedExpert:
     def _fetch(self, wanted: str) -> Iterator[str]:
         known = [(o, r) for o, r in self._belief.where(wanted) if not self._is_placed(o, r)]
         treatment = self.goal.treatment
-        known.sort(key=lambda pair: (pair[1] not in self._belief.here,
-                                     treatment not in self._belief.treated.get(pair[0], ())))  # fmt: skip
+        known.sort(
+            key=lambda pair: (pair[1] not in self._belief.here, treatment not in self._belief.treated.get(pair[0], ()))
+        )
         for entity, receptacle in known:
             yield from self._at(receptacle, f"take {entity} from {receptacle}")
         yield from self._search(wanted)

@@ -67,8 +67,9 @@ def generate_games(split: str, count: int, seed: int, verb_form: VerbForm = "mov
         yield _game(split, task_type, f"trial_G{seed:04d}_{index:06d}", rooms, verb_form, rng)
 
 
-def _game(split: str, task_type: str, trial: str, rooms: list[int], verb_form: VerbForm,
-          rng: random.Random) -> GeneratedGame:  # fmt: skip
+def _game(
+    split: str, task_type: str, trial: str, rooms: list[int], verb_form: VerbForm, rng: random.Random
+) -> GeneratedGame:
     package = load_package()
     for _ in range(_ATTEMPTS):
         scene = load_scene(rng.choice(rooms))
@@ -80,8 +81,9 @@ def _game(split: str, task_type: str, trial: str, rooms: list[int], verb_form: V
     raise InvalidInputError(f"No solvable {task_type} game was found in {_ATTEMPTS} attempts.")
 
 
-def _fill(trial: str, scene: Scene, task: DrawnTask, verb_form: VerbForm, package: Package,
-          rng: random.Random) -> bytes | None:  # fmt: skip
+def _fill(
+    trial: str, scene: Scene, task: DrawnTask, verb_form: VerbForm, package: Package, rng: random.Random
+) -> bytes | None:
     """The game file of a filled room, or None where it cannot be solved."""
     things = tuple(place_things(task, scene, package, load_priors(), rng))
     room = Room(trial, scene, things, _start(scene, rng), task)
@@ -124,9 +126,12 @@ def _trajectory(trial: str, task: DrawnTask, scene: Scene) -> bytes:
         "task_type": task.type,
         "task_id": trial,
         "pddl_params": {
-            "object_target": task.object, "parent_target": task.target, "toggle_target": task.lamp,
-            "mrecep_target": "", "object_sliced": False,
+            "object_target": task.object,
+            "parent_target": task.target,
+            "toggle_target": task.lamp,
+            "mrecep_target": "",
+            "object_sliced": False,
         },
         "scene": {"floor_plan": f"FloorPlan{scene.number}", "scene_num": scene.number},
-    }  # fmt: skip
+    }
     return json.dumps(content).encode()

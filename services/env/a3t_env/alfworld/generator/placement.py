@@ -52,8 +52,9 @@ def _instances(kind: str, task: DrawnTask, rng: random.Random) -> int:
     return max(count, task.count) if kind == task.object else count
 
 
-def _carried(kind: str, count: int, task: DrawnTask, scene: Scene, package: Package, priors: Priors,
-             rng: random.Random) -> list[Thing]:  # fmt: skip
+def _carried(
+    kind: str, count: int, task: DrawnTask, scene: Scene, package: Package, priors: Priors, rng: random.Random
+) -> list[Thing]:
     shares = priors.of(kind.lower())
     barred = task.target if kind == task.object else None
     places = [r for r in scene.receptacles if kind in package.accepts.get(r.kind, ()) and r.kind != barred]

@@ -36,9 +36,7 @@ def mangle(id_: str) -> str:
 
 def write_problem(room: Room, package: Package) -> str:
     """The PDDL problem of a room."""
-    goal = package.goal(room.task.type).format(
-        obj=room.task.object, recep=room.task.target, toggle=room.task.lamp
-    )  # fmt: skip
+    goal = package.goal(room.task.type).format(obj=room.task.object, recep=room.task.target, toggle=room.task.lamp)
     objects = "\n        ".join(_objects(room))
     facts = "\n        ".join(f"({fact})" for fact in _facts(room, package))
     return f"""

@@ -18,10 +18,23 @@ from .signatures import SIGNATURES
 
 __all__ = ["compile_goal"]
 
-_UNCHANGING = frozenset({
-    "objecttype", "receptacletype", "receptacleatlocation", "inreceptacleobject", "isreceptacleobject", "openable",
-    "pickupable", "cleanable", "heatable", "coolable", "toggleable", "sliceable", "cancontain",
-})  # fmt: skip
+_UNCHANGING = frozenset(
+    {
+        "objecttype",
+        "receptacletype",
+        "receptacleatlocation",
+        "inreceptacleobject",
+        "isreceptacleobject",
+        "openable",
+        "pickupable",
+        "cleanable",
+        "heatable",
+        "coolable",
+        "toggleable",
+        "sliceable",
+        "cancontain",
+    }
+)
 
 _MAX_BINDINGS = 1_000_000
 

@@ -26,10 +26,21 @@ VerbForm = Literal["put", "move"]
 
 _STRUCTURE_SHA256 = "746c8429beecb970baeb9a454d8920ecaad1e45d987207e353ee13ed7eb36e13"
 _STRUCTURE = (
-    "intro", "inventory.feedback", "examineReceptacle.feedback", "examineObject.feedback", "toggleObject.feedback",
-    "look.feedback", "look-variations", "list_objects_on_the_floor", "list_appliances", "overview(o)", "overview(r)",
-    "list_empty", "list_separator", "list_last_separator",
-)  # fmt: skip
+    "intro",
+    "inventory.feedback",
+    "examineReceptacle.feedback",
+    "examineObject.feedback",
+    "toggleObject.feedback",
+    "look.feedback",
+    "look-variations",
+    "list_objects_on_the_floor",
+    "list_appliances",
+    "overview(o)",
+    "overview(r)",
+    "list_empty",
+    "list_separator",
+    "list_last_separator",
+)
 _FIXED = {
     "look": ("look", "#look.feedback#"),
     "inventory": ("inventory", "#inventory.feedback#"),
@@ -39,10 +50,16 @@ _FIXED = {
 }
 _GOTO_COMMAND = "go to [{r.name | receptacleatlocation(r:receptacle, lend:location)}]"
 _VARIABLES: Mapping[str, tuple[str, ...]] = {
-    "gotolocation": ("r", "lend"), "openobject": ("r",), "closeobject": ("r",), "pickupobject": ("o", "r"),
-    "putobject": ("o", "r"), "heatobject": ("o", "r"), "cleanobject": ("o", "r"), "coolobject": ("o", "r"),
+    "gotolocation": ("r", "lend"),
+    "openobject": ("r",),
+    "closeobject": ("r",),
+    "pickupobject": ("o", "r"),
+    "putobject": ("o", "r"),
+    "heatobject": ("o", "r"),
+    "cleanobject": ("o", "r"),
+    "coolobject": ("o", "r"),
     "sliceobject": ("co", "ko"),
-}  # fmt: skip
+}
 _TASK = re.compile(r'("task"\s*:\s*\[\s*\{\s*"rhs"\s*:\s*)"((?:[^"\\]|\\.)*)"')
 
 

@@ -7,9 +7,22 @@ from collections.abc import Mapping
 __all__ = ["SIGNATURES"]
 
 _OF_OBJECTS = (
-    "isreceptacleobject", "isreceptacleobjectfull", "isclean", "cleanable", "ishot", "heatable", "iscool", "coolable",
-    "pickupable", "moveable", "toggleable", "ison", "istoggled", "sliceable", "issliced",
-)  # fmt: skip
+    "isreceptacleobject",
+    "isreceptacleobjectfull",
+    "isclean",
+    "cleanable",
+    "ishot",
+    "heatable",
+    "iscool",
+    "coolable",
+    "pickupable",
+    "moveable",
+    "toggleable",
+    "ison",
+    "istoggled",
+    "sliceable",
+    "issliced",
+)
 
 SIGNATURES: Mapping[str, tuple[str, ...]] = {
     "atlocation": ("agent", "location"),

@@ -11,8 +11,18 @@ class State:
     """Mutable copy of a game's start. Sets are shared with the start until they change."""
 
     __slots__ = (
-        "clean", "contents", "cool", "held", "hot", "left", "location", "lying", "opened", "sliced", "toggled",
-    )  # fmt: skip
+        "clean",
+        "contents",
+        "cool",
+        "held",
+        "hot",
+        "left",
+        "location",
+        "lying",
+        "opened",
+        "sliced",
+        "toggled",
+    )
 
     def __init__(self, start: Start) -> None:
         self.location: int = start.location

@@ -22,8 +22,13 @@ class OfficialPool:
         step_seconds: deadline for a step.
     """
 
-    def __init__(self, size: int | None = None, games_per_child: int = 50, load_seconds: float = 120.0,
-                 step_seconds: float = 30.0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        size: int | None = None,
+        games_per_child: int = 50,
+        load_seconds: float = 120.0,
+        step_seconds: float = 30.0,
+    ) -> None:
         self.load_seconds = load_seconds
         self.step_seconds = step_seconds
         self._size = size or max(2, os.cpu_count() or 1)

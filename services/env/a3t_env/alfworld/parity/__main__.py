@@ -109,11 +109,18 @@ def main(
 
 def _summary(drawn: list[GameEntry], made: int, won: int, different: list[Comparison], *, as_json: bool) -> None:
     if as_json:
-        emit_json({
-            "games": len(drawn), "steps": made, "won": won, "differences": len(different),
-            "splits": Counter(e.split for e in drawn), "types": Counter(e.type for e in drawn),
-            "verb_forms": Counter(e.verb_form for e in drawn), "different": [d.game for d in different],
-        })  # fmt: skip
+        emit_json(
+            {
+                "games": len(drawn),
+                "steps": made,
+                "won": won,
+                "differences": len(different),
+                "splits": Counter(e.split for e in drawn),
+                "types": Counter(e.type for e in drawn),
+                "verb_forms": Counter(e.verb_form for e in drawn),
+                "different": [d.game for d in different],
+            }
+        )
         return
     kinds = f"{len({e.type for e in drawn})} task types, {', '.join(sorted({e.verb_form for e in drawn}))}"
     console.print(f"{len(drawn)} games ({kinds}), {made} steps, {won} won: {len(different)} differences.")

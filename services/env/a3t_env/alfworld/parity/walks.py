@@ -17,12 +17,36 @@ __all__ = ["Walk", "walk"]
 Walk = Iterator[str]
 
 _MALFORMED = (
-    "", "  ", "xyzzy", "go to", "go to nowhere 1", "take", "take mug 99 from cabinet 99", "Look", "LOOK", "look ",
-    " look", "look around", "inventory\n", "open", "open  cabinet 1", "examine loc 1", "use desklamp 99", "help me",
-    "put mug 1 in/on cabinet 1", "move mug 1 to cabinet 1", "heat  mug 1 with microwave 1", "go to agent1", "\tlook\t",
-    "take {o} from {r}", "#look.feedback#", "go to cabinet 1\nlook", "slice apple 1 with knife 1", "Nothing happens.",
+    "",
+    "  ",
+    "xyzzy",
+    "go to",
+    "go to nowhere 1",
+    "take",
+    "take mug 99 from cabinet 99",
+    "Look",
+    "LOOK",
+    "look ",
+    " look",
+    "look around",
+    "inventory\n",
+    "open",
+    "open  cabinet 1",
+    "examine loc 1",
+    "use desklamp 99",
+    "help me",
+    "put mug 1 in/on cabinet 1",
+    "move mug 1 to cabinet 1",
+    "heat  mug 1 with microwave 1",
+    "go to agent1",
+    "\tlook\t",
+    "take {o} from {r}",
+    "#look.feedback#",
+    "go to cabinet 1\nlook",
+    "slice apple 1 with knife 1",
+    "Nothing happens.",
     "açaí ☃",
-)  # fmt: skip
+)
 _MALFORMED_SHARE = 0.15
 
 
@@ -137,7 +161,15 @@ def _malformed(actions: Sequence[str], rng: random.Random) -> str:
         return rng.choice(_MALFORMED)
     command = rng.choice(actions)
     place = rng.randrange(len(command))
-    return rng.choice((
-        command[:place] + command[place + 1 :], command.upper(), f"{command} {command}", command.replace(" ", "  "),
-        command.replace("take", "move"), command + " 1", command[:place] + "7" + command[place + 1 :], f" {command}\n",
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            command[:place] + command[place + 1 :],
+            command.upper(),
+            f"{command} {command}",
+            command.replace(" ", "  "),
+            command.replace("take", "move"),
+            command + " 1",
+            command[:place] + "7" + command[place + 1 :],
+            f" {command}\n",
+        )
+    )

@@ -12,8 +12,16 @@ from .store import Catalogue
 
 __all__ = ["verify_catalogue"]
 
-_WIDTHS = {"products.len": 4, "asins.bin": 10, "pricing.bin": 16, "category.bin": 4, "query.bin": 4, "asin.order": 4,
-           "asin.rank": 4, "doc.inv": 4}  # fmt: skip
+_WIDTHS = {
+    "products.len": 4,
+    "asins.bin": 10,
+    "pricing.bin": 16,
+    "category.bin": 4,
+    "query.bin": 4,
+    "asin.order": 4,
+    "asin.rank": 4,
+    "doc.inv": 4,
+}
 
 
 def verify_catalogue(folder: Path) -> list[str]:

@@ -13,11 +13,37 @@ __all__ = ["SUB_PAGES", "done_page", "item_page", "results_page", "start_page", 
 BACK, PREV, NEXT, BUY = "Back to Search", "< Prev", "Next >", "Buy Now"
 SUB_PAGES = {name.lower(): name for name in ("Description", "Features", "Reviews", "Attributes")}
 
-_DONE_HEAD = ("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)",
-              "Purchased", "asin")  # fmt: skip
-_DONE_TAIL = ("attrs", "None", "category", "None", "query", "None", "product category", "None", "Target", "asin",
-              "options", "attrs", "price upper", "instuction text", "category", "product category", "query", "Goal ",
-              "None", "Reward", "Your score (min 0.0, max 1.0)")  # fmt: skip
+_DONE_HEAD = (
+    "Thank you for shopping with us!",
+    "Your code: ",
+    "None",
+    " (Paste it in your MTurk interface.)",
+    "Purchased",
+    "asin",
+)
+_DONE_TAIL = (
+    "attrs",
+    "None",
+    "category",
+    "None",
+    "query",
+    "None",
+    "product category",
+    "None",
+    "Target",
+    "asin",
+    "options",
+    "attrs",
+    "price upper",
+    "instuction text",
+    "category",
+    "product category",
+    "query",
+    "Goal ",
+    "None",
+    "Reward",
+    "Your score (min 0.0, max 1.0)",
+)
 _UNSAFE_IN_HTML = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}
 
 

@@ -56,9 +56,15 @@ class ShopSession:
     """
 
     def __init__(
-        self, shop: Shop, goal: Goal, session_id: str, *, show_attributes: bool = False, pay_once: bool = True,
+        self,
+        shop: Shop,
+        goal: Goal,
+        session_id: str,
+        *,
+        show_attributes: bool = False,
+        pay_once: bool = True,
         seed: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.shop, self.goal, self.id = shop, goal, session_id
         self._show_attributes, self._pay_once = show_attributes, pay_once
         self._rng = random.Random(seed)

@@ -88,5 +88,8 @@ def _attribute(shop: Shop, words: list[str], _: random.Random) -> tuple[int, ...
 
 
 _SPECIAL: dict[str, Callable[[Shop, list[str], random.Random], tuple[int, ...]]] = {
-    "<r>": _random, "<c>": _category, "<q>": _query, "<a>": _attribute,
-}  # fmt: skip
+    "<r>": _random,
+    "<c>": _category,
+    "<q>": _query,
+    "<a>": _attribute,
+}

@@ -12,8 +12,9 @@ _OPTIONS = re.compile(r" with (?=[^:,]{1,40}: )")
 _NEXT_OPTION = re.compile(r", and (?=[^:,]{1,40}: )")
 _OPENING = re.compile(
     r"^(?:find me|show me|can you find me|i am looking for|i'm looking for|looking for|i need|i want|get me"
-    r"|i would like)\s+(?:an? |some |the )?", re.IGNORECASE,
-)  # fmt: skip
+    r"|i would like)\s+(?:an? |some |the )?",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[^\W_]+")
 _EMPTY = frozenset(
     {

@@ -7,9 +7,27 @@ from dataclasses import dataclass
 __all__ = ["COLOURS", "KINDS", "ProductKind"]
 
 COLOURS = (
-    "black", "white", "navy", "teal", "ivory", "olive", "maroon", "lilac", "amber", "coral", "grey", "beige", "mint",
-    "burgundy", "indigo", "peach", "turquoise", "charcoal", "lavender", "yellow",
-)  # fmt: skip
+    "black",
+    "white",
+    "navy",
+    "teal",
+    "ivory",
+    "olive",
+    "maroon",
+    "lilac",
+    "amber",
+    "coral",
+    "grey",
+    "beige",
+    "mint",
+    "burgundy",
+    "indigo",
+    "peach",
+    "turquoise",
+    "charcoal",
+    "lavender",
+    "yellow",
+)
 
 _WEAR = ("x-small", "small", "medium", "large", "x-large", "xx-large")
 _SHOES = ("6", "7", "8", "9", "10", "11", "12")
@@ -56,7 +74,8 @@ def _kinds(
 
 KINDS: tuple[ProductKind, ...] = (
     *_kinds(
-        "fashion", "Clothing",
+        "fashion",
+        "Clothing",
         "machine washable, long sleeve, quick drying, high waist, hand knitted, wind proof, loose fit, slim fit, "
         "soft lining, elastic band, button closure, double stitched, everyday wear, pure cotton",
         (
@@ -73,7 +92,8 @@ KINDS: tuple[ProductKind, ...] = (
         ),
     ),
     *_kinds(
-        "beauty", "Beauty and Care",
+        "beauty",
+        "Beauty and Care",
         "fragrance free, cruelty free, plant based, oil free, alcohol free, long lasting, quick absorbing, "
         "easy to rinse, dry skin, sensitive skin, natural extracts, travel friendly, refillable bottle",
         (
@@ -88,7 +108,8 @@ KINDS: tuple[ProductKind, ...] = (
         ),
     ),
     *_kinds(
-        "garden", "Home and Garden",
+        "garden",
+        "Home and Garden",
         "easy to assemble, water resistant, heavy duty, space saving, solid wood, rust proof, non slip, "
         "double sided, stackable, hand painted, energy saving, living room, dining room, machine washable",
         (
@@ -105,7 +126,8 @@ KINDS: tuple[ProductKind, ...] = (
         ),
     ),
     *_kinds(
-        "electronics", "Electronics",
+        "electronics",
+        "Electronics",
         "fast charging, noise cancelling, wireless connection, dust proof, long battery life, plug and play, "
         "high resolution, hands free, light weight, water resistant, gold plated, easy to carry, wall mountable",
         (
@@ -120,7 +142,8 @@ KINDS: tuple[ProductKind, ...] = (
         ),
     ),
     *_kinds(
-        "grocery", "Food",
+        "grocery",
+        "Food",
         "gluten free, sugar free, dairy free, low sodium, non gmo, high protein, stone ground, slow roasted, "
         "individually wrapped, resealable bag, no artificial colors, nut free, source of fiber",
         (
@@ -132,4 +155,4 @@ KINDS: tuple[ProductKind, ...] = (
             ("coffee beans", "coffee beans", "Drinks", "flavor", ("light roast", "medium roast", "dark roast"), 8, 48),
         ),
     ),
-)  # fmt: skip
+)

@@ -40,10 +40,16 @@ class Reward:
     def parts(self) -> dict[str, float]:
         """The parts as numbers, named as the original names them; those of options only where the goal has some."""
         parts = {
-            "r_type": self.r_type, "r_att": self.r_att, "w_att": self.w_att, "query_match": float(self.query_match),
-            "category_match": float(self.category_match), "title_score": self.title_score, "r_price": self.r_price,
-            "w_price": self.w_price, "base": self.base,
-        }  # fmt: skip
+            "r_type": self.r_type,
+            "r_att": self.r_att,
+            "w_att": self.w_att,
+            "query_match": float(self.query_match),
+            "category_match": float(self.category_match),
+            "title_score": self.title_score,
+            "r_price": self.r_price,
+            "w_price": self.w_price,
+            "base": self.base,
+        }
         if self.r_option is not None and self.w_option is not None:
             parts |= {"r_option": self.r_option, "w_option": self.w_option}
         return parts

@@ -21,11 +21,49 @@ _UNITS = (
     "km|km²|km³|m|m²|m³|dm|dm²|dm³|cm|cm²|cm³|mm|mm²|mm³|ha|µm|nm|yd|in|ft|kg|g|mg|µg|t|lb|oz|m/s|km/h|kmh|mph|hPa|Pa"
     "|mbar|mb|MB|kb|KB|gb|GB|tb|TB|T|G|M|K|%"
 )
-_ABBREVIATIONS = frozenset((
-    "Adm.", "Bros.", "Co.", "Corp.", "D.C.", "Dr.", "Gen.", "Gov.", "Inc.", "Jr.", "Ltd.", "Messrs.", "Mr.", "Mrs.",
-    "Ms.", "Mt.", "Prof.", "Rep.", "Rev.", "Sen.", "St.", "e.g.", "i.e.", "a.m.", "p.m.", "vs.", "v.s.", "Jan.",
-    "Feb.", "Mar.", "Apr.", "Jun.", "Jul.", "Aug.", "Sep.", "Sept.", "Oct.", "Nov.", "Dec.",
-))  # fmt: skip
+_ABBREVIATIONS = frozenset(
+    (
+        "Adm.",
+        "Bros.",
+        "Co.",
+        "Corp.",
+        "D.C.",
+        "Dr.",
+        "Gen.",
+        "Gov.",
+        "Inc.",
+        "Jr.",
+        "Ltd.",
+        "Messrs.",
+        "Mr.",
+        "Mrs.",
+        "Ms.",
+        "Mt.",
+        "Prof.",
+        "Rep.",
+        "Rev.",
+        "Sen.",
+        "St.",
+        "e.g.",
+        "i.e.",
+        "a.m.",
+        "p.m.",
+        "vs.",
+        "v.s.",
+        "Jan.",
+        "Feb.",
+        "Mar.",
+        "Apr.",
+        "Jun.",
+        "Jul.",
+        "Aug.",
+        "Sep.",
+        "Sept.",
+        "Oct.",
+        "Nov.",
+        "Dec.",
+    )
+)
 
 _PREFIX: Any = regex.compile(rf"(?:US|C|A)\$|[§%=—–{_PUNCTUATION}{_CURRENCY}{_SYMBOLS}]|\+(?![0-9])|\.\.+")
 _SUFFIX: Any = regex.compile(

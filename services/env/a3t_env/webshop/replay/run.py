@@ -74,10 +74,17 @@ def _goals(shop: Shop, reference: Path, _: bool) -> Iterable[Agreement]:
 
 def _as_recorded(goal: Goal) -> dict[str, Any]:
     return {
-        "asin": goal.asin, "instruction_text": goal.instruction, "attributes": goal.attributes,
-        "goal_options": goal.options, "price_upper": goal.price_limit, "category": goal.category, "query": goal.query,
-        "product_category": goal.product_category, "name": goal.title, "weight": goal.weight,
-    }  # fmt: skip
+        "asin": goal.asin,
+        "instruction_text": goal.instruction,
+        "attributes": goal.attributes,
+        "goal_options": goal.options,
+        "price_upper": goal.price_limit,
+        "category": goal.category,
+        "query": goal.query,
+        "product_category": goal.product_category,
+        "name": goal.title,
+        "weight": goal.weight,
+    }
 
 
 def _prices(shop: Shop, reference: Path, _: bool) -> Iterable[Agreement]:
@@ -174,6 +181,12 @@ def _documents(folder: Path, pattern: str) -> Iterator[Any]:
 
 
 KINDS: dict[str, Callable[[Shop, Path, bool], Iterable[Agreement]]] = {
-    "goals": _goals, "prices": _prices, "resets": _resets, "oracle": _oracle, "terms": _terms, "rankings": _rankings,
-    "rewards": _rewards, "episodes": replay_episodes,
-}  # fmt: skip
+    "goals": _goals,
+    "prices": _prices,
+    "resets": _resets,
+    "oracle": _oracle,
+    "terms": _terms,
+    "rankings": _rankings,
+    "rewards": _rewards,
+    "episodes": replay_episodes,
+}

@@ -132,9 +132,12 @@ class IndexWriter:
         return np.array(order, np.int64)
 
     def _merge(
-        self, runs: Iterable[int], starts: npt.NDArray[np.uint64], rank: npt.NDArray[np.int64],
+        self,
+        runs: Iterable[int],
+        starts: npt.NDArray[np.uint64],
+        rank: npt.NDArray[np.int64],
         inverse: npt.NDArray[np.float32],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Put the postings of every run behind those of the runs before, term by term."""
         total = max(int(starts[-1]), 1)
         documents = np.memmap(self.folder / "post.doc", np.uint32, "w+", shape=(total,))

@@ -10,19 +10,31 @@ from collections.abc import Iterable, Sequence
 __all__ = ["PHRASES", "common_words", "merges_of", "rare_words"]
 
 _PAGES = [
-    "Observation: WebShop [SEP] Instruction: [SEP] ", "Observation: Instruction: [SEP] ", " [SEP] Search\n",
-    " [SEP] Back to Search [SEP] Page", " (Total results:", ") [SEP] Next > [SEP] ",
+    "Observation: WebShop [SEP] Instruction: [SEP] ",
+    "Observation: Instruction: [SEP] ",
+    " [SEP] Search\n",
+    " [SEP] Back to Search [SEP] Page",
+    " (Total results:",
+    ") [SEP] Next > [SEP] ",
     ") [SEP] < Prev [SEP] Next > [SEP] ",
-    ") [SEP] Next >\n", ") [SEP] < Prev [SEP] Next >\n", " [SEP] Back to Search [SEP] < Prev [SEP] ",
-    " [SEP] Back to Search [SEP] < Prev\n", " [SEP] $", " [SEP] Price: $", " to $",
-    " [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now\n", " [SEP] ", "\n",
+    ") [SEP] Next >\n",
+    ") [SEP] < Prev [SEP] Next >\n",
+    " [SEP] Back to Search [SEP] < Prev [SEP] ",
+    " [SEP] Back to Search [SEP] < Prev\n",
+    " [SEP] $",
+    " [SEP] Price: $",
+    " to $",
+    " [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now\n",
+    " [SEP] ",
+    "\n",
     "Observation: Thank you for shopping with us! [SEP] Your code: [SEP] None [SEP] "
-    "(Paste it in your MTurk interface.) [SEP] Purchased [SEP] asin [SEP] ", " [SEP] options [SEP] ",
+    "(Paste it in your MTurk interface.) [SEP] Purchased [SEP] asin [SEP] ",
+    " [SEP] options [SEP] ",
     " [SEP] attrs [SEP] None [SEP] category [SEP] None [SEP] query [SEP] None [SEP] product category [SEP] None [SEP] "
     "Target [SEP] asin [SEP] options [SEP] attrs [SEP] price upper [SEP] instuction text [SEP] category [SEP] product "
     "category [SEP] query [SEP] Goal [SEP] None [SEP] Reward [SEP] Your score (min 0.0, max 1.0) [SEP] ",
     " [SEP] Reward Details [SEP] None\n",
-]  # fmt: skip
+]
 
 _TASKS = [
     ", and buy the first one",
@@ -36,22 +48,48 @@ _TASKS = [
 ]
 
 _THOUGHTS = [
-    "Thought:", "Thought: I need", ". I search for it", "Thought: I have not found", " yet. I search with other words",
-    ". It may be what I need. I open it", ". It is here. I choose it", ". It is not here. I go back",
-    " already. I choose it again", "Thought: I have", "Thought: I have chosen", ". The price is $",
+    "Thought:",
+    "Thought: I need",
+    ". I search for it",
+    "Thought: I have not found",
+    " yet. I search with other words",
+    ". It may be what I need. I open it",
+    ". It is here. I choose it",
+    ". It is not here. I go back",
+    " already. I choose it again",
+    "Thought: I have",
+    "Thought: I have chosen",
+    ". The price is $",
     "Thought: The price is $",
-    ". I buy it", ". Nothing is left to choose. I buy it", ", more than $", ". I go back",
+    ". I buy it",
+    ". Nothing is left to choose. I buy it",
+    ", more than $",
+    ". I go back",
     "Thought: None of these is what I need. I look at the next page",
-    "Thought: This does not lead to what I need. I search again", "Thought: This is not what I need. I go back",
-    "Thought: I compare it with the other results. I go back", "Thought: I have read enough. I go back",
-    "Thought: The price and the options do not say everything. I read the", "Thought: I try something else: I choose",
-    "Thought: I try something else:", " costs $", ". I try it all the same", "Thought: I do not have",
-    ". I try to buy it all the same", " for $", " is ",
-]  # fmt: skip
+    "Thought: This does not lead to what I need. I search again",
+    "Thought: This is not what I need. I go back",
+    "Thought: I compare it with the other results. I go back",
+    "Thought: I have read enough. I go back",
+    "Thought: The price and the options do not say everything. I read the",
+    "Thought: I try something else: I choose",
+    "Thought: I try something else:",
+    " costs $",
+    ". I try it all the same",
+    "Thought: I do not have",
+    ". I try to buy it all the same",
+    " for $",
+    " is ",
+]
 
-_ACTIONS = [
-    f"{head}Action: {verb}[" for head in ("", "\n", ".\n") for verb in ("search", "click")
-] + ["click[", "search[", "]\n", "buy now", "< prev", "next >", "back to search"]  # fmt: skip
+_ACTIONS = [f"{head}Action: {verb}[" for head in ("", "\n", ".\n") for verb in ("search", "click")] + [
+    "click[",
+    "search[",
+    "]\n",
+    "buy now",
+    "< prev",
+    "next >",
+    "back to search",
+]
 
 PHRASES = list(dict.fromkeys(_PAGES + _TASKS + _THOUGHTS + _ACTIONS))
 """One token each. They begin and end where words begin and end."""
