@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, UpstreamError
+from a3t_contracts.files import write_atomically
 from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas.adapter import AdapterManifest
-from a3t_trainer.bundle import write_atomically
 from a3t_trainer.faults import problem_of
 from a3t_trainer.registry.garbage import collect_garbage
 from a3t_trainer.registry.hub import push

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.files import sync_folder, write_atomically
 from a3t_contracts.schemas.job import FileObject
 
-from .bundle import sync_folder, write_atomically
 from .faults import telling_full_disk
 
 __all__ = ["FileStore"]

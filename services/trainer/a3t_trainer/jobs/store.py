@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from a3t_contracts.errors import ConflictError, NotFoundError, Problem
+from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.job import (
     VALID_TRANSITIONS,
@@ -20,7 +21,6 @@ from a3t_contracts.schemas.job import (
     Progress,
 )
 
-from ..bundle import write_atomically
 from ..faults import telling_full_disk
 from .eventlog import EventLog
 from .identity import job_id

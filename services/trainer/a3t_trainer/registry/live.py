@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import fsspec
 
 from a3t_contracts.errors import ConflictError, NotFoundError
+from a3t_contracts.files import write_atomically
 from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas.adapter import LivePointer
 
-from ..bundle import write_atomically
 from .publish import local_root
 
 __all__ = ["LIVE_NAME", "live", "promote", "rollback"]

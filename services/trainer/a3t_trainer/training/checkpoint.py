@@ -17,7 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..bundle import is_whole, seal, sync_folder
+from a3t_contracts.files import sync_folder
+
+from ..bundle import is_whole, seal
 
 __all__ = [
     "latest_checkpoint",

@@ -18,7 +18,7 @@ from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.schemas import Trajectory
 from a3t_env.app import create_app as create_env
 from a3t_env.settings import EnvSettings
-from a3t_trainer.pretrain.corpus import write_corpus
+from a3t_pretrain.corpus import write_corpus
 
 TOKEN = "a3t-development"
 

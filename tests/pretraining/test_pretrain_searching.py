@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from a3t_trainer.pretrain.searching import Usual, search_order
+from a3t_pretrain.searching import Usual, search_order
 
 ROOM = ["cabinet 2", "cabinet 1", "countertop 1", "fridge 1", "shelf 1"]
 

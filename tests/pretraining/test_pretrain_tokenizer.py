@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from a3t_contracts.base_model import resolve_base_model
-from a3t_trainer.pretrain.tokenizer import build_tokenizer
-from a3t_trainer.pretrain.vocabulary import NUMBERS, OBJECTS, PHRASES, RECEPTACLES
+from a3t_pretrain.tokenizer import build_tokenizer
+from a3t_pretrain.vocabulary import NUMBERS, OBJECTS, PHRASES, RECEPTACLES
 
 TOKENIZER = build_tokenizer()
 

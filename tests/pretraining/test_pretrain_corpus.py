@@ -10,7 +10,7 @@ import pytest
 from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import ReasonBy, Source, Trajectory
-from a3t_trainer.pretrain.corpus import write_corpus
+from a3t_pretrain.corpus import write_corpus
 
 Services = tuple[EnvClient, ActReClient]
 Write = Callable[..., Awaitable[list[Trajectory]]]

@@ -11,7 +11,8 @@ import torch
 import transformers
 from transformers import MistralForCausalLM, PreTrainedTokenizerBase
 
-from ..bundle import write_atomically
+from a3t_contracts.files import write_atomically
+
 from . import card_household
 from .settings import PretrainSettings, default_settings
 from .webshop import card as card_shop

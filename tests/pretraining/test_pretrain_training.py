@@ -11,12 +11,12 @@ import torch
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
 from a3t_contracts.schemas import Source, Trajectory
-from a3t_trainer.pretrain.household import HouseholdLexicon
-from a3t_trainer.pretrain.loop import Pretraining, weighted_loss
-from a3t_trainer.pretrain.model import new_model
-from a3t_trainer.pretrain.muon import MuonAdamW
-from a3t_trainer.pretrain.sequences import Encoder, Exercised, batches, collate, read_corpus, shuffled_names
-from a3t_trainer.pretrain.settings import ModelShape, PretrainSettings
+from a3t_pretrain.household import HouseholdLexicon
+from a3t_pretrain.loop import Pretraining, weighted_loss
+from a3t_pretrain.model import new_model
+from a3t_pretrain.muon import MuonAdamW
+from a3t_pretrain.sequences import Encoder, Exercised, batches, collate, read_corpus, shuffled_names
+from a3t_pretrain.settings import ModelShape, PretrainSettings
 
 LEXICON = HouseholdLexicon()
 TOKENIZER = LEXICON.tokenizer

@@ -54,7 +54,7 @@ def test_makes_a_base_for_the_shop(tmp_path: Path) -> None:
 def test_its_services_end_with_it_however_it_ends(tmp_path: Path) -> None:
     program = (
         "import pathlib, psutil, signal, sys\n"
-        "from a3t_trainer.pretrain.services import _Child\n"
+        "from a3t_pretrain.services import _Child\n"
         "with _Child('a3t_env', pathlib.Path(sys.argv[1])), _Child('a3t_actre', pathlib.Path(sys.argv[1])):\n"
         "    print(*(p.pid for p in psutil.Process().children()), flush=True)\n"
         "    signal.pause()\n"

@@ -19,14 +19,14 @@ from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.schemas import ReasonBy, Source, Trajectory
 from a3t_env.app import create_app as create_env
 from a3t_env.settings import EnvSettings
-from a3t_trainer.pretrain.corpus import write_corpus
-from a3t_trainer.pretrain.sequences import Encoder
-from a3t_trainer.pretrain.services import generate_data
-from a3t_trainer.pretrain.settings import default_settings
-from a3t_trainer.pretrain.webshop import ShopPractice
-from a3t_trainer.pretrain.webshop.pages import instruction_in
-from a3t_trainer.pretrain.webshop.tokenizer import ShopLexicon
-from a3t_trainer.pretrain.webshop.vocabulary import merges_of
+from a3t_pretrain.corpus import write_corpus
+from a3t_pretrain.sequences import Encoder
+from a3t_pretrain.services import generate_data
+from a3t_pretrain.settings import default_settings
+from a3t_pretrain.webshop import ShopPractice
+from a3t_pretrain.webshop.pages import instruction_in
+from a3t_pretrain.webshop.tokenizer import ShopLexicon
+from a3t_pretrain.webshop.vocabulary import merges_of
 
 TOKEN = "a3t-development"
 OPTIONS = r"( with [a-z]+: [^:]+(, and [a-z]+: [^:]+)?)?"

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import MistralForCausalLM
 
 from a3t_contracts.errors import ConflictError
+from a3t_contracts.files import write_atomically
 
-from ..bundle import write_atomically
 from .model import new_model
 from .muon import MuonAdamW
 from .practice import Lexicon
