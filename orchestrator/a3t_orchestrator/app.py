@@ -17,7 +17,7 @@ from a3t_contracts.service import create_service
 
 from .access import DashboardAccess
 from .api import pages, runs, trajectories
-from .queue.app import QUEUES, queue_lengths
+from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
 from .store import Store
 

@@ -23,10 +23,11 @@ from a3t_env.alfworld.environment import AlfworldEnvironment
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.app import create_app as create_env
 from a3t_env.settings import EnvSettings
-from a3t_orchestrator.episodes import Gateway, ServiceAddresses, play_with_restarts
-from a3t_orchestrator.episodes.plan import EpisodePlan, Exploration
+from a3t_orchestrator.gateway import Gateway, ServiceAddresses
 from a3t_orchestrator.recipe import Limits, parse_recipe
 from a3t_orchestrator.store import Store, create_run, get_trajectory, save_trajectory
+from a3t_orchestrator.worker import play_with_restarts
+from a3t_orchestrator.worker.plan import EpisodePlan, Exploration
 from a3t_policy.app import create_app as create_policy
 from a3t_policy.generation import Generated, Generation
 from a3t_policy.settings import PolicySettings

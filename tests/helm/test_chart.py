@@ -11,7 +11,7 @@ import pytest
 import yaml
 from helm_python import Chart, HelmError, lint
 
-from a3t_orchestrator.queue.app import QUEUES
+from a3t_orchestrator.queue import QUEUES
 from tests.helm.charts import CHART, EXTERNAL, VARIANTS, pod_of, render
 from tests.support.settings_names import unknown_variables
 

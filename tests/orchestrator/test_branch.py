@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from a3t_orchestrator.driver.branch import shared_phases
 from a3t_orchestrator.recipe import Recipe, changed, parse_recipe
-from a3t_orchestrator.rounds.branch import shared_phases
 from a3t_orchestrator.store import PhaseKey
 
 ROUND = ("rollout", "compose", "train", "evaluate")

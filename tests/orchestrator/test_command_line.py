@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from a3t_contracts.errors import ConflictError
+from a3t_orchestrator.driver.lease import Driver
 from a3t_orchestrator.embedded.ports import choose_ports
 from a3t_orchestrator.embedded.state import ProcessState, StackState, read_state, refuse_second, write_state
 from a3t_orchestrator.recipe import load_recipe
 from a3t_orchestrator.report.stats import score_of, wilson
-from a3t_orchestrator.rounds.driver import Driver
 from a3t_orchestrator.store import Store, create_run, get_run
 from tests.support.mini_loop import a3t
 

@@ -18,9 +18,8 @@ from a3t_contracts.schemas import Source, StopReason, TrajectoryKind, Trigger, t
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
-from a3t_orchestrator.episodes import Gateway, ServiceAddresses, annotated_steps, play, play_with_restarts, run_chunk
-from a3t_orchestrator.episodes.coalesce import Coalescer
-from a3t_orchestrator.episodes.plan import EpisodePlan, Exploration
+from a3t_orchestrator.gateway import Gateway, ServiceAddresses
+from a3t_orchestrator.gateway.coalesce import Coalescer
 from a3t_orchestrator.recipe import Limits, parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import (
@@ -36,6 +35,8 @@ from a3t_orchestrator.store import (
     phase_counts,
     plan_work,
 )
+from a3t_orchestrator.worker import annotated_steps, play, play_with_restarts, run_chunk
+from a3t_orchestrator.worker.plan import EpisodePlan, Exploration
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
 from tests.support.scripted_policy import ScriptedPolicy

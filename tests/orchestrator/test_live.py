@@ -7,7 +7,7 @@ from io import StringIO
 from rich.console import Console
 
 from a3t_orchestrator.cli.live import LiveProgress
-from a3t_orchestrator.rounds.context import PhaseState
+from a3t_orchestrator.driver.context import PhaseState
 from a3t_orchestrator.store import PhaseKey
 
 

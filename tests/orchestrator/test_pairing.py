@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from a3t_orchestrator.driver.collect import evenly, next_samples
+from a3t_orchestrator.driver.pairing import Candidate, select_training_set
 from a3t_orchestrator.recipe import Pairing, parse_recipe
-from a3t_orchestrator.rounds.collect import evenly, next_samples
-from a3t_orchestrator.rounds.pairing import Candidate, select_training_set
 from a3t_orchestrator.store import RunTask
 
 

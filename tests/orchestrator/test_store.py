@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.schemas import (
@@ -29,6 +33,7 @@ from a3t_orchestrator.store import (
     Plan,
     Store,
     WorkItem,
+    add_event,
     annotate_trajectory,
     claim,
     count_trajectories,
@@ -46,7 +51,7 @@ from a3t_orchestrator.store import (
     phase_counts,
     plan_work,
     reclaim_expired,
-    requeue_all,
+    requeue_queued,
     return_failed,
     revive_lost,
     save_trajectory,
@@ -137,17 +142,24 @@ def test_an_item_is_in_one_workers_hands(store: Store) -> None:
         assert phase_counts(session, KEY) == {"running": 3}
 
 
+def let_leases_end(session: Session, ids: list[str]) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    session.execute(update(WorkItem).where(WorkItem.id.in_(ids)).values(lease_until=past))
+
+
 def test_a_silent_worker_loses_its_items(store: Store) -> None:
     with store.session() as session:
         plan_work(session, KEY, plans(2))
         ids = dispatchable(session, KEY)
         claim(session, ids, "a", 60, 3)
         assert reclaim_expired(session, KEY) == 0
-        past = datetime.now(UTC) - timedelta(seconds=1)
-        session.execute(update(WorkItem).where(WorkItem.id == ids[0]).values(lease_until=past))
+        let_leases_end(session, ids[:1])
         assert reclaim_expired(session, KEY) == 1
         assert phase_counts(session, KEY) == {"pending": 1, "running": 1}
-        assert requeue_all(session, KEY, include_running=True) == 1
+        let_leases_end(session, ids[1:])
+        assert reclaim_expired(session, KEY) == 1
+        mark_queued(session, ids)
+        assert requeue_queued(session, KEY) == 2
 
 
 def test_orderly_return_does_not_count_as_a_delivery(store: Store) -> None:
@@ -181,7 +193,8 @@ def test_a_worker_that_dies_every_time_ends_in_a_dead_letter(store: Store) -> No
         ids = dispatchable(session, KEY)
         for _ in range(3):
             claim(session, ids, "a", 60, 3)
-            requeue_all(session, KEY, include_running=True)
+            let_leases_end(session, ids)
+            reclaim_expired(session, KEY)
         assert claim(session, ids, "a", 60, 3) == []
         assert "died every time" in events(session, "x-1", kind="dead_letter")[0].message
 
@@ -244,3 +257,31 @@ def test_databases_that_cannot_be_used(tmp_path: Path) -> None:
         Store("mysql://localhost/x")
     with pytest.raises(InvalidInputError, match="no SQLAlchemy URL"):
         Store("nonsense")
+
+
+async def test_the_event_loop_goes_on_while_the_database_works(store: Store) -> None:
+    loop_went_on = threading.Event()
+
+    def slow(session: Session) -> int:
+        assert loop_went_on.wait(30)
+        return count_trajectories(session, EpisodeFilter())
+
+    work = asyncio.create_task(store.do(slow))
+    await asyncio.sleep(0)
+    loop_went_on.set()
+    assert await work == 0
+
+
+async def test_a_database_that_is_away_for_a_moment_is_waited_for(store: Store) -> None:
+    attempts: list[int] = []
+
+    def fails_twice(session: Session) -> None:
+        add_event(session, "x-1", 0, "note", f"attempt {len(attempts)}")
+        session.flush()
+        attempts.append(len(attempts))
+        if len(attempts) < 3:
+            raise OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    await store.do(fails_twice)
+    with store.session() as session:
+        assert [e.message for e in events(session, "x-1", kind="note")] == ["attempt 2"], "nothing twice"

@@ -176,6 +176,11 @@ class JobStatus(StrEnum):
     failed = "failed"
     cancelled = "cancelled"
 
+    @property
+    def ended(self) -> bool:
+        """Whether the job will not change any more by itself."""
+        return self in (JobStatus.succeeded, JobStatus.failed, JobStatus.cancelled)
+
 
 VALID_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.queued: frozenset({JobStatus.running, JobStatus.cancelled, JobStatus.failed}),

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from a3t_contracts.schemas import TrajectoryKind
 
+from ..phases import Phase
 from ..report.collect import collect_report
 from ..report.html import html, templates
 from ..report.text import round_rows
@@ -43,7 +44,7 @@ def run_page(store: StoreDep, session: SessionDep, run: str) -> HTMLResponse:
     row = get_run(session, run)
     report = collect_report(store, run)
     heads, rows = round_rows(report)
-    counts = phase_counts(session, PhaseKey(run, row.round, row.phase))
+    counts = phase_counts(session, PhaseKey(run, row.round, Phase(row.phase))) if row.phase else {}
     told = events(session, run, limit=100_000)[-30:][::-1]
     return _page(
         "run.html",

@@ -15,8 +15,8 @@ from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from ..ablation.collect import collect_comparison
 from ..ablation.plan import PlannedRun, load_ablation, planned_runs
 from ..ablation.write import comparison_markdown, write_comparison
+from ..driver.branch import has_shared
 from ..embedded import stack_for
-from ..rounds.branch import has_shared
 from ..settings import OrchestratorSettings
 from ..store import Run, Store, revive_lost
 from .common import open_store, quiet_logs, run_async

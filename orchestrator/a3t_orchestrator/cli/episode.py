@@ -11,11 +11,11 @@ from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import Environment, Task, Trajectory, TrajectoryKind, trajectory_id
 
 from ..embedded import stack_for
-from ..episodes.gateway import Gateway, ServiceAddresses, patiently
-from ..episodes.plan import EpisodePlan, Exploration
-from ..episodes.runner import play_with_restarts
+from ..gateway import Gateway, ServiceAddresses, patiently
 from ..recipe import Limits
 from ..settings import OrchestratorSettings
+from ..worker.plan import EpisodePlan, Exploration
+from ..worker.runner import play_with_restarts
 from .common import quiet_logs, run_async
 
 __all__ = ["app"]

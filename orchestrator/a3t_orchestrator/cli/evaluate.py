@@ -11,13 +11,13 @@ from rich.table import Table
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
+from ..driver.collect import evaluate_split
+from ..driver.context import RunContext
 from ..embedded import stack_for
 from ..recipe import Recipe
 from ..report.collect import collect_report
 from ..report.model import Evaluated, Report
 from ..report.stats import Score
-from ..rounds.context import RunContext
-from ..rounds.measure import evaluate_split
 from ..settings import OrchestratorSettings
 from ..store import Store, get_run, latest_run
 from .common import open_store, quiet_logs, run_async

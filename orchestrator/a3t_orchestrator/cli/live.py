@@ -10,21 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from a3t_contracts.schemas import FineTuningJob, JobStatus
 
-from ..rounds.context import PhaseState
+from ..driver.context import PhaseState
 
 __all__ = ["LiveProgress"]
-
-_WORDS = {
-    "demonstrate": "demonstrations by the scripted expert",
-    "annotate": "reasons by ActRe",
-    "few_shot": "episodes of the prompted base",
-    "rollout": "own trial on the training tasks",
-    "compose": "composed episodes of failed tasks",
-    "train": "training set",
-    "evaluate": "evaluation",
-    "evaluate_base": "evaluation of the base",
-}
-_SILENT = ("annotate", "train")
 
 
 class LiveProgress:
@@ -57,8 +45,8 @@ class LiveProgress:
     def phase(self, state: PhaseState) -> None:
         """Move the bar; one line where a phase has ended."""
         number, phase = state.key.round, state.key.phase
-        label = f"Round {number} · {_WORDS.get(phase, phase)}"
-        detail = "" if phase in _SILENT else f"{state.successes} succeeded"
+        label = f"Round {number} · {phase.traits.label}"
+        detail = f"{state.successes} succeeded" if phase.traits.scored else ""
         self._show((number, phase))
         self._bar.update(
             self._task,
@@ -70,8 +58,7 @@ class LiveProgress:
         end = (number, phase, state.total)
         if state.total and state.done + state.lost == state.total and end not in self._ended:
             self._ended.add(end)
-            if phase != "train":
-                self.console.print(f"{label}: {_pass(state)}", highlight=False, soft_wrap=True)
+            self.console.print(f"{label}: {_pass(state)}", highlight=False, soft_wrap=True)
 
     def job(self, number: int, job: FineTuningJob) -> None:
         """Move the bar of a fine-tuning job; one line at its end."""
@@ -106,7 +93,7 @@ def _pass(state: PhaseState) -> str:
     made = state.done - state.done_before
     old = state.done > 0 and made == 0
     episodes, successes = (state.done, state.successes) if old else (made, state.successes - state.successes_before)
-    counted = f"{episodes} episodes" + ("" if state.key.phase in _SILENT else f", {successes} succeeded")
+    counted = f"{episodes} episodes" + (f", {successes} succeeded" if state.key.phase.traits.scored else "")
     return f"{counted} before" if old else f"{counted} in {state.seconds:.0f} s"
 
 

@@ -11,15 +11,14 @@ from rich.console import Console
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import ConflictError, InvalidInputError
 
+from ..driver.context import RunContext
+from ..driver.lease import driver_of, follow
+from ..driver.loop import drive
+from ..driver.start import begin_run
 from ..embedded import stack_for
 from ..recipe import Recipe, load_recipe, recipe_hash
 from ..report.collect import collect_report
 from ..report.text import rounds_table
-from ..rounds.context import RunContext
-from ..rounds.driver import driver_of
-from ..rounds.follow import follow
-from ..rounds.loop import drive
-from ..rounds.start import begin_run
 from ..settings import OrchestratorSettings
 from ..store import Store, extend_run, get_run, revive_lost, unfinished_run
 from .common import open_store, quiet_logs, run_async

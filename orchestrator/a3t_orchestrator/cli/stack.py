@@ -18,7 +18,7 @@ from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.errors import UnavailableError
 
 from ..embedded import SERVICES, EmbeddedStack, StackState, read_state, stop_running_stack
-from ..queue.app import queue_lengths
+from ..queue import queue_lengths
 from ..settings import OrchestratorSettings
 from .common import quiet_logs, run_async
 

@@ -25,7 +25,7 @@ def worker(
     if ping:
         _ping()
         return
-    from ..worker import main
+    from ..worker.process import main
 
     main(["--queues", queues] if queues else [])
 
@@ -33,7 +33,7 @@ def worker(
 def _ping() -> None:
     import socket
 
-    from ..queue.app import configure
+    from ..queue import configure
 
     app_of_queue = configure(OrchestratorSettings())
     name = f"celery@{socket.gethostname()}"

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import Source, Trajectory
 
+from ..phases import Phase
 from ..store import (
     Round,
     Store,
@@ -67,7 +68,7 @@ def collect_report(store: Store, run: str) -> Report:
             _round(session, r, outcomes, whole, train_split, counts.get(r.round, (0, 0)), lost_by_round[r.round])
             for r in rounds_of(session, run)
         ]
-        base = _evaluations([o for o in whole if o.phase == "evaluate_base"], [])
+        base = _evaluations([o for o in whole if o.phase == Phase.evaluate_base], [])
         return Report(
             run=run,
             status=row.status,
@@ -106,13 +107,13 @@ def _round(
     here = [o for o in outcomes if o.round == row.round]
     job = get_job(session, row.run, row.round)
     progress = job.progress if job is not None else {}
-    held_out = [o for o in whole if o.phase == "evaluate" and o.split != train_split]
+    held_out = [o for o in whole if o.phase == Phase.evaluate and o.split != train_split]
     return RoundReport(
         round=row.round,
         version=row.version,
         status=row.status,
-        demonstrations=sum(o.phase == "demonstrate" and o.success for o in here),
-        trial=_score(o for o in whole if o.round == row.round and o.phase in ("rollout", "few_shot")),
+        demonstrations=sum(o.phase == Phase.demonstrate and o.success for o in here),
+        trial=_score(o for o in whole if o.round == row.round and o.phase in (Phase.rollout, Phase.few_shot)),
         training=_training_score(whole, row.round, train_split),
         composition=_composition(session, row, here),
         training_successes=members[0],
@@ -130,17 +131,17 @@ def _round(
 
 def _training_score(outcomes: Sequence[_Outcome], number: int, train_split: str) -> Score | None:
     """The round's agent makes its own trial in the next round; the last one is evaluated on the training tasks."""
-    tried = [o for o in outcomes if o.round == number + 1 and o.phase == "rollout"]
-    measured = [o for o in outcomes if o.round == number and o.phase == "evaluate" and o.split == train_split]
+    tried = [o for o in outcomes if o.round == number + 1 and o.phase == Phase.rollout]
+    measured = [o for o in outcomes if o.round == number and o.phase == Phase.evaluate and o.split == train_split]
     found = measured or tried
     return _score(found) if found else None
 
 
 def _composition(session: Session, row: Round, here: Sequence[_Outcome]) -> Composition:
-    composed = [o for o in here if o.phase == "compose"]
+    composed = [o for o in here if o.phase == Phase.compose]
     triggers = _triggers(session, row) if composed else Counter()
     return Composition(
-        failed_tasks=len({o.task_id for o in here if o.phase == "rollout" and not o.success}),
+        failed_tasks=len({o.task_id for o in here if o.phase == Phase.rollout and not o.success}),
         composed=len(composed),
         kept=sum(o.success for o in composed),
         rescued=len({o.task_id for o in composed if o.success}),
@@ -154,7 +155,7 @@ def _triggers(session: Session, row: Round) -> Counter[str]:
     query = select(TrajectoryRow.steps).where(
         TrajectoryRow.run == row.run,
         TrajectoryRow.round == row.round,
-        TrajectoryRow.phase == "compose",
+        TrajectoryRow.phase == Phase.compose,
         TrajectoryRow.n_sampled > 0,
     )
     steps = (step for found in session.scalars(query.execution_options(yield_per=200)) for step in found)
@@ -211,7 +212,7 @@ def _spent(row: Round, here: Sequence[_Outcome]) -> Spent:
 def _kept(outcomes: Iterable[_Outcome]) -> list[KeptTask]:
     tasks: dict[str, list[_Outcome]] = defaultdict(list)
     for o in outcomes:
-        if o.phase == "compose":
+        if o.phase == Phase.compose:
             tasks[o.task_id].append(o)
     kept = [
         KeptTask(task_id=t, task_type=found[0].task_type, composed=len(found), kept=sum(o.success for o in found))
@@ -222,7 +223,7 @@ def _kept(outcomes: Iterable[_Outcome]) -> list[KeptTask]:
 
 def _examples(session: Session, outcomes: Iterable[_Outcome]) -> list[Trajectory]:
     """Composed successes in which a sampled action was valid, one a task, the shortest of the latest rounds."""
-    ids = [o.id for o in outcomes if o.phase == "compose" and o.success and o.n_sampled]
+    ids = [o.id for o in outcomes if o.phase == Phase.compose and o.success and o.n_sampled]
     rows = session.scalars(
         select(TrajectoryRow)
         .where(TrajectoryRow.id.in_(ids[-500:]))

@@ -9,20 +9,21 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import trajectory_id
 
+from ..phases import Phase
 from .records import get_job, open_round, set_training_members, spend, training_members
 from .tables import Base, Job, TrajectoryRow, WorkItem
 from .work import ANNOTATION, PhaseKey, insert_new
 
 __all__ = ["copy_phase", "copy_round_end", "phases_of"]
 
-_ORDER = ("evaluate_base", "demonstrate", "annotate", "few_shot", "rollout", "compose", "train", "evaluate")
-
 
 def phases_of(session: Session, run: str) -> list[PhaseKey]:
     """The phases that a run has begun, in the order in which a round does them."""
-    query = select(WorkItem.round, WorkItem.phase).where(WorkItem.run == run).distinct()
-    found = [PhaseKey(run, number, phase) for number, phase in session.execute(query)]
-    return sorted(found, key=lambda key: (key.round, _ORDER.index(key.phase)))
+    items = session.execute(select(WorkItem.round, WorkItem.phase).where(WorkItem.run == run).distinct())
+    found = {PhaseKey(run, number, Phase(phase)) for number, phase in items}
+    jobs = session.scalars(select(Job.round).where(Job.run == run))
+    found |= {PhaseKey(run, number, Phase.train) for number in jobs}
+    return sorted(found, key=lambda key: (key.round, key.phase.order))
 
 
 def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
@@ -51,7 +52,7 @@ def _id_in(session: Session, target: str, trajectory: str) -> str:
 
 
 def _copied(row: WorkItem | TrajectoryRow, target: str) -> dict[str, Any]:
-    kind = ANNOTATION if isinstance(row, WorkItem) and row.phase == "annotate" else row.kind
+    kind = ANNOTATION if isinstance(row, WorkItem) and row.phase == Phase.annotate else row.kind
     return _values(row) | {"run": target, "id": trajectory_id(target, row.round, row.task_id, kind, row.sample)}
 
 

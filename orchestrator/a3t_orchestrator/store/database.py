@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from a3t_contracts.errors import InvalidInputError, UnavailableError
+from a3t_contracts.logging import get_logger
 
 __all__ = ["Store", "alembic_config"]
 
+Result = TypeVar("Result")
+
+log = get_logger(__name__)
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_OUTAGE_SECONDS = 120.0
 _MIGRATION_LOCK = 0x413354
 """Key of PostgreSQL's advisory lock: pods that start together migrate one after the other."""
 
@@ -41,6 +49,31 @@ class Store:
         """A transaction: committed at the end, rolled back on an error."""
         with self._sessions.begin() as session:
             yield session
+
+    async def do(self, work: Callable[[Session], Result]) -> Result:
+        """`work` in a transaction of its own, in a thread, so that the event loop goes on meanwhile.
+
+        While the database is away or locked, the transaction is tried again for up to two minutes; then
+        UnavailableError says so.
+        """
+
+        def transaction() -> Result:
+            with self.session() as session:
+                return work(session)
+
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(OperationalError),
+                stop=stop_after_delay(_OUTAGE_SECONDS),
+                wait=wait_exponential(multiplier=0.2, max=5.0),
+                before_sleep=_tell,
+                reraise=True,
+            ):
+                with attempt:
+                    return await asyncio.to_thread(transaction)
+        except OperationalError as error:
+            raise _unreachable(self.engine, error) from error
+        raise AssertionError("unreachable")
 
     def upgrade(self, revision: str = "head") -> None:
         """Run the migrations that are missing. Raises UnavailableError where the database cannot be reached."""
@@ -106,6 +139,12 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=60000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    cause = str(getattr(error, "orig", error)).splitlines()[0] if error else ""
+    log.warning("database.waiting", attempt=state.attempt_number, error=cause)
 
 
 def _unreachable(engine: Engine, error: DBAPIError) -> UnavailableError:

@@ -8,23 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import Source, Step, Trajectory
 
 from .tables import TrajectoryRow, WorkItem
-from .work import insert_new
+from .work import PhaseKey, insert_new
 
 __all__ = [
     "EpisodeFilter",
     "action_hash",
     "annotate_trajectory",
+    "collected",
+    "count_successes",
     "count_trajectories",
     "find_trajectory",
     "get_trajectory",
     "iter_trajectories",
     "list_trajectories",
+    "outcomes_by_task",
     "save_trajectory",
     "to_trajectory",
 ]
@@ -47,6 +50,18 @@ _PLAIN = (
     "success",
     "created_at",
     "seconds",
+)
+
+
+_COLLECTED = (
+    TrajectoryRow.id,
+    TrajectoryRow.round,
+    TrajectoryRow.phase,
+    TrajectoryRow.task_id,
+    TrajectoryRow.sample,
+    TrajectoryRow.success,
+    TrajectoryRow.actions_sha256,
+    TrajectoryRow.n_steps,
 )
 
 
@@ -133,6 +148,41 @@ def count_trajectories(session: Session, where: EpisodeFilter) -> int:
     return session.scalar(select(func.count()).select_from(TrajectoryRow).where(*where.conditions())) or 0
 
 
+def collected(session: Session, run: str, number: int, split: str) -> list[TrajectoryRow]:
+    """The episodes with steps that rounds 0 to `number` collected on a split: what identifies and sorts them."""
+    query = (
+        select(TrajectoryRow)
+        .options(load_only(*_COLLECTED))
+        .where(
+            TrajectoryRow.run == run,
+            TrajectoryRow.round <= number,
+            TrajectoryRow.split == split,
+            TrajectoryRow.n_steps > 0,
+        )
+    )
+    return list(session.scalars(query))
+
+
+def outcomes_by_task(session: Session, key: PhaseKey) -> dict[str, tuple[int, int]]:
+    """Task → (episodes, successes) of a phase."""
+    query = (
+        select(TrajectoryRow.task_id, TrajectoryRow.success, func.count())
+        .where(*_of_phase(key))
+        .group_by(TrajectoryRow.task_id, TrajectoryRow.success)
+    )
+    counts: dict[str, tuple[int, int]] = {}
+    for task, success, count in session.execute(query):
+        episodes, wins = counts.get(task, (0, 0))
+        counts[task] = (episodes + count, wins + (count if success else 0))
+    return counts
+
+
+def count_successes(session: Session, key: PhaseKey) -> int:
+    """Episodes of a phase that succeeded."""
+    query = select(func.count()).select_from(TrajectoryRow).where(*_of_phase(key), TrajectoryRow.success)
+    return session.scalar(query) or 0
+
+
 def iter_trajectories(session: Session, ids: Sequence[str]) -> Iterator[Trajectory]:
     """Trajectories in the order of their ids, a few at a time in memory."""
     for start in range(0, len(ids), 200):
@@ -141,6 +191,10 @@ def iter_trajectories(session: Session, ids: Sequence[str]) -> Iterator[Trajecto
         for trajectory_id in part:
             yield to_trajectory(rows[trajectory_id])
             session.expunge(rows[trajectory_id])
+
+
+def _of_phase(key: PhaseKey) -> tuple[ColumnElement[bool], ...]:
+    return (TrajectoryRow.run == key.run, TrajectoryRow.round == key.round, TrajectoryRow.phase == key.phase)
 
 
 def _step(step: Step) -> dict[str, Any]:

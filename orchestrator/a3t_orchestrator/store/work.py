@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import trajectory_id
 
+from ..phases import Phase
 from .records import add_event
 from .tables import Base, WorkItem, utc_now
 
@@ -22,17 +23,16 @@ __all__ = [
     "Plan",
     "claim",
     "dispatchable",
-    "finish",
     "give_back",
     "insert_new",
     "lost_items",
     "mark_queued",
     "phase_counts",
     "plan_work",
+    "planned_by_task",
     "reclaim_expired",
-    "redo_phase",
     "renew",
-    "requeue_all",
+    "requeue_queued",
     "return_failed",
     "revive_lost",
     "unfinished_phases",
@@ -47,11 +47,14 @@ _SETTLED = ("done", "lost")
 
 @dataclass(frozen=True, slots=True)
 class PhaseKey:
-    """A phase of a round of a run."""
+    """A phase of a round of a run; the phase's name stands for the phase."""
 
     run: str
     round: int
-    phase: str
+    phase: Phase
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phase", Phase(self.phase))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,12 @@ def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
 def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
     """State → number of items."""
     query = select(WorkItem.state, func.count()).where(*_of(key)).group_by(WorkItem.state)
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def planned_by_task(session: Session, key: PhaseKey) -> dict[str, int]:
+    """Task → number of items of a phase, in any state."""
+    query = select(WorkItem.task_id, func.count()).where(*_of(key)).group_by(WorkItem.task_id)
     return {row[0]: row[1] for row in session.execute(query)}
 
 
@@ -188,31 +197,14 @@ def reclaim_expired(session: Session, key: PhaseKey) -> int:
     return result.rowcount if isinstance(result, CursorResult) else 0
 
 
-def requeue_all(session: Session, key: PhaseKey, include_running: bool) -> int:
+def requeue_queued(session: Session, key: PhaseKey) -> int:
     """Items whose queue entry cannot be relied on any more go back to the list; how many."""
-    states = ["queued", "running"] if include_running else ["queued"]
     result = session.execute(
         update(WorkItem)
-        .where(*_of(key), WorkItem.state.in_(states))
+        .where(*_of(key), WorkItem.state == "queued")
         .values(state="pending", worker=None, lease_until=None)
     )
     return result.rowcount if isinstance(result, CursorResult) else 0
-
-
-def finish(session: Session, item_id: str) -> None:
-    """The item is done."""
-    session.execute(
-        update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
-    )
-
-
-def redo_phase(session: Session, key: PhaseKey) -> None:
-    """What a phase did is to be done again."""
-    session.execute(
-        update(WorkItem)
-        .where(*_of(key), WorkItem.state == "done")
-        .values(state="pending", attempts=0, lease_until=None)
-    )
 
 
 def revive_lost(session: Session, run: str) -> int:
@@ -262,4 +254,4 @@ def _of(key: PhaseKey) -> tuple[Any, ...]:
 
 
 def _id_kind(key: PhaseKey, plan: Plan) -> str:
-    return ANNOTATION if key.phase == "annotate" else plan.kind
+    return ANNOTATION if key.phase is Phase.annotate else plan.kind

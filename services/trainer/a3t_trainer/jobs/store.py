@@ -27,7 +27,6 @@ from .identity import job_id
 
 __all__ = ["JobStore"]
 
-_LAST = (JobStatus.succeeded, JobStatus.failed, JobStatus.cancelled)
 log = get_logger(__name__)
 
 
@@ -106,7 +105,7 @@ class JobStore:
         job = self.get(job_id)
         if status not in VALID_TRANSITIONS[job.status]:
             raise ConflictError(f"Job {job_id} is {job.status}; it cannot become {status}.")
-        if status in _LAST:
+        if status.ended:
             changes["finished_at"] = int(time.time())
         return self._replace(job.model_copy(update={"status": status, **changes}))
 
@@ -136,7 +135,7 @@ class JobStore:
         return events[:limit], len(events) > limit
 
     def finished(self, job_id: str) -> bool:
-        return self.get(job_id).status in _LAST
+        return self.get(job_id).status.ended
 
     async def changed(self) -> None:
         """Wait until anything changes."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
+
+from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import DeadlineError, NotFoundError, UpstreamError
 from a3t_contracts.schemas import FineTuningJob, JobStatus, version_name
 
-from ..episodes import Gateway, ServiceAddresses, patiently
-from ..store import Plan, add_event, get_job, open_round, plan_work, redo_phase, save_job, spend
+from ..gateway import Gateway, ServiceAddresses, patiently
+from ..phases import Phase
+from ..store import Job, add_event, get_job, open_round, save_job, spend, touch_run
 from .context import RunContext
-from .dispatch import complete_phase
-from .training import trainer_client
+from .training import start_training, trainer_client
 
 __all__ = ["base_version", "publish", "train"]
-
-_TERMINAL = (JobStatus.succeeded, JobStatus.failed, JobStatus.cancelled)
 
 
 async def base_version(context: RunContext) -> str:
@@ -34,23 +35,26 @@ async def base_version(context: RunContext) -> str:
 
 
 async def train(context: RunContext, number: int) -> str:
-    """Have the round's job made and wait for its end; the published version. Raises UpstreamError where it failed."""
-    version = version_name(context.run, number)
-    key = context.key(number, "train")
-    with context.store.session() as session:
-        plan_work(session, key, [Plan(version, "", context.recipe.data.split, "training", 0, None)])
-        last = get_job(session, context.run, number)
-        if last is not None and last.status in (JobStatus.failed, JobStatus.cancelled):
-            redo_phase(session, key)  # a resumed run asks the trainer for another attempt
-    await complete_phase(context, key)
-    started = time.monotonic()
-    job = await _until_done(context, number)
-    with context.store.session() as session:
-        spend(session, context.run, number, "train", time.monotonic() - started)
+    """Have the trainer make the round's adapter; its version. Raises UpstreamError where the job failed."""
+    run, started = context.run, time.monotonic()
+
+    def begin(session: Session) -> Job | None:
+        touch_run(session, run, phase=Phase.train, round=number)
+        return get_job(session, run, number)
+
+    row = await context.store.do(begin)
+    ended_badly = row is not None and JobStatus(row.status) in (JobStatus.failed, JobStatus.cancelled)
+    if row is None or row.job_id is None or ended_badly:  # a resumed run asks the trainer for another attempt
+        job_id = (await start_training(context, number)).id
+    else:
+        job_id = row.job_id
+    job = await _until_done(context, number, job_id)
+    seconds = time.monotonic() - started
+    await context.store.do(partial(spend, run=run, number=number, phase=Phase.train, seconds=seconds))
     if job.status is not JobStatus.succeeded:
         reason = (job.error or {}).get("detail", "no reason given")
         raise UpstreamError(f"The fine-tuning job {job.id} of round {number} {job.status.value}: {reason}")
-    return job.fine_tuned_model or version
+    return job.fine_tuned_model or version_name(run, number)
 
 
 async def publish(context: RunContext, number: int, version: str) -> None:
@@ -58,28 +62,35 @@ async def publish(context: RunContext, number: int, version: str) -> None:
     started = time.monotonic()
     async with _gateway(context) as gateway:
         await gateway.ensure_loaded(version, make_default=True)
-    with context.store.session() as session:
+
+    def note(session: Session) -> None:
         row = open_round(session, context.run, number)
         if row.version != version:
             row.version = version
             add_event(session, context.run, number, "published", f"{version} is live", version=version)
-        spend(session, context.run, number, "publish", time.monotonic() - started)
+        spend(session, context.run, number, Phase.publish, time.monotonic() - started)
+
+    await context.store.do(note)
 
 
-async def _until_done(context: RunContext, number: int) -> FineTuningJob:
-    with context.store.session() as session:
-        row = get_job(session, context.run, number)
-    if row is None or row.job_id is None:
-        raise UpstreamError(f"Round {number} has no fine-tuning job.", hint="The worker's log tells why.")
-    job_id, limits = row.job_id, context.recipe.limits
+async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuningJob:
+    """The job when it has ended. A trainer that lost the job's records gets the training set once more."""
+    limits, given_again = context.recipe.limits, False
     until = time.monotonic() + limits.training_seconds
     async with trainer_client(context.settings) as trainer:
         while True:
-            job = await patiently(lambda: trainer.job(job_id), limits.outage_seconds)
-            with context.store.session() as session:
-                save_job(session, context.run, number, job)
+            try:
+                job = await patiently(partial(trainer.job, job_id), limits.outage_seconds)
+            except NotFoundError:
+                if given_again:
+                    raise
+                given_again = True
+                context.listener.note(number, f"The trainer has lost the job {job_id}; it gets the set again.", "warn")
+                job = await start_training(context, number)
+                job_id = job.id
+            await context.store.do(partial(save_job, run=context.run, number=number, job=job))
             context.listener.job(number, job)
-            if job.status in _TERMINAL:
+            if job.status.ended:
                 return job
             if time.monotonic() > until:
                 await trainer.cancel(job_id)

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..phases import Phase
 from ..recipe import Pairing
 
 __all__ = ["Candidate", "TrainingSet", "select_training_set"]
-
-_COLLECTED = ("demonstrate", "few_shot", "rollout", "compose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Candidate:
     @property
     def own_trial(self) -> bool:
         """The policy's own single rollout, without sampled actions."""
-        return self.phase == "rollout"
+        return self.phase == Phase.rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,8 @@ def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: i
     """
     shortest = rules.prefer == "shortest"
     ordered = sorted(
-        (c for c in candidates if c.phase in _COLLECTED),
-        key=lambda c: (c.round, _COLLECTED.index(c.phase), c.task_id, c.steps if shortest else 0, c.sample),
+        (c for c in candidates if Phase(c.phase).traits.collects),
+        key=lambda c: (c.round, Phase(c.phase).order, c.task_id, c.steps if shortest else 0, c.sample),
     )
     dropped: Counter[str] = Counter()
     successes = _successes(ordered, rules, dropped)

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
-from sqlalchemy import func, select
-
+from a3t_contracts.clients import EnvClient
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import TrajectoryKind
 
+from ..gateway import ServiceAddresses
+from ..phases import Phase
 from ..recipe import Compose
-from ..store import Plan, RunTask, TrajectoryRow, WorkItem, plan_work, run_tasks
+from ..store import Plan, RunTask, outcomes_by_task, plan_work, planned_by_task, run_tasks
 from .context import PhaseState, RunContext
 from .dispatch import complete_phase
+from .start import fetch_tasks
 
-__all__ = ["BASE_SAMPLE", "compose", "demonstrate", "evaluate", "evenly", "few_shot", "next_samples", "rollout"]
+__all__ = [
+    "BASE_SAMPLE",
+    "compose",
+    "demonstrate",
+    "evaluate",
+    "evaluate_split",
+    "evenly",
+    "few_shot",
+    "next_samples",
+    "rollout",
+]
 
 BASE_SAMPLE = 1
 """Evaluation of the base model shares its round with that of round 0's adapter, which is sample 0."""
@@ -22,11 +36,11 @@ BASE_SAMPLE = 1
 
 async def demonstrate(context: RunContext) -> None:
     """Round 0 from demonstrations: the expert's episodes, then ActRe's reasons for them."""
-    tasks = evenly(_training_tasks(context), context.recipe.round0.demonstrations)
-    for phase in ("demonstrate", "annotate"):
+    tasks = evenly(await _training_tasks(context), context.recipe.round0.demonstrations)
+    for phase in (Phase.demonstrate, Phase.annotate):
         plans = _plans(tasks, TrajectoryKind.demonstration, [0], None)
-        if phase == "annotate":
-            outcomes = _per_task(context, 0, "demonstrate")
+        if phase is Phase.annotate:
+            outcomes = await _per_task(context, 0, Phase.demonstrate)
             plans = [p for p in plans if outcomes.get(p.task_id, (0, 0))[1]]
         await _do(context, 0, phase, plans)
 
@@ -34,25 +48,26 @@ async def demonstrate(context: RunContext) -> None:
 async def few_shot(context: RunContext, version: str) -> None:
     """Round 0 by prompting: attempts at each task until its first success."""
     for attempt in range(context.recipe.round0.attempts):
-        solved = {task for task, (_, wins) in _per_task(context, 0, "few_shot").items() if wins}
-        tasks = [t for t in _training_tasks(context) if t.task_id not in solved]
-        await _do(context, 0, "few_shot", _plans(tasks, TrajectoryKind.policy, [attempt], version))
+        outcomes = await _per_task(context, 0, Phase.few_shot)
+        solved = {task for task, (_, wins) in outcomes.items() if wins}
+        tasks = [t for t in await _training_tasks(context) if t.task_id not in solved]
+        await _do(context, 0, Phase.few_shot, _plans(tasks, TrajectoryKind.policy, [attempt], version))
 
 
 async def rollout(context: RunContext, number: int, version: str) -> PhaseState:
     """The policy's own single trial at each training task."""
-    plans = _plans(_training_tasks(context), TrajectoryKind.policy, [0], version)
-    return await _do(context, number, "rollout", plans)
+    plans = _plans(await _training_tasks(context), TrajectoryKind.policy, [0], version)
+    return await _do(context, number, Phase.rollout, plans)
 
 
 async def compose(context: RunContext, number: int, version: str) -> None:
     """Composed episodes of the tasks that the policy failed, in waves until each task has its share."""
-    tasks = _failed_tasks(context, number)
-    await _do(context, number, "compose", [])  # what an interrupted wave left
+    tasks = await _failed_tasks(context, number)
+    await _do(context, number, Phase.compose, [])  # what an interrupted wave left
     while True:
         plans: list[Plan] = []
-        wins = _per_task(context, number, "compose")
-        planned = _planned(context, number)
+        wins = await _per_task(context, number, Phase.compose)
+        planned = await context.store.do(partial(planned_by_task, key=context.key(number, Phase.compose)))
         for task in tasks:
             samples = next_samples(
                 context.recipe.compose, planned.get(task.task_id, 0), wins.get(task.task_id, (0, 0))[1]
@@ -60,7 +75,7 @@ async def compose(context: RunContext, number: int, version: str) -> None:
             plans += _plans([task], TrajectoryKind.composed, samples, version)
         if not plans:
             return
-        await _do(context, number, "compose", plans)
+        await _do(context, number, Phase.compose, plans)
 
 
 def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
@@ -89,13 +104,30 @@ async def evaluate(
     """One trial at each task."""
     sample = BASE_SAMPLE if base else 0
     plans = _plans(tasks, TrajectoryKind.evaluation, [sample], version)
-    return await _do(context, number, "evaluate_base" if base else "evaluate", plans)
+    return await _do(context, number, Phase.evaluate_base if base else Phase.evaluate, plans)
 
 
-async def _do(context: RunContext, number: int, phase: str, plans: Sequence[Plan]) -> PhaseState:
+async def evaluate_split(context: RunContext, versions: Mapping[int, str], split: str, count: int | None) -> None:
+    """One trial at each of a split's tasks by each round's agent; trials in the database are not repeated.
+
+    Raises NotFoundError for a split without tasks, InvalidInputError for the split that the run trains on.
+    """
+    if split == context.recipe.data.split:
+        raise InvalidInputError(f"{split} is the split that {context.run} trains on.", hint="Name a held-out split.")
+    addresses = ServiceAddresses.of(context.settings)
+    async with EnvClient(addresses.env, addresses.token) as env:
+        found = await fetch_tasks(env, context.recipe, split, count)
+    tasks = [
+        RunTask(run=context.run, split=split, task_id=t.id, role="held_out", task_type=t.type, position=i)
+        for i, t in enumerate(found)
+    ]
+    for number, version in sorted(versions.items()):
+        await evaluate(context, number, version, tasks)
+
+
+async def _do(context: RunContext, number: int, phase: Phase, plans: Sequence[Plan]) -> PhaseState:
     key = context.key(number, phase)
-    with context.store.session() as session:
-        plan_work(session, key, plans)
+    await context.store.do(partial(plan_work, key=key, plans=plans))
     return await complete_phase(context, key)
 
 
@@ -104,40 +136,20 @@ def _plans(tasks: Iterable[RunTask], kind: TrajectoryKind, samples: Iterable[int
     return [Plan(t.task_id, t.task_type, t.split, kind.value, n, version) for t in tasks for n in numbers]
 
 
-def _training_tasks(context: RunContext) -> list[RunTask]:
-    with context.store.session() as session:
-        return run_tasks(session, context.run, "train")
+async def _training_tasks(context: RunContext) -> list[RunTask]:
+    return await context.store.do(partial(run_tasks, run=context.run, role="train"))
 
 
-def _failed_tasks(context: RunContext, number: int) -> list[RunTask]:
-    outcomes = _per_task(context, number, "rollout")
-    failed = [t for t in _training_tasks(context) if t.task_id in outcomes and outcomes[t.task_id][1] == 0]
+async def _failed_tasks(context: RunContext, number: int) -> list[RunTask]:
+    outcomes = await _per_task(context, number, Phase.rollout)
+    tasks = await _training_tasks(context)
+    failed = [t for t in tasks if t.task_id in outcomes and outcomes[t.task_id][1] == 0]
     most = context.recipe.compose.max_failed_tasks
     if most is None or len(failed) <= most:
         return failed
     return random.Random(f"{context.recipe.seed}/{number}/failed").sample(failed, most)
 
 
-def _per_task(context: RunContext, number: int, phase: str) -> dict[str, tuple[int, int]]:
+async def _per_task(context: RunContext, number: int, phase: Phase) -> dict[str, tuple[int, int]]:
     """Task → (episodes, successes) of a phase."""
-    query = (
-        select(TrajectoryRow.task_id, TrajectoryRow.success, func.count())
-        .where(TrajectoryRow.run == context.run, TrajectoryRow.round == number, TrajectoryRow.phase == phase)
-        .group_by(TrajectoryRow.task_id, TrajectoryRow.success)
-    )
-    counts: dict[str, tuple[int, int]] = {}
-    with context.store.session() as session:
-        for task, success, count in session.execute(query):
-            episodes, wins = counts.get(task, (0, 0))
-            counts[task] = (episodes + count, wins + (count if success else 0))
-    return counts
-
-
-def _planned(context: RunContext, number: int) -> dict[str, int]:
-    query = (
-        select(WorkItem.task_id, func.count())
-        .where(WorkItem.run == context.run, WorkItem.round == number, WorkItem.phase == "compose")
-        .group_by(WorkItem.task_id)
-    )
-    with context.store.session() as session:
-        return {row[0]: row[1] for row in session.execute(query)}
+    return await context.store.do(partial(outcomes_by_task, key=context.key(number, phase)))

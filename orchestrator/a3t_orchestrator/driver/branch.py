@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError
 
+from ..phases import Phase
 from ..recipe import Recipe
 from ..store import PhaseKey, Store, add_event, copy_phase, copy_round_end, get_run, phases_of, rounds_of
 
@@ -28,16 +29,8 @@ _FOUNDATION = (
     "limits.max_tokens",
 )
 """Where these differ, nothing is shared."""
-_EVALUATION = ("data.held_out", "evaluation")
-_DECIDES = {
-    "compose": ("compose",),
-    "train": ("pairing", "training"),
-    "evaluate": _EVALUATION,
-    "evaluate_base": _EVALUATION,
-}
-"""What decides a phase beside what it builds on; round 0 trains as `training.round0` says."""
-_COLLECTING = ("evaluate_base", "demonstrate", "annotate", "few_shot", "rollout", "compose")
-"""Phases that are worth something before their round has ended."""
+_ROUND0_TRAINING = ("training.round0",)
+"""Keys that decide how round 0 trains."""
 
 
 def take_over(session: Session, source: str, target: str, recipe: Recipe) -> None:
@@ -50,7 +43,7 @@ def take_over(session: Session, source: str, target: str, recipe: Recipe) -> Non
         )
     for key in shared:
         copy_phase(session, key, target)
-        if key.phase == "train":
+        if key.phase is Phase.train:
             copy_round_end(session, source, target, key.round)
     last = shared[-1]
     words = f"Begins with what {source} did up to the phase {last.phase} of round {last.round}"
@@ -69,7 +62,8 @@ def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finish
     ours, theirs = target.model_dump(mode="json"), source.model_dump(mode="json")
 
     def alike(key: PhaseKey) -> bool:
-        decides = ("training.round0",) if (key.round, key.phase) == (0, "train") else _DECIDES.get(key.phase, ())
+        first_training = key.round == 0 and key.phase is Phase.train
+        decides = _ROUND0_TRAINING if first_training else key.phase.traits.decided_by
         return all(_at(ours, path) == _at(theirs, path) for path in decides)
 
     if any(_at(ours, path) != _at(theirs, path) for path in _FOUNDATION):
@@ -82,9 +76,9 @@ def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finish
             continue
         for place, key in enumerate(members):
             complete = number in finished or place + 1 < len(members)
-            if key.phase == "evaluate_base" and not alike(key):
+            if key.phase is Phase.evaluate_base and not alike(key):
                 continue  # nothing builds on it
-            if key.phase not in _COLLECTING or not complete or not alike(key):
+            if not key.phase.before_training or not complete or not alike(key):
                 break
             shared.append(key)
         break

@@ -1,4 +1,7 @@
-"""The Celery app. JSON only, late acknowledgement, one task in hand, redelivery bounded by the work list."""
+"""The queue: Celery on Redis. It only carries work; what is to be done stands in the database.
+
+JSON only, late acknowledgement, one task in hand; how often a task is delivered again is bounded by the work list.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from ..settings import OrchestratorSettings
+from .phases import Phase
+from .settings import OrchestratorSettings
 
 __all__ = ["QUEUES", "app", "configure", "queue_lengths", "redis_client"]
 
-QUEUES = ("rollout", "annotation", "training", "evaluation")
+QUEUES = tuple(dict.fromkeys(phase.traits.queue for phase in Phase if phase.traits.queue))
 
-app = Celery("a3t", include=["a3t_orchestrator.queue.tasks"])
+app = Celery("a3t", include=["a3t_orchestrator.worker.tasks"])
 
 
 def configure(settings: OrchestratorSettings) -> Celery:

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import UnavailableError
 
-from ..queue.app import queue_lengths
+from ..queue import queue_lengths
 from ..store import (
     PhaseKey,
-    TrajectoryRow,
     add_event,
+    count_successes,
     dispatchable,
     lost_items,
     mark_queued,
     phase_counts,
     reclaim_expired,
-    requeue_all,
+    requeue_queued,
     spend,
     touch_run,
 )
@@ -31,8 +32,6 @@ __all__ = ["complete_phase"]
 
 _IDLE_SECONDS = 5.0
 _NO_WORKER_SECONDS = 30.0
-_QUEUE_OF = {"annotate": "annotation", "train": "training", "evaluate": "evaluation", "evaluate_base": "evaluation"}
-_TASK_OF = {"annotate": "a3t.annotate_episodes", "train": "a3t.train_round"}
 
 
 async def complete_phase(context: RunContext, key: PhaseKey) -> PhaseState:
@@ -42,20 +41,23 @@ async def complete_phase(context: RunContext, key: PhaseKey) -> PhaseState:
     claiming keeps a second delivery from doing harm. Raises UnavailableError where more than
     `limits.max_lost_share` of the items was lost.
     """
-    with context.store.session() as session:
+
+    def begin(session: Session) -> None:
         touch_run(session, context.run, phase=key.phase, round=key.round)
-        requeue_all(session, key, include_running=False)
+        requeue_queued(session, key)
+
+    await context.store.do(begin)
     watch = _Watch(context, key)
-    state = watch.state()
+    state = await watch.state()
     lost_before = state.lost
     context.listener.phase(state)
     while state.done + state.lost < state.total:
-        watch.send()
+        await watch.send()
         await asyncio.sleep(context.poll_seconds)
-        watch.recover()
-        state = watch.state()
+        await watch.recover()
+        state = await watch.state()
         context.listener.phase(state)
-    watch.close(state, lost_before)
+    await watch.close(state, lost_before)
     return state
 
 
@@ -71,22 +73,13 @@ class _Watch:
     before: tuple[int, int] | None = None
     warned: bool = False
 
-    def state(self) -> PhaseState:
-        with self.context.store.session() as session:
-            counts = phase_counts(session, self.key)
-            successes = session.scalar(
-                select(func.count())
-                .select_from(TrajectoryRow)
-                .where(
-                    TrajectoryRow.run == self.key.run,
-                    TrajectoryRow.round == self.key.round,
-                    TrajectoryRow.phase == self.key.phase,
-                    TrajectoryRow.success,
-                )
-            )
+    async def state(self) -> PhaseState:
+        counts, successes = await self.context.store.do(
+            lambda session: (phase_counts(session, self.key), count_successes(session, self.key))
+        )
         if counts != self.counts:
             self.counts, self.moved = counts, time.monotonic()
-        done, successes = counts.get("done", 0), successes or 0
+        done = counts.get("done", 0)
         if self.before is None:
             self.before = (done, successes)
         return PhaseState(
@@ -100,52 +93,59 @@ class _Watch:
             successes_before=self.before[1],
         )
 
-    def send(self) -> None:
+    async def send(self) -> None:
         """Put what waits into the queue, in chunks."""
         size = self.context.recipe.limits.chunk
-        with self.context.store.session() as session:
+
+        def take(session: Session) -> list[str]:
             ids = dispatchable(session, self.key)
             mark_queued(session, ids)
-        for start in range(0, len(ids), size):
-            self._enqueue(ids[start : start + size])
+            return ids
 
-    def recover(self) -> None:
+        ids = await self.context.store.do(take)
+        for start in range(0, len(ids), size):
+            await asyncio.to_thread(self._enqueue, ids[start : start + size])
+
+    async def recover(self) -> None:
         """Send again what was lost on the way."""
         silent = time.monotonic() - self.moved
-        with self.context.store.session() as session:
-            reclaim_expired(session, self.key)
+        await self.context.store.do(partial(reclaim_expired, key=self.key))
         if not self.counts.get("queued") or self.counts.get("running") or silent < _IDLE_SECONDS:
             return
-        if self._queue_length() == 0:
-            with self.context.store.session() as session:
-                requeue_all(session, self.key, include_running=False)
+        if await asyncio.to_thread(self._queue_length) == 0:
+            await self.context.store.do(partial(requeue_queued, key=self.key))
             self.moved = time.monotonic()
         elif silent > _NO_WORKER_SECONDS and not self.warned:
             self.warned = True
-            queue = _QUEUE_OF.get(self.key.phase, "rollout")
+            queue = self.key.phase.traits.queue
             self.context.listener.note(self.key.round, f"No worker takes work from the queue {queue!r}.", "warn")
 
-    def close(self, state: PhaseState, lost_before: int) -> None:
+    async def close(self, state: PhaseState, lost_before: int) -> None:
         """Note what the phase took, and what it lost."""
-        with self.context.store.session() as session:
-            spend(session, self.key.run, self.key.round, self.key.phase, state.seconds)
-            if state.lost > lost_before:
-                causes = sorted({item.error or "" for item in lost_items(session, self.key.run, self.key.round)})
-                message = f"{self.key.phase} lost {state.lost} of {state.total} episodes: {'; '.join(causes[:3])}"
-                add_event(session, self.key.run, self.key.round, "lost", message, level="warn", lost=state.lost)
-                self.context.listener.note(self.key.round, message, "warn")
+        run, number, phase = self.key.run, self.key.round, self.key.phase
+
+        def note(session: Session) -> str | None:
+            spend(session, run, number, phase, state.seconds)
+            if state.lost <= lost_before:
+                return None
+            causes = sorted({item.error or "" for item in lost_items(session, run, number)})
+            message = f"{phase} lost {state.lost} of {state.total} episodes: {'; '.join(causes[:3])}"
+            add_event(session, run, number, "lost", message, level="warn", lost=state.lost)
+            return message
+
+        message = await self.context.store.do(note)
+        if message is not None:
+            self.context.listener.note(number, message, "warn")
         if state.lost > self.context.recipe.limits.max_lost_share * state.total:
             raise UnavailableError(
-                f"{self.key.phase} of round {self.key.round} lost {state.lost} of {state.total} episodes.",
-                hint=f"`a3t runs show {self.key.run}` tells why; `a3t run … --resume` tries them again.",
+                f"{phase} of round {number} lost {state.lost} of {state.total} episodes.",
+                hint=f"`a3t runs show {run}` tells why; `a3t run … --resume` tries them again.",
             )
 
     def _enqueue(self, ids: list[str]) -> None:
-        name = _TASK_OF.get(self.key.phase, "a3t.run_episodes")
-        arguments = [self.key.run, self.key.round] if self.key.phase == "train" else [self.key.run, ids]
-        queue = _QUEUE_OF.get(self.key.phase, "rollout")
+        traits = self.key.phase.traits
         try:
-            self.context.celery.send_task(name, args=arguments, queue=queue)
+            self.context.celery.send_task(traits.task, args=[self.key.run, ids], queue=traits.queue)
         except (RedisError, OSError) as error:
             raise UnavailableError(f"The queue cannot be reached: {error}", hint="`a3t status` shows it.") from error
 
@@ -154,4 +154,4 @@ class _Watch:
             lengths = queue_lengths(self.context.settings.redis_url or "")
         except RedisError:
             return -1
-        return lengths[_QUEUE_OF.get(self.key.phase, "rollout")]
+        return lengths[self.key.phase.traits.queue or ""]

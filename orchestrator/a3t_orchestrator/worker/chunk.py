@@ -11,6 +11,7 @@ from a3t_contracts.errors import A3TError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
 
+from ..gateway import Gateway, ServiceAddresses
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import (
@@ -25,9 +26,7 @@ from ..store import (
     return_failed,
     save_trajectory,
 )
-from .gateway import Gateway, ServiceAddresses
 from .plan import plan_episode
-from .preamble import preamble_of
 from .reasons import annotated_steps
 from .runner import play_with_restarts
 
@@ -125,7 +124,7 @@ class _Chunk:
 
 
 async def _episode(store: Store, gateway: Gateway, recipe: Recipe, item: WorkItem) -> None:
-    plan = plan_episode(recipe, item, preamble_of(recipe, item))
+    plan = plan_episode(recipe, item)
     trajectory = await play_with_restarts(plan, gateway)
     annotated = trajectory.kind is not TrajectoryKind.demonstration
 

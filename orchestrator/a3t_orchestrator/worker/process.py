@@ -1,4 +1,4 @@
-"""`python -m a3t_orchestrator.worker`: a Celery worker on all queues, or those of `--queues`.
+"""The process of a Celery worker, on all queues or those of `--queues`.
 
 Threads, because its work is waiting for services: the tokens and the games are computed elsewhere.
 """
@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from celery.signals import worker_ready
 
-from a3t_contracts.cli import guarded
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
 
-from .queue.app import QUEUES, configure
-from .settings import OrchestratorSettings
-from .store import Store
+from ..queue import QUEUES, configure
+from ..settings import OrchestratorSettings
+from ..store import Store
 
 __all__ = ["main"]
 
@@ -55,7 +53,3 @@ def _announce_readiness() -> None:
     path = os.environ.get("A3T_WORKER_READY_FILE")
     if path:
         worker_ready.connect(lambda **_: Path(path).touch(), weak=False)
-
-
-if __name__ == "__main__":
-    sys.exit(guarded(main))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import subprocess
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from a3t_contracts.clients import EnvClient
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import Task
 
-from ..episodes import ServiceAddresses, patiently
+from ..gateway import ServiceAddresses, patiently
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import Store, add_event, add_tasks, create_run, free_run_name
@@ -36,16 +39,20 @@ async def begin_run(
         await _check_environment(env, recipe)
         training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks)
         held_out = [await fetch_tasks(env, recipe, h.split, h.tasks) for h in recipe.data.held_out]
-    with store.session() as session:
-        name = name or free_run_name(session, recipe)
-        create_run(session, name, recipe, code_commit(), {})
-        add_tasks(session, name, "train", training)
+    commit = await asyncio.to_thread(code_commit)
+
+    def create(session: Session) -> str:
+        run = name or free_run_name(session, recipe)
+        create_run(session, run, recipe, commit, {})
+        add_tasks(session, run, "train", training)
         for tasks in held_out:
-            add_tasks(session, name, "held_out", tasks)
-        add_event(session, name, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
+            add_tasks(session, run, "held_out", tasks)
+        add_event(session, run, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
         if source is not None:
-            take_over(session, source, name, recipe)
-    return name
+            take_over(session, source, run, recipe)
+        return run
+
+    return await store.do(create)
 
 
 async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None) -> list[Task]:

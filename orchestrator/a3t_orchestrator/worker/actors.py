@@ -20,7 +20,7 @@ from a3t_contracts.schemas import (
     Trigger,
 )
 
-from .gateway import Gateway
+from ..gateway import Gateway
 from .plan import EpisodePlan, seed_of
 
 __all__ = ["Actor", "Choice", "actor_for"]

@@ -6,13 +6,17 @@ starting this loop again.
 
 from __future__ import annotations
 
+from functools import partial
+
+from sqlalchemy.orm import Session
+
 from a3t_contracts.errors import A3TError
 
 from ..store import RunTask, add_event, open_round, run_tasks, touch_run, utc_now
 from .collect import compose, demonstrate, evaluate, few_shot, rollout
 from .context import RunContext
-from .driver import driving
 from .learn import base_version, publish, train
+from .lease import driving
 
 __all__ = ["drive"]
 
@@ -25,42 +29,43 @@ async def drive(context: RunContext) -> None:
 
 
 async def _drive(context: RunContext) -> None:
-    with context.store.session() as session:
-        touch_run(session, context.run, status="running", error=None)
+    await context.store.do(partial(touch_run, name=context.run, status="running", error=None))
     try:
         await _rounds(context)
     except A3TError as error:
-        _end(context, "failed", str(error))
+        await _end(context, "failed", str(error))
         raise
     except BaseException:
-        _end(context, "interrupted", None)
+        await _end(context, "interrupted", None)
         raise
-    _end(context, "finished", None)
+    await _end(context, "finished", None)
 
 
 async def _rounds(context: RunContext) -> None:
     recipe = context.recipe
     version = await base_version(context)
     if recipe.round0.evaluate_base:
-        await evaluate(context, 0, version, _held_out(context), base=True)
+        await evaluate(context, 0, version, await _held_out(context), base=True)
     for number in range(recipe.first_round, recipe.rounds + 1):
         version = await _round(context, number, version)
 
 
 async def _round(context: RunContext, number: int, version: str) -> str:
     """One round with the agent of the round before; the version that it published."""
-    with context.store.session() as session:
-        row = open_round(session, context.run, number)
-        if row.status == "finished" and row.version is not None:
-            return row.version
+    row = await context.store.do(partial(open_round, run=context.run, number=number))
+    if row.status == "finished" and row.version is not None:
+        return row.version
     await _collect(context, number, version)
     trained = await train(context, number)
     await publish(context, number, trained)
     await _measure(context, number, trained)
-    with context.store.session() as session:
+
+    def finish(session: Session) -> None:
         row = open_round(session, context.run, number)
         row.status, row.finished_at = "finished", utc_now()
         add_event(session, context.run, number, "round_finished", f"Round {number} is finished", version=trained)
+
+    await context.store.do(finish)
     return trained
 
 
@@ -76,23 +81,24 @@ async def _collect(context: RunContext, number: int, version: str) -> None:
 
 async def _measure(context: RunContext, number: int, version: str) -> None:
     recipe, last = context.recipe, number == context.recipe.rounds
-    tasks: list[RunTask] = _held_out(context) if recipe.evaluation.every_round or last else []
+    tasks: list[RunTask] = await _held_out(context) if recipe.evaluation.every_round or last else []
     if last and recipe.evaluation.training_tasks:
-        with context.store.session() as session:
-            tasks = tasks + run_tasks(session, context.run, "train")
+        tasks = tasks + await context.store.do(partial(run_tasks, run=context.run, role="train"))
     if tasks:
         await evaluate(context, number, version, tasks)
 
 
-def _held_out(context: RunContext) -> list[RunTask]:
+async def _held_out(context: RunContext) -> list[RunTask]:
     wanted = {h.split for h in context.recipe.evaluation_splits}
-    with context.store.session() as session:
-        return [t for t in run_tasks(session, context.run, "held_out") if t.split in wanted]
+    tasks = await context.store.do(partial(run_tasks, run=context.run, role="held_out"))
+    return [t for t in tasks if t.split in wanted]
 
 
-def _end(context: RunContext, status: str, error: str | None) -> None:
-    with context.store.session() as session:
+async def _end(context: RunContext, status: str, error: str | None) -> None:
+    def note(session: Session) -> None:
         finished = utc_now() if status == "finished" else None
         touch_run(session, context.run, status=status, error=error, finished_at=finished)
         level = "info" if status == "finished" else "error" if error else "warn"
         add_event(session, context.run, 0, status, error or f"The run {status}", level=level)
+
+    await context.store.do(note)

@@ -9,7 +9,8 @@ from celery import Celery
 
 from a3t_contracts.schemas import FineTuningJob
 
-from ..queue.app import configure
+from ..phases import Phase
+from ..queue import configure
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import PhaseKey, Store
@@ -78,6 +79,6 @@ class RunContext:
         """The queue."""
         return configure(self.settings)
 
-    def key(self, number: int, phase: str) -> PhaseKey:
+    def key(self, number: int, phase: Phase) -> PhaseKey:
         """A phase of this run."""
         return PhaseKey(self.run, number, phase)

@@ -7,7 +7,7 @@ import asyncio
 from a3t_contracts.react import history_of
 from a3t_contracts.schemas import ReasonBy, ReasonQuery, Step, Trajectory
 
-from .gateway import Gateway
+from ..gateway import Gateway
 
 __all__ = ["annotated_steps"]
 

@@ -18,8 +18,8 @@ from a3t_contracts.schemas import (
     TrajectoryKind,
 )
 
+from ..gateway import EpisodeLostError, Gateway
 from .actors import Actor, Choice, actor_for
-from .gateway import EpisodeLostError, Gateway
 from .plan import EpisodePlan
 
 __all__ = ["play", "play_with_restarts"]

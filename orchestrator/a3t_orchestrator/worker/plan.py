@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 
+from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import Environment, TrajectoryKind
 
+from ..phases import Phase
 from ..recipe import Recipe
 from ..store import WorkItem
 
-__all__ = ["EpisodePlan", "Exploration", "plan_episode", "seed_of"]
+__all__ = ["EpisodePlan", "Exploration", "plan_episode", "preamble_of", "seed_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ def seed_of(run_seed: int, episode_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def plan_episode(recipe: Recipe, item: WorkItem, preamble: str = "") -> EpisodePlan:
+def plan_episode(recipe: Recipe, item: WorkItem) -> EpisodePlan:
     """The plan of a work item."""
     kind = TrajectoryKind(item.kind)
     composed = kind is TrajectoryKind.composed
@@ -84,7 +89,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, preamble: str = "") -> EpisodeP
         max_tokens=recipe.limits.max_tokens,
         max_steps=_max_steps(recipe, composed),
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
-        preamble=preamble,
+        preamble=preamble_of(recipe, item),
         exploration=_exploration(recipe) if composed else None,
     )
 
@@ -112,3 +117,21 @@ def _max_steps(recipe: Recipe, composed: bool) -> int | None:
 def _exploration(recipe: Recipe) -> Exploration:
     compose = recipe.compose
     return Exploration(compose.p, compose.invalid_streak, compose.reasons, compose.avoid_policy_action)
+
+
+def preamble_of(recipe: Recipe, item: WorkItem) -> str:
+    """The preamble of an item: of round 0's few-shot episodes and of the base model's evaluation, else none."""
+    if recipe.round0.mode != "few_shot" or not Phase(item.phase).traits.prompted:
+        return ""
+    return _read_preamble(recipe.environment, recipe.round0.preamble)
+
+
+@cache
+def _read_preamble(environment: str, path: str | None) -> str:
+    """Text of the worked example: the given file, or the one that ships. Raises NotFoundError."""
+    if path is None:
+        return files("a3t_orchestrator.preambles").joinpath(f"{environment}.txt").read_text(encoding="utf-8")
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise NotFoundError(f"There is no file {path}, which round0.preamble names.")
+    return file.read_text(encoding="utf-8")

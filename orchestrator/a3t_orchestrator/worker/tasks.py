@@ -1,0 +1,86 @@
+"""The Celery tasks. Each may be delivered twice, or killed at any moment, without harm: it claims what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Coroutine
+from functools import cache
+from typing import Any, TypeVar
+
+from celery.signals import worker_shutting_down
+
+from a3t_contracts.logging import get_logger
+
+from ..queue import app
+from ..settings import OrchestratorSettings
+from ..store import Store
+from .chunk import run_chunk
+
+__all__ = ["annotate_episodes", "run_episodes"]
+
+Result = TypeVar("Result")
+
+log = get_logger(__name__)
+
+_lock = threading.Lock()
+_running: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
+_stopping = threading.Event()
+
+
+@app.task(name="a3t.run_episodes")  # type: ignore[untyped-decorator]
+def run_episodes(run: str, ids: list[str]) -> None:
+    """Run the episodes of a chunk that nobody has run yet."""
+    _chunk(run, ids, annotate=False)
+
+
+@app.task(name="a3t.annotate_episodes")  # type: ignore[untyped-decorator]
+def annotate_episodes(run: str, ids: list[str]) -> None:
+    """Write the reasons of finished episodes that have none yet."""
+    _chunk(run, ids, annotate=True)
+
+
+@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+def _stop_running(**_: Any) -> None:
+    """Cancel what runs in every thread of this process, and what would start from now on: a stop gives back what the
+    worker has in hand instead of waiting for it."""
+    _stopping.set()
+    with _lock:
+        for task, loop in _running.items():
+            loop.call_soon_threadsafe(task.cancel)
+
+
+def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
+    store, settings = _parts()
+    worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
+    report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
+    if report is None:
+        log.info("chunk.given_back", run=run, items=len(ids))
+    else:
+        log.info("chunk.finished", run=run, done=report.done, failed=report.failed, skipped=report.skipped)
+
+
+async def _cancellable(work: Coroutine[Any, Any, Result]) -> Result | None:
+    """The result; None where a stop of the worker cancelled the work."""
+    task = asyncio.ensure_future(work)
+    with _lock:
+        _running[task] = asyncio.get_running_loop()
+    if _stopping.is_set():
+        task.cancel()
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+        return None
+    finally:
+        with _lock:
+            _running.pop(task, None)
+
+
+@cache
+def _parts() -> tuple[Store, OrchestratorSettings]:
+    settings = OrchestratorSettings()
+    return Store(settings.database), settings
