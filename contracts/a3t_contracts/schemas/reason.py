@@ -22,12 +22,12 @@ class ReasonsRequest(Schema):
     """Up to 256 queries; `annotator` null takes the service's default."""
 
     queries: list[ReasonQuery] = Field(min_length=1, max_length=256)
-    annotator: str | None = Field(None, description="llm or template")
+    annotator: str | None = Field(None, description="template, llm, or an installed plug-in")
 
 
 class Reason(Schema):
     reason: str
-    annotator: str = Field(description="Which annotator wrote it: template or llm")
+    annotator: str = Field(description="Which annotator wrote it: template, llm, or a plug-in")
     model: str | None = None
     fallback: bool = Field(False, description="True where the first choice failed and another one wrote it")
     cached: bool = False
