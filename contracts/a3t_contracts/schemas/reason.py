@@ -24,8 +24,8 @@ class ReasonsRequest(Schema):
     queries: list[ReasonQuery] = Field(min_length=1, max_length=256, description="The questions, at most 256")
     annotator: str | None = Field(
         None,
-        description="Which annotator writes the reasons: `llm`, `template` or an installed plug-in; null takes the default "
-        "of the service",
+        description="Which annotator writes the reasons: `llm`, `template` or an installed plug-in; null takes the "
+        "default of the service",
     )
 
 
