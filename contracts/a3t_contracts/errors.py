@@ -26,6 +26,7 @@ __all__ = [
     "DeadlineError",
     "GoneError",
     "InvalidInputError",
+    "MediaTypeError",
     "NotFoundError",
     "OverloadedError",
     "Problem",
@@ -111,6 +112,10 @@ class TooLargeError(A3TError):
     status, slug = 413, "too-large"
 
 
+class MediaTypeError(A3TError):
+    status, slug = 415, "unsupported-media-type"
+
+
 class _RetryLaterError(A3TError):
     def __init__(self, detail: str, *, hint: str | None = None, retry_after: float = 1.0, **extra: Any) -> None:
         super().__init__(detail, hint=hint, retry_after=retry_after, **extra)
@@ -142,6 +147,7 @@ _BY_STATUS: dict[int, type[A3TError]] = {
         ConflictError,
         GoneError,
         TooLargeError,
+        MediaTypeError,
         OverloadedError,
         UpstreamError,
         UnavailableError,

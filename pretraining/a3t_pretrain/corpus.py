@@ -28,6 +28,7 @@ from a3t_contracts.schemas import (
 from .exercises import Exercise
 from .household import HouseholdPractice
 from .practice import Practice
+from .reasons.annotator import ANNOTATOR
 from .scripts import Act, Script, Seen
 
 __all__ = ["CORPUS_RUN", "write_corpus"]
@@ -168,7 +169,7 @@ def _queries(play: _Play, environment: Environment) -> list[ReasonQuery]:
 async def _reasons(actre: ActReClient, queries: list[ReasonQuery]) -> list[str]:
     reasons: list[str] = []
     for start in range(0, len(queries), _QUERIES):
-        request = ReasonsRequest(queries=queries[start : start + _QUERIES], annotator="template")
+        request = ReasonsRequest(queries=queries[start : start + _QUERIES], annotator=ANNOTATOR)
         for result in (await actre.reasons(request)).results:
             if isinstance(result, Problem):
                 raise error_from_problem(result)

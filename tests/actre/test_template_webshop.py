@@ -5,31 +5,8 @@ from __future__ import annotations
 import pytest
 
 from a3t_actre.template.webshop import webshop_reason
-from a3t_contracts.react import History, Turn
-
-ASKS = "Find me non slip bar stools with color: mint, and size: set of 2, and price lower than 60.00 dollars"
-HEAD = f"Instruction: [SEP] {ASKS} [SEP] Back to Search"
-START = f"WebShop [SEP] Instruction: [SEP] {ASKS} [SEP] Search"
-RESULTS = (
-    f"{HEAD} [SEP] Page 1 (Total results: 2) [SEP] Next > [SEP] GAAAAAAAA1 [SEP] Tevo Bar Stool [SEP] $45.5"
-    " [SEP] GAAAAAAAA2 [SEP] Luma Bar Stool [SEP] $99.0"
-)
-ITEM = (
-    f"{HEAD} [SEP] < Prev [SEP] color [SEP] mint [SEP] grey [SEP] size [SEP] set of 2 [SEP] Tevo Bar Stool"
-    " [SEP] Price: $45.5 [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] Reviews [SEP] Buy Now"
-)
-DEAR = ITEM.replace("$45.5", "$99.0")
-BARE = ITEM.replace("mint [SEP] ", "")
-SUB = f"{HEAD} [SEP] < Prev [SEP] some text"
-
-
-def history(*turns: tuple[str, str], first: str = START) -> History:
-    return History(environment="webshop", observation=first, turns=[Turn(action=a, observation=o) for a, o in turns])
-
-
-TO_RESULTS = ("search[bar stools]", RESULTS)
-TO_ITEM = ("click[gaaaaaaaa1]", ITEM)
-MINT, SET = ("click[mint]", ITEM), ("click[set of 2]", ITEM)
+from tests.support.shop_pages import ASKS, BARE, DEAR, MINT, RESULTS, SET, SUB, TO_ITEM, TO_RESULTS
+from tests.support.shop_pages import shop_history as history
 
 
 @pytest.mark.parametrize(
@@ -66,41 +43,6 @@ MINT, SET = ("click[mint]", ITEM), ("click[set of 2]", ITEM)
 )
 def test_reasons(turns: tuple[tuple[str, str], ...], action: str, reason: str) -> None:
     assert webshop_reason(history(*turns), action) == reason
-
-
-@pytest.mark.parametrize(
-    ("line", "turns", "action", "reason"),
-    [
-        ("search for bar stools", (), "search[bar stools]", "I need bar stools. I search for it."),
-        (
-            "search for non slip, light bar stools, and open one with color: mint, and size: set of 2",
-            (),
-            "search[non slip, light bar stools]",
-            "I need non slip, light bar stools. I search for it.",
-        ),
-        (
-            "search for bar stools, and buy the first one with color: mint",
-            (TO_RESULTS, TO_ITEM),
-            "click[mint]",
-            "I need color mint. It is here. I choose it.",
-        ),
-        (
-            "search for bar stools, and buy Tevo Bar Stool, and price lower than 60.00 dollars",
-            (TO_RESULTS, TO_ITEM),
-            "click[buy now]",
-            "The price is $45.5. Nothing is left to choose. I buy it.",
-        ),
-        (
-            "search for bar stools, and read the features of Luma Bar Stool",
-            (TO_RESULTS, TO_ITEM),
-            "click[< prev]",
-            "This is not what I need. I go back.",
-        ),
-    ],
-)
-def test_errands_of_practice(line: str, turns: tuple[tuple[str, str], ...], action: str, reason: str) -> None:
-    told = [(does, page.replace(ASKS, line)) for does, page in turns]
-    assert webshop_reason(history(*told, first=START.replace(ASKS, line)), action) == reason
 
 
 def test_options_are_forgotten_on_the_way_back() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -12,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from a3t_contracts.errors import ConflictError, Problem
+from a3t_contracts.schemas.base import Schema
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings
 from tests.support.live_server import live_server
@@ -22,6 +24,15 @@ router = APIRouter()
 @router.get("/v1/teapot")
 async def teapot() -> None:
     raise HTTPException(400, "Too hot", headers={"X-Tea": "green"})
+
+
+class Cup(Schema):
+    size: int
+
+
+@router.post("/v1/cups")
+async def pour(cup: Cup) -> int:
+    return cup.size
 
 
 class Inner:
@@ -80,6 +91,31 @@ def test_every_reply_has_a_request_id_of_its_own_or_the_clients(http: httpx.Clie
     ids = {http.get("/health").headers["x-request-id"] for _ in range(3)}
     assert len(ids) == 3
     assert http.get("/health", headers={"X-Request-Id": "mine"}).headers["x-request-id"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "given", [b"a\x9b31mred", b"caf\xe9", b"two words", b"x" * 65, b"", b"a/b", b"line\tbreak", b'"quoted"']
+)
+def test_a_request_id_that_is_no_short_token_is_replaced(http: httpx.Client, given: bytes) -> None:
+    answered = http.get("/health", headers=[(b"X-Request-Id", given)]).headers["x-request-id"]
+    assert re.fullmatch("[0-9a-f]{16}", answered)
+
+
+def test_a_body_that_is_not_sent_as_json_says_so(http: httpx.Client) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # what `curl -d` sends by itself
+    for headers, named in ((form, "'application/x-www-form-urlencoded'"), ({}, "without a Content-Type header")):
+        reply = http.post("/v1/cups", content=b'{"size": 3}', headers=headers)
+        problem = Problem.model_validate_json(reply.content)
+        assert (reply.status_code, problem.status) == (415, 415)
+        assert named in problem.detail
+        assert "Content-Type: application/json" in (problem.hint or "")
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "application/vnd.cup+json"])
+def test_a_json_body_is_read_and_an_absent_one_is_not_called_a_wrong_type(http: httpx.Client, kind: str) -> None:
+    assert http.post("/v1/cups", content=b'{"size": 3}', headers={"Content-Type": kind}).json() == 3
+    assert http.post("/v1/cups").status_code == 422
+    assert http.post("/v1/cups", content=b"{", headers={"Content-Type": kind}).status_code == 422
 
 
 def test_requests_are_counted_by_route_and_status(http: httpx.Client) -> None:

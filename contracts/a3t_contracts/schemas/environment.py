@@ -27,109 +27,140 @@ __all__ = [
 
 
 class Task(Schema):
-    """One thing to do in an environment."""
+    """One task of an environment."""
 
-    id: str = Field(description="Unique in its environment; for ALFWorld the official trial path")
-    environment: Environment
-    split: str = Field(description="train, valid_train, valid_seen, valid_unseen, test, ...")
-    type: str = Field(description="Task type, e.g. pick_heat_then_place_in_recep; for WebShop the product category")
-    instruction: str | None = Field(None, description="The task in words, where known before an episode starts")
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    id: str = Field(
+        description="Id of the task, unique in its environment. ALFWorld uses the official path of the trial"
+    )
+    environment: Environment = Field(description="Environment that the task belongs to")
+    split: str = Field(description="Split that the task belongs to, for example `train` or `valid_seen`")
+    type: str = Field(
+        description="Type of the task, for example `pick_heat_then_place_in_recep`; for WebShop the category of the "
+        "product"
+    )
+    instruction: str | None = Field(
+        None, description="The task in words; null where it is known only after an episode has started"
+    )
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Further values of the environment")
 
 
 class TaskPage(Schema):
     """One page of `GET /v1/tasks`."""
 
-    tasks: list[Task]
-    total: int = Field(description="Tasks that match the filter, over all pages")
-    next_offset: int | None = Field(None, description="`offset` of the next page; null on the last")
+    tasks: list[Task] = Field(description="Tasks of this page")
+    total: int = Field(description="Number of tasks that match the filter, over all pages")
+    next_offset: int | None = Field(None, description="Value of `offset` for the next page; null on the last page")
 
 
 class EnvironmentInfo(Schema):
     """What `GET /v1/environments` says of one environment."""
 
-    name: Environment
-    engines: list[str] = Field(description="Engines that can run here, the default first")
-    splits: dict[str, int] = Field(description="Split → number of tasks")
-    task_types: list[str]
-    max_steps: int = Field(description="Default step cap of an episode; thoughts are not steps")
+    name: Environment = Field(description="Name of the environment")
+    engines: list[str] = Field(description="Engines that can run here; the first one is the default")
+    splits: dict[str, int] = Field(description="Number of tasks by split")
+    task_types: list[str] = Field(description="Types of tasks")
+    max_steps: int = Field(description="Default of the largest number of steps in an episode. Thoughts are not steps")
 
 
 class SessionCreate(Schema):
-    environment: Environment
-    task_id: str
-    engine: str | None = Field(None, description="Engine; null takes the environment's default")
-    seed: int = Field(0, ge=0, description="Seeds whatever the environment draws at random")
-    max_steps: int | None = Field(None, ge=1, le=1000, description="Step cap; null takes the default")
-    include_actions: bool = Field(False, description="Return the admissible actions with every observation")
+    """A request to start an episode."""
+
+    environment: Environment = Field(description="Environment to play")
+    task_id: str = Field(description="Id of the task to play")
+    engine: str | None = Field(None, description="Engine to play on; null takes the default of the environment")
+    seed: int = Field(0, ge=0, description="Seed of what the environment draws at random")
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Largest number of steps of the episode; null takes the default of the environment",
+    )
+    include_actions: bool = Field(False, description="Whether every reply lists the admissible actions")
     options: dict[str, str] = Field(
-        default_factory=dict, max_length=16, description="Options of the environment, e.g. WebShop's mode: text_rich"
+        default_factory=dict,
+        max_length=16,
+        description='Options of the environment by name, for example `{"mode": "text_rich"}` for WebShop',
     )
 
 
 class SessionInfo(Schema):
-    """A session's present state."""
+    """The present state of a session."""
 
-    id: str
-    task: Task
-    engine: str
-    observation: str
-    actions: list[str] | None = None
-    steps: int = 0
-    max_steps: int
-    reward: float = 0.0
-    done: bool = False
-    success: bool = False
+    id: str = Field(description="Id of the session")
+    task: Task = Field(description="Task that is played")
+    engine: str = Field(description="Engine that plays")
+    observation: str = Field(description="The last observation")
+    actions: list[str] | None = Field(None, description="Admissible actions; null where they were not asked for")
+    steps: int = Field(0, description="Number of steps so far")
+    max_steps: int = Field(description="Number of steps at which the episode ends")
+    reward: float = Field(0.0, description="Reward so far, from 0 to 1")
+    done: bool = Field(False, description="Whether the episode has ended")
+    success: bool = Field(False, description="Whether the task is solved")
 
 
 class StepRequest(Schema):
-    """`index` makes a step safe to repeat: a step that was already made with the same action is answered
-    again with the same result; another index than the session's next is a conflict."""
+    """One action in a session.
 
-    action: str = Field(max_length=4096)
-    index: int | None = Field(None, ge=0, description="Number of this step from 0; null: the next one")
+    `index` makes a step safe to repeat: the step made last is answered again with the same result when the same action
+    comes with its index; any other index than that of the session's next step is a conflict (409).
+    """
+
+    action: str = Field(max_length=4096, description="Action in the words of the environment")
+    index: int | None = Field(None, ge=0, description="Number of this step, from 0; null for the next one")
 
 
 class SessionStep(StepRequest):
-    session_id: str
+    """One step of a batch, with the session that takes it."""
+
+    session_id: str = Field(description="Id of the session")
 
 
 class StepResult(Schema):
-    """What one step did. `valid` is false where the environment did not understand or allow the action."""
+    """What one step did."""
 
-    session_id: str
-    index: int
-    observation: str
-    reward: float
-    done: bool
-    success: bool
-    valid: bool
-    actions: list[str] | None = None
-    info: dict[str, Any] = Field(default_factory=dict, description="Parts of the reward and the like")
+    session_id: str = Field(description="Id of the session")
+    index: int = Field(description="Number of the step, from 0")
+    observation: str = Field(description="What the agent sees after the action")
+    reward: float = Field(description="Reward so far, from 0 to 1")
+    done: bool = Field(description="Whether the episode has ended")
+    success: bool = Field(description="Whether the task is solved")
+    valid: bool = Field(description="False where the environment did not understand or allow the action")
+    actions: list[str] | None = Field(
+        None, description="Admissible actions after the step; null where they were not asked for"
+    )
+    info: dict[str, Any] = Field(
+        default_factory=dict, description="Further values of the environment, for example the parts of a reward"
+    )
 
 
 class BatchStepRequest(Schema):
-    steps: list[SessionStep] = Field(min_length=1, max_length=4096)
+    """Steps of many sessions. Steps of different sessions run at the same time."""
+
+    steps: list[SessionStep] = Field(min_length=1, max_length=4096, description="Steps to take")
 
 
 class BatchStepReply(Schema):
-    """In the order of the request; a step that failed has its problem in place of a result."""
+    """Results in the order of the request. A step that failed has a problem document in place of a result."""
 
-    results: list[StepResult | Problem]
+    results: list[StepResult | Problem] = Field(description="One result or problem document for each step")
 
 
 class ActionsReply(Schema):
-    actions: list[str] = Field(description="Admissible actions of the present state, in the environment's order")
+    """The admissible actions of a session."""
+
+    actions: list[str] = Field(description="Admissible actions of the present state, in the order of the environment")
 
 
 class SampleRequest(Schema):
-    """Draw one action of the environment's action space, deterministic by seed (spec: exploration, uniform)."""
+    """A request to draw one action of the action space, uniformly and deterministically by seed."""
 
-    seed: int = Field(ge=0)
-    avoid: str | None = Field(None, description="Never return this action, where there is another")
+    seed: int = Field(ge=0, description="Seed of the draw; the same seed and state give the same action")
+    avoid: str | None = Field(
+        None, description="An action that is not drawn, unless it is the only one; null avoids none"
+    )
 
 
 class ActionReply(Schema):
     """One action, from the sampler or from the scripted expert."""
 
-    action: str
+    action: str = Field(description="The action")

@@ -29,6 +29,13 @@ __all__ = [
 
 
 class ObjectiveName(StrEnum):
+    """Name of a training objective.
+
+    `contrastive` is the method: successes with weight 1, failures with weight R_f. `sft` trains on successes only,
+    `raw_reward` weighs each episode by its reward, `label_prefix` puts a label of success or failure in front, `dpo`
+    trains on pairs.
+    """
+
     contrastive = "contrastive"
     sft = "sft"
     raw_reward = "raw_reward"
@@ -37,86 +44,187 @@ class ObjectiveName(StrEnum):
 
 
 class Objective(Schema):
-    """What is maximised: (1/M) Σ R(τ) log p(τ), paper eq. (1), or one of its comparisons."""
+    """What training maximises: (1/M) Σ R(τ) log p(τ), paper eq. (1), or one of its comparisons."""
 
-    name: ObjectiveName = ObjectiveName.contrastive
-    failure_reward: float = Field(-1.0, ge=-1, le=1, description="R_f; −1 is the paper's choice, 0 is SFT")
+    name: ObjectiveName = Field(
+        ObjectiveName.contrastive,
+        description="Which objective is trained. `contrastive`: the method of the paper; successes weigh 1 and "
+        "failures `failure_reward`. `sft`: successes only. `raw_reward`: each episode weighs its reward. "
+        "`label_prefix`: successes and failures behind a label that says which. `dpo`: pairs of a success and a "
+        "failure of the same task",
+    )
+    failure_reward: float = Field(
+        -1.0,
+        ge=-1,
+        le=1,
+        description="Weight R_f of a failed trajectory in the objective `contrastive`. The paper has −1; 0 leaves "
+        "failures out",
+    )
     normalisation: Literal["as_printed", "per_token", "per_trajectory"] = Field(
         "as_printed",
-        description="as_printed: sum over tokens, mean over trajectories; per_token: over all "
-        "trained tokens of the batch; per_trajectory: mean over each trajectory's tokens first",
+        description="How token terms are averaged. `as_printed`: sum over the tokens of a trajectory, mean over "
+        "trajectories. `per_token`: mean over all trained tokens of an optimiser step. `per_trajectory`: mean over the "
+        "tokens of each trajectory, then mean over trajectories",
     )
-    failure_weight: float = Field(1.0, ge=0, description="Multiplies the weight of failures")
-    failure_observations: bool = Field(True, description="Push down a failure's observation tokens too")
+    failure_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Factor on the weight of every failed trajectory. Small models diverge at 1; 0.1 is stable",
+    )
+    failure_observations: bool = Field(
+        True,
+        description="Whether the objective also lowers the likelihood of the observations in failed trajectories, and "
+        "not only of thoughts and actions",
+    )
     failure_nll_cap: float | None = Field(
-        None, gt=0, description="No gradient from a failure's token whose nll (nats) is above; null: off"
+        None,
+        gt=0,
+        description="Tokens of failed trajectories whose negative log-likelihood (nats) is above this value are left "
+        "out of the loss; null leaves none out",
     )
-    observation_weight: float = Field(1.0, ge=0, description="Weight of observation tokens (world modelling)")
-    thought_weight: float = Field(1.0, ge=0)
-    action_weight: float = Field(1.0, ge=0)
+    observation_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of observation tokens in the loss. Above 0 the model also learns to predict what the "
+        "environment answers",
+    )
+    thought_weight: float = Field(1.0, ge=0, description="Weight of thought tokens in the loss")
+    action_weight: float = Field(1.0, ge=0, description="Weight of action tokens in the loss")
     invalid_weight: float = Field(
-        1.0, ge=0, description="Multiplies a success's turns whose action was not understood; 0: they are not imitated"
+        1.0,
+        ge=0,
+        description="Factor on those turns of successful trajectories whose action the environment refused or did not "
+        "understand; 0 leaves them out of the loss",
     )
     repeat_weight: float = Field(
-        1.0, ge=0, description="Multiplies a success's turns that repeat an action and are told nothing new"
+        1.0,
+        ge=0,
+        description="Factor on those turns of successful trajectories that repeat an earlier action and bring no new "
+        "information; 0 leaves them out of the loss",
     )
     skip_thoughts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
-        description="How thoughts begin that say no purpose: a success's turns that have such a one are not imitated",
+        description="Turns of successful trajectories whose thought begins with one of these texts are left out of the "
+        "loss, but for the last turn. Meant for thoughts that give an action no purpose",
     )
-    dpo_beta: float = Field(0.1, gt=0)
+    dpo_beta: float = Field(
+        0.1, gt=0, description="Coefficient β of the objective `dpo`: how strongly the model is kept near its reference"
+    )
 
 
 class LoraSettings(Schema):
-    """LoRA, or full fine-tuning for tiny models; defaults are the paper's."""
+    """Shape and precision of the LoRA adapter. The defaults are those of the paper."""
 
-    rank: int = Field(16, ge=1, le=1024)
-    alpha: int = Field(32, ge=1)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: list[str] | Literal["all-linear"] = Field(default_factory=lambda: ["q_proj", "v_proj"])
-    use_dora: bool = False
-    use_rslora: bool = False
-    quantisation: Literal["none", "nf4"] = "none"
-    double_quantisation: bool = False
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    rank: int = Field(16, ge=1, le=1024, description="Rank of the LoRA matrices")
+    alpha: int = Field(32, ge=1, description="Scale of the update: the adapter adds alpha / rank times its product B·A")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, description="Probability with which an input of the adapter is dropped in training"
+    )
+    target_modules: list[str] | Literal["all-linear"] = Field(
+        default_factory=lambda: ["q_proj", "v_proj"],
+        description="Names of the linear layers that get an adapter; `all-linear` gives one to every linear layer but "
+        "the output layer",
+    )
+    use_dora: bool = Field(
+        False, description="Whether to train DoRA (weights split into magnitude and direction) instead of plain LoRA"
+    )
+    use_rslora: bool = Field(False, description="Whether to scale the update by alpha / √rank instead of alpha / rank")
+    quantisation: Literal["none", "nf4"] = Field(
+        "none",
+        description="Precision in which the frozen base is held. `none`: `dtype`. `nf4`: 4-bit NormalFloat, as in "
+        "QLoRA",
+    )
+    double_quantisation: bool = Field(
+        False,
+        description="Whether `nf4` also quantises its scaling constants, which saves about 0.4 bits per parameter",
+    )
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="Number format of computation")
 
 
 class Optimisation(Schema):
     """Optimiser, schedule and batches."""
 
-    epochs: float = Field(6, gt=0, le=10_000)
-    learning_rate: float = Field(1e-4, gt=0)
-    schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = "constant"
-    warmup_ratio: float = Field(0.0, ge=0, lt=1)
-    weight_decay: float = Field(0.0, ge=0)
-    max_grad_norm: float = Field(1.0, ge=0)
-    optimizer: Literal["paged_adamw_32bit", "adamw_torch"] = "adamw_torch"
-    tokens_per_batch: int = Field(8192, ge=1, description="Tokens of one forward pass, padding included")
-    trajectories_per_step: int = Field(16, ge=1, description="Trajectories of one optimiser step")
-    max_length: int = Field(4096, ge=8, description="Longer sequences are refused, with their id")
-    packing: bool = True
-    gradient_checkpointing: bool = False
-    average_checkpoints: int = Field(0, ge=0, description="Average this many evenly spaced checkpoints; 0: the last")
+    epochs: float = Field(6, gt=0, le=10_000, description="Number of passes over the training set")
+    learning_rate: float = Field(1e-4, gt=0, description="Highest learning rate")
+    schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = Field(
+        "constant",
+        description="How the learning rate changes after warm-up: it stays (`constant`, `constant_with_warmup`), or "
+        "falls to 0 along a line (`linear`) or a half cosine (`cosine`)",
+    )
+    warmup_ratio: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of all optimiser steps in which the learning rate rises from 0. The schedule `constant` "
+        "ignores it",
+    )
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of AdamW")
+    max_grad_norm: float = Field(1.0, ge=0, description="Norm to which the gradient is clipped; 0 disables clipping")
+    optimizer: Literal["paged_adamw_32bit", "adamw_torch"] = Field(
+        "adamw_torch",
+        description="`adamw_torch`: AdamW of PyTorch. `paged_adamw_32bit`: AdamW of bitsandbytes, which moves its "
+        "state to host memory when a GPU runs out",
+    )
+    tokens_per_batch: int = Field(
+        8192,
+        ge=1,
+        description="Largest number of tokens in one forward pass, padding included; bounds memory and does not change "
+        "the result",
+    )
+    trajectories_per_step: int = Field(16, ge=1, description="Number of trajectories in one optimiser step")
+    max_length: int = Field(
+        4096,
+        ge=8,
+        description="Largest length of a trajectory in tokens. A longer one fails the job with an error that names it",
+    )
+    packing: bool = Field(
+        True,
+        description="Whether trajectories are joined in one row without padding; each token still attends to its own "
+        "trajectory only",
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="Whether activations are computed again in the backward pass, which saves memory and costs time",
+    )
+    average_checkpoints: int = Field(
+        0,
+        ge=0,
+        description="Number of evenly spaced checkpoints whose adapters are averaged into the published one; 0 "
+        "publishes the last one",
+    )
     interpolation: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="Publish the base plus this share of the adapter's update B·A; below 1 the base "
-        "keeps more of what it knew (arXiv 2109.01903)",
+        description="Share of the adapter's update B·A that is published. Below 1 the agent stays nearer to the model "
+        "that it started from (arXiv 2109.01903)",
     )
-    save_steps: int = Field(50, ge=1, description="Optimiser steps between checkpoint bundles")
-    max_steps: int | None = Field(None, ge=1, description="Stop after this many optimiser steps; null: by epochs")
-    threads: int | None = Field(None, ge=1, description="CPU threads; null: torch's choice")
+    save_steps: int = Field(
+        50, ge=1, description="Number of optimiser steps between two checkpoints from which a killed job resumes"
+    )
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        description="Number of optimiser steps after which training ends, even if `epochs` are not complete; null "
+        "trains for `epochs`",
+    )
+    threads: int | None = Field(None, ge=1, description="Number of CPU threads; null leaves the choice to PyTorch")
 
 
 class Augmentation(Schema):
-    """Names that an environment treats alike, permuted anew each time that a trajectory is trained on. Off by default:
-    the paper has none. For tiny models, whose tokenizers write a name as one token."""
+    """Permutes names that an environment treats alike, anew each time that a trajectory is trained on.
+
+    Off by default, as the paper has none. It is meant for tiny models, whose tokenizers write a name as one token.
+    """
 
     interchangeable: list[list[str]] = Field(
-        default_factory=list, description="Groups of words; a permutation of a group leaves an episode valid"
+        default_factory=list,
+        description="Groups of words. A permutation of the words of a group must leave an episode valid; a word may be "
+        "in one group only",
     )
-    share: float = Field(0.5, ge=0, le=1, description="Probability that a group is permuted")
+    share: float = Field(
+        0.5, ge=0, le=1, description="Probability that a group is permuted when a trajectory is trained on"
+    )
 
     @model_validator(mode="after")
     def _groups_are_apart(self) -> Augmentation:
@@ -130,10 +238,10 @@ class Augmentation(Schema):
 class TrainingSettings(Schema):
     """How an adapter is trained."""
 
-    objective: Objective = Field(default_factory=Objective)
-    lora: LoraSettings = Field(default_factory=LoraSettings)
-    optimisation: Optimisation = Field(default_factory=Optimisation)
-    augmentation: Augmentation = Field(default_factory=Augmentation)
+    objective: Objective = Field(default_factory=Objective, description="What training maximises")
+    lora: LoraSettings = Field(default_factory=LoraSettings, description="Shape and precision of the adapter")
+    optimisation: Optimisation = Field(default_factory=Optimisation, description="Optimiser, schedule and batches")
+    augmentation: Augmentation = Field(default_factory=Augmentation, description="Names that are permuted in training")
 
     @model_validator(mode="after")
     def _update_can_be_scaled(self) -> Self:
@@ -151,16 +259,18 @@ class TrainingSettings(Schema):
 
 
 class FineTuningJobCreate(TrainingSettings):
-    """Train an adapter on the trajectories of an uploaded JSONL file and publish it as `version`."""
+    """A request to train an adapter on the trajectories of an uploaded file and to publish it as `version`."""
 
-    model: str = Field(description="Base model: folder or hub id")
-    training_file: str = Field(description="Id of an uploaded file: one Trajectory a line")
-    version: Name = Field(description="Adapter version to publish")
-    run: Name
-    round: int = Field(ge=0)
-    parent: Name | None = Field(None, description="Adapter version to continue from; null: restart from the base")
-    seed: int = Field(0, ge=0)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    model: str = Field(description="Base model: a folder, or a model id of the Hugging Face Hub")
+    training_file: str = Field(description="Id of an uploaded JSONL file with one trajectory a line")
+    version: Name = Field(description="Name of the adapter version that the job publishes")
+    run: Name = Field(description="Name of the run that the adapter belongs to")
+    round: int = Field(ge=0, description="Number of the round that the adapter belongs to, from 0")
+    parent: Name | None = Field(
+        None, description="Adapter version whose weights the job starts from; null starts from the base model"
+    )
+    seed: int = Field(0, ge=0, description="Seed of the order of trajectories, of dropout and of permutations")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Free values that are kept with the job")
 
     @model_validator(mode="after")
     def _parent_is_another(self) -> FineTuningJobCreate:
@@ -170,6 +280,8 @@ class FineTuningJobCreate(TrainingSettings):
 
 
 class JobStatus(StrEnum):
+    """State of a fine-tuning job; `VALID_TRANSITIONS` says which state may follow which."""
+
     queued = "queued"
     running = "running"
     succeeded = "succeeded"
@@ -193,65 +305,81 @@ VALID_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
 
 
 class Progress(Schema):
-    """Where a running job stands."""
+    """How far a fine-tuning job is."""
 
-    step: int = 0
-    total_steps: int | None = None
-    epoch: float = 0.0
-    loss: float | None = None
-    loss_parts: dict[str, float] = Field(
-        default_factory=dict, description="nll (nats/token) of success, failure, observation, thought, action"
+    step: int = Field(0, description="Number of optimiser steps done")
+    total_steps: int | None = Field(
+        None, description="Number of optimiser steps of the whole job; null until it is known"
     )
-    tokens_per_second: float | None = None
-    peak_memory_bytes: int | None = None
-    eta_seconds: float | None = None
+    epoch: float = Field(0.0, description="Passes over the training set so far, with fractions")
+    loss: float | None = Field(None, description="Loss of the last optimiser step; null before the first one")
+    loss_parts: dict[str, float] = Field(
+        default_factory=dict,
+        description="Mean negative log-likelihood (nats per token) by part: success, failure, observation, thought, "
+        "action",
+    )
+    tokens_per_second: float | None = Field(None, description="Tokens trained per second")
+    peak_memory_bytes: int | None = Field(None, description="Largest amount of memory used so far, in bytes")
+    eta_seconds: float | None = Field(None, description="Estimated seconds until the job ends")
 
 
 class FineTuningJob(Schema):
-    id: str
-    object: str = "fine_tuning.job"
-    status: JobStatus
-    created_at: int
-    finished_at: int | None = None
-    request: FineTuningJobCreate
-    progress: Progress = Field(default_factory=Progress)
-    fine_tuned_model: str | None = Field(None, description="The published version, once succeeded")
-    error: dict[str, Any] | None = Field(None, description="Problem document of a failed job")
-    attempts: int = 0
+    """A fine-tuning job, in the form of the OpenAI API."""
+
+    id: str = Field(description="Id of the job, made from its request; the same request has the same id")
+    object: str = Field("fine_tuning.job", description="Kind of the object, as in the OpenAI API")
+    status: JobStatus = Field(description="State of the job")
+    created_at: int = Field(description="Time of creation, in seconds since 1970 (UTC)")
+    finished_at: int | None = Field(
+        None, description="Time at which the job ended, in seconds since 1970 (UTC); null while it has not"
+    )
+    request: FineTuningJobCreate = Field(description="The request that made the job")
+    progress: Progress = Field(default_factory=Progress, description="How far the job is")
+    fine_tuned_model: str | None = Field(
+        None, description="The published adapter version; null unless the job succeeded"
+    )
+    error: dict[str, Any] | None = Field(None, description="Problem document of a failed job; null otherwise")
+    attempts: int = Field(0, description="Number of times that a training process was started for the job")
 
 
 class JobPage(Schema):
-    object: str = "list"
-    data: list[FineTuningJob]
-    has_more: bool = False
+    """One page of `GET /v1/fine_tuning/jobs`."""
+
+    object: str = Field("list", description="Kind of the object, as in the OpenAI API")
+    data: list[FineTuningJob] = Field(description="Jobs, the newest first")
+    has_more: bool = Field(False, description="Whether further jobs follow on the next page")
 
 
 class JobEvent(Schema):
-    """One line of `GET /v1/fine_tuning/jobs/{id}/events`; `seq` counts from 0."""
+    """One event of `GET /v1/fine_tuning/jobs/{id}/events`."""
 
-    id: str
-    object: str = "fine_tuning.job.event"
-    seq: int
-    created_at: int
-    level: Literal["info", "warn", "error"] = "info"
-    type: Literal["message", "metrics"] = "message"
-    message: str
-    data: dict[str, Any] | None = None
+    id: str = Field(description="Id of the event")
+    object: str = Field("fine_tuning.job.event", description="Kind of the object, as in the OpenAI API")
+    seq: int = Field(description="Number of the event in its job, from 0")
+    created_at: int = Field(description="Time of the event, in seconds since 1970 (UTC)")
+    level: Literal["info", "warn", "error"] = Field("info", description="How serious the event is")
+    type: Literal["message", "metrics"] = Field(
+        "message", description="`metrics` where `data` holds measured values, `message` otherwise"
+    )
+    message: str = Field(description="What happened, in words")
+    data: dict[str, Any] | None = Field(None, description="Values that belong to the event")
 
 
 class JobEventPage(Schema):
-    object: str = "list"
-    data: list[JobEvent]
-    has_more: bool = False
+    """One page of `GET /v1/fine_tuning/jobs/{id}/events`."""
+
+    object: str = Field("list", description="Kind of the object, as in the OpenAI API")
+    data: list[JobEvent] = Field(description="Events in the order in which they happened")
+    has_more: bool = Field(False, description="Whether further events follow on the next page")
 
 
 class FileObject(Schema):
-    """An uploaded file (OpenAI's names)."""
+    """An uploaded file, in the form of the OpenAI API."""
 
-    id: str
-    object: str = "file"
-    bytes: int
-    created_at: int
-    filename: str
-    purpose: str = "fine-tune"
-    sha256: str
+    id: str = Field(description="Id of the file")
+    object: str = Field("file", description="Kind of the object, as in the OpenAI API")
+    bytes: int = Field(description="Size in bytes")
+    created_at: int = Field(description="Time of upload, in seconds since 1970 (UTC)")
+    filename: str = Field(description="Name that the client gave the file")
+    purpose: str = Field("fine-tune", description="What the file is for, as in the OpenAI API")
+    sha256: str = Field(description="SHA-256 of the content, hex")

@@ -21,65 +21,90 @@ __all__ = [
 
 
 class Sampling(Schema):
-    """How a turn is decoded. temperature 0 is greedy."""
+    """How a completion is generated."""
 
-    temperature: float = Field(0.0, ge=0, le=5)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0, description="0: off")
-    max_tokens: int = Field(256, ge=1, le=4096)
-    seed: int | None = Field(None, ge=0, description="Same seed, same prompt, same version: same tokens")
+    temperature: float = Field(0.0, ge=0, le=5, description="Sampling temperature; 0 is greedy")
+    top_p: float = Field(
+        1.0, gt=0, le=1, description="Probability mass that nucleus sampling keeps; 1 keeps all tokens"
+    )
+    top_k: int = Field(0, ge=0, description="Number of most likely tokens to sample from; 0 samples from all tokens")
+    max_tokens: int = Field(256, ge=1, le=4096, description="Largest number of tokens to generate")
+    seed: int | None = Field(
+        None,
+        ge=0,
+        description="Seed of the draw. The same seed, prompt and version give the same tokens; null draws anew each "
+        "time",
+    )
 
 
 class ActTurn(Schema):
-    """One history for which a thought and an action are wanted."""
+    """A history for which the policy shall generate the next thought and action."""
 
-    history: History
-    model: str | None = Field(None, description="Adapter version; null: the one live now")
-    sampling: Sampling = Field(default_factory=Sampling)
-    logprobs: bool = True
+    history: History = Field(description="What the agent has seen and done so far")
+    model: str | None = Field(None, description="Adapter version to generate with; null takes the live one")
+    sampling: Sampling = Field(default_factory=Sampling, description="How to generate")
+    logprobs: bool = Field(True, description="Whether the log-probabilities of the generated tokens are returned")
 
 
 class ActRequest(Schema):
-    turns: list[ActTurn] = Field(min_length=1, max_length=1024)
+    """Turns of many episodes, which are generated together."""
+
+    turns: list[ActTurn] = Field(min_length=1, max_length=1024, description="Turns to generate")
 
 
 class ActResult(Schema):
-    thought: str | None
-    action: str = Field(description="Empty where the completion holds no action")
-    completion: str
-    completion_ids: list[int] | None = Field(None, description="As generated; null where the backend gives none")
-    logprobs: list[float] | None = None
-    prompt_tokens: int
-    model: str = Field(description="Version whose weights produced the completion")
-    finish_reason: str = Field(description="stop, or length")
+    """One generated turn."""
+
+    thought: str | None = Field(description="The thought; null where the completion has none")
+    action: str = Field(description="The action; empty where the completion has none")
+    completion: str = Field(description="The generated text, thought and action together")
+    completion_ids: list[int] | None = Field(
+        None, description="Ids of the generated tokens; null where the backend does not return them"
+    )
+    logprobs: list[float] | None = Field(
+        None,
+        description="Natural log-probability of each generated token; null where they were not asked for or are not "
+        "known",
+    )
+    prompt_tokens: int = Field(description="Number of tokens in the prompt")
+    model: str = Field(description="Adapter version whose weights generated the completion")
+    finish_reason: str = Field(
+        description="Why generation ended: `stop` at the end of the turn, `length` at `max_tokens`"
+    )
 
 
 class ActReply(Schema):
-    """In the order of the request; a turn that failed has its problem in place of a result."""
+    """Results in the order of the request. A turn that failed has a problem document in place of a result."""
 
-    results: list[ActResult | Problem]
+    results: list[ActResult | Problem] = Field(description="One result or problem document for each turn")
 
 
 class LoadAdapter(Schema):
-    """Body of `/v1/load_lora_adapter` (vLLM's names)."""
+    """Body of `POST /v1/load_lora_adapter`, with the field names of vLLM."""
 
-    lora_name: str
-    lora_path: str | None = Field(None, description="Folder; null: the registry's folder of that name")
-    make_default: bool = Field(True, description="Serve it to requests that name no model")
+    lora_name: str = Field(description="Name of the adapter version")
+    lora_path: str | None = Field(
+        None, description="Folder of the version; null takes the folder of that name in the registry"
+    )
+    make_default: bool = Field(
+        True, description="Whether the version becomes the live one, which serves requests that name no model"
+    )
 
 
 class ModelCard(Schema):
     """One entry of `GET /v1/models`."""
 
-    id: str
-    object: str = "model"
-    created: int = 0
-    owned_by: str = "a3t"
-    root: str | None = None
-    parent: str | None = None
-    live: bool = Field(False, description="Serves requests that name no model")
+    id: str = Field(description="Name of the model: the base model or an adapter version")
+    object: str = Field("model", description="Kind of the object, as in the OpenAI API")
+    created: int = Field(0, description="Time of creation, in seconds since 1970 (UTC); 0 where it is not known")
+    owned_by: str = Field("a3t", description="Owner, as in the OpenAI API")
+    root: str | None = Field(None, description="Folder of an adapter version, or name of the base model")
+    parent: str | None = Field(None, description="Base model of an adapter version; null for the base model itself")
+    live: bool = Field(False, description="Whether the model serves requests that name no model")
 
 
 class ModelList(Schema):
-    object: str = "list"
-    data: list[ModelCard]
+    """Reply of `GET /v1/models`."""
+
+    object: str = Field("list", description="Kind of the object, as in the OpenAI API")
+    data: list[ModelCard] = Field(description="The models that are loaded")

@@ -12,29 +12,35 @@ __all__ = ["Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
 
 
 class ReasonQuery(Schema):
-    """Why was `action` taken, given what was visible before it?"""
+    """A question to ActRe: why was `action` taken, given what was visible before it?"""
 
-    history: History
-    action: str = Field(min_length=1, max_length=4096)
+    history: History = Field(description="What the agent had seen and done before the action")
+    action: str = Field(min_length=1, max_length=4096, description="The action to explain")
 
 
 class ReasonsRequest(Schema):
-    """Up to 256 queries; `annotator` null takes the service's default."""
+    """Questions that are answered together."""
 
-    queries: list[ReasonQuery] = Field(min_length=1, max_length=256)
-    annotator: str | None = Field(None, description="llm or template")
+    queries: list[ReasonQuery] = Field(min_length=1, max_length=256, description="The questions, at most 256")
+    annotator: str | None = Field(
+        None,
+        description="Which annotator writes the reasons: `llm`, `template` or an installed plug-in; null takes the "
+        "default of the service",
+    )
 
 
 class Reason(Schema):
-    reason: str
-    annotator: str = Field(description="Which annotator wrote it: template or llm")
-    model: str | None = None
-    fallback: bool = Field(False, description="True where the first choice failed and another one wrote it")
-    cached: bool = False
-    seconds: float = 0.0
+    """The reason of one action."""
+
+    reason: str = Field(description="The reason, as a thought of the agent")
+    annotator: str = Field(description="Which annotator wrote it: `llm`, `template` or a plug-in")
+    model: str | None = Field(None, description="Model that wrote it; null where no model did")
+    fallback: bool = Field(False, description="Whether the first choice of annotator failed and another one wrote it")
+    cached: bool = Field(False, description="Whether the reason comes from the cache")
+    seconds: float = Field(0.0, description="Seconds that it took")
 
 
 class ReasonsReply(Schema):
-    """In the order of the request; a query that failed has its problem in place of a reason."""
+    """Reasons in the order of the request. A query that failed has a problem document in place of a reason."""
 
-    results: list[Reason | Problem]
+    results: list[Reason | Problem] = Field(description="One reason or problem document for each query")

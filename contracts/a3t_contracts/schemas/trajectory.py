@@ -41,13 +41,17 @@ class ReasonBy(StrEnum):
 
 
 class Trigger(StrEnum):
-    """Why an action was sampled: the coin of probability p, or three invalid policy actions in a row."""
+    """Why an action was sampled: by the draw of probability p, or after several invalid actions of the policy in a "
+    "row."""
 
     coin = "coin"
     invalid = "invalid"
 
 
 class TrajectoryKind(StrEnum):
+    """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or "
+    "evaluation."""
+
     policy = "policy"
     composed = "composed"
     demonstration = "demonstration"
@@ -55,6 +59,8 @@ class TrajectoryKind(StrEnum):
 
 
 class StopReason(StrEnum):
+    """Why an episode ended."""
+
     success = "success"
     done = "done"
     max_steps = "max_steps"
@@ -64,50 +70,76 @@ class StopReason(StrEnum):
 
 
 class Step(Schema):
-    """Observation o_i, thought r_i and action a_i; a thought may be missing."""
+    """Observation o_i, thought r_i and action a_i of one step. The thought may be missing."""
 
-    index: int = Field(ge=0)
+    index: int = Field(ge=0, description="Number of the step, from 0")
     observation: str = Field(description="What the agent saw before it acted")
-    thought: str | None = None
-    action: str
-    source: Source
-    reason_by: ReasonBy
+    thought: str | None = Field(
+        None, description="The thought, or reason, in front of the action; null where there is none"
+    )
+    action: str = Field(description="The action in the words of the environment")
+    source: Source = Field(description="Who chose the action")
+    reason_by: ReasonBy = Field(description="Who wrote the thought")
     valid: bool = Field(description="False where the environment did not understand or allow the action")
-    trigger: Trigger | None = Field(None, description="Why the action was sampled; null for other sources")
-    policy_version: str | None = Field(None, description="Adapter version (or base model) that produced the step")
-    policy_action: str | None = Field(None, description="The action the policy would have taken, where known")
-    reason_annotator: str | None = Field(None, description="Annotator (and model) that wrote an ActRe reason")
-    completion: str | None = Field(None, description="Text of the turn as generated, thought and action")
-    completion_ids: list[int] | None = Field(None, description="Token ids of `completion` as generated")
-    logprobs: list[float] | None = Field(None, description="Natural log-probability of each of `completion_ids`")
-    prompt_tokens: int | None = None
-    seconds: dict[str, float] = Field(default_factory=dict, description="policy, actre, env: seconds spent")
+    trigger: Trigger | None = Field(None, description="Why the action was sampled; null where it was not")
+    policy_version: str | None = Field(
+        None,
+        description="Adapter version, or base model, that the policy generated the step with; null for steps of others",
+    )
+    policy_action: str | None = Field(
+        None,
+        description="The action that the policy would have taken in place of a sampled one; null where it was not "
+        "asked",
+    )
+    reason_annotator: str | None = Field(
+        None, description="Annotator (and model) that wrote the reason; null where ActRe wrote none"
+    )
+    completion: str | None = Field(
+        None,
+        description="Generated text of the turn, thought and action together; null where the policy generated none",
+    )
+    completion_ids: list[int] | None = Field(
+        None, description="Ids of the generated tokens; null where they are not known"
+    )
+    logprobs: list[float] | None = Field(
+        None, description="Natural log-probability of each generated token; null where they are not known"
+    )
+    prompt_tokens: int | None = Field(None, description="Number of tokens in the prompt; null where it is not known")
+    seconds: dict[str, float] = Field(
+        default_factory=dict, description="Seconds spent in each service, by name: `policy`, `actre`, `env`"
+    )
 
 
 class Trajectory(Schema):
-    """One episode from its first observation to its terminal reward R(τ)."""
+    """One episode, from its first observation to its final reward R(τ)."""
 
-    id: str = Field(description="See `trajectory_id`")
-    run: Name
-    round: int = Field(ge=0)
-    environment: Environment
-    engine: str | None = None
-    split: str
-    task_id: str
-    task_type: str = ""
-    seed: int = 0
-    kind: TrajectoryKind
-    sample: int = Field(0, ge=0, description="Which of the task's episodes of this kind in this round")
-    policy_version: str | None = None
-    preamble: str = Field("", description="Few-shot prompt in front of the first observation")
-    steps: list[Step]
-    final_observation: str = ""
-    reward: float = 0.0
-    success: bool
-    stop_reason: StopReason
-    created_at: datetime
-    seconds: float = 0.0
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    id: str = Field(description="Id of the trajectory, made by `trajectory_id`")
+    run: Name = Field(description="Name of the run")
+    round: int = Field(ge=0, description="Number of the round, from 0")
+    environment: Environment = Field(description="Environment that was played")
+    engine: str | None = Field(None, description="Engine of the environment; null where it is not known")
+    split: str = Field(description="Split that the task belongs to")
+    task_id: str = Field(description="Id of the task")
+    task_type: str = Field("", description="Type of the task")
+    seed: int = Field(0, description="Seed of the episode")
+    kind: TrajectoryKind = Field(description="What the episode was played for")
+    sample: int = Field(
+        0, ge=0, description="Number of the episode among the task's episodes of this kind in this round, from 0"
+    )
+    policy_version: str | None = Field(
+        None, description="Adapter version, or base model, that played; null for demonstrations"
+    )
+    preamble: str = Field(
+        "", description="Prompt in front of the first observation, for example a worked example; empty for none"
+    )
+    steps: list[Step] = Field(description="The steps in order")
+    final_observation: str = Field("", description="What the agent saw after its last action")
+    reward: float = Field(0.0, description="Final reward R(τ) of the environment, from 0 to 1")
+    success: bool = Field(description="Whether the task was solved")
+    stop_reason: StopReason = Field(description="Why the episode ended")
+    created_at: datetime = Field(description="Time at which the episode ended (UTC)")
+    seconds: float = Field(0.0, description="Length of the episode in seconds")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Free values")
 
 
 def trajectory_id(run: str, round: int, task_id: str, kind: str, sample: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hmac
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -27,6 +28,7 @@ from ..errors import (
     PROBLEM_JSON,
     A3TError,
     InvalidInputError,
+    MediaTypeError,
     Problem,
     TooLargeError,
     UnauthorizedError,
@@ -49,6 +51,8 @@ KEEP_ALIVE = 75
 does so at the same time would close connections under requests that are on their way."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+"""What a client's own request id may be: it is logged and sent back, so it holds nothing that a terminal obeys."""
 _REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
 _SECONDS = Histogram("a3t_http_request_seconds", "Seconds to answer", ["service", "route"])
 
@@ -147,6 +151,8 @@ def _add_error_handlers(app: FastAPI, error_body: ErrorBody | None) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        if isinstance(error.body, bytes) and error.body:  # FastAPI leaves a body as bytes unless it is said to be JSON
+            return problem_response(_not_json(request), request.url.path, body)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         places = [{"where": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()[:20]]
@@ -181,7 +187,7 @@ class _Shell:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"")[:64].decode("latin-1") or os.urandom(8).hex()
+        request_id = _request_id(headers.get(b"x-request-id", b""))
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = time.perf_counter(), 500
 
@@ -191,7 +197,7 @@ class _Shell:
                 status = message["status"]
                 message["headers"] = [
                     *message.get("headers", []),
-                    (b"x-request-id", request_id.encode("latin-1")),
+                    (b"x-request-id", request_id.encode("ascii")),
                 ]
             await send(message)
 
@@ -247,6 +253,18 @@ def _requests(service: str, route: str, method: str, status: int) -> Counter:
 @functools.lru_cache(maxsize=256)
 def _seconds(service: str, route: str) -> Histogram:
     return _SECONDS.labels(service, route)
+
+
+def _request_id(given: bytes) -> str:
+    """The client's id where it is a short plain token, else a new one."""
+    return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+
+
+def _not_json(request: Request) -> MediaTypeError:
+    given = request.headers.get("content-type")
+    what = f"is sent as {given[:100]!r}" if given else "comes without a Content-Type header"
+    hint = "Send the header `Content-Type: application/json` (curl: -H 'Content-Type: application/json')."
+    return MediaTypeError(f"The request body {what}; this service reads JSON.", hint=hint)
 
 
 def _too_large(limit: int) -> TooLargeError:

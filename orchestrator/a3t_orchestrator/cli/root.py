@@ -29,6 +29,7 @@ class _Entry:
 _OWN = {
     "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated games, on this machine."),
     "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or go on with an interrupted run."),
+    "recipes": _Entry(f"{_HERE}.recipes:app", "Show recipes with what they extend, and every key."),
     "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial a task."),
     "ablate": _Entry(f"{_HERE}.ablate:app", "Compare changes of a recipe over seeds."),
     "report": _Entry(f"{_HERE}.report:app", "Write a run's report: HTML, Markdown, JSON."),

@@ -1,4 +1,5 @@
 """Run recipes: everything that a run depends on, typed, from YAML."""
 
+from .extend import preset_names as preset_names
 from .load import *  # noqa: F403
 from .schema import *  # noqa: F403

@@ -23,64 +23,137 @@ __all__ = [
 
 
 class HeldOut(Schema):
-    """Tasks that are only ever evaluated on."""
+    """A set of tasks that the agent is only evaluated on. No episode of these tasks is ever trained on."""
 
-    split: str = Field(description="Split of the environment, e.g. valid_seen")
-    tasks: int | None = Field(None, ge=1, description="How many, drawn by the run's seed; null: all")
+    split: str = Field(description="Name of a split of the environment, for example `valid_seen`")
+    tasks: int | None = Field(
+        None,
+        ge=1,
+        description="Number of tasks to draw from the split, at random by the seed of the run; null takes all tasks",
+    )
 
 
 class Data(Schema):
-    """Which tasks the run learns from and which it is measured on."""
+    """The tasks that the run learns from, and the tasks that it is measured on."""
 
-    split: str = Field("train", description="Split of the training tasks; nothing is collected elsewhere")
-    tasks: int | None = Field(None, ge=1, description="How many training tasks, drawn by the run's seed; null: all")
-    types: list[str] | None = Field(None, description="Only tasks of these types; null: all types")
-    held_out: list[HeldOut] = Field(default_factory=list, description="What the agent is evaluated on")
+    split: str = Field(
+        "train",
+        description="Split that holds the training tasks. Episodes for training are collected on this split only",
+    )
+    tasks: int | None = Field(
+        None,
+        ge=1,
+        description="Number of training tasks to draw from the split, at random by the seed of the run; null takes all "
+        "tasks",
+    )
+    types: list[str] | None = Field(None, description="Task types to draw from; null draws from all types")
+    held_out: list[HeldOut] = Field(default_factory=list, description="Sets of tasks that the agent is evaluated on")
 
 
 class Round0(Schema):
-    """How the first agent comes about (paper §5)."""
+    """How the run makes its first agent (paper §5)."""
 
     mode: Literal["demonstrations", "few_shot", "none"] = Field(
         "demonstrations",
-        description="demonstrations: actions of the scripted expert, reasons by ActRe; few_shot: episodes of the "
-        "prompted base model, successes only; none: round 1 begins with the base model",
+        description="Where the episodes of round 0 come from. `demonstrations`: the scripted expert acts and ActRe "
+        "writes the reasons. `few_shot`: the base model plays with a worked example in its prompt, and its successful "
+        "episodes are kept. `none`: there is no round 0, and round 1 begins with the base model",
     )
-    demonstrations: int = Field(60, ge=1, description="Training tasks that are demonstrated, once each, at most")
-    attempts: int = Field(1, ge=1, description="few_shot: episodes a task, until the first success")
+    demonstrations: int = Field(
+        60,
+        ge=1,
+        description="Largest number of training tasks that the expert demonstrates, one episode each. Used in the mode "
+        "`demonstrations`",
+    )
+    attempts: int = Field(
+        1,
+        ge=1,
+        description="Largest number of episodes for each task; a task gets no further episode after its first success. "
+        "Used in the mode `few_shot`",
+    )
     preamble: str | None = Field(
-        None, description="few_shot: file of the worked example in front of each episode; null: the built-in one"
+        None,
+        description="Path of the file with the worked example that stands in front of each episode; null takes the "
+        "built-in example. Used in the mode `few_shot`",
     )
-    temperature: float = Field(0.7, ge=0, le=5, description="few_shot: temperature of attempts after the first")
-    annotator: str | None = Field(None, description="Annotator of the reasons; null: the service's default")
-    evaluate_base: bool = Field(False, description="Evaluate the untrained base model, too")
+    temperature: float = Field(
+        0.7,
+        ge=0,
+        le=5,
+        description="Sampling temperature of the second and later attempts; the first attempt is greedy. Used in the "
+        "mode `few_shot`",
+    )
+    annotator: str | None = Field(
+        None,
+        description="Which annotator of the ActRe service writes the reasons, `template` or `llm`; null takes the "
+        "default of the service",
+    )
+    evaluate_base: bool = Field(False, description="Whether the base model is evaluated before round 0")
 
 
 class Compose(Schema):
-    """Exploring failed tasks with sampled actions and ActRe's reasons (paper §2)."""
+    """How the agent explores tasks that it failed (paper §2): some actions are sampled, ActRe writes their reasons."""
 
-    p: float = Field(0.1, ge=0, le=1, description="Probability that a step's action is sampled")
-    invalid_streak: int | None = Field(
-        3, ge=1, description="After this many invalid policy actions in a row one action is sampled; null: never"
+    p: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Probability that the action of a step is sampled from the action space of the environment instead "
+        "of chosen by the policy",
     )
-    samples: int = Field(40, ge=1, description="Most composed episodes of a failed task in a round")
+    invalid_streak: int | None = Field(
+        3,
+        ge=1,
+        description="Number of invalid actions of the policy in a row after which the next action is sampled; null "
+        "disables this rule",
+    )
+    samples: int = Field(40, ge=1, description="Largest number of composed episodes for each failed task in one round")
     first: int | None = Field(
-        None, ge=1, description="So many at first, whatever they bring; null: all of `samples` at once"
+        None,
+        ge=1,
+        description="Number of episodes that every failed task gets before successes are counted; null plays all "
+        "`samples` at once",
     )
     stop_at_successes: int | None = Field(
-        None, ge=1, description="After `first`, stop at this many successes of the task; null: never"
+        None,
+        ge=1,
+        description="Number of successful episodes after which a task gets no further episode. Counted after the first "
+        "`first` episodes, which `first` must therefore name; null never stops early",
     )
-    wave: int = Field(1, ge=1, description="After `first`, so many at a time")
-    max_failed_tasks: int | None = Field(None, ge=1, description="Compose for at most so many tasks; null: all failed")
+    wave: int = Field(
+        1, ge=1, description="Number of further episodes that a task gets at a time, after its first `first` episodes"
+    )
+    max_failed_tasks: int | None = Field(
+        None,
+        ge=1,
+        description="Largest number of failed tasks that are explored in a round, drawn at random by the seed; null "
+        "explores all of them",
+    )
     max_steps: int | None = Field(
-        None, ge=1, le=1000, description="Steps of a composed episode; null: as limits.max_steps"
+        None, ge=1, le=1000, description="Largest number of steps in a composed episode; null takes `limits.max_steps`"
     )
-    temperature: float = Field(1.0, ge=0, le=5, description="Temperature of the policy's own turns")
-    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus of the policy's own turns")
-    annotator: str | None = Field(None, description="Annotator of the reasons; null: the service's default")
-    reasons: bool = Field(True, description="false: sampled actions get no reason (ablation)")
+    temperature: float = Field(1.0, ge=0, le=5, description="Sampling temperature of the policy in composed episodes")
+    top_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Probability mass that nucleus sampling keeps for the policy in composed episodes; 1 keeps all "
+        "tokens",
+    )
+    annotator: str | None = Field(
+        None,
+        description="Which annotator of the ActRe service writes the reasons of sampled actions, `template` or `llm`; "
+        "null takes the default of the service",
+    )
+    reasons: bool = Field(
+        True,
+        description="Whether ActRe writes a reason for each sampled action. False leaves sampled actions without a "
+        "thought, for comparisons",
+    )
     avoid_policy_action: bool = Field(
-        True, description="Ask the policy first at a sampled step, and never sample what it would have done"
+        True,
+        description="Whether the policy is asked for its own action before an action is sampled, so that the sampled "
+        "action differs from it",
     )
 
     @model_validator(mode="after")
@@ -93,37 +166,63 @@ class Compose(Schema):
 
 
 class Pairing(Schema):
-    """Which episodes enter the training set (paper §3)."""
+    """Which episodes enter the training set of a round (paper §3)."""
 
-    own_successes: bool = Field(False, description="The policy's own successes enter, too")
-    failures: bool = Field(True, description="The policy's own failure enters where its task has a success")
+    own_successes: bool = Field(
+        False, description="Whether successful episodes of the agent's own trial enter the training set, too"
+    )
+    failures: bool = Field(
+        True,
+        description="Whether the agent's own failed episode of a task enters the training set where a successful "
+        "episode of the same task does",
+    )
     scope: Literal["accumulated", "round"] = Field(
-        "accumulated", description="Where a failure's success may come from: any round so far, or its own round"
+        "accumulated",
+        description="Where the successful episode beside a failed one may come from. `accumulated`: any round so far. "
+        "`round`: the same round",
     )
     max_failure_share: float | None = Field(
-        None, gt=0, lt=1, description="Largest share of failures in the set, drawn by the seed; null: no bound"
+        None,
+        gt=0,
+        lt=1,
+        description="Largest share of failed episodes in the training set; surplus ones are left out at random by the "
+        "seed. Null sets no limit",
     )
-    max_successes_per_task: int | None = Field(None, ge=1, description="Most successes of a task and round; null: all")
+    max_successes_per_task: int | None = Field(
+        None,
+        ge=1,
+        description="Largest number of successful episodes that a task adds in one round; null sets no limit",
+    )
     prefer: Literal["first", "shortest"] = Field(
-        "first", description="Which of them: those with the lowest sample numbers, or with the fewest steps"
+        "first",
+        description="Which successful episodes are kept where `max_successes_per_task` leaves some out. `first`: those "
+        "that were started first. `shortest`: those with the fewest steps",
     )
 
 
 class Round0Training(TrainingSettings):
-    """What round 0 trains with: supervised, 10 epochs in the paper."""
+    """How round 0 trains. The paper trains on successes only (`sft`) for 10 epochs."""
 
-    objective: Objective = Field(default_factory=lambda: Objective.model_validate({"name": "sft"}))
-    optimisation: Optimisation = Field(default_factory=lambda: Optimisation(epochs=10))
+    objective: Objective = Field(
+        default_factory=lambda: Objective.model_validate({"name": "sft"}), description="What training maximises"
+    )
+    optimisation: Optimisation = Field(
+        default_factory=lambda: Optimisation(epochs=10), description="Optimiser, schedule and batches"
+    )
 
 
 class Training(TrainingSettings):
-    """What rounds 1.. train with, and round 0 where it differs."""
+    """How rounds 1 and later train. `round0` holds the settings of round 0."""
 
     start: Literal["restart", "continue"] = Field(
-        "restart", description="restart: each round from the base; continue: from the round before"
+        "restart",
+        description="Which weights a round starts from. `restart`: the base model. `continue`: the adapter of the "
+        "round before",
     )
-    optimisation: Optimisation = Field(default_factory=lambda: Optimisation(average_checkpoints=4))
-    round0: Round0Training = Field(default_factory=Round0Training)
+    optimisation: Optimisation = Field(
+        default_factory=lambda: Optimisation(average_checkpoints=4), description="Optimiser, schedule and batches"
+    )
+    round0: Round0Training = Field(default_factory=Round0Training, description="Settings of round 0")
 
     @model_validator(mode="after")
     def _continue_keeps_shape(self) -> Training:
@@ -134,53 +233,100 @@ class Training(TrainingSettings):
 
 
 class Evaluation(Schema):
-    """One greedy trial a task unless told otherwise."""
+    """How agents are evaluated. By default every agent plays each held-out task once, greedily."""
 
-    splits: list[str] | None = Field(None, description="Which of data.held_out; null: all of them")
-    every_round: bool = Field(True, description="false: after the last round only")
-    training_tasks: bool = Field(True, description="Measure the last agent on the training tasks, too")
-    temperature: float = Field(0.0, ge=0, le=5, description="0 is greedy")
+    splits: list[str] | None = Field(
+        None, description="Splits of `data.held_out` that are evaluated; null evaluates all of them"
+    )
+    every_round: bool = Field(
+        True,
+        description="Whether the agent is evaluated after every round. False evaluates it after the last round only",
+    )
+    training_tasks: bool = Field(True, description="Whether the last agent is evaluated on the training tasks, too")
+    temperature: float = Field(0.0, ge=0, le=5, description="Sampling temperature of evaluation episodes; 0 is greedy")
 
 
 class Limits(Schema):
-    """Bounds of episodes and of waiting."""
+    """Limits of episodes, calls and waiting times."""
 
-    max_steps: int | None = Field(None, ge=1, le=1000, description="Steps of an episode; null: the environment's cap")
-    max_invalid: int | None = Field(
-        None, ge=1, description="End an own or evaluation episode after so many invalid actions in a row; null: never"
+    max_steps: int | None = Field(
+        None, ge=1, le=1000, description="Largest number of steps in an episode; null takes the cap of the environment"
     )
-    max_tokens: int = Field(96, ge=4, le=4096, description="Tokens of one turn")
-    chunk: int = Field(128, ge=1, le=4096, description="Episodes of one queue task")
-    concurrency: int = Field(64, ge=1, le=1024, description="Episodes of a task that run at the same time")
-    episode_retries: int = Field(3, ge=0, description="Restarts of an episode whose session or service was lost")
-    deliveries: int = Field(5, ge=1, description="Deliveries of an episode to workers before it is given up")
-    outage_seconds: float = Field(180, gt=0, description="How long a service may be away before an episode fails")
-    call_seconds: float = Field(120, gt=0, description="Deadline of one call to a service")
-    episode_seconds: float = Field(1800, gt=0, description="Deadline of one episode")
-    training_seconds: float = Field(86400, gt=0, description="Deadline of one fine-tuning job")
+    max_invalid: int | None = Field(
+        None,
+        ge=1,
+        description="Number of invalid actions in a row that end an own or evaluation episode as failed; null never "
+        "ends an episode for this reason",
+    )
+    max_tokens: int = Field(
+        96,
+        ge=4,
+        le=4096,
+        description="Largest number of tokens that the policy generates in one turn (thought and action)",
+    )
+    chunk: int = Field(
+        128,
+        ge=1,
+        le=4096,
+        description="Largest number of episodes in one task of the queue; a worker takes one such task at a time",
+    )
+    concurrency: int = Field(
+        64,
+        ge=1,
+        le=1024,
+        description="Largest number of episodes of one queue task that a worker plays at the same time",
+    )
+    episode_retries: int = Field(
+        3, ge=0, description="Number of times that an episode is started again after its session or a service was lost"
+    )
+    deliveries: int = Field(
+        5, ge=1, description="Number of times that an episode is sent to workers before the run gives it up"
+    )
+    outage_seconds: float = Field(
+        180, gt=0, description="Seconds that a service may be out of reach before an episode fails"
+    )
+    call_seconds: float = Field(120, gt=0, description="Deadline of one call to a service, in seconds")
+    episode_seconds: float = Field(1800, gt=0, description="Deadline of one episode, in seconds")
+    training_seconds: float = Field(86400, gt=0, description="Deadline of one fine-tuning job, in seconds")
     max_lost_share: float = Field(
-        0.05, ge=0, le=1, description="A phase that lost a larger share of its episodes fails the run"
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of a phase's episodes that may be given up; if more are lost, the run fails",
     )
 
 
 class Recipe(Schema):
-    """A run, from its tasks to its last evaluation."""
+    """Everything that a run depends on."""
 
-    name: Name = Field(description="Runs are called <name>-<date>-<time>")
-    environment: Environment
-    engine: str | None = Field(None, description="Engine of the environment; null: its default")
-    options: dict[str, str] = Field(default_factory=dict, description="Options of the environment's sessions")
-    base_model: str = Field("a3t/tiny", description="Folder, hub id, or a model that ships")
-    seed: int = Field(0, ge=0, description="Draws tasks, actions and tokens")
-    rounds: int = Field(3, ge=0, description="Rounds after round 0")
-    data: Data = Field(default_factory=Data)
-    round0: Round0 = Field(default_factory=Round0)
-    compose: Compose = Field(default_factory=Compose)
-    pairing: Pairing = Field(default_factory=Pairing)
-    training: Training = Field(default_factory=Training)
-    evaluation: Evaluation = Field(default_factory=Evaluation)
-    limits: Limits = Field(default_factory=Limits)
-    fast: dict[str, Any] = Field(default_factory=dict, description="What `--fast` changes: keys of the recipe")
+    name: Name = Field(description="Name of the recipe. Its runs are called `NAME-DATE-TIME`")
+    environment: Environment = Field(description="Environment in which the agent acts")
+    engine: str | None = Field(
+        None,
+        description="Implementation of the environment to play on, for example `native` or `official` for ALFWorld; "
+        "null takes the default of the env service",
+    )
+    options: dict[str, str] = Field(
+        default_factory=dict,
+        description="Options of the sessions of the environment, by name; the page of each environment lists them",
+    )
+    base_model: str = Field(
+        "a3t/tiny",
+        description="Base model of all adapters: a folder, a model id of the Hugging Face Hub, or a model that ships "
+        "with A³T",
+    )
+    seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
+    rounds: int = Field(3, ge=0, description="Number of rounds after round 0")
+    data: Data = Field(default_factory=Data, description="Tasks to learn from and to be measured on")
+    round0: Round0 = Field(default_factory=Round0, description="How the first agent is made")
+    compose: Compose = Field(default_factory=Compose, description="How failed tasks are explored")
+    pairing: Pairing = Field(default_factory=Pairing, description="Which episodes are trained on")
+    training: Training = Field(default_factory=Training, description="How adapters are trained")
+    evaluation: Evaluation = Field(default_factory=Evaluation, description="How agents are evaluated")
+    limits: Limits = Field(default_factory=Limits, description="Limits of episodes, calls and waiting times")
+    fast: dict[str, Any] = Field(
+        default_factory=dict, description="Keys of the recipe that `a3t run --fast` replaces, for a short trial"
+    )
 
     @model_validator(mode="after")
     def _check_data(self) -> Recipe:

@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.service import create_service
 
 from .annotators.base import Annotator
 from .annotators.llm import LLMAnnotator, LLMOptions
+from .annotators.plugins import plugged_annotators
 from .annotators.template import TemplateAnnotator
 from .api import reasons
 from .backends.base import Backend
@@ -45,11 +47,17 @@ def create_app(settings: ActReSettings) -> FastAPI:
 
 
 def create_desk(settings: ActReSettings) -> Desk:
-    """The annotators that the settings allow."""
+    """The annotators that the settings allow, and those that other packages add."""
     template = TemplateAnnotator()
     annotators: dict[str, Annotator] = {template.name: template}
     if settings.actre_upstream_url:
         annotators["llm"] = _llm(settings, settings.actre_upstream_url, template)
+    annotators |= plugged_annotators(settings)
+    if settings.actre_annotator not in annotators:
+        raise InvalidInputError(
+            f"A3T_ACTRE_ANNOTATOR={settings.actre_annotator!r} is not offered here, only {', '.join(annotators)}.",
+            hint="Install the package that has it, or name another.",
+        )
     return Desk(annotators, settings.actre_annotator, settings.actre_concurrency, settings.actre_queue)
 
 

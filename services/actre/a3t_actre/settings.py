@@ -17,7 +17,9 @@ class ActReSettings(ServiceSettings):
 
     port: int = Field(8103, ge=1, le=65535, description="TCP port to listen on")
 
-    actre_annotator: Literal["template", "llm"] = Field("template", description="Who writes a reason by default")
+    actre_annotator: str = Field(
+        "template", description="Who writes a reason by default: template, llm, or the name of an installed annotator"
+    )
     actre_concurrency: int = Field(32, ge=1, le=1024, description="Reasons in the making at once")
     actre_queue: int = Field(4096, ge=1, description="Waiting queries above which a request is answered 429")
 

@@ -33,7 +33,12 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """A generated token: id, its text, natural log-probability under the model (temperature 1, nothing cut off)."""
+    """A generated token: id, the text that it brought, natural log-probability under the model (temperature 1, nothing
+    cut off), the most likely tokens in its place.
+
+    The texts of a completion's tokens, joined, begin with the completion's text or are its beginning: the last token
+    may reach beyond a stop string, and a token that ends in the middle of a character brings nothing yet.
+    """
 
     id: int
     text: str

@@ -12,6 +12,8 @@ from transformers import AutoTokenizer
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.react import History, encode_segments, leading_bos, render_history
 
+from .token_bytes import TokenBytes
+
 __all__ = ["TextCodec"]
 
 _CACHED_SEGMENTS = 16384
@@ -34,6 +36,7 @@ class TextCodec:
         self.special_ids = frozenset(tokenizer.all_special_ids)
         self._encode = lru_cache(maxsize=_CACHED_SEGMENTS)(self._encode_uncached)
         self.vocabulary = len(tokenizer)
+        self.token_bytes = TokenBytes(self.raw)
         self._bos = leading_bos(self)
 
     @classmethod
@@ -70,8 +73,16 @@ class TextCodec:
         return str(self.raw.decode(list(ids), skip_special_tokens=True))
 
     def token_text(self, token: int) -> str:
-        """Text of one token on its own."""
-        return str(self.raw.decode([token], skip_special_tokens=False))
+        """Text of one token on its own; U+FFFD for a part of a character."""
+        return self.token_bytes(token).decode("utf-8", "replace")
+
+    def token_name(self, token: int) -> str:
+        """Text of one token on its own, or its bytes as OpenAI writes those that are no text: `bytes:\\xe2\\x80`."""
+        own = self.token_bytes(token)
+        try:
+            return own.decode()
+        except UnicodeDecodeError:
+            return "bytes:" + "".join(f"\\x{byte:02x}" for byte in own)
 
     def stream(self) -> DecodeStream:
         """An incremental decoder; feed it with `step(codec.raw, id)`."""

@@ -66,7 +66,9 @@ def annotate_command(
     out: Annotated[Path | None, typer.Option(help="Output; unset: FILE with .annotated.jsonl.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Work in this process, without a service.")] = False,
     url: Annotated[str | None, typer.Option(help="ActRe service; unset: A3T_ACTRE_URL.")] = None,
-    annotator: Annotated[str | None, typer.Option(help="template or llm; unset: the service's default.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="template, llm, or an installed one; unset: the service's default.")
+    ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=512, help="Episodes in the making at once.")] = 16,
     again: Annotated[bool, typer.Option("--again", help="Write new reasons for steps that have one, too.")] = False,
     as_json: JsonOption = False,

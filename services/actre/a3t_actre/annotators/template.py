@@ -11,20 +11,30 @@ from a3t_contracts.errors import UnavailableError
 from a3t_contracts.react import History
 from a3t_contracts.schemas import Reason, ReasonQuery
 
-__all__ = ["TemplateAnnotator"]
+__all__ = ["Grammar", "TemplateAnnotator"]
 
 Grammar = Callable[[History, str], str]
+"""The reason of an action after a history."""
 
 
 class TemplateAnnotator:
-    """Deterministic, instant, offline. Reads the history that the request carries and nothing else."""
+    """Deterministic, instant, offline. Reads the history that the request carries and nothing else.
 
-    name = "template"
+    Args:
+        name: what requests call it.
+        grammar_of: the grammar of an environment; raises UnavailableError where there is none. Unset: those of this
+            package.
+    """
+
     model: str | None = None
+
+    def __init__(self, name: str = "template", grammar_of: Callable[[str], Grammar] | None = None) -> None:
+        self.name = name
+        self._grammar_of = grammar_of or _grammar
 
     async def reason(self, query: ReasonQuery) -> Reason:
         started = time.perf_counter()
-        grammar = _grammar(query.history.environment)
+        grammar = self._grammar_of(query.history.environment)
         text = await asyncio.to_thread(grammar, query.history, query.action)
         return Reason(reason=text, annotator=self.name, seconds=time.perf_counter() - started)
 

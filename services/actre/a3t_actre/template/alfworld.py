@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from a3t_contracts.react import History
 
-from .alfworld_view import Goal, View, fits, type_of, view_of
+from .alfworld_view import Goal, GoalReader, View, fits, parse_goal, type_of, view_of
 
 __all__ = ["alfworld_reason", "reason_in"]
 
@@ -19,13 +19,13 @@ _TOOLS = {"clean": ("sinkbasin", "sink"), "heat": ("microwave",), "cool": ("frid
 _CLIP = 160
 
 
-def alfworld_reason(history: History, action: str) -> str:
+def alfworld_reason(history: History, action: str, read_goal: GoalReader = parse_goal) -> str:
     """Why `action` makes sense after `history`, from its visible texts only.
 
     An action that serves the goal gets the reason that an expert would have; any other one, such as a sampled
-    action, is honestly called a try. Never raises for odd texts.
+    action, is honestly called a try. Never raises for odd texts. `read_goal`: see `view_of`.
     """
-    return reason_in(view_of(history), action)
+    return reason_in(view_of(history, read_goal), action)
 
 
 def reason_in(view: View, action: str) -> str:

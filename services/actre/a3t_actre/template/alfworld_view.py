@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from a3t_contracts.react import History, observation_text
 
-__all__ = ["Goal", "View", "fits", "parse_goal", "read_turn", "type_of", "view_of"]
+__all__ = [
+    "Goal",
+    "GoalReader",
+    "Shape",
+    "View",
+    "fits",
+    "goal_of",
+    "parse_goal",
+    "read_turn",
+    "task_line",
+    "type_of",
+    "view_of",
+]
 
 GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find", "use"]
+Shape = tuple[re.Pattern[str], GoalKind | None]
+"""What a task line looks like, and its kind (see `goal_of`)."""
 
 _TASK = re.compile(r"Your task is to: ([^\n.]+)")
 _KIND_OF_WORD: dict[str, GoalKind] = {
@@ -23,31 +38,13 @@ _KIND_OF_WORD: dict[str, GoalKind] = {
 _A = r"(?:an? |some |the )?"
 _IN = rf"(?:in/on|in|on) {_A}(?P<recep>\w+)"
 _NAME = r"[a-z]+ \d+"
-_THING = rf"(?P<obj>{_NAME}) from {_NAME}"
-_PLACE = r"(?P<recep>[a-z]+(?: \d+)?)"
-_TO = rf"(?:to|in|on|and put it in|and put it on) {_PLACE}"
-_WITH = r"with (?P<tool>[a-z]+(?: \d+)?)"
-_GOALS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
+_GOALS: tuple[Shape, ...] = (
     (re.compile(rf"(?:look at|examine) {_A}(?P<obj>\w+) (?:under|with) {_A}(?P<lamp>\w+)"), "light"),
     (re.compile(rf"(?:put|find) two (?P<obj>\w+) (?:and put them )?{_IN}"), "two"),
     (re.compile(rf"put {_A}(?P<how>clean|hot|cool|cold) (?P<obj>\w+) {_IN}"), None),
     (re.compile(rf"(?P<how>clean|heat|cool) {_A}(?P<obj>\w+) and put (?:it|them) {_IN}"), None),
     (re.compile(rf"put {_A}(?P<obj>\w+) {_IN}"), "put"),
-    (re.compile(rf"find {_A}(?P<obj>\w+)$"), "find"),
 )
-_ERRANDS: tuple[tuple[re.Pattern[str], GoalKind | None], ...] = (
-    (re.compile(rf"(?:take|put) {_THING} {_TO}$"), "put"),
-    (re.compile(rf"(?P<how>clean|heat|cool) {_THING}(?: {_WITH})?$"), None),
-    (re.compile(rf"make {_THING} (?P<how>clean|hot|cool)$"), None),
-    (re.compile(rf"(?P<how>clean|heat|cool) {_THING} {_WITH} and put it (?:in|on) {_PLACE}$"), None),
-    (re.compile(rf"put a (?P<how>clean|hot|cool) {_THING} (?:in|on) {_PLACE} {_WITH}$"), None),
-    (re.compile(rf"use (?P<obj>{_NAME}) at {_NAME}$"), "use"),
-    (re.compile(rf"(?:take|look at) {_THING} (?:and use|under) (?P<lamp>{_NAME}) at {_NAME}$"), "light"),
-    (re.compile(rf"(?:take|look at|examine the) {_THING} (?:and use|under|with) (?:a|the) (?P<lamp>[a-z]+)$"), "light"),
-    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) \d+ from {_NAME} and {_NAME} from {_NAME} {_TO}$"), "two"),
-    (re.compile(rf"(?:take|put) two (?P<obj>[a-z]+) {_TO}, {_NAME} from {_NAME}$"), "two"),
-)
-_TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 
 _LISTING = re.compile(rf"(?:On the ({_NAME})|The ({_NAME}) is open\. In it), you see ([^.]*)")
 _CLOSED = re.compile(rf"The ({_NAME}) is closed")
@@ -57,10 +54,12 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One of the six task shapes of the games, or an exercise: "find a mug", or an errand that says where its things
-    are, such as "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1 with sinkbasin and put it in desk", or
-    where the first of them is: "take two mug to desk, mug 2 from shelf 1".
-    `obj`, `recep`, `lamp` and `tool` are types or, in errands, names; empty where the goal has none."""
+    """What an agent is after, in the terms that reasons are written in.
+
+    The games ask for six kinds, put to two, by types alone ("mug"). A reader of other task lines (see `view_of`) may
+    also name single things ("mug 2") and a tool, say where things are, and ask to find or to use a thing.
+    `obj`, `recep`, `lamp` and `tool` are types or names; empty where the goal has none.
+    """
 
     kind: GoalKind
     obj: str
@@ -68,7 +67,10 @@ class Goal:
     lamp: str = ""
     tool: str = ""
     told: tuple[tuple[str, str], ...] = ()
-    """Where an errand says that things are: (thing, place)."""
+    """Where the task line says that things are: (thing, place)."""
+
+
+GoalReader = Callable[[str], Goal | None]
 
 
 @dataclass(slots=True)
@@ -107,13 +109,22 @@ def fits(name: str, wanted: str) -> bool:
 
 
 def parse_goal(observation: str) -> Goal | None:
-    """The goal of "Your task is to: …", or None for a text of another shape."""
+    """The goal of a game's "Your task is to: …", or None for a text of another shape."""
+    return goal_of(task_line(observation), _GOALS)
+
+
+def task_line(observation: str) -> str:
+    """What follows "Your task is to:", in small letters and without the full stop; empty where nothing does."""
     task = _TASK.search(observation)
-    if task is None:
-        return None
-    line = task.group(1).strip().lower()
-    told = tuple(_TOLD.findall(line))
-    for pattern, kind in _ERRANDS if told else _GOALS:
+    return task.group(1).strip().lower() if task else ""
+
+
+def goal_of(line: str, shapes: Sequence[Shape], told: tuple[tuple[str, str], ...] = ()) -> Goal | None:
+    """The goal by the first shape that fits the line; None where none does.
+
+    A shape's groups are fields of `Goal`. Where its kind is None, its group `how` says the kind.
+    """
+    for pattern, kind in shapes:
         match = pattern.match(line)
         if match:
             parts = match.groupdict(default="")
@@ -121,9 +132,12 @@ def parse_goal(observation: str) -> Goal | None:
     return None
 
 
-def view_of(history: History) -> View:
-    """Replay the visible texts of an episode. Reads nothing but `history`."""
-    view = View(parse_goal(observation_text("alfworld", history.observation)))
+def view_of(history: History, read_goal: GoalReader = parse_goal) -> View:
+    """Replay the visible texts of an episode. Reads nothing but `history`.
+
+    `read_goal` gets the first observation; it may know other task lines than those of the games.
+    """
+    view = View(read_goal(observation_text("alfworld", history.observation)))
     for thing, place in view.goal.told if view.goal else ():
         view.seen.setdefault(place, []).insert(0, thing)
     for turn in history.turns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from a3t_contracts.react import History
 
-from .webshop_view import View, argument_of, view_of
+from .webshop_view import View, WishesReader, argument_of, read_wishes, view_of
 
 __all__ = ["webshop_reason"]
 
@@ -16,13 +16,13 @@ _CLIP = 160
 _SUB_PAGES = ("description", "features", "reviews", "attributes")
 
 
-def webshop_reason(history: History, action: str) -> str:
+def webshop_reason(history: History, action: str, read_wishes: WishesReader = read_wishes) -> str:
     """Why `action` makes sense after `history`.
 
     An action that serves the instruction gets the reason that a careful shopper would have; any other one, such as a
-    sampled action, is honestly called a try. Never raises for odd texts.
+    sampled action, is honestly called a try. Never raises for odd texts. `read_wishes`: see `view_of`.
     """
-    view = view_of(history)
+    view = view_of(history, read_wishes)
     verb, argument = argument_of(" ".join(action.split()))
     if verb == "search":
         return _search(view, argument)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from a3t_contracts.react import History
 
-__all__ = ["View", "Wishes", "argument_of", "view_of"]
+__all__ = ["View", "Wishes", "WishesReader", "argument_of", "read_wishes", "view_of"]
 
 _PRICE = re.compile(r",? and price lower than (\d+(?:\.\d+)?) dollars$")
 _OPTIONS = re.compile(r" with (?=[^:,]{1,40}: )")
@@ -16,9 +17,6 @@ _NEXT_OPTION = re.compile(r",? and (?=[^:,]{1,40}: )")
 _OPENING = re.compile(
     r"^(?:find me|show me|can you find me|i am looking for|i'm looking for|looking for|i need|i want|get me)\s+", re.I
 )
-_ERRAND = re.compile(r"^search for (.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$")
-"""Errands of practice: what to search for, and the title of a product, or words that name none."""
-_UNNAMED = ("one", "the first one")
 _ACTION = re.compile(r"(search|click)\[(.+)\]")
 _MARK = re.compile(r"\[(?:clicked )?button_?\]")
 _ASIN = re.compile(r"[A-Z0-9]{10}")
@@ -30,13 +28,16 @@ _BUTTONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the instruction names: the thing in words, options by group, the price limit in dollars, the whole title of
-    the product (errands only)."""
+    """What the instruction names: the thing in words, options by group, the price limit in dollars, and the whole title
+    of the product, which the shop's own goals never name; other readers may (see `view_of`)."""
 
     thing: str = ""
     options: dict[str, str] = field(default_factory=dict)
     limit: float | None = None
     title: str = ""
+
+
+WishesReader = Callable[[str], Wishes]
 
 
 @dataclass(slots=True)
@@ -71,16 +72,33 @@ class View:
         return not shown or self.wishes.limit is None or min(shown) <= self.wishes.limit
 
 
+def read_wishes(instruction: str) -> Wishes:
+    """What a goal of the shop asks for. Never raises for odd texts."""
+    price = _PRICE.search(instruction)
+    text = instruction[: price.start()] if price else instruction
+    head, options = text, {}
+    if found := _OPTIONS.search(text):
+        head = text[: found.start()]
+        for part in _NEXT_OPTION.split(text[found.end() :]):
+            name, _, value = part.partition(": ")
+            options[name] = value.rstrip(",")
+    limit = float(price[1]) if price else None
+    return Wishes(_OPENING.sub("", head).strip(), options, limit)
+
+
 def argument_of(action: str) -> tuple[str, str]:
     """`search` or `click` and its argument; two empty texts for anything else."""
     found = _ACTION.match(action.strip())
     return (found[1], found[2]) if found else ("", "")
 
 
-def view_of(history: History) -> View:
-    """Read a history. Never raises for odd texts."""
+def view_of(history: History, read_wishes: WishesReader = read_wishes) -> View:
+    """Read a history. Never raises for odd texts.
+
+    `read_wishes` gets the instruction; it may know other wordings than those of the shop's goals.
+    """
     pieces = _pieces(history.observation)
-    view = View(_wishes(_behind(pieces, "Instruction:")))
+    view = View(read_wishes(_behind(pieces, "Instruction:")))
     _enter(view, pieces)
     for turn in history.turns:
         verb, argument = argument_of(turn.action)
@@ -128,18 +146,3 @@ def _products(pieces: list[str]) -> dict[str, tuple[str, str]]:
         for i in places
         if i + 2 < len(pieces)
     }
-
-
-def _wishes(instruction: str) -> Wishes:
-    price = _PRICE.search(instruction)
-    text = instruction[: price.start()] if price else instruction
-    head, options = text, {}
-    if found := _OPTIONS.search(text):
-        head = text[: found.start()]
-        for part in _NEXT_OPTION.split(text[found.end() :]):
-            name, _, value = part.partition(": ")
-            options[name] = value.rstrip(",")
-    limit = float(price[1]) if price else None
-    if errand := _ERRAND.match(head):
-        return Wishes(errand[1], options, limit, "" if errand[2] in (None, *_UNNAMED) else errand[2])
-    return Wishes(_OPENING.sub("", head).strip(), options, limit)

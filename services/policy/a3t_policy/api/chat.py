@@ -15,6 +15,7 @@ from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..text import TextCodec
 from .deps import BackendDep, CodecDep, SettingsDep, generate_all, while_connected
+from .logprobs import chat_logprobs
 from .openai_schemas import ChatRequest
 from .sse import completion_stream, usage
 
@@ -97,12 +98,4 @@ class _Shape:
     def _logprobs(self, tokens: list[TokenInfo]) -> dict[str, Any] | None:
         if not self.body.logprobs:
             return None
-        return {"content": [self._token(token) for token in tokens], "refusal": None}
-
-    def _token(self, token: TokenInfo) -> dict[str, Any]:
-        top = [_entry(self.codec.token_text(i), p) for i, p in token.top[: self.body.top_logprobs or 0]]
-        return _entry(token.text, token.logprob) | {"top_logprobs": top}
-
-
-def _entry(text: str, logprob: float) -> dict[str, Any]:
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+        return chat_logprobs(self.codec, tokens, self.body.top_logprobs or 0)

@@ -15,6 +15,7 @@ from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
 from .deps import BackendDep, CodecDep, generate_all, while_connected
+from .logprobs import TextOffsets, text_logprobs
 from .openai_schemas import CompletionRequest
 from .sse import Choice, completion_stream, usage
 
@@ -74,7 +75,7 @@ class _Shape(Choice):
 
     def __init__(self, body: CompletionRequest, codec: TextCodec, generations: list[Generation]) -> None:
         self.body, self.codec, self.generations = body, codec, generations
-        self._offsets: dict[int, int] = {}
+        self._offsets = [TextOffsets() for _ in generations]
 
     def whole(self, index: int, done: Generated) -> dict[str, Any]:
         prefix = self.generations[index].prompt_text if self.body.echo else ""
@@ -111,14 +112,4 @@ class _Shape(Choice):
     def _logprobs(self, index: int, tokens: list[TokenInfo]) -> dict[str, Any] | None:
         if self.body.logprobs is None:
             return None
-        offsets = []
-        for token in tokens:
-            offsets.append(self._offsets.get(index, 0))
-            self._offsets[index] = offsets[-1] + len(token.text)
-        count = self.body.logprobs
-        return {
-            "tokens": [t.text for t in tokens],
-            "token_logprobs": [t.logprob for t in tokens],
-            "top_logprobs": [{self.codec.token_text(i): p for i, p in t.top[:count]} for t in tokens],
-            "text_offset": offsets,
-        }
+        return text_logprobs(self.codec, tokens, self.body.logprobs, self._offsets[index])

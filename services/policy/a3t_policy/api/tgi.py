@@ -17,7 +17,8 @@ from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
 from .deps import BackendDep, CodecDep, SettingsDep, while_connected
 from .sse import event
-from .tgi_schemas import GenerateRequest, Parameters
+from .tgi_schemas import GenerateRequest
+from .tgi_tokens import token_entry, token_rows, top_rows
 
 __all__ = ["router"]
 
@@ -29,7 +30,7 @@ async def generate(body: GenerateRequest, request: Request, backend: BackendDep,
     """One completion, with details on request."""
     generation = _generation(body, codec)
     done = await while_connected(request, backend.generate(generation))
-    return JSONResponse(_reply(body, generation, done))
+    return JSONResponse(_reply(body, generation, done, codec))
 
 
 @router.post("/generate_stream", response_model=None)
@@ -38,7 +39,7 @@ async def generate_stream(body: GenerateRequest, backend: BackendDep, codec: Cod
     generation = replace(_generation(body, codec), top_logprobs=max(1, body.parameters.top_n_tokens or 0))
     news = backend.stream(generation)
     first = await anext(news)
-    return StreamingResponse(_events(body, generation, first, news), media_type="text/event-stream")
+    return StreamingResponse(_Events(body, generation, codec).of(first, news), media_type="text/event-stream")
 
 
 @router.post("/", response_model=None)
@@ -48,7 +49,7 @@ async def either(body: GenerateRequest, request: Request, backend: BackendDep, c
         return await generate_stream(body, backend, codec)
     generation = _generation(body, codec)
     done = await while_connected(request, backend.generate(generation))
-    return JSONResponse([_reply(body, generation, done)])
+    return JSONResponse([_reply(body, generation, done, codec)])
 
 
 @router.get("/info")
@@ -89,18 +90,24 @@ def _generation(body: GenerateRequest, codec: TextCodec) -> Generation:
     )
 
 
-def _reply(body: GenerateRequest, generation: Generation, done: Generated) -> dict[str, Any]:
-    reply: dict[str, Any] = {"generated_text": _text(body, done), "model": done.model}
+def _reply(body: GenerateRequest, generation: Generation, done: Generated, codec: TextCodec) -> dict[str, Any]:
+    text = _text(body, done)
+    reply: dict[str, Any] = {"generated_text": _prefix(body) + text, "model": done.model}
     if body.parameters.details:
-        tokens = [_token(token) for token in done.tokens or []]
-        reply["details"] = _counts(generation, done) | {"prefill": [], "tokens": tokens} | _tops(body.parameters, done)
+        rows = token_rows(done.tokens or [], text)
+        reply["details"] = _counts(generation, done) | {"prefill": [], "tokens": rows}
+        if top := body.parameters.top_n_tokens:
+            reply["details"]["top_tokens"] = [top_rows(codec, token, top) for token in done.tokens or []]
     return reply
 
 
+def _prefix(body: GenerateRequest) -> str:
+    return body.inputs if body.parameters.return_full_text else ""
+
+
 def _text(body: GenerateRequest, done: Generated) -> str:
-    stopped_by = done.stop_sequence if done.stop_sequence in (body.parameters.stop or ()) else None
-    prefix = body.inputs if body.parameters.return_full_text else ""
-    return prefix + done.text + (stopped_by or "")  # TGI leaves the stop sequence in
+    """The completion with the stop sequence that ended it, which TGI leaves in."""
+    return done.text + (done.stop_sequence or "" if done.stop_sequence in (body.parameters.stop or ()) else "")
 
 
 def _counts(generation: Generation, done: Generated) -> dict[str, Any]:
@@ -114,46 +121,43 @@ def _counts(generation: Generation, done: Generated) -> dict[str, Any]:
     }
 
 
-def _tops(parameters: Parameters, done: Generated) -> dict[str, Any]:
-    if not parameters.top_n_tokens:
-        return {}
-    rows = [[{"id": i, "text": "", "logprob": p, "special": False} for i, p in t.top] for t in done.tokens or []]
-    return {"top_tokens": rows}
+class _Events:
+    """The events of one stream. A token is held back until the next one is known, because the last one carries the
+    reply's end, and its text ends where the reply's does."""
 
+    def __init__(self, body: GenerateRequest, generation: Generation, codec: TextCodec) -> None:
+        self.body, self.generation, self.codec = body, generation, codec
+        self._held: TokenInfo | None = None
+        self._index = self._sent = 0
 
-def _token(token: TokenInfo) -> dict[str, Any]:
-    return {"id": token.id, "text": token.text, "logprob": token.logprob, "special": token.special}
+    async def of(self, first: Delta | Generated, news: AsyncIterator[Delta | Generated]) -> AsyncIterator[str]:
+        """One event for each token; an error ends the stream."""
+        item: Delta | Generated | None = first
+        try:
+            while item is not None:
+                if isinstance(item, Generated):
+                    yield event(self._last(item))
+                    return
+                for token in item.tokens:
+                    if self._held is not None:
+                        yield event(self._token(self._held, self._held.text))
+                    self._held = token
+                item = await anext(news, None)
+        except A3TError as error:
+            yield event({"error": str(error), "error_type": "generation"})
 
+    def _token(self, token: TokenInfo, text: str) -> dict[str, Any]:
+        self._index += 1
+        self._sent += len(text)
+        row = {"index": self._index, "token": token_entry(token, text), "generated_text": None, "details": None}
+        top = self.body.parameters.top_n_tokens
+        return row | ({"top_tokens": top_rows(self.codec, token, top)} if top else {})
 
-async def _events(
-    body: GenerateRequest, generation: Generation, first: Delta | Generated, news: AsyncIterator[Delta | Generated]
-) -> AsyncIterator[str]:
-    """Every token is held back until the next news, because the last one carries the reply's end."""
-    held: list[TokenInfo] = []
-    index = 0
-    item: Delta | Generated | None = first
-    try:
-        while item is not None:
-            if isinstance(item, Generated):
-                yield event(_last(body, generation, held, index, item))
-                return
-            for token in (*held[:], *item.tokens)[:-1] if item.tokens else ():
-                index += 1
-                yield event({"index": index, "token": _token(token), "generated_text": None, "details": None})
-            held = item.tokens[-1:] or held
-            item = await anext(news, None)
-    except A3TError as error:
-        yield event({"error": str(error), "error_type": "generation"})
-
-
-def _last(
-    body: GenerateRequest, generation: Generation, held: list[TokenInfo], index: int, done: Generated
-) -> dict[str, Any]:
-    token = held[0] if held else TokenInfo(0, "", 0.0, special=True)
-    return {
-        "index": index + 1,
-        "token": _token(token),
-        "generated_text": _text(body, done),
-        "details": _counts(generation, done),
-        "model": done.model,
-    }
+    def _last(self, done: Generated) -> dict[str, Any]:
+        text = _text(self.body, done)
+        row = self._token(self._held or TokenInfo(0, "", 0.0, special=not text), text[self._sent :])
+        return row | {
+            "generated_text": _prefix(self.body) + text,
+            "details": _counts(self.generation, done),
+            "model": done.model,
+        }

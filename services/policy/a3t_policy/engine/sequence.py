@@ -68,10 +68,10 @@ class Sequence:
             return
         self.ids.append(token)
         self.logprobs.append(logprob)
-        self.tail.push(token)
+        piece = self.tail.push(token)
         if self.ticket.streaming or self.generation.top_logprobs:
             special = token in codec.special_ids
-            self.infos.append(TokenInfo(token, codec.token_text(token), logprob, top, special))
+            self.infos.append(TokenInfo(token, piece, logprob, top, special))
         if self.tail.stopped_by is not None:
             self.finish_reason = "stop"
         elif len(self.ids) >= self.generation.sampling.max_tokens or room <= 1:

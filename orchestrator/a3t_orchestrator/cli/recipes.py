@@ -1,0 +1,44 @@
+"""`a3t recipes`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from a3t_contracts.cli import JsonOption, emit_json
+
+from ..recipe import load_recipe
+from ..recipe.reference import reference
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def recipes() -> None:
+    """Show recipes with what they extend, and every key that a recipe may have."""
+
+
+@app.command("show")
+def show(
+    config: Annotated[Path, typer.Argument(help="A recipe, e.g. configs/demo.yaml.", show_default=False)],
+    fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print every key of a recipe with its value: the file, what it extends, and defaults."""
+    values = load_recipe(config, fast=fast, overrides=overrides or ()).model_dump(mode="json")
+    if as_json:
+        emit_json(values)
+        return
+    typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=118), nl=False)
+
+
+@app.command("reference")
+def print_reference() -> None:
+    """Print the page docs/reference/recipe.md: every key with its type, default and meaning."""
+    typer.echo(reference(), nl=False)

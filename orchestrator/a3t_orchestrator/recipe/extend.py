@@ -1,0 +1,127 @@
+"""`extends` of a recipe: the files that it builds on, each read once, and which file a value comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
+__all__ = ["KEY", "Layer", "changed", "merged", "preset_names", "read_layers", "source_of"]
+
+KEY = "extends"
+"""The key that names a preset, a file, or a list of both."""
+
+_PRESETS = Path(str(files("a3t_orchestrator.recipe") / "presets"))
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one file says, without its `extends`."""
+
+    source: str
+    values: dict[str, Any]
+
+
+def preset_names() -> list[str]:
+    """The presets that `extends` can name."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def read_layers(path: Path) -> list[Layer]:
+    """The files that a recipe consists of, in the order in which they are merged: the recipe itself comes last.
+
+    Raises:
+        NotFoundError: the recipe, or a file or preset that `extends` names, does not exist.
+        InvalidInputError: a file is no YAML mapping, `extends` is no name, or files extend each other in a circle.
+    """
+    return _layers(path, ())
+
+
+def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with changes: mappings are merged key by key, everything else (lists, too) is replaced."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = changed(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def merged(layers: Sequence[Layer]) -> dict[str, Any]:
+    """One mapping of all layers; a later layer wins."""
+    values: dict[str, Any] = {}
+    for layer in layers:
+        values = changed(values, layer.values)
+    return values
+
+
+def source_of(layers: Sequence[Layer], key: Sequence[str | int]) -> str | None:
+    """The file that wrote a key last, as `("compose", "p")`, in its `fast` section or outside it.
+
+    Where no file wrote the whole key, its longest part that one wrote counts; None where there is none.
+    """
+    for length in range(len(key), 0, -1):
+        for layer in reversed(layers):
+            if _holds(layer.values, key[:length]) or _holds(layer.values.get("fast"), key[:length]):
+                return layer.source
+    return None
+
+
+def _layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
+    here = path.resolve()
+    if here in above:
+        circle = " → ".join(str(p) for p in (*above[above.index(here) :], here))
+        raise InvalidInputError(f"{path}: {KEY} leads in a circle: {circle}.")
+    values = _read(path, above)
+    names = _names(values.pop(KEY, []), path)
+    below = [layer for name in names for layer in _layers(_find(name, path), (*above, here))]
+    return [*below, Layer(str(path), values)]
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if not path.is_file():
+        if above:
+            raise NotFoundError(f"{above[-1]}: {KEY} names {path}, which does not exist.")
+        raise NotFoundError(f"There is no recipe {path}.", hint="The project's own are in configs/.")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise InvalidInputError(f"{path} is no recipe: it has to be a mapping of keys.")
+    return values
+
+
+def _names(value: Any, path: Path) -> list[str]:
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) and name for name in names):
+        raise InvalidInputError(f"{path}: {KEY} has to be a preset's name, a path, or a list of them, not {value!r}.")
+    return names
+
+
+def _find(name: str, path: Path) -> Path:
+    """A file from the recipe's folder where the name looks like one, otherwise a preset."""
+    if name.endswith(_SUFFIXES) or "/" in name:
+        return path.parent / name
+    if name not in preset_names():
+        raise NotFoundError(
+            f"{path}: {KEY} names {name!r}, which is no preset.",
+            hint=f"The presets are {', '.join(preset_names())}; the path of a file ends with .yaml.",
+        )
+    return _PRESETS / f"{name}.yaml"
+
+
+def _holds(values: Any, key: Sequence[str | int]) -> bool:
+    for part in key:
+        named = isinstance(values, dict) and part in values
+        numbered = isinstance(values, list) and isinstance(part, int) and part < len(values)
+        if not (named or numbered):
+            return False
+        values = values[part]
+    return True

@@ -1,0 +1,170 @@
+"""The reference of recipe keys, as Markdown, from the schema: docs/reference/recipe.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from .extend import preset_names
+from .schema import HeldOut, Recipe
+
+__all__ = ["Key", "recipe_keys", "reference"]
+
+_INTRODUCTION = """# Recipe keys
+
+A recipe is a YAML file that says everything a run depends on. This page lists every key with its type, its default and
+what it means. It is written by `a3t recipes reference`, from the schema that reads recipes; a key that is not here is
+refused. Defaults are the settings of the A³T paper where the paper prints one.
+
+## `extends`
+
+`extends` names what a recipe builds on: a preset, the path of another recipe from this recipe's folder (it ends with
+`.yaml`), or a list of both. Mappings are merged key by key; a list or a single value replaces what stood there. A later
+entry of the list wins over an earlier one, and the recipe wins over all of them. The presets are {presets}.
+`a3t recipes show FILE` prints a recipe with everything that it extends.
+
+`a3t run --fast` applies the recipe's `fast` section last but for `--set key.path=value`, which changes one key.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the recipe."""
+
+    section: str
+    """Dotted path of the mapping that holds it; empty at the top. An entry of a list is `data.held_out[]`."""
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+
+def recipe_keys() -> list[Key]:
+    """Every key that a recipe may have, section by section; mappings of keys are sections and no keys themselves."""
+    return [key for section, model, values in _sections() for key in _keys_of(section, model, values)]
+
+
+def reference() -> str:
+    """The page."""
+    presets = ", ".join(f"`{name}`" for name in preset_names())
+    parts = [_INTRODUCTION.format(presets=presets)]
+    known: dict[type[BaseModel], tuple[str, list[Key]]] = {}
+    for section, model, values in _sections():
+        keys = _keys_of(section, model, values)
+        if model in known:
+            body = _differences(keys, *known[model])
+        else:
+            known[model] = (section, keys)
+            body = _table(keys)
+        title = f"`{section}`" if section else "Top level"
+        parts.append(f"## {title}\n\n{_one_line(model.__doc__ or '')}\n\n{body}")
+    return "\n".join(parts)
+
+
+def _sections() -> Iterator[tuple[str, type[BaseModel], BaseModel | None]]:
+    """Path, schema and default values of each mapping, the outer one first."""
+    defaults = Recipe.model_validate({"name": "reference", "environment": "alfworld"})
+    yield from _below("", Recipe, defaults)
+
+
+def _below(
+    path: str, model: type[BaseModel], values: BaseModel | None
+) -> Iterator[tuple[str, type[BaseModel], BaseModel | None]]:
+    yield path, model, values
+    for name, field in model.model_fields.items():
+        inner = f"{path}.{name}" if path else name
+        nested = _nested(field)
+        if nested is not None:
+            yield from _below(inner, nested, getattr(values, name))
+        elif HeldOut in get_args(field.annotation):
+            yield from _below(f"{inner}[]", HeldOut, None)
+
+
+def _nested(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _keys_of(section: str, model: type[BaseModel], values: BaseModel | None) -> list[Key]:
+    schema = model.model_json_schema()
+    plain = {} if values is None else values.model_dump(mode="json")
+    return [
+        Key(
+            section=section,
+            name=name,
+            type=_type_of(schema["properties"][name], schema),
+            default=_default(section, name, field, plain),
+            meaning=_one_line(field.description or ""),
+        )
+        for name, field in model.model_fields.items()
+        if _nested(field) is None
+    ]
+
+
+def _default(section: str, name: str, field: FieldInfo, values: dict[str, Any]) -> str:
+    """The value where a recipe leaves the key out. A few sections have defaults of their own, which hold only where a
+    recipe leaves out the whole section."""
+    if field.is_required():
+        return "required"
+    own = field.get_default(call_default_factory=True)
+    used = values.get(name, own)
+    text = f"`{json.dumps(used, ensure_ascii=False)}`"
+    return text if used == own else f"{text}; `{json.dumps(own)}` in a recipe that has `{section}`"
+
+
+def _type_of(schema: dict[str, Any], root: dict[str, Any]) -> str:
+    """A property of a JSON schema in words, with its bounds."""
+    if "$ref" in schema:
+        target = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+        return "mapping" if target.get("type") == "object" else _type_of(target, root)
+    if "anyOf" in schema:
+        return " or ".join(_type_of(part, root) for part in schema["anyOf"])
+    if "const" in schema or "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type", "anything")
+    if kind == "array":
+        items = _type_of(schema.get("items", {}), root)
+        return f"list of ({items})" if " or " in items or "," in items else f"list of {items}"
+    if kind == "object":
+        return "mapping"
+    words = {"integer": "integer", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}
+    return f"{words.get(kind, kind)}{_bounds(schema)}"
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    words = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
+    found = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
+    return f" {' '.join(found)}" if found else ""
+
+
+def _differences(keys: list[Key], other: str, first: list[Key]) -> str:
+    same = f"The keys of [`{other}`](#{_anchor(other)})"
+    changed = [key for key, there in zip(keys, first, strict=True) if key.default != there.default]
+    if not changed:
+        return f"{same}, with the same defaults.\n"
+    return f"{same}, with these defaults of its own:\n\n{_table(changed)}"
+
+
+def _anchor(section: str) -> str:
+    """The anchor that Markdown renderers give a section's heading."""
+    return "".join(c for c in section.lower() if c.isalnum() or c in "-_ ").replace(" ", "-")
+
+
+def _table(keys: list[Key]) -> str:
+    if not keys:
+        return "The keys of its sections, below.\n"
+    rows = [f"| `{k.name}` | {_cell(k.type)} | {_cell(k.default)} | {_cell(k.meaning)} |" for k in keys]
+    return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

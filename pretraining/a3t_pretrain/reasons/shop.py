@@ -1,0 +1,23 @@
+"""Reads the instructions of exercises in the shop (see `..webshop.errands`, which writes them)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from a3t_actre.template.webshop_view import Wishes, read_wishes
+
+__all__ = ["exercise_wishes"]
+
+_ERRAND = re.compile(r"^search for (.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$")
+"""What to search for, and the title of a product, or words that name none."""
+_UNNAMED = ("one", "the first one")
+
+
+def exercise_wishes(instruction: str) -> Wishes:
+    """What an exercise asks for: its options and price limit are worded as in the shop's own goals, the rest is not."""
+    wishes = read_wishes(instruction)
+    errand = _ERRAND.match(wishes.thing)
+    if errand is None:
+        return wishes
+    return replace(wishes, thing=errand[1], title="" if errand[2] in (None, *_UNNAMED) else errand[2])

@@ -1,0 +1,45 @@
+"""Annotators of other packages, which name them as entry points of the group `a3t.annotators`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+
+from a3t_contracts.errors import InvalidInputError
+
+from ..settings import ActReSettings
+from .base import Annotator
+
+__all__ = ["ENTRY_POINT_GROUP", "OWN_NAMES", "AnnotatorFactory", "plugged_annotators"]
+
+ENTRY_POINT_GROUP = "a3t.annotators"
+OWN_NAMES = ("template", "llm")
+"""Names that no other package may take."""
+AnnotatorFactory = Callable[[ActReSettings], Annotator]
+"""What an entry point names: called once, when the service starts."""
+
+
+def plugged_annotators(settings: ActReSettings) -> dict[str, Annotator]:
+    """One annotator for each entry point, by its name.
+
+    Raises InvalidInputError for an entry point that cannot be loaded or takes one of `OWN_NAMES`; it names the package.
+    """
+    points = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    return {point.name: _made(point, settings) for point in points}
+
+
+def _made(point: importlib.metadata.EntryPoint, settings: ActReSettings) -> Annotator:
+    package = point.dist.name if point.dist else "an installed package"
+    if point.name in OWN_NAMES:
+        raise InvalidInputError(
+            f"{package} names an annotator {point.name!r}, as one of this service's own is called.",
+            hint=f"Give it another name under {ENTRY_POINT_GROUP!r} in the pyproject.toml of {package}.",
+        )
+    try:
+        factory: AnnotatorFactory = point.load()
+        return factory(settings)
+    except Exception as error:
+        raise InvalidInputError(
+            f"The annotator {point.name!r} ({point.value}) of {package} cannot be loaded: {error}",
+            hint=f"Mend or uninstall {package}.",
+        ) from error

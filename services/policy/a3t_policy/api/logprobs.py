@@ -1,0 +1,52 @@
+"""Log-probabilities of tokens as OpenAI writes them."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from typing import Any
+
+from ..generation import TokenInfo
+from ..text import TextCodec
+
+__all__ = ["TextOffsets", "chat_logprobs", "text_logprobs"]
+
+
+class TextOffsets:
+    """Where each token begins in a completion's text, in characters; one inside a character, where that begins."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._at = 0
+
+    def next(self, token: bytes) -> int:
+        """The offset of the next token."""
+        if token and token[0] & 0xC0 != 0x80:  # no continuation: what is pending stays a broken character
+            self._at += len(self._decoder.decode(b"", final=True))
+        at = self._at
+        self._at += len(self._decoder.decode(token))
+        return at
+
+
+def chat_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int) -> dict[str, Any]:
+    """The `logprobs` of a chat choice: every token with its own bytes, and the `top` most likely ones."""
+
+    def entry(token: int, logprob: float) -> dict[str, Any]:
+        return {"token": codec.token_name(token), "logprob": logprob, "bytes": list(codec.token_bytes(token))}
+
+    rows = [entry(t.id, t.logprob) | {"top_logprobs": [entry(i, p) for i, p in t.top[:top]]} for t in tokens]
+    return {"content": rows, "refusal": None}
+
+
+def text_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int, offsets: TextOffsets) -> dict[str, Any]:
+    """The `logprobs` of a text choice. The sampled token stands in `top_logprobs` also where it is none of the top."""
+    rows = []
+    for token in tokens:
+        likely = {codec.token_name(i): p for i, p in token.top[:top]}
+        rows.append(likely | {codec.token_name(token.id): token.logprob})
+    return {
+        "tokens": [codec.token_name(token.id) for token in tokens],
+        "token_logprobs": [token.logprob for token in tokens],
+        "top_logprobs": rows,
+        "text_offset": [offsets.next(b"" if t.special else codec.token_bytes(t.id)) for t in tokens],
+    }
