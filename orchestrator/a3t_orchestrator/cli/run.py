@@ -14,7 +14,7 @@ from a3t_contracts.errors import ConflictError, InvalidInputError
 from ..embedded import stack_for
 from ..recipe import Recipe, load_recipe, recipe_hash
 from ..report.collect import collect_report
-from ..report.text import rounds_table
+from ..report.text import print_rounds
 from ..rounds.context import RunContext
 from ..rounds.driver import driver_of
 from ..rounds.follow import follow
@@ -120,5 +120,5 @@ def _show_result(store: Store, name: str, as_json: bool) -> None:
     if as_json:
         emit_json(report)
         return
-    console.print(rounds_table(report))
+    print_rounds(report)
     console.print(f"`a3t report {name}` writes the report.", highlight=False)
