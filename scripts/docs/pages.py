@@ -51,8 +51,8 @@ def http_page(name: str, document: dict[str, Any]) -> str:
     info = document["info"]
     parts = [
         f"# {_TITLES[name]}\n\n{info.get('description', '')}\n\n"
-        f"This page is made from the service's [OpenAPI description]({name}.json). Every request but `/health` needs the "
-        "header `Authorization: Bearer TOKEN` with the token of `A3T_TOKEN`. Errors are RFC 9457 problem documents.\n"
+        f"This page is made from the service's [OpenAPI description]({name}.json). Every request but `/health` needs "
+        "the header `Authorization: Bearer TOKEN` with the token of `A3T_TOKEN`. Errors are RFC 9457 problems.\n"
     ]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -67,11 +67,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     lines = [f"## `{method.upper()} {path}`\n", operation.get("description") or operation.get("summary", ""), ""]
     parameters = operation.get("parameters", [])
     if parameters:
-        rows = [
-            (f"`{p['name']}`", p["in"], _type(p.get("schema", {})), _default(p.get("schema", {}), p.get("required")))
-            + (p.get("description", ""),)
-            for p in parameters
-        ]
+        rows = [_parameter(parameter) for parameter in parameters]
         lines.append(_table(("parameter", "in", "type", "default", "meaning"), rows))
     body = operation.get("requestBody", {}).get("content", {})
     lines += [f"Body (`{kind}`): {_type(value.get('schema', {}))}\n" for kind, value in body.items()]
@@ -81,6 +77,17 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
         rows.append((status, answer.get("description", ""), ", ".join(sorted(kinds))))
     lines.append(_table(("status", "when", "body"), rows))
     return "\n".join(lines)
+
+
+def _parameter(parameter: dict[str, Any]) -> tuple[str, ...]:
+    schema, meaning = parameter.get("schema", {}), parameter.get("description", "")
+    return (
+        f"`{parameter['name']}`",
+        parameter["in"],
+        _type(schema),
+        _default(schema, parameter.get("required")),
+        meaning,
+    )
 
 
 def _schema(title: str, schema: dict[str, Any]) -> str:
@@ -127,7 +134,7 @@ def commands_page() -> str:
     root: Any = get_command(build_root())  # type: ignore[arg-type]
     context = typer.Context(root, info_name="a3t")
     parts = [
-        "# Commands\n\nEvery command of `a3t`, from the help that it prints itself. Commands with `--json` print one JSON "
+        "# Commands\n\nEvery command of `a3t`, from its own help. Commands with `--json` print one JSON "
         "document. Exit codes: 0; 2 for bad input; 3 for something unknown; 1 for other failures; 130 for Ctrl-C.\n"
     ]
     for name in root.list_commands(context):
