@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?= alfworld
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format bench parity test-slow test-faults test-gpu test-compose test-chart-run test-helm images up down clean
+.PHONY: help setup demo test retest lint format docs bench parity test-slow test-faults test-gpu test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ lint: setup ## ruff and mypy --strict
 
 format: setup ## let ruff format and fix
 	@ruff format . && ruff check --fix .
+
+docs: setup ## build the docs site in site/: a broken link or anchor fails; needs no network
+	@a3t recipes reference | diff docs/reference/recipe.md - || { echo "Run: a3t recipes reference > docs/reference/recipe.md"; exit 1; }
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --clean
 
 bench: setup ## every benchmark against its peer, tables and bench/results/*.json
 	@scripts/bench.sh

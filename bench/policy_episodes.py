@@ -20,6 +20,7 @@ from a3t_env.protocol import Episode as Running
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.generation import Generation
 from a3t_policy.settings import PolicySettings
+from a3t_policy.turn import cut_turn
 
 __all__ = ["Ask", "Episode", "record", "shape"]
 
@@ -82,7 +83,7 @@ async def _play(backend: LocalBackend, game: Running, turns: int, sampling: Samp
     episode = Episode()
     while len(episode.asks) < turns and not episode.won:
         ids, text = backend.codec.history(history)
-        done = await backend.generate(Generation(ids, text, sampling, act=True))
+        done = cut_turn(await backend.generate(Generation(ids, text, sampling, act=True)), backend.codec)
         if not done.ids:
             break
         episode.asks.append(Ask(list(ids), list(done.ids)))

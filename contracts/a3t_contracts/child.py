@@ -6,6 +6,7 @@ that it costs a few milliseconds.
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import os
 import signal
@@ -32,5 +33,16 @@ def main(parent: int, command: list[str]) -> None:
     os.execvp(command[0], command)  # noqa: S606
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m a3t_contracts.child",
+        description="Becomes another program, which ends when the parent does (Linux). It reads no settings.",
+    )
+    parser.add_argument("parent", type=int, metavar="PARENT", help="process id of the parent")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="PROGRAM ARGUMENT…", help="what to become")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    parsed = _arguments()
+    main(parsed.parent, parsed.command)

@@ -8,21 +8,34 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from .errors import A3TError, InvalidInputError, NotFoundError
 
-__all__ = ["JsonOption", "console", "emit_json", "errors_console", "guarded"]
+__all__ = ["JsonOption", "console", "emit_json", "errors_console", "guarded", "one_command"]
 
 ENTRY_POINT_GROUP = "a3t.cli"
-console = Console()
-errors_console = Console(stderr=True)
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for a command line that it does not understand; it has no public name."""
+
+
+class _LineConsole(Console):
+    """Breaks no sentence, so that names and paths stay whole where they are searched or copied; a terminal wraps."""
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        if soft_wrap is None:
+            soft_wrap = all(isinstance(item, str) for item in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
+
+
+console: Console = _LineConsole()
+errors_console: Console = _LineConsole(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
@@ -32,11 +45,31 @@ def emit_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
-def guarded(main: Callable[[], Any]) -> int:
+def one_command(function: Callable[..., Any]) -> typer.Typer:
+    """A command line of a single command, its options from the function's parameters."""
+    app = typer.Typer(add_completion=False)
+    app.command()(function)
+    return app
+
+
+def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 2 for bad input, 3 for something unknown, 1 for other
-    failures, 130 for Ctrl-C. Errors are one message on stderr, never a traceback."""
+    failures, 130 for Ctrl-C. Errors are one message on stderr, never a traceback.
+
+    Args:
+        main: a typer app, or a function without arguments.
+        arguments: of a typer app; by default the process's own.
+    """
     try:
+        if isinstance(main, typer.Typer):
+            code = main(arguments, standalone_mode=False)
+            return code if isinstance(code, int) else 0
         main()
+    except UsageError as error:
+        return _misused(error)
+    except typer.Abort:
+        errors_console.print("Stopped.")
+        return 1
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except KeyboardInterrupt:
@@ -52,9 +85,21 @@ def guarded(main: Callable[[], Any]) -> int:
     return 0
 
 
+def _misused(error: Any) -> int:
+    """How the command is used, and what was wrong with this use of it."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    if error.ctx is not None:
+        errors_console.print(error.ctx.get_usage(), markup=False, highlight=False)
+        errors_console.print(f"`{error.ctx.command_path} --help` explains it.", markup=False, highlight=False)
+    _complain(error.format_message())
+    return int(error.exit_code)
+
+
 def _complain(message: str) -> None:
-    """An error on stderr, word for word: names in it may look like rich's markup."""
-    errors_console.print(f"[red]Error:[/red] {escape(message)}", highlight=False)
+    """An error on stderr, word for word and in one line: names in it may look like rich's markup."""
+    errors_console.print(Text.assemble(("Error:", "red"), f" {message}"), soft_wrap=True)
 
 
 def _plain(value: Any) -> Any:

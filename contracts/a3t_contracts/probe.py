@@ -3,6 +3,7 @@ costs a container little; the port is A3T_PORT's."""
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import os
 import sys
@@ -26,5 +27,16 @@ def probe(path: str = "/health", port: int | None = None, timeout: float = 5.0) 
     return int(status != 200)
 
 
+def main() -> None:
+    """Leave with the probe's answer."""
+    parser = argparse.ArgumentParser(
+        prog="python -m a3t_contracts.probe",
+        description="Asks the service of this container whether it is healthy: exit code 0 if it answers 200, else 1. "
+        "A3T_PORT, the service's TCP port, must be set.",
+    )
+    parser.add_argument("path", nargs="?", default="/health", help="what to ask for; default: /health")
+    sys.exit(probe(parser.parse_args().path))
+
+
 if __name__ == "__main__":
-    sys.exit(probe(sys.argv[1] if len(sys.argv) > 1 else "/health"))
+    main()

@@ -14,6 +14,7 @@ import fsspec
 from pydantic import TypeAdapter, ValidationError
 
 from .errors import InvalidInputError, NotFoundError
+from .safe_weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_files
 from .schemas.adapter import MANIFEST_NAME, AdapterManifest
 from .schemas.base import Name
 
@@ -103,7 +104,8 @@ def valid_version(version: str) -> str:
 
 
 def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
-    """Compare every file with the manifest. Raises InvalidInputError that names the file."""
+    """Compare every file with the manifest. Raises InvalidInputError that names the file that differs, is missing, or
+    is a pickle."""
     for name, expected in manifest.files.items():
         if "/" in name or "\\" in name or name in ("", ".", ".."):
             raise InvalidInputError(f"The manifest of adapter {manifest.version!r} names a path: {name!r}.")
@@ -114,6 +116,13 @@ def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
             raise InvalidInputError(
                 f"Adapter {manifest.version!r} is corrupt: {name} does not match the SHA-256 of its manifest.",
                 hint="Publish it again, or go back to an earlier version.",
+            )
+    check_adapter_files(folder)
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        if name not in manifest.files:
+            raise InvalidInputError(
+                f"The manifest of adapter {manifest.version!r} does not list {name}.",
+                hint="An adapter's weights are taken from safetensors files only; publish it again.",
             )
 
 

@@ -26,7 +26,7 @@ class CommonSettings(BaseSettings):
     home: Path = Field(default_factory=default_home, description="Folder of data, database, registry and logs")
     mode: Literal["development", "production"] = Field("development", description="production refuses defaults")
     token: SecretStr = Field(SecretStr(DEVELOPMENT_TOKEN), description="Bearer token between services and for users")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severity in the log")
     log_json: bool | None = Field(None, description="JSON log lines; unset: JSON unless stderr is a terminal")
 
     registry: str | None = Field(None, description="Adapter registry: folder or fsspec URL; unset: <home>/registry")

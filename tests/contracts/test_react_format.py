@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from a3t_contracts.react import (
     History,
     Turn,
-    completion_end,
+    TurnEnd,
     completion_text,
     history_of,
     observation_text,
     parse_reply,
     render_history,
     render_trajectory,
+    turn_end,
 )
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
 
@@ -68,10 +69,49 @@ def test_what_is_rendered_is_parsed_back(thought: str | None, action: str) -> No
 
 
 @given(thought=st.none() | LINE, action=LINE, tail=st.text(max_size=20))
-def test_a_completion_ends_after_its_action_line(thought: str | None, action: str, tail: str) -> None:
+def test_a_turn_ends_after_its_action_line(thought: str | None, action: str, tail: str) -> None:
     text = completion_text(thought, action)
-    assert completion_end(text + tail) == len(text)
-    assert completion_end(text[:-1]) is None
+    assert turn_end(text + tail) == TurnEnd(len(text), made_up_observation=False)
+    assert turn_end(text[:-1]) is None
+
+
+@pytest.mark.parametrize(
+    ("turn", "behind"),
+    [
+        ("Thought: I look.\n", "Observation: Nothing happens.\nThought: I go.\nAction: go to shelf 1\n"),
+        ("Thought: I look for pen shelf ", "Observation: Nothing happens. Thought: I go."),
+        ("Thought: I look for pen shelf", "Observation: Nothing happens.\nAction: look\n"),
+        ("", "Observation: You are in a room.\n"),
+        ("Thought: I look.\nAction: go to shelf 1 ", "Observation: You arrive at shelf 1.\nThought: so."),
+        ("Thought: I look.\n", "observation: Nothing happens."),
+        ("Thought: I look.\n", "  OBSERVATION: Nothing happens."),
+        ("Thought: I look.\n\n", "**Observation:** Nothing happens."),
+        ("Thought: I look.\n", "**Observation**: Nothing happens."),
+        ("Thought: I look. ", "Observation 2: Nothing happens."),
+        ("Thought: I look. ", "Observation:"),
+    ],
+)
+def test_a_turn_ends_before_an_observation_that_was_made_up(turn: str, behind: str) -> None:
+    end = TurnEnd(len(turn), made_up_observation=True)
+    assert turn_end(turn + behind) == end
+    label = behind.index(":") + 1
+    assert turn_end(turn + behind[:label]) == end, "known as soon as the label is there"
+    assert turn_end(turn + behind[: label - 1]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thought: my last observation: the fridge is closed.\nAction: open fridge 1\n",
+        "Thought: An observation is due.\nAction: look\n",
+        "Thought: Observations say nothing: I go on.\nAction: look\n",
+        "Action: search[observation: deck]\n",
+        "Thought: a\nThought: b\nAction: look\n",
+    ],
+)
+def test_speaking_of_observations_makes_none_up(text: str) -> None:
+    for behind in ("", "Observation: Nothing happens.\n", "\nObservation: x", "Thought: next\nAction: look\n"):
+        assert turn_end(text + behind) == TurnEnd(len(text), made_up_observation=False)
 
 
 def _trajectory() -> Trajectory:

@@ -1,37 +1,17 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
-from a3t_contracts.registry import RegistryReader, base_fingerprint, sha256_file
-from a3t_contracts.schemas import AdapterFile, AdapterManifest
-
-
-def _publish(root: Path, version: str, weights: bytes = b"weights", file: str = "adapter_model.safetensors") -> Path:
-    folder = root / version
-    folder.mkdir(parents=True)
-    path = folder / Path(file).name
-    path.write_bytes(weights)
-    manifest = AdapterManifest(
-        version=version,
-        run="r",
-        round=1,
-        base_model="b",
-        base_fingerprint="f",
-        rank=4,
-        created_at=datetime.now(UTC),
-        files={file: AdapterFile(sha256=sha256_file(path), size=len(weights))},
-    )
-    (folder / "manifest.json").write_text(manifest.model_dump_json())
-    return folder
+from a3t_contracts.registry import RegistryReader, base_fingerprint
+from tests.support.adapter_files import WEIGHTS, publish_files
 
 
 def test_versions_come_in_the_order_of_publishing(tmp_path: Path) -> None:
     for name in ("run-r01", "run-r00"):
-        _publish(tmp_path, name)
+        publish_files(tmp_path, name)
     (tmp_path / "half-written").mkdir()
     assert RegistryReader(tmp_path).versions() == ["run-r01", "run-r00"]
 
@@ -41,10 +21,10 @@ def test_an_empty_registry_has_no_versions(tmp_path: Path) -> None:
 
 
 def test_fetch_verifies_every_file(tmp_path: Path) -> None:
-    folder = _publish(tmp_path, "run-r01")
+    folder = publish_files(tmp_path, "run-r01")
     found, manifest = RegistryReader(tmp_path).fetch("run-r01")
     assert (found, manifest.rank) == (folder, 4)
-    (folder / "adapter_model.safetensors").write_bytes(b"weightz")
+    (folder / "adapter_model.safetensors").write_bytes(WEIGHTS[:-2] + b"[]")
     with pytest.raises(InvalidInputError, match="corrupt: adapter_model"):
         RegistryReader(tmp_path).fetch("run-r01")
     (folder / "adapter_model.safetensors").unlink()
@@ -55,13 +35,13 @@ def test_fetch_verifies_every_file(tmp_path: Path) -> None:
 def test_a_remote_registry_is_copied_into_the_cache(tmp_path: Path) -> None:
     fsspec = pytest.importorskip("fsspec")
     remote = fsspec.filesystem("memory")
-    folder = _publish(tmp_path / "local", "run-r01")
+    folder = publish_files(tmp_path / "local", "run-r01")
     remote.put(str(folder), "/registry/run-r01", recursive=True)
     reader = RegistryReader("memory://registry", cache=tmp_path / "cache")
     assert reader.versions() == ["run-r01"]
     found, _ = reader.fetch("run-r01")
     assert found == tmp_path / "cache" / "run-r01"
-    assert (found / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert (found / "adapter_model.safetensors").read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("name", ["../etc", "a/b", "", ".hidden", "x" * 200, "a\x00b"])
@@ -71,7 +51,7 @@ def test_names_that_could_leave_the_registry_are_refused(tmp_path: Path, name: s
 
 
 def test_a_manifest_that_names_a_path_is_refused(tmp_path: Path) -> None:
-    _publish(tmp_path, "run-r01", file="../secret")
+    publish_files(tmp_path, "run-r01", file="../secret")
     with pytest.raises(InvalidInputError, match="names a path"):
         RegistryReader(tmp_path).fetch("run-r01")
 

@@ -21,4 +21,4 @@ def test_a_fresh_home_gets_games_once(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_count_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A3T_SEED_GAMES", "many")
     with pytest.raises(Exception, match="A3T_SEED_GAMES='many'"):
-        seed_data.main()
+        seed_data.main([])

@@ -26,6 +26,7 @@ from a3t_policy.backends import make_backend
 from a3t_policy.backends.openai import OpenAIBackend
 from a3t_policy.backends.remote import RemoteBackend
 from a3t_policy.generation import Delta, Generated, Generation
+from a3t_policy.turn import cut_turn
 from tests.support.fault_proxy import FaultProxy
 from tests.support.live_server import free_port, live_server
 
@@ -209,7 +210,7 @@ async def test_an_action_ends_at_its_line(
     url, proxy = faulty
     async with behind(tiny_model, tmp_path, registry, [url], policy_upstream_token_ids=False) as backend:
         proxy.faults.append("Thought: I look.\nAction: go to cabinet 1\nObservation: made up")
-        done = await backend.generate(ask(backend, act=True))
+        done = cut_turn(await backend.generate(ask(backend, act=True)), backend.codec)
         assert (done.text, done.ids) == ("Thought: I look.\nAction: go to cabinet 1\n", None)
         assert proxy.posts[-1]["prompt"].startswith("Observation: You are")
 

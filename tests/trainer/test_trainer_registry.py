@@ -24,7 +24,7 @@ from tests.trainer.jobs_support import request
 
 def draft(version: str = "v0", *, job: str = "ftjob-0", save: Any = None, **changes: Any) -> Draft:
     def write(folder: Path) -> None:
-        (folder / "adapter_model.safetensors").write_bytes(version.encode() * 100)
+        (folder / "adapter_model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}" + version.encode() * 100)
         (folder / "adapter_config.json").write_text("{}")
 
     body = request("org/base", version, **changes)

@@ -24,20 +24,26 @@ from .history import History, Turn
 __all__ = [
     "Reply",
     "Segment",
-    "completion_end",
+    "TurnEnd",
     "completion_text",
     "history_of",
     "observation_text",
     "parse_reply",
     "render_history",
     "render_trajectory",
+    "turn_end",
 ]
 
 THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
-STOP_STRINGS = (f"\n{OBSERVATION}",)
-"""For servers that stop on strings only; ours stop at `completion_end`."""
+STOP_STRINGS = (OBSERVATION,)
+"""For servers that stop at strings only. They stop at or behind the end of the turn; `turn_end` says where it is."""
 
 _ACTION_LINE = re.compile(r"^Action:[^\n]*\n", re.MULTILINE)
+_OBSERVATION = re.compile(
+    r"Observation[^\w\n]?\d*[^\w\n]{0,2}:|^[^\w\n]*(?i:observation)[^\w\n]?\d*[^\w\n]{0,2}:", re.MULTILINE
+)
+"""What begins an observation: the label anywhere, and at the head of a line in lower or upper case, too. Numbers
+("Observation 2:") and emphasis ("**Observation**:") are part of it; "my observation: …" in a sentence is none."""
 _WELCOME = "-= Welcome to TextWorld, ALFRED! =-"
 
 
@@ -60,6 +66,14 @@ class Reply:
     action: str
 
 
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """The first `length` characters are the turn. `made_up_observation`: an observation stands behind it."""
+
+    length: int
+    made_up_observation: bool
+
+
 def observation_text(environment: Environment, raw: str) -> str:
     """An environment's text as the agent reads it: without the banner, one line."""
     text = raw.replace(_WELCOME, "") if environment == "alfworld" else raw
@@ -73,10 +87,16 @@ def completion_text(thought: str | None, action: str) -> str:
     return f"{THOUGHT} {thought}\n{line}" if thought else line
 
 
-def completion_end(text: str) -> int | None:
-    """Length of the completion at the start of `text`, its action line included; None while it is unfinished."""
-    match = _ACTION_LINE.search(text)
-    return match.end() if match else None
+def turn_end(text: str) -> TurnEnd | None:
+    """Where the agent's turn at the start of `text` ends; None while it is unfinished.
+
+    It ends with the line of its first action: what a model writes behind that is no part of it. Where an observation
+    begins before that line has ended, the turn ends in front of the observation, which only the environment can give.
+    """
+    action, observation = _ACTION_LINE.search(text), _OBSERVATION.search(text)
+    if observation and (action is None or observation.start() < action.end()):
+        return TurnEnd(observation.start(), made_up_observation=True)
+    return TurnEnd(action.end(), made_up_observation=False) if action else None
 
 
 def parse_reply(text: str) -> Reply:

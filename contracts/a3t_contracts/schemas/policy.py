@@ -71,6 +71,11 @@ class ActResult(Schema):
     finish_reason: str = Field(
         description="Why generation ended: `stop` at the end of the turn, `length` at `max_tokens`"
     )
+    made_up_observation: bool = Field(
+        False,
+        description="Whether the model began an observation before its action line had ended; the turn is cut in front "
+        "of it",
+    )
 
 
 class ActReply(Schema):

@@ -105,6 +105,11 @@ class Step(Schema):
         None, description="Natural log-probability of each generated token; null where they are not known"
     )
     prompt_tokens: int | None = Field(None, description="Number of tokens in the prompt; null where it is not known")
+    made_up_observation: bool = Field(
+        False,
+        description="Whether the turn was cut in front of an observation that the policy made up; such a turn is never "
+        "imitated",
+    )
     seconds: dict[str, float] = Field(
         default_factory=dict, description="Seconds spent in each service, by name: `policy`, `actre`, `env`"
     )

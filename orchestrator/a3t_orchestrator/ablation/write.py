@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..report.figures import figure
 from .collect import ArmResult, Comparison, Mean
 
-__all__ = ["comparison_markdown", "write_comparison"]
+__all__ = ["comparison_about", "comparison_markdown", "comparison_notes", "comparison_table", "write_comparison"]
 
-_HEAD = "| arm | seeds | round 0 | last round | difference | accumulated | trained on (+/−) | composed → kept | s |"
+_HEADS = (
+    "arm",
+    "seeds",
+    "round 0",
+    "last round",
+    "difference",
+    "accumulated",
+    "trained on (+/−)",
+    "composed → kept",
+    "s",
+)
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
@@ -27,33 +38,47 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """The table, what the arms are, and where the figures come from."""
-    done = [arm for arm in comparison.arms if arm.seeds]
-    lines = [
-        f"# {comparison.name}",
-        "",
+    heads, rows = comparison_table(comparison)
+    lines = [f"# {comparison.name}", "", comparison_about(comparison), "", _line(heads), "|" + "---|" * len(heads)]
+    lines += [*map(_line, rows), *comparison_notes(comparison)]
+    return "\n".join(lines) + "\n"
+
+
+def comparison_about(comparison: Comparison) -> str:
+    """What the figures of the table are."""
+    return (
         f"Success on `{comparison.split}`, one greedy trial a task, base model `{comparison.base_model}`. Mean over "
-        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed.",
-        "",
-        _HEAD,
-        "|" + "---|" * (_HEAD.count("|") - 1),
-        *map(_row, done),
-        "",
-        *(f"- **{arm.arm}**: {arm.about}" for arm in done if arm.about),
-    ]
+        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed."
+    )
+
+
+def comparison_table(comparison: Comparison) -> tuple[Sequence[str], list[list[str]]]:
+    """Headings, and a row for each arm that has finished runs."""
+    return _HEADS, [_row(arm) for arm in comparison.arms if arm.seeds]
+
+
+def comparison_notes(comparison: Comparison) -> list[str]:
+    """What the arms are, which commits ran, and what is missing: lines of Markdown."""
+    done = [arm for arm in comparison.arms if arm.seeds]
+    lines = ["", *(f"- **{arm.arm}**: {arm.about}" for arm in done if arm.about)]
     if done:
         seeds = [s for arm in done for s in arm.seeds]
         commits = sorted({s.commit for s in seeds if s.commit})
         lines += ["", f"{seeds[0].trials} tasks a trial; runs of commit {', '.join(commits) or 'unknown'}."]
     if comparison.missing:
         lines += ["", f"Not finished: {', '.join(comparison.missing)}."]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def _row(arm: ArmResult) -> str:
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _row(arm: ArmResult) -> list[str]:
     last, n = [s.training_successes for s in arm.seeds], len(arm.seeds)
     failures = [s.training_failures for s in arm.seeds]
     composed, kept = sum(s.composed for s in arm.seeds), sum(s.kept for s in arm.seeds)
-    cells = [
+    return [
         arm.arm,
         ", ".join(str(s.seed) for s in arm.seeds),
         _percent(arm.first),
@@ -64,7 +89,6 @@ def _row(arm: ArmResult) -> str:
         f"{composed / n:.0f} → {kept / n:.0f}",
         f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _percent(value: Mean | None) -> str:

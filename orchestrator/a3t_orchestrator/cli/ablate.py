@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from sqlalchemy import select
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.tables import print_table
 
 from ..ablation.collect import collect_comparison
 from ..ablation.plan import PlannedRun, load_ablation, planned_runs
-from ..ablation.write import comparison_markdown, write_comparison
+from ..ablation.write import comparison_about, comparison_notes, comparison_table, write_comparison
 from ..driver.branch import has_shared
 from ..embedded import stack_for
 from ..settings import OrchestratorSettings
@@ -56,7 +56,10 @@ def ablate(
     if as_json:
         emit_json(comparison)
         return
-    console.print(Markdown(comparison_markdown(comparison)))
+    heads, rows = comparison_table(comparison)
+    print_table(heads, rows, title=comparison.name, caption=comparison_about(comparison))
+    for line in comparison_notes(comparison):
+        console.print(line, markup=False, highlight=False)
     for path in paths.values():
         console.print(str(path), highlight=False, soft_wrap=True)
 

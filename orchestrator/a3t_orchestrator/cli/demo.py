@@ -16,7 +16,7 @@ from a3t_contracts.errors import NotFoundError, UpstreamError
 
 from ..recipe import load_recipe
 from ..report.collect import collect_report
-from ..report.text import rounds_table
+from ..report.text import print_rounds
 from ..report.write import write_report
 from ..settings import OrchestratorSettings
 from .common import open_store, quiet_logs, run_async
@@ -59,7 +59,7 @@ def demo(
     if as_json:
         emit_json(report.model_dump(mode="json") | {"files": paths, "total_seconds": time.monotonic() - started})
         return
-    console.print(rounds_table(report))
+    print_rounds(report)
     console.print(
         f"{time.monotonic() - started:.0f} s in all. Report: {paths['html']}", highlight=False, soft_wrap=True
     )

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.tables import print_table
 
 from ..driver.collect import evaluate_split
 from ..driver.context import RunContext
@@ -51,7 +51,7 @@ def evaluate(
     if as_json:
         emit_json(result)
     else:
-        console.print(_table(result))
+        _show(result)
 
 
 async def _evaluate(
@@ -112,13 +112,14 @@ def _result(report: Report, split: str, rounds: list[int]) -> dict[str, Any]:
     }
 
 
-def _table(result: dict[str, Any]) -> Table:
-    table = Table(title=f"{result['run']} on {result['split']}, {result['tasks']} tasks, one trial each")
-    for column in ("round", "agent", "success", "accumulated", "mean reward"):
-        table.add_column(column)
+def _show(result: dict[str, Any]) -> None:
+    rows = []
     for row in result["rounds"]:
         single: Score = row["single"]
-        table.add_row(
-            str(row["round"]), row["version"], single.percent, row["accumulated"].percent, f"{single.reward:.3f}"
-        )
-    return table
+        scores = (single.percent, row["accumulated"].percent, f"{single.reward:.3f}")
+        rows.append([str(row["round"]), row["version"], *scores])
+    print_table(
+        ("round", "agent", "success", "accumulated", "mean reward"),
+        rows,
+        title=f"{result['run']} on {result['split']}, {result['tasks']} tasks, one trial each",
+    )

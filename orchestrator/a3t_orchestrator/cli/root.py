@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -74,7 +73,7 @@ class _Root(TyperGroup):
         return (name, _load(entry), rest) if entry else (name, command, rest)
 
 
-def build_root() -> Callable[[], Any]:
+def build_root() -> typer.Typer:
     """The root command with every command that is installed."""
     app = typer.Typer(
         cls=_Root,

@@ -18,7 +18,7 @@ from ..driver.start import begin_run
 from ..embedded import stack_for
 from ..recipe import Recipe, load_recipe, recipe_hash
 from ..report.collect import collect_report
-from ..report.text import rounds_table
+from ..report.text import print_rounds
 from ..settings import OrchestratorSettings
 from ..store import Store, extend_run, get_run, revive_lost, unfinished_run
 from .common import open_store, quiet_logs, run_async
@@ -119,5 +119,5 @@ def _show_result(store: Store, name: str, as_json: bool) -> None:
     if as_json:
         emit_json(report)
         return
-    console.print(rounds_table(report))
+    print_rounds(report)
     console.print(f"`a3t report {name}` writes the report.", highlight=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.tables import print_table
 
 from ..report.collect import collect_report
-from ..report.text import rounds_table
+from ..report.text import print_rounds
 from ..store import Event, Run, events, list_runs
 from .common import settings_and_store
 
@@ -34,12 +34,12 @@ def runs(
     if as_json:
         emit_json(found)
         return
-    table = Table()
-    for column in ("run", "environment", "status", "round", "phase", "begun"):
-        table.add_column(column)
-    for row in found:
-        table.add_row(*(str(row[c]) for c in ("run", "environment", "status", "round", "phase", "created_at")))
-    console.print(table if found else "There is no run yet. Start one with `a3t demo` or `a3t run CONFIG`.")
+    if not found:
+        console.print("There is no run yet. Start one with `a3t demo` or `a3t run CONFIG`.")
+        return
+    keys = ("run", "environment", "status", "round", "phase", "created_at")
+    heads = ("run", "environment", "status", "round", "phase", "begun")
+    print_table(heads, [[str(row[key]) for key in keys] for row in found])
 
 
 @app.command()
@@ -56,7 +56,7 @@ def show(
     if as_json:
         emit_json(report.model_dump(mode="json") | {"events": [_event(e) for e in told]})
         return
-    console.print(rounds_table(report))
+    print_rounds(report)
     for event in told:
         style = {"warn": "yellow", "error": "red"}.get(event.level, "")
         console.print(f"{event.at:%H:%M:%S} round {event.round} {event.message}", style=style, highlight=False)

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import httpx
 import typer
 from redis.exceptions import RedisError
-from rich.table import Table
+from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.errors import UnavailableError
+from a3t_contracts.tables import Cell, print_table
 
 from ..embedded import SERVICES, EmbeddedStack, StackState, read_state, stop_running_stack
 from ..queue import queue_lengths
@@ -144,12 +145,10 @@ def _print_status(report: dict[str, Any]) -> None:
     if not report["services"]:
         console.print(f"Nothing runs in {report['home']}. Start it with `a3t up`.")
         return
-    table = Table(title=f"A³T in {report['home']}")
-    for column in ("service", "state", "address", "pid", "restarts"):
-        table.add_column(column)
+    rows: list[list[Cell]] = []
     for name, service in report["services"].items():
-        state = "[green]ready[/green]" if service["ready"] else f"[red]away[/red] {service.get('detail', '')}"
-        where = service.get("url", "")
-        table.add_row(name, state, where, str(service.get("pid", "")), str(service.get("restarts", "")))
-    console.print(table)
+        away = Text.assemble(("away", "red"), f" {service.get('detail', '')}")
+        state = Text("ready", "green") if service["ready"] else away
+        rows.append([name, state, service.get("url", ""), *(str(service.get(key, "")) for key in ("pid", "restarts"))])
+    print_table(("service", "state", "address", "pid", "restarts"), rows, title=f"A³T in {report['home']}")
     console.print("Queue: " + ", ".join(f"{name} {count}" for name, count in report["queue"].items()))

@@ -11,13 +11,13 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.console import Group
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 from sqlalchemy import select
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import Source, Step, Trajectory, TrajectoryKind
+from a3t_contracts.tables import print_table
 
 from ..store import (
     EpisodeFilter,
@@ -63,12 +63,7 @@ def list_(
         emit_json({"total": total, "trajectories": rows})
         return
     columns = ("id", "round", "kind", "task", "success", "steps", "sampled", "invalid", "agent")
-    table = Table(caption=f"{len(rows)} of {total}")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(str(row[c]) for c in columns))
-    console.print(table)
+    print_table(columns, [[str(row[c]) for c in columns] for row in rows], caption=f"{len(rows)} of {total}")
 
 
 @app.command()
@@ -83,6 +78,7 @@ def show(
     if as_json:
         emit_json(trajectory)
     else:
+        console.print(heading(trajectory), soft_wrap=True)
         console.print(render(trajectory))
 
 
@@ -104,15 +100,20 @@ def export(
             file.write(trajectory.model_dump_json(exclude_none=True) + "\n")
 
 
-def render(trajectory: Trajectory) -> Group:
-    """An episode that a person can follow."""
+def heading(trajectory: Trajectory) -> Text:
+    """What an episode is; its lines hold ids and are not to be broken."""
     t = trajectory
     agent = t.policy_version or "scripted expert"
-    head = Text.assemble(
+    return Text.assemble(
         (t.id, "bold"),
         f"  {t.kind.value} · run {t.run} · round {t.round} · {t.environment} ({t.engine})\n",
-        f"task {t.task_id} · {t.task_type} · {t.split} · sample {t.sample} · seed {t.seed} · {agent}",
+        f"task {t.task_id} · {t.task_type} · {t.split} · sample {t.sample} · seed {t.seed} · {agent}\n",
     )
+
+
+def render(trajectory: Trajectory) -> Group:
+    """The steps of an episode, for a person to follow, and how it ended."""
+    t = trajectory
     outcome = "success" if t.success else "no success"
     sampled = sum(s.source is Source.sampled for s in t.steps)
     tail = Text(
@@ -121,7 +122,7 @@ def render(trajectory: Trajectory) -> Group:
     )
     steps = [part for step in t.steps for part in _step(t, step)]
     last = observation_text(t.environment, t.final_observation)
-    return Group(head, Text(), *steps, Text(last, "dim"), tail)
+    return Group(*steps, Text(last, "dim"), tail)
 
 
 def _step(trajectory: Trajectory, step: Step) -> Iterator[Text | Padding]:

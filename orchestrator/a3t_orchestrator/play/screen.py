@@ -33,7 +33,8 @@ class Screen:
 
     def opening(self, session: SessionInfo) -> None:
         """The task's name and the first observation."""
-        title = f"{session.task.environment} · {session.task.type or 'task'} · {session.task.id}"
+        title = f"{session.task.environment} · {session.task.type or 'task'}"
+        self.console.print(Text(f"task {session.task.id}", "dim"), soft_wrap=True)  # a panel's title would cut it
         self._panel(self._plain(session, session.observation), title, f"at most {session.max_steps} steps · :help")
 
     def step(self, session: SessionInfo, result: StepResult) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.console import Console
+
+from a3t_contracts.cli import console
+from a3t_contracts.tables import print_table
 
 from .model import Evaluated, Report, RoundReport
 from .paper import paper_figures
 from .stats import Score
 
-__all__ = ["markdown", "round_rows", "rounds_table", "splits_of"]
+__all__ = ["markdown", "print_rounds", "round_rows", "splits_of"]
 
 _NONE = "–"
 _PERCENT = re.compile(r"([\d.]+) % \[([\d.]+)–([\d.]+)\]")
@@ -31,19 +34,19 @@ def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
     return heads, rows + [_row(r, splits) for r in report.rounds]
 
 
-def rounds_table(report: Report) -> Table:
-    """The table that a run ends with."""
+def print_rounds(report: Report, screen: Console = console) -> None:
+    """Print the table that a run ends with."""
     heads, rows = round_rows(report)
-    table = Table(
-        title=f"{report.run}: {report.status}", caption="success with 95 % Wilson intervals, one trial a task"
+    shown = [i for i, head in enumerate(heads) if head != "agent"]
+    narrow = [_narrow_head(heads[i]) for i in shown]
+    print_table(
+        narrow,
+        [[_narrow_cell(row[i]) for i in shown] for row in rows],
+        title=f"{report.run}: {report.status}",
+        caption="success with 95 % Wilson intervals, one trial a task",
+        right=narrow,
+        screen=screen,
     )
-    agent = heads.index("agent")
-    for head in heads:
-        if head != "agent":
-            table.add_column(_narrow_head(head), justify="right")
-    for row in rows:
-        table.add_row(*(_narrow_cell(cell) for i, cell in enumerate(row) if i != agent))
-    return table
 
 
 def _narrow_head(head: str) -> str:

@@ -42,6 +42,7 @@ class Choice:
     completion_ids: list[int] | None = None
     logprobs: list[float] | None = None
     prompt_tokens: int | None = None
+    made_up_observation: bool = False
     seconds: dict[str, float] = field(default_factory=dict)
 
     def step(self, index: int, observation: str, valid: bool) -> Step:
@@ -62,6 +63,7 @@ class Choice:
             completion_ids=self.completion_ids,
             logprobs=self.logprobs,
             prompt_tokens=self.prompt_tokens,
+            made_up_observation=self.made_up_observation,
             seconds=self.seconds,
         )
 
@@ -125,6 +127,7 @@ class _Policy:
             completion_ids=result.completion_ids,
             logprobs=result.logprobs,
             prompt_tokens=result.prompt_tokens,
+            made_up_observation=result.made_up_observation,
             seconds={"policy": seconds},
         )
 

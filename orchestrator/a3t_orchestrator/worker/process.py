@@ -5,7 +5,6 @@ Threads, because its work is waiting for services: the tokens and the games are 
 
 from __future__ import annotations
 
-import argparse
 import os
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from celery.signals import worker_ready
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
+from a3t_contracts.program import program_parser
 
 from ..queue import QUEUES, configure
 from ..settings import OrchestratorSettings
@@ -20,11 +20,17 @@ from ..store import Store
 
 __all__ = ["main"]
 
+_ABOUT = (
+    "Runs tasks of the queue (episodes, reasons, evaluation) until it is stopped; what it has in hand goes back then."
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run until SIGTERM or SIGINT; what is in hand then goes back to the work list."""
-    parser = argparse.ArgumentParser(prog="a3t-worker", description="Run tasks of the queue.")
-    parser.add_argument("--queues", default=",".join(QUEUES), help="comma-separated; all by default")
+    parser = program_parser("python -m a3t_orchestrator.worker", _ABOUT, OrchestratorSettings)
+    parser.add_argument(
+        "--queues", default=",".join(QUEUES), help=f"queues to serve, separated by commas; default: {','.join(QUEUES)}"
+    )
     queues = parser.parse_args(arguments).queues
     unknown = sorted(set(queues.split(",")) - set(QUEUES))
     if unknown:

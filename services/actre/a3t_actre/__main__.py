@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from a3t_contracts.cli import guarded
-from a3t_contracts.service import serve
+import sys
 
-from .app import create_app
+from a3t_contracts.cli import guarded
+from a3t_contracts.program import settings_of_program
+
 from .settings import ActReSettings
+
+_ABOUT = "Serves the reasons of actions over HTTP until it is stopped: from an LLM behind it, or from templates."
 
 
 def main() -> None:
-    """Run until stopped."""
-    settings = ActReSettings()
+    """Serve until SIGINT or SIGTERM."""
+    settings = settings_of_program("python -m a3t_actre", _ABOUT, ActReSettings)
+    # Only now, so that --help does not wait for what serving needs.
+    from a3t_contracts.service import serve
+
+    from .app import create_app
+
     serve(create_app(settings), settings, "actre")
 
 
 if __name__ == "__main__":
-    raise SystemExit(guarded(main))
+    sys.exit(guarded(main))

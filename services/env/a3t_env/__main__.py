@@ -5,16 +5,25 @@ from __future__ import annotations
 import sys
 
 from a3t_contracts.cli import guarded
-from a3t_contracts.service import serve
+from a3t_contracts.program import settings_of_program
 
-from .app import create_app
 from .settings import EnvSettings
-from .workers import serve_workers
+
+_ABOUT = (
+    "Serves environments (ALFWorld, WebShop) over HTTP until it is stopped. Their games and catalogues come from "
+    "`a3t data`, or `python -m a3t_env.cli` where only this package is installed."
+)
 
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
-    settings = EnvSettings()
+    settings = settings_of_program("python -m a3t_env", _ABOUT, EnvSettings)
+    # Only now, so that --help does not wait for what serving needs.
+    from a3t_contracts.service import serve
+
+    from .app import create_app
+    from .workers import serve_workers
+
     if settings.env_workers > 1:
         serve_workers(settings)
     else:

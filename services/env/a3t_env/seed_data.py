@@ -11,6 +11,8 @@ import sys
 from a3t_contracts.cli import guarded
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging, get_logger
+from a3t_contracts.program import program_parser
+from a3t_contracts.settings import CommonSettings
 
 from .alfworld.cli import generate
 from .alfworld.data.store import GameStore
@@ -33,7 +35,14 @@ def seed(games: int) -> bool:
     return True
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and the environment, and seed."""
+    program_parser(
+        "python -m a3t_env.seed_data",
+        "Generates ALFWorld games where there are none yet, and ends. Games that are there are left alone.",
+        CommonSettings,
+        notes=f"  A3T_SEED_GAMES={DEFAULT_GAMES}\n      Games for training, and a fifth as many held out; 0 makes none",
+    ).parse_args(arguments)
     configure_logging("games")
     text = os.environ.get("A3T_SEED_GAMES", str(DEFAULT_GAMES))
     if not text.isdigit():

@@ -5,17 +5,26 @@ from __future__ import annotations
 import sys
 
 from a3t_contracts.cli import guarded
-from a3t_contracts.service import serve
+from a3t_contracts.program import settings_of_program
 
-from .app import create_app
 from .engine.exact import ask_for_exact_rows
 from .settings import PolicySettings
+
+_ABOUT = (
+    "Serves the policy LLM and its adapter versions over HTTP until it is stopped, to clients of OpenAI, TGI and A³T: "
+    "computed in this process, or by servers behind it (vLLM, SGLang, TGI)."
+)
 
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
+    settings = settings_of_program("python -m a3t_policy", _ABOUT, PolicySettings)
     ask_for_exact_rows()
-    settings = PolicySettings()
+    # Only now, so that --help does not wait for torch, and torch finds what was asked for.
+    from a3t_contracts.service import serve
+
+    from .app import create_app
+
     serve(create_app(settings), settings, "policy")
 
 

@@ -18,7 +18,8 @@ class Generation:
     """One sequence to generate.
 
     `prompt_ids` are exact; `prompt_text` is what they stand for, for upstreams that take text alone.
-    `model` is None for the version that is live. `act` stops at the end of the first action line.
+    `model` is None for the version that is live. `act`: the agent's turn is wanted, and what stands behind its end may
+    be left ungenerated; `a3t_policy.turn.cut_turn` cuts what was generated to it.
     """
 
     prompt_ids: list[int]
@@ -70,7 +71,9 @@ class Generated:
     tokens: list[TokenInfo] | None = None
     cached_tokens: int = 0
     stop_sequence: str | None = None
-    """What ended it with reason `stop`: a stop string, "eos", or "action" for the end of an action line."""
+    """What ended it with reason `stop`: a stop string, "eos", or "turn" for the end of the agent's turn."""
+    made_up_observation: bool = False
+    """The turn was cut in front of an observation that the model began (`cut_turn`)."""
 
 
 class Backend(Protocol):

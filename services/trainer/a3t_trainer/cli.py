@@ -10,13 +10,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import Field
-from rich.table import Table
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, LivePointer
 from a3t_contracts.settings import CommonSettings
+from a3t_contracts.tables import print_table
 
 __all__ = ["app"]
 
@@ -61,12 +61,10 @@ def show(version: Version, as_json: JsonOption = False) -> None:
     if as_json:
         emit_json(manifest)
         return
-    table = Table("field", "value", title=manifest.version)
-    for name, value in manifest.model_dump(mode="json", exclude={"version", "files"}).items():
-        table.add_row(name, _text(value))
-    for name, file in manifest.files.items():
-        table.add_row(name, f"{file.size:,} bytes, sha256 {file.sha256[:16]}…")
-    console.print(table)
+    fields = manifest.model_dump(mode="json", exclude={"version", "files"})
+    rows = [[name, _text(value)] for name, value in fields.items()]
+    rows += [[name, f"{file.size:,} bytes, sha256 {file.sha256}"] for name, file in manifest.files.items()]
+    print_table(("field", "value"), rows, title=manifest.version)
 
 
 @app.command()
@@ -139,21 +137,17 @@ def _tell(value: Any, sentence: str, as_json: bool) -> None:
 
 
 def _show_list(manifests: list[AdapterManifest], live: LivePointer) -> None:
-    table = Table("", "version", "base", "parent", "objective", "trajectories (failures)", "loss", "age")
+    if not manifests:
+        console.print("There is no adapter version yet.")
+        return
+    rows = []
     for m in manifests:
         counts = f"{m.data.get('trained_trajectories', '?')} ({m.data.get('trained_failures', '?')})"
         loss = m.metrics.get("nll_success")
-        table.add_row(
-            "*" if m.version == live.version else "",
-            m.version,
-            m.base_model,
-            m.parent or "–",
-            str(m.objective.get("name", "–")),
-            counts,
-            "–" if loss is None else f"{loss:.3f}",
-            _age(m.created_at),
-        )
-    console.print(table if manifests else "There is no adapter version yet.")
+        star = "*" if m.version == live.version else ""
+        objective, shown_loss = str(m.objective.get("name", "–")), "–" if loss is None else f"{loss:.3f}"
+        rows.append([star, m.version, m.base_model, m.parent or "–", objective, counts, shown_loss, _age(m.created_at)])
+    print_table(("", "version", "base", "parent", "objective", "trajectories (failures)", "loss", "age"), rows)
 
 
 def _age(created: datetime) -> str:

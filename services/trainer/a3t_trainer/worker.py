@@ -11,6 +11,7 @@ checkpoint bundle.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import gc
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from a3t_contracts.logging import configure_logging, get_logger
+from a3t_contracts.program import program_parser
 from a3t_contracts.schemas.job import FineTuningJobCreate, Progress
 
 from .faults import problem_of
@@ -59,14 +61,27 @@ class LineReporter:
 
 def main() -> int:
     """Take a job and run it, or with `--fork` one after the other. 0: published; 1: failed."""
+    arguments = _arguments()
     news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
     configure_logging("trainer-worker", json=True)
-    arguments = sys.argv[1:]
     run = import_module("a3t_trainer.training.run")
-    if arguments == ["--fork"]:
+    if arguments.fork:
         return _serve(run, news)
-    line = Path(arguments[0]).read_text() if arguments else sys.stdin.readline()
+    line = arguments.job.read_text() if arguments.job else sys.stdin.readline()
     return _work(run, json.loads(line), news, watched=[0]) if line.strip() else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = program_parser(
+        "python -m a3t_trainer.worker",
+        "Trains a fine-tuning job and publishes its adapter version. The trainer service starts it and hands over the "
+        "job as a line of JSON on standard input; news come as JSON lines on standard output.",
+        notes="The job's JSON has the keys id, request, training_file, folder, registry, trackers, report_seconds.",
+    )
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--fork", action="store_true", help="stay, and run each job that comes in a child process")
+    either.add_argument("job", nargs="?", type=Path, metavar="JOB.json", help="file with the job instead of a line")
+    return parser.parse_args()
 
 
 def _serve(run: Any, news: LineReporter) -> int:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.tables import print_table
 from a3t_env.cli import DataCommands, data_home
 
 from .data.fetch import ARCHIVES, fetch_archive
@@ -106,7 +105,7 @@ def list_(
     if as_json:
         emit_json(rows)
     elif rows:
-        console.print(_table(rows))
+        _show(rows)
     else:
         console.print("No games are here yet: `a3t data generate alfworld`, `import` or `fetch`.")
 
@@ -130,7 +129,7 @@ def verify(
     else:
         console.print(f"{total} games, {len(faults)} faults.")
         if faults:
-            console.print(_table(faults))
+            _show(faults)
     if faults:
         raise typer.Exit(1)
 
@@ -165,11 +164,8 @@ def _report(added: Added, *, as_json: bool) -> None:
         console.print(f"{count} left out: {reason}.")
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(escape(str(value)) for value in row.values()))
-    return table
+def _show(rows: list[dict[str, Any]]) -> None:
+    print_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
 
 
 data_commands = DataCommands(fetch=fetch, import_=import_, generate=generate, list=list_, verify=verify)

@@ -9,4 +9,4 @@ from a3t_contracts.cli import guarded
 from .mount import app
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: app(standalone_mode=True)))
+    sys.exit(guarded(app))

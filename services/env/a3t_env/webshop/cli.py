@@ -11,10 +11,10 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.tables import print_table
 from a3t_env.cli import DataCommands, data_home
 
 from .catalogue.build import Progress as Report
@@ -68,11 +68,15 @@ def list_(
     if as_json:
         emit_json(rows)
         return
-    table = Table("catalogue", "kind", "products", "goals", "human goals", "current")
-    for row in rows:
-        values = (row["products"], row["goals"], row["human_goals"])
-        table.add_row(row["catalogue"], row["kind"], *(f"{v:,}" for v in values), "yes" if row["current"] else "")
-    console.print(table if rows else "No catalogue yet: run `a3t data generate webshop`.")
+    if not rows:
+        console.print("No catalogue yet: run `a3t data generate webshop`.")
+        return
+    counts = ("products", "goals", "human_goals")
+    shown = [
+        [row["catalogue"], row["kind"], *(f"{row[c]:,}" for c in counts), "yes" if row["current"] else ""]
+        for row in rows
+    ]
+    print_table(("catalogue", "kind", "products", "goals", "human goals", "current"), shown)
 
 
 def verify(

@@ -12,6 +12,7 @@ from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTur
 
 from ..generation import Backend, Generation
 from ..text import TextCodec
+from ..turn import cut_turn
 from .deps import BackendDep, CodecDep, while_connected
 
 __all__ = ["router"]
@@ -26,7 +27,7 @@ async def act(body: ActRequest, request: Request, backend: BackendDep, codec: Co
     generations = [_generation(turn, codec) for turn in body.turns]
     backend.admit(len(generations))
     pairs = zip(body.turns, generations, strict=True)
-    work = asyncio.gather(*(_act(turn, generation, backend) for turn, generation in pairs))
+    work = asyncio.gather(*(_act(turn, generation, backend, codec) for turn, generation in pairs))
     return ActReply(results=await while_connected(request, work))
 
 
@@ -35,9 +36,9 @@ def _generation(turn: ActTurn, codec: TextCodec) -> Generation:
     return Generation(prompt_ids=ids, prompt_text=text, sampling=turn.sampling, model=turn.model, act=True)
 
 
-async def _act(turn: ActTurn, generation: Generation, backend: Backend) -> ActResult | Problem:
+async def _act(turn: ActTurn, generation: Generation, backend: Backend, codec: TextCodec) -> ActResult | Problem:
     try:
-        done = await backend.generate(generation)
+        done = cut_turn(await backend.generate(generation), codec)
     except A3TError as error:
         return error.problem()
     reply = parse_reply(done.text)
@@ -50,4 +51,5 @@ async def _act(turn: ActTurn, generation: Generation, backend: Backend) -> ActRe
         prompt_tokens=done.prompt_tokens,
         model=done.model,
         finish_reason=done.finish_reason,
+        made_up_observation=done.made_up_observation,
     )

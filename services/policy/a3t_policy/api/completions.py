@@ -83,6 +83,7 @@ class _Shape(Choice):
             "index": index,
             "text": prefix + done.text,
             "finish_reason": done.finish_reason,
+            "stop_reason": done.stop_sequence if done.stop_sequence in self.body.stop_strings else None,
             "logprobs": self._logprobs(index, done.tokens or []),
         }
         if self.body.return_token_ids:

@@ -76,6 +76,8 @@ class LocalBackend:
     async def ready(self) -> dict[str, object]:
         engine = self.model.engine
         engine.admit(0)
+        for version in self.versions.served():
+            await self._check(version)
         return {"backend": "local", "live": self.versions.live.name, "running_or_waiting": engine.load}
 
     async def put(self, version: Version) -> None:
@@ -94,6 +96,7 @@ class LocalBackend:
         def forget() -> None:
             weights.remove(version.number)
             engine.pool.forget(version.number)
+            engine.runner.health.forget(version.number)
 
         await asyncio.wrap_future(engine.between_steps(forget))
 
@@ -110,6 +113,21 @@ class LocalBackend:
         if self._versions is None:
             raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
         return self._versions
+
+    async def _check(self, version: Version) -> None:
+        """Raises UnavailableError where the last passes of a version failed, and one more fails now: while this service
+        is not ready nobody else may ask it for one."""
+        engine = self.model.engine
+        health = engine.runner.health
+        if not health.broken(version.number):
+            return
+        try:
+            await asyncio.wrap_future(engine.between_steps(lambda: engine.runner.probe(version.number)))
+        except Exception as error:
+            raise UnavailableError(
+                f"The engine cannot compute {version.name!r}: {health.reason(version.number)}.",
+                hint="The service's log has the cause; unload that version, or restart the service.",
+            ) from error
 
     async def _news(self, generation: Generation, streaming: bool) -> AsyncIterator[Delta | Generated]:
         version = self.versions.lease(generation.model)

@@ -14,7 +14,7 @@ from a3t_contracts.errors import A3TError, NotFoundError, UnavailableError, Upst
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
-from .cutting import cut_to_action, stop_strings
+from .cutting import stop_strings
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
@@ -53,7 +53,7 @@ class OpenAIBackend(RemoteBackend):
             server.adapters.discard(version.name)  # it restarted and holds nothing any more
             body = await self._body(server, generation, version)
             reply = await self._json(server, "POST", "/v1/completions", body)
-        return cut_to_action(generation, _generated(server, reply, version, body), self.codec)
+        return _generated(server, reply, version, body)
 
     async def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
@@ -68,7 +68,7 @@ class OpenAIBackend(RemoteBackend):
                 whole.finish_reason = choice.get("finish_reason") or whole.finish_reason
                 whole.text += choice.get("text") or ""
                 yield Delta(choice.get("text") or "", version.name, _tokens(choice))
-        yield cut_to_action(generation, whole, self.codec)
+        yield whole
 
     async def put(self, version: Version) -> None:
         """Load it on every server that can be reached; one is enough, the others get it when they are asked."""
@@ -187,9 +187,16 @@ def _generated(server: Upstream, reply: Any, version: Version, body: dict[str, A
             ids=ids,
             logprobs=logprobs if ids is not None and logprobs and len(logprobs) == len(ids) else None,
             tokens=_tokens(choice) or None,
+            stop_sequence=_stopped_by(choice),
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise _strange(server, reply) from error
+
+
+def _stopped_by(choice: dict[str, Any]) -> str | None:
+    """The stop string that ended it, where the server tells: vLLM and this service, SGLang."""
+    found = choice.get("stop_reason") or choice.get("matched_stop")
+    return found if isinstance(found, str) else None
 
 
 def _tokens(choice: dict[str, Any]) -> list[TokenInfo]:

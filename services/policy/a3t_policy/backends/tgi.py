@@ -22,7 +22,7 @@ from a3t_contracts.schemas.policy import Sampling
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
-from .cutting import cut_to_action, stop_strings
+from .cutting import stop_strings
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
@@ -59,7 +59,7 @@ class TGIBackend(RemoteBackend):
         tokens = _tokens(details.tokens) if details is not None else []
         text = _without_stop(reply.generated_text, generation)
         finish = "length" if details is not None and details.finish_reason == "length" else "stop"
-        return cut_to_action(generation, _done(text, finish, tokens, generation, version), self.codec)
+        return _done(text, finish, tokens, generation, version)
 
     async def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
@@ -74,7 +74,7 @@ class TGIBackend(RemoteBackend):
                 if item.generated_text is not None:
                     text = _without_stop(item.generated_text, generation)
                     reason = "length" if item.details and item.details.finish_reason == "length" else "stop"
-                    yield cut_to_action(generation, _done(text, reason, tokens, generation, version), self.codec)
+                    yield _done(text, reason, tokens, generation, version)
                     return
                 piece = held + ("" if item.token.special else item.token.text)
                 sure = _sure(piece, stop_strings(generation))
@@ -144,7 +144,9 @@ def _tokens(tokens: Any) -> list[TokenInfo]:
 
 
 def _without_stop(text: str, generation: Generation) -> str:
-    """TGI leaves the stop sequence in the text; OpenAI and this service do not."""
+    """TGI leaves the stop sequence in the text; OpenAI and this service do not. An agent's turn is cut later."""
+    if generation.act:
+        return text
     for stop in stop_strings(generation):
         if text.endswith(stop):
             return text[: -len(stop)]

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import Cache
 
 from .exact import LEAST_ROWS
+from .health import PassHealth
 from .lean import LeanModel, Pass, Span
 from .slots import SlotPool
 from .weights import Weights
@@ -58,10 +59,19 @@ class Runner:
 
     def __init__(self, weights: Weights, pool: SlotPool, device: torch.device, dtype: torch.dtype) -> None:
         self.weights, self.pool, self.device, self.dtype = weights, pool, device, dtype
+        self.health = PassHealth()
         self._columns = torch.arange(pool.width, device=device)[None, None, None, :]
 
     def forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:
         """Float32 logits (len(chunks), vocabulary) after the last token of each chunk."""
+        with self.health.watch(version):
+            return self._forward(version, chunks)
+
+    def probe(self, version: int) -> None:
+        """Compute one token of a version in the row that padding writes to; raises what the pass raises."""
+        self.forward(version, [Chunk(self.pool.padding_row, 0, [0])])
+
+    def _forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:
         rows, where, first = self._rows(chunks)
         width = max(len(chunk.tokens) for chunk in chunks)
         ids = np.zeros((len(rows), width), dtype=np.int64)

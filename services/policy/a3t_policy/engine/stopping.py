@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers.decoders import DecodeStream
 
-from a3t_contracts.react import completion_end
+from a3t_contracts.react import turn_end
 
 from ..text import TextCodec
 
@@ -12,7 +12,8 @@ __all__ = ["TextTail"]
 
 
 class TextTail:
-    """The text of a growing completion, and where a stop string or the end of the action line cuts it."""
+    """The text of a growing completion, and where it ends: a stop string cuts it; the end of the agent's turn
+    (`act`) ends it, whatever its last token holds."""
 
     def __init__(self, codec: TextCodec, stop: tuple[str, ...], act: bool) -> None:
         self._raw = codec.raw
@@ -43,12 +44,12 @@ class TextTail:
 
     def finish(self, whole: str) -> None:
         """The text of all tokens is known now: take up what the incremental decoder still held back."""
-        if self.stopped_by in (None, "eos", "action") and whole.startswith(self.text):
+        if self.stopped_by in (None, "eos", "turn") and whole.startswith(self.text):
             self.text = whole
 
     def _judge(self, before: int, piece: str) -> None:
-        if self._act and "\n" in piece and completion_end(self.text) is not None:
-            self.stopped_by = "action"
+        if self._act and ("\n" in piece or ":" in piece) and turn_end(self.text) is not None:
+            self.stopped_by = "turn"
         found = [(at, s) for s in self._stop if (at := self.text.find(s, max(0, before - self._longest + 1))) >= 0]
         if found:
             at, self.stopped_by = min(found)

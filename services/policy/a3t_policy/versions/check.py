@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -11,13 +12,14 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from a3t_contracts.adapter_config import read_adapter_config
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.registry import sha256_file, verify_folder
+from a3t_contracts.safe_weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_files
 from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterManifest
 
 __all__ = ["BaseFacts", "check_adapter", "content_id", "read_manifest"]
 
-CONFIG_NAME, WEIGHTS_NAME = "adapter_config.json", "adapter_model.safetensors"
 _TENSOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.(?P<part>lora_A|lora_B|lora_magnitude_vector)(\.weight)?$")
 
 
@@ -46,60 +48,70 @@ def read_manifest(folder: Path) -> AdapterManifest | None:
     return manifest
 
 
-def content_id(folder: Path) -> str:
-    """SHA-256 of the weights: two folders with the same are the same adapter."""
-    return sha256_file(folder / WEIGHTS_NAME)
+def content_id(folder: Path, manifest: AdapterManifest | None) -> str:
+    """SHA-256 of what makes a version: its weights, its settings and its manifest. Settings count by their values, not
+    by the order or layout in which they are written."""
+    digest = hashlib.sha256(sha256_file(folder / ADAPTER_WEIGHTS).encode())
+    digest.update(json.dumps(json.loads((folder / ADAPTER_CONFIG).read_bytes()), sort_keys=True).encode())
+    digest.update(manifest.model_dump_json().encode() if manifest is not None else b"")
+    return digest.hexdigest()
 
 
 def check_adapter(folder: Path, manifest: AdapterManifest | None, base: BaseFacts) -> None:
-    """Raises InvalidInputError that says what does not fit: base model, rank, target modules, a tensor's shape."""
+    """Raises InvalidInputError that says what does not fit: base model, a setting, rank, target modules, a tensor's
+    shape, or files that are not safetensors."""
     if manifest is not None and manifest.base_fingerprint != base.fingerprint:
         raise InvalidInputError(
             f"Adapter {manifest.version!r} was trained on another base ({manifest.base_model}) than {base.name}.",
             hint="Serve that base, or train the adapter again on this one.",
         )
-    config = _config(folder)
+    config = read_adapter_config(folder)
+    check_adapter_files(folder)
+    if base.modules is None:
+        _check_for_upstream(config)
     if manifest is not None and manifest.rank != config["r"]:
-        raise InvalidInputError(f"The manifest says rank {manifest.rank}, {CONFIG_NAME} says {config['r']}.")
-    shapes = _shapes(folder / WEIGHTS_NAME)
-    if not shapes:
-        raise InvalidInputError(f"{folder / WEIGHTS_NAME} holds no tensors.")
+        raise InvalidInputError(f"The manifest says rank {manifest.rank}, {ADAPTER_CONFIG} says {config['r']}.")
+    shapes = _shapes(folder / ADAPTER_WEIGHTS)
+    parts: dict[str, list[str]] = {}
     for key, shape in shapes.items():
-        _check_tensor(key, shape, config, base)
+        module, part = _check_tensor(key, shape, config, base)
+        parts.setdefault(module, []).append(part)
+    _check_whole(parts, bool(config.get("use_dora")))
 
 
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG_NAME
-    try:
-        config = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise InvalidInputError(f"{folder} is no adapter folder: it has no {CONFIG_NAME}.") from error
-    except (OSError, ValueError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}") from error
-    if not isinstance(config, dict) or config.get("peft_type") != "LORA" or not isinstance(config.get("r"), int):
-        raise InvalidInputError(f"{path} is not the config of a LoRA adapter.")
-    if config.get("modules_to_save") or config.get("bias", "none") != "none":
-        raise InvalidInputError(f"{path}: modules_to_save and trained biases are not served; train LoRA matrices only.")
-    return config
+def _check_for_upstream(config: Mapping[str, Any]) -> None:
+    """Servers such as vLLM take one rank and one alpha for all modules, and pass over what they do not know."""
+    for name in ("rank_pattern", "alpha_pattern", "use_dora"):
+        if config.get(name):
+            raise InvalidInputError(
+                f"{ADAPTER_CONFIG} sets {name}, which the servers behind this service do not compute.",
+                hint="Serve the adapter with A3T_POLICY_BACKEND=local, or train it without that setting.",
+            )
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    if not path.is_file():
-        raise InvalidInputError(f"The adapter folder {path.parent} lacks {path.name}.")
     try:
         with safe_open(path, framework="np") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InvalidInputError(f"{path} is no safetensors file: {error}") from error
+    if not shapes:
+        raise InvalidInputError(f"{path} holds no tensors.")
+    return shapes
 
 
-def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base: BaseFacts) -> None:
+def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base: BaseFacts) -> tuple[str, str]:
+    """The module and the part of it that a tensor belongs to."""
     match = _TENSOR.match(key)
     if match is None:
-        raise InvalidInputError(f"The adapter holds a tensor that is not LoRA's: {key}.")
-    if base.modules is None:
-        return
+        raise InvalidInputError(
+            f"The adapter holds a tensor that is not LoRA's on a linear layer: {key}.",
+            hint="Train LoRA on linear layers only; where the output layer is one of them, save the adapter with "
+            "save_embedding_layers=False.",
+        )
     module, part = match["module"], match["part"]
+    if base.modules is None:
+        return module, part
     if module not in base.modules:
         raise InvalidInputError(f"The adapter targets {module}, which {base.name} does not have.")
     out_features, in_features = base.modules[module]
@@ -107,3 +119,15 @@ def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base
     expected = {"lora_A": (rank, in_features), "lora_B": (out_features, rank), "lora_magnitude_vector": (out_features,)}
     if shape != expected[part]:
         raise InvalidInputError(f"{key} has shape {shape}; on {base.name} it must be {expected[part]}.")
+    return module, part
+
+
+def _check_whole(parts: Mapping[str, list[str]], use_dora: bool) -> None:
+    """Every module has each of its tensors once, and a magnitude where DoRA needs it and only there."""
+    wanted = ["lora_A", "lora_B", "lora_magnitude_vector"] if use_dora else ["lora_A", "lora_B"]
+    for module, found in parts.items():
+        if sorted(found) != wanted:
+            raise InvalidInputError(
+                f"The adapter has {', '.join(sorted(found))} for {module}; it must have {', '.join(wanted)}: one of "
+                "them has no counterpart."
+            )

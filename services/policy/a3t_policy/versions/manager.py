@@ -102,6 +102,10 @@ class VersionManager:
             hint="`GET /v1/models` lists them; `POST /v1/load_lora_adapter` loads one.",
         )
 
+    def served(self) -> list[Version]:
+        """The base, then the versions, oldest first."""
+        return [self.base, *self._versions.values()]
+
     def cards(self) -> list[ModelCard]:
         """The base first, then the versions, oldest first."""
         base = ModelCard(id=self.base.name, created=self.base.created, root=self.base.name, live=self.live is self.base)
@@ -110,7 +114,8 @@ class VersionManager:
     async def load(self, name: str, path: str | None = None, make_default: bool = True) -> ModelCard:
         """Verify, load and read back a version, then switch to it. Doing it twice changes nothing.
 
-        Raises NotFoundError, InvalidInputError (what does not fit), ConflictError (the name holds other weights);
+        Raises NotFoundError, InvalidInputError (what does not fit), ConflictError (the name holds other weights or
+        settings);
         what was live before then stays live.
         """
         async with self._lock:
@@ -172,17 +177,17 @@ class VersionManager:
     async def _try_load(self, name: str, path: str | None, make_default: bool) -> None:
         try:
             await self.load(name, path, make_default)
-        except A3TError as error:
+        except (A3TError, OSError) as error:
             log.warning("version.refused", version=name, reason=str(error), live=self.live.name)
 
     async def _load(self, name: str, path: str | None, make_default: bool) -> Version:
         folder, manifest = await asyncio.to_thread(self._verified, name, path)
-        content = await asyncio.to_thread(content_id, folder)
+        content = await asyncio.to_thread(content_id, folder, manifest)
         known = self._versions.get(name)
         if known is not None:
             if known.content != content:
                 raise ConflictError(
-                    f"Version {name!r} is served with other weights than {folder} holds.",
+                    f"Version {name!r} is served with other weights or settings than {folder} holds.",
                     hint="Versions never change: publish under a new name.",
                 )
             return known

@@ -13,6 +13,7 @@ from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError
 from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import base_fingerprint
+from a3t_contracts.safe_weights import check_base_files
 from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
 
@@ -36,9 +37,10 @@ def load_base(request: FineTuningJobCreate) -> Any:
     """The base model with frozen weights, in the precision and with the attention that the job asks for.
 
     Raises NotFoundError for a base that cannot be found or is no causal language model, InvalidInputError where
-    bitsandbytes is missing.
+    bitsandbytes is missing or the weights are no safetensors files.
     """
     folder, optimisation = resolve_base_model(request.model), request.optimisation
+    check_base_files(folder)
     try:
         config = AutoConfig.from_pretrained(folder)
         limit = getattr(config, "max_position_embeddings", None)
@@ -46,7 +48,7 @@ def load_base(request: FineTuningJobCreate) -> Any:
             config, packing=optimisation.packing, max_length=min(optimisation.max_length, limit or 2**31)
         )
         model = AutoModelForCausalLM.from_pretrained(
-            folder, config=config, attn_implementation=attention, **_precision(request.lora)
+            folder, config=config, attn_implementation=attention, use_safetensors=True, **_precision(request.lora)
         )
     except (OSError, ValueError) as error:
         raise _unknown_base(request.model, error) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from a3t_contracts.adapter_config import read_adapter_config
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.registry import RegistryReader, base_fingerprint
@@ -98,7 +98,7 @@ def _model(spec: JobSpec) -> Any:
     if request.parent is not None:
         reader = RegistryReader(spec.registry, spec.folder / "parent")
         parent, manifest = reader.fetch(request.parent)
-        check_parent(request, manifest, json.loads((parent / "adapter_config.json").read_text()))
+        check_parent(request, manifest, read_adapter_config(parent))
     return with_adapter(load_base(request), request.lora, parent, request.seed)
 
 

@@ -12,10 +12,10 @@ from statistics import fmean
 from typing import Annotated, TypedDict
 
 import typer
-from rich.table import Table
 
-from a3t_contracts.cli import JsonOption, console, emit_json, guarded
+from a3t_contracts.cli import JsonOption, console, emit_json, guarded, one_command
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.tables import print_table
 from a3t_env.cli import data_home
 
 from ..data.index import Index, read_index
@@ -103,16 +103,16 @@ def _rows(played: Sequence[Played], index: Index) -> Iterator[Row]:
 
 def _show(rows: Sequence[Row], by: str, not_solved: Sequence[str]) -> None:
     """The types of one split, or the whole of each split; JSON has both."""
-    table = Table(by, "verb form", "games", "solved", "mean steps", "most steps")
+    shown = []
     for row in rows:
         if by == "type" or row["type"] == _ALL:
             label = row["type"] if by == "type" else row["split"]
             figures = (row["games"], row["solved"], row["mean_steps"], row["most_steps"])
-            table.add_row(label, row["verb_form"], *map(str, figures))
-    console.print(table)
+            shown.append([label, row["verb_form"], *map(str, figures)])
+    print_table((by, "verb form", "games", "solved", "mean steps", "most steps"), shown)
     for game in not_solved:
         console.print(f"Not solved: {game}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    raise SystemExit(guarded(lambda: typer.run(main)))
+    raise SystemExit(guarded(one_command(main)))

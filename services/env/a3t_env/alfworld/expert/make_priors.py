@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from importlib.resources import files
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from a3t_contracts.cli import guarded, one_command
 
 from ..game_file import load_game
 from ..native import Game
@@ -46,4 +49,4 @@ def main(folder: Annotated[Path, typer.Argument(help="Folder of training games i
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(guarded(one_command(main)))

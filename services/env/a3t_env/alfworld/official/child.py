@@ -7,6 +7,7 @@ step, so that no child outlives its parent.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import queue
@@ -67,6 +68,11 @@ def _private_stdout() -> IO[str]:
 
 def main() -> None:
     """Serve requests until stdin is closed."""
+    argparse.ArgumentParser(
+        prog="python -m a3t_env.alfworld.official.child",
+        description="Plays games on the official ALFWorld engine, one at a time. The env service starts it; requests "
+        "come as JSON lines on standard input, replies go to standard output. It reads no settings.",
+    ).parse_args()
     replies = _private_stdout()
     requests: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests,), daemon=True).start()

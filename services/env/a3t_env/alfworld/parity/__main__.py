@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from a3t_contracts.cli import JsonOption, console, emit_json, errors_console, guarded
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console, guarded, one_command
 from a3t_contracts.errors import A3TError, InvalidInputError
 from a3t_env.cli import data_home
 
@@ -127,4 +127,4 @@ def _summary(drawn: list[GameEntry], made: int, won: int, different: list[Compar
 
 
 if __name__ == "__main__":
-    raise SystemExit(guarded(lambda: typer.run(main)))
+    raise SystemExit(guarded(one_command(main)))

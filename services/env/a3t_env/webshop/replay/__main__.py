@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json, guarded
+from a3t_contracts.tables import Cell, print_table
 
 from .report import Agreement
 from .run import open_shop, replay
@@ -39,11 +40,11 @@ def main(
 
 
 def _print(found: list[Agreement]) -> None:
-    table = Table("recording", "checked", "equal", "share", "wanted", "")
+    rows: list[list[Cell]] = []
     for a in found:
-        verdict = "good" if a.good else "[red]too little[/red]"
-        table.add_row(a.kind, f"{a.checked:,}", f"{a.equal:,}", f"{a.share:.4%}", f"{a.wanted:.1%}", verdict)
-    console.print(table)
+        verdict = Text("good") if a.good else Text("too little", "red")
+        rows.append([a.kind, f"{a.checked:,}", f"{a.equal:,}", f"{a.share:.4%}", f"{a.wanted:.1%}", verdict])
+    print_table(("recording", "checked", "equal", "share", "wanted", "verdict"), rows)
     for agreement in found:
         for d in agreement.differences:
             reason = f" ({d.reason})" if d.reason else ""

@@ -1,0 +1,43 @@
+"""Whether the passes of each version work: what `/ready` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["PassHealth"]
+
+_LIMIT = 3
+"""Failed passes of a version in a row from which on it counts as broken; one may fail for want of memory."""
+
+
+class PassHealth:
+    """Counts the passes of each version that failed since its last good one. Written by the engine's thread, read by
+    any."""
+
+    def __init__(self) -> None:
+        self._failed: dict[int, tuple[int, str]] = {}
+
+    @contextmanager
+    def watch(self, version: int) -> Iterator[None]:
+        """Note how a pass ends."""
+        try:
+            yield
+        except Exception as error:
+            count, _ = self._failed.get(version, (0, ""))
+            self._failed[version] = count + 1, f"{type(error).__name__}: {error}"
+            raise
+        self._failed.pop(version, None)
+
+    def broken(self, version: int) -> bool:
+        """Whether its last passes all failed."""
+        return self._failed.get(version, (0, ""))[0] >= _LIMIT
+
+    def reason(self, version: int) -> str:
+        """How many passes failed in a row, and why the last one did."""
+        count, reason = self._failed.get(version, (0, ""))
+        return f"its last {count} passes failed ({reason})"
+
+    def forget(self, version: int) -> None:
+        """The version has left."""
+        self._failed.pop(version, None)

@@ -1,0 +1,82 @@
+"""The agent's turn in what a backend generated: the one place where a turn is cut, whatever the backend.
+
+Backends stop early where they can (the engine at the token that ends the turn, upstreams at `STOP_STRINGS`) and hand
+over all that was generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from a3t_contracts.react import turn_end
+from a3t_contracts.react.format import STOP_STRINGS
+
+from .generation import Generated
+from .text import TextCodec
+
+__all__ = ["cut_turn"]
+
+
+def cut_turn(done: Generated, codec: TextCodec) -> Generated:
+    """The completion up to the end of the agent's turn (`a3t_contracts.react.turn_end`).
+
+    Where token ids are known, the text is that of the ids that are kept, and there is one log-probability for each.
+    Without them the text alone is cut. The ids are given up where no token ends with the turn's last line: a token that
+    holds the line end and more, or a model that ended its text without the line end, which is added then.
+    """
+    said = done.text if done.ids is None else codec.decode(done.ids)
+    seen = done.text + (done.stop_sequence if done.stop_sequence in STOP_STRINGS else "")
+    text = seen if seen.startswith(said) else said  # a server may end ids and text where it was stopped
+    end = turn_end(text)
+    if end is None:
+        return _unfinished(done, said, codec)
+    done = replace(done, finish_reason="stop", tokens=None, made_up_observation=end.made_up_observation)
+    kept = text[: end.length]
+    if done.ids is None:
+        return replace(done, text=f"{kept.rstrip()}\n" if kept.strip() else "")
+    count = _tokens_within(done.ids, kept, codec)
+    if not end.made_up_observation and len(codec.decode(done.ids[:count])) < len(kept):
+        count += 1  # the token with the line end, which may hold blank lines, too
+    said = codec.decode(done.ids[:count])
+    if not end.made_up_observation and said.rstrip() != kept.rstrip():
+        return replace(done, text=kept, ids=None, logprobs=None)
+    return _keep(done, count, said)
+
+
+def _unfinished(done: Generated, said: str, codec: TextCodec) -> Generated:
+    """A turn without an end: cut off by its length, or ended by the model itself."""
+    end = turn_end(f"{said}\n") if done.finish_reason != "length" else None
+    if end is not None:
+        return replace(done, text=f"{said}\n", ids=None, logprobs=None, tokens=None)
+    if done.ids is None:
+        return done
+    count = len(done.ids)
+    while count and done.ids[count - 1] in codec.special_ids:
+        count -= 1
+    return _keep(done, count, said)
+
+
+def _keep(done: Generated, count: int, text: str) -> Generated:
+    ids, logprobs = done.ids, done.logprobs
+    return replace(
+        done,
+        text=text,
+        ids=None if ids is None else ids[:count],
+        logprobs=None if logprobs is None else logprobs[:count],
+        completion_tokens=count,
+    )
+
+
+def _tokens_within(ids: Sequence[int], text: str, codec: TextCodec) -> int:
+    """The number of leading tokens whose text is a beginning of `text`: as many as there are."""
+    low, high = 0, len(ids)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if len(codec.decode(ids[:middle])) <= len(text):
+            low = middle
+        else:
+            high = middle - 1
+    while low and not text.startswith(codec.decode(ids[:low])):
+        low -= 1  # half of a character
+    return low
