@@ -31,10 +31,11 @@ test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker an
 retest: setup ## the tests that failed last, one after the other
 	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
 
-lint: setup ## ruff and mypy --strict
+lint: setup ## ruff, mypy --strict, and that dependencies are as declared
 	@ruff format --check .
 	@ruff check .
 	@mypy
+	@scripts/check_dependencies.sh
 
 format: setup ## let ruff format and fix
 	@ruff format . && ruff check --fix .
