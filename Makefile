@@ -17,7 +17,7 @@ PYTEST ?= python -m pytest
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
 
-.venv/.setup-done: uv.lock scripts/setup.sh scripts/install_torch.sh
+.venv/.setup-done: uv.lock $(wildcard */pyproject.toml services/*/pyproject.toml) scripts/setup.sh scripts/install_torch.sh
 	@scripts/setup.sh
 
 setup: .venv/.setup-done ## make .venv with everything that is needed

@@ -45,6 +45,7 @@ class _Play:
     task_id: str
     exercise: Exercise
     session: str
+    multiline: bool
     first: str
     script: Script
     next: Act | None
@@ -151,7 +152,7 @@ async def _start(env: EnvClient, practice: Practice, task_id: str, exercise: Exe
     info = await env.create(request)
     first = practice.first(info.observation, exercise.task)
     script = exercise.script(Seen(first, True, tuple(info.actions or ())))
-    return _Play(task_id, exercise, info.id, first, script, next(script))
+    return _Play(task_id, exercise, info.id, info.multiline, first, script, next(script))
 
 
 def _queries(play: _Play, environment: Environment) -> list[ReasonQuery]:
@@ -160,7 +161,9 @@ def _queries(play: _Play, environment: Environment) -> list[ReasonQuery]:
     turns: list[Turn] = []
     for act, seen in play.done:
         if act.slip is None:
-            history = History(environment=environment, observation=play.first, turns=list(turns))
+            history = History(
+                environment=environment, observation=play.first, multiline=play.multiline, turns=list(turns)
+            )
             queries.append(ReasonQuery(history=history, action=act.action))
         turns.append(Turn(thought=act.slip, action=act.action, observation=seen.observation))
     return queries
@@ -205,6 +208,7 @@ def _trajectory(play: _Play, environment: Environment, split: str, sample: int, 
         task_type=play.exercise.kind,
         kind=TrajectoryKind.demonstration,
         sample=sample,
+        multiline=play.multiline,
         steps=steps,
         final_observation=observation,
         success=True,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from a3t_contracts.schemas import Environment
-
 from .household import HouseholdPractice
 from .practice import Practice
+from .settings import Environment
 from .webshop import ShopPractice
 
 __all__ = ["practice_for"]

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Environment
 
 from .exercises import Exercise, Rooms, draw_exercise
 from .practice import SCOUT, Weighing
 from .scripts import scout
 from .sequences import shuffled_names
+from .settings import Environment
 from .tokenizer import build_tokenizer
 
 __all__ = ["HouseholdLexicon", "HouseholdPractice"]
@@ -46,7 +46,7 @@ class HouseholdPractice:
         return draw_exercise(task_id, self._rooms, rng)
 
     def first(self, observation: str, line: str) -> str:
-        room = observation_text("alfworld", observation).partition(_TASK)[0]
+        room = observation_text(observation).partition(_TASK)[0]
         return f"{room}{_TASK}{line}."
 
     def later(self, observation: str, line: str) -> str:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from a3t_contracts.schemas import Environment
-
 from .exercises import Exercise
+from .settings import Environment
 
 __all__ = ["SCOUT", "Lexicon", "Practice", "Weighing"]
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from a3t_contracts.schemas import Environment, Schema
+from a3t_contracts.schemas import Schema
 
-__all__ = ["ModelShape", "PretrainSettings", "default_settings"]
+__all__ = ["Environment", "ModelShape", "PretrainSettings", "default_settings"]
+
+Environment = Literal["alfworld", "webshop"]
+"""Environments that a base can be made for."""
 
 
 class ModelShape(Schema):

@@ -40,7 +40,7 @@ def test_a_turn_reads_as_the_field_writes_it() -> None:
 
 
 def test_webshop_keeps_its_line_breaks() -> None:
-    assert observation_text("webshop", "WebShop [SEP] Instruction:\n a  b ") == "WebShop [SEP] Instruction:\n a  b"
+    assert observation_text("WebShop [SEP] Instruction:\n a  b ", multiline=True) == "WebShop [SEP] Instruction:\n a  b"
 
 
 @pytest.mark.parametrize(

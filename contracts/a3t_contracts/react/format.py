@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..schemas.base import Environment
 from ..schemas.trajectory import Trajectory
 from .history import History, Turn
 
@@ -44,7 +43,8 @@ _OBSERVATION = re.compile(
 )
 """What begins an observation: the label anywhere, and at the head of a line in lower or upper case, too. Numbers
 ("Observation 2:") and emphasis ("**Observation**:") are part of it; "my observation: …" in a sentence is none."""
-_WELCOME = "-= Welcome to TextWorld, ALFRED! =-"
+_BANNER = re.compile(r"\s*-= Welcome to [^\n]* =-")
+"""What TextWorld writes above the first observation of a game; it tells the agent nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,12 @@ class TurnEnd:
     made_up_observation: bool
 
 
-def observation_text(environment: Environment, raw: str) -> str:
-    """An environment's text as the agent reads it: without the banner, one line."""
-    text = raw.replace(_WELCOME, "") if environment == "alfworld" else raw
-    return " ".join(text.split()) if environment == "alfworld" else text.strip()
+def observation_text(raw: str, multiline: bool = False) -> str:
+    """An environment's text as the agent reads it: on one line, without TextWorld's welcome; `multiline` leaves it
+    as it is but for white space around it."""
+    if multiline:
+        return raw.strip()
+    return " ".join(_BANNER.sub("", raw, count=1).split())
 
 
 def completion_text(thought: str | None, action: str) -> str:
@@ -100,7 +102,7 @@ def turn_end(text: str) -> TurnEnd | None:
 
 
 def parse_reply(text: str) -> Reply:
-    """Thought and action of a completion, for both environments.
+    """Thought and action of a completion, for every environment.
 
     The action is the rest of the first line that begins with "Action:"; the thought is what stands before it,
     without its label. Text without such a line is a thought without an action, which no environment accepts.
@@ -131,7 +133,13 @@ def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
         for s, o in zip(done, after, strict=False)
     ]
     first = trajectory.steps[0].observation if trajectory.steps else trajectory.final_observation
-    return History(environment=trajectory.environment, observation=first, turns=turns, preamble=trajectory.preamble)
+    return History(
+        environment=trajectory.environment,
+        observation=first,
+        turns=turns,
+        preamble=trajectory.preamble,
+        multiline=trajectory.multiline,
+    )
 
 
 def render_trajectory(trajectory: Trajectory) -> list[Segment]:
@@ -142,13 +150,13 @@ def render_trajectory(trajectory: Trajectory) -> list[Segment]:
 def _segments(history: History) -> Iterator[Segment]:
     if history.preamble:
         yield Segment("preamble", history.preamble.rstrip("\n") + "\n\n")
-    yield _observation(history.environment, history.observation)
+    yield _observation(history.observation, history.multiline)
     for index, turn in enumerate(history.turns):
         text = turn.completion if turn.completion is not None else completion_text(turn.thought, turn.action)
         ids = None if turn.completion_ids is None else tuple(turn.completion_ids)
         yield Segment("completion", text, ids, index)
-        yield _observation(history.environment, turn.observation)
+        yield _observation(turn.observation, history.multiline)
 
 
-def _observation(environment: Environment, raw: str) -> Segment:
-    return Segment("observation", f"{OBSERVATION} {observation_text(environment, raw)}\n")
+def _observation(raw: str, multiline: bool) -> Segment:
+    return Segment("observation", f"{OBSERVATION} {observation_text(raw, multiline)}\n")

@@ -24,5 +24,6 @@ class History(Schema):
 
     environment: Environment
     observation: str
+    multiline: bool = Field(False, description="Whether line breaks of observations stay (`EnvironmentInfo.multiline`)")
     turns: list[Turn] = Field(default_factory=list)
     preamble: str = Field("", description="Few-shot prompt in front of everything")

@@ -15,6 +15,7 @@ __all__ = [
     "BatchStepReply",
     "BatchStepRequest",
     "EnvironmentInfo",
+    "PublishedFigures",
     "SampleRequest",
     "SessionCreate",
     "SessionInfo",
@@ -29,15 +30,10 @@ __all__ = [
 class Task(Schema):
     """One task of an environment."""
 
-    id: str = Field(
-        description="Id of the task, unique in its environment. ALFWorld uses the official path of the trial"
-    )
+    id: str = Field(description="Id of the task, unique in its environment")
     environment: Environment = Field(description="Environment that the task belongs to")
     split: str = Field(description="Split that the task belongs to, for example `train` or `valid_seen`")
-    type: str = Field(
-        description="Type of the task, for example `pick_heat_then_place_in_recep`; for WebShop the category of the "
-        "product"
-    )
+    type: str = Field(description="Type of the task, by which reports group")
     instruction: str | None = Field(
         None, description="The task in words; null where it is known only after an episode has started"
     )
@@ -52,14 +48,39 @@ class TaskPage(Schema):
     next_offset: int | None = Field(None, description="Value of `offset` for the next page; null on the last page")
 
 
+class PublishedFigures(Schema):
+    """What others reported of an environment, in percent, to stand beside a run's own figures. One trial a task."""
+
+    test_set: str = Field(description="Tasks and model that the figures belong to")
+    single: list[float] = Field(description="Success after rounds 0, 1, …")
+    accumulated: list[float] = Field(description="Tasks solved in any round up to rounds 0, 1, …")
+    reward: list[float] | None = Field(None, description="Mean reward × 100 after rounds 0, 1, …")
+    training_set: list[tuple[int, int]] = Field(
+        default_factory=list, description="(sequences, of which failed) of the accumulated training set, by round"
+    )
+    others: dict[str, float] = Field(default_factory=dict, description="Other agents and their success")
+
+
 class EnvironmentInfo(Schema):
-    """What `GET /v1/environments` says of one environment."""
+    """What `GET /v1/environments` says of one environment: all that other services know of it."""
 
     name: Environment = Field(description="Name of the environment")
     engines: list[str] = Field(description="Engines that can run here; the first one is the default")
     splits: dict[str, int] = Field(description="Number of tasks by split")
     task_types: list[str] = Field(description="Types of tasks")
     max_steps: int = Field(description="Default of the largest number of steps in an episode. Thoughts are not steps")
+    about: str = Field("", description="What the agent does there and which actions it has; for prompts of an LLM")
+    example: str = Field("", description="A worked episode in the ReAct format: the few-shot prompt")
+    multiline: bool = Field(
+        False, description="False: an observation is folded to one line for the agent; true: its line breaks stay"
+    )
+    separator: str | None = Field(None, description="Text between the parts of an observation, shown as line breaks")
+    lists_actions: bool = Field(True, description="Whether it lists the actions that are admissible now")
+    samples: bool = Field(True, description="Whether it draws an action of its action space")
+    expert: bool = Field(True, description="Whether it has a scripted expert, for demonstrations")
+    success: str = Field("", description="When an episode counts as a success, in words")
+    get_data: str = Field("", description="How to get its tasks, in words, where they are data")
+    published: PublishedFigures | None = Field(None, description="Figures of others, for reports")
 
 
 class SessionCreate(Schema):
@@ -79,7 +100,7 @@ class SessionCreate(Schema):
     options: dict[str, str] = Field(
         default_factory=dict,
         max_length=16,
-        description='Options of the environment by name, for example `{"mode": "text_rich"}` for WebShop',
+        description='Options of the environment by name, for example `{"mode": "text_rich"}`',
     )
 
 
@@ -90,6 +111,8 @@ class SessionInfo(Schema):
     task: Task = Field(description="Task that is played")
     engine: str = Field(description="Engine that plays")
     observation: str = Field(description="The last observation")
+    multiline: bool = Field(False, description="Whether the agent reads observations with their line breaks")
+    separator: str | None = Field(None, description="Text between the parts of an observation (`EnvironmentInfo`)")
     actions: list[str] | None = Field(None, description="Admissible actions; null where they were not asked for")
     steps: int = Field(0, description="Number of steps so far")
     max_steps: int = Field(description="Number of steps at which the episode ends")

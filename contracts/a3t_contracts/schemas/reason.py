@@ -16,6 +16,9 @@ class ReasonQuery(Schema):
 
     history: History = Field(description="What the agent had seen and done before the action")
     action: str = Field(min_length=1, max_length=4096, description="The action to explain")
+    about: str = Field(
+        "", max_length=8192, description="What the environment is (`EnvironmentInfo.about`), for a general prompt"
+    )
 
 
 class ReasonsRequest(Schema):

@@ -137,6 +137,7 @@ class Trajectory(Schema):
     preamble: str = Field(
         "", description="Prompt in front of the first observation, for example a worked example; empty for none"
     )
+    multiline: bool = Field(False, description="Whether the agent read observations with their line breaks")
     steps: list[Step] = Field(description="The steps in order")
     final_observation: str = Field("", description="What the agent saw after its last action")
     reward: float = Field(0.0, description="Final reward R(τ) of the environment, from 0 to 1")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas import Environment, Task, Trajectory, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, Task, Trajectory, TrajectoryKind, trajectory_id
 
 from ..embedded import stack_for
 from ..gateway import Gateway, ServiceAddresses, patiently
@@ -26,7 +26,9 @@ _RUN = "episode"
 
 @app.command()
 def episode(
-    environment: Annotated[Literal["alfworld", "webshop"], typer.Argument(help="Which environment.")] = "alfworld",
+    environment: Annotated[
+        str | None, typer.Argument(help="Name of the environment; the service's first one with tasks by default.")
+    ] = None,
     task: Annotated[str | None, typer.Option(help="Id of the task; the environment's first one by default.")] = None,
     p: Annotated[float, typer.Option(min=0, max=1, help="Share of steps that are sampled and annotated.")] = 0.5,
     steps: Annotated[int, typer.Option(min=1, help="Most steps.")] = 10,
@@ -50,7 +52,7 @@ def episode(
 
 async def _play(
     settings: OrchestratorSettings,
-    environment: Environment,
+    environment: str | None,
     task: str | None,
     p: float,
     steps: int,
@@ -61,20 +63,28 @@ async def _play(
         stack_for(settings, base_model, errors_console.print) as live,
         Gateway(ServiceAddresses.of(live), Limits()) as gateway,
     ):
-        found = await patiently(lambda: _task(gateway, environment, task), wait)
-        return await play_with_restarts(_plan(found, p, steps), gateway)
+        info, found = await patiently(lambda: _task(gateway, environment, task), wait)
+        return await play_with_restarts(_plan(info, found, p, steps), gateway)
 
 
-async def _task(gateway: Gateway, environment: Environment, task: str | None) -> Task:
+async def _task(gateway: Gateway, environment: str | None, task: str | None) -> tuple[EnvironmentInfo, Task]:
     env = gateway.env
-    tasks = (await env.tasks(environment, limit=1)).tasks if task is None else await env.all_tasks(environment)
+    offered = await env.environments()
+    chosen = [i for i in offered if (i.name == environment if environment else any(i.splits.values()))]
+    if not chosen:
+        raise NotFoundError(
+            f"The env service offers no environment {environment or 'with tasks'}.",
+            hint=f"It offers: {', '.join(i.name for i in offered) or 'none'}.",
+        )
+    info = chosen[0]
+    tasks = (await env.tasks(info.name, limit=1)).tasks if task is None else await env.all_tasks(info.name)
     for found in tasks:
         if task in (None, found.id):
-            return found
-    raise NotFoundError(f"{environment} has no task {task or 'at all'}.", hint="`a3t data list` shows what is there.")
+            return info, found
+    raise NotFoundError(f"{info.name} has no task {task or 'at all'}.", hint="`a3t data list` shows what is there.")
 
 
-def _plan(task: Task, p: float, steps: int) -> EpisodePlan:
+def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int) -> EpisodePlan:
     return EpisodePlan(
         id=trajectory_id(_RUN, 0, task.id, TrajectoryKind.composed, 0),
         run=_RUN,
@@ -93,5 +103,6 @@ def _plan(task: Task, p: float, steps: int) -> EpisodePlan:
         max_tokens=96,
         max_steps=steps,
         max_invalid=None,
+        about=info.about,
         exploration=Exploration(p, invalid_streak=3, reasons=True, avoid_policy_action=True),
     )

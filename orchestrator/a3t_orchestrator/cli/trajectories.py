@@ -121,12 +121,12 @@ def render(trajectory: Trajectory) -> Group:
         "bold green" if t.success else "bold red",
     )
     steps = [part for step in t.steps for part in _step(t, step)]
-    last = observation_text(t.environment, t.final_observation)
+    last = observation_text(t.final_observation, t.multiline)
     return Group(*steps, Text(last, "dim"), tail)
 
 
 def _step(trajectory: Trajectory, step: Step) -> Iterator[Text | Padding]:
-    yield Text(f"[{step.index}] {observation_text(trajectory.environment, step.observation)}", "dim")
+    yield Text(f"[{step.index}] {observation_text(step.observation, trajectory.multiline)}", "dim")
     if step.thought:
         annotator = f", {step.reason_annotator}" if step.reason_annotator else ""
         yield Padding(

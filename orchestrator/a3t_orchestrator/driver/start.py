@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.clients import EnvClient
 from a3t_contracts.errors import InvalidInputError, NotFoundError
-from a3t_contracts.schemas import Task
+from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..gateway import ServiceAddresses, patiently
 from ..recipe import Recipe
@@ -36,14 +36,14 @@ async def begin_run(
     """
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
-        await _check_environment(env, recipe)
+        environment = await _described(env, recipe)
         training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks)
         held_out = [await fetch_tasks(env, recipe, h.split, h.tasks) for h in recipe.data.held_out]
     commit = await asyncio.to_thread(code_commit)
 
     def create(session: Session) -> str:
         run = name or free_run_name(session, recipe)
-        create_run(session, run, recipe, commit, {})
+        create_run(session, run, recipe, commit, {"environment": environment.model_dump(mode="json")})
         add_tasks(session, run, "train", training)
         for tasks in held_out:
             add_tasks(session, run, "held_out", tasks)
@@ -91,13 +91,20 @@ def code_commit() -> str:
         return ""
 
 
-async def _check_environment(env: EnvClient, recipe: Recipe) -> None:
+async def _described(env: EnvClient, recipe: Recipe) -> EnvironmentInfo:
+    """What the env service says of the recipe's environment, for all who play or report the run."""
     found = {info.name: info for info in await patiently(env.environments, recipe.limits.outage_seconds)}
     if recipe.environment not in found:
         raise NotFoundError(
             f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",
-            hint=f"`a3t data generate {recipe.environment}` or `a3t data import` brings its data.",
+            hint="`a3t data` brings data; docs/environments.md says how to add an environment of your own.",
         )
-    engines = found[recipe.environment].engines
-    if recipe.engine is not None and engines and recipe.engine not in engines:
-        raise InvalidInputError(f"engine: {recipe.environment} has no engine {recipe.engine!r}, but {engines}.")
+    info = found[recipe.environment]
+    if recipe.engine is not None and info.engines and recipe.engine not in info.engines:
+        raise InvalidInputError(f"engine: {recipe.environment} has no engine {recipe.engine!r}, but {info.engines}.")
+    if recipe.round0.mode == "demonstrations" and not info.expert:
+        raise InvalidInputError(
+            f"round0.mode is demonstrations, but {info.name} has no scripted expert.",
+            hint="Set round0.mode to few_shot or none.",
+        )
+    return info.model_copy(update={"task_types": [], "splits": {}})

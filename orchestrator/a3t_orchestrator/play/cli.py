@@ -28,7 +28,7 @@ chat = typer.Typer(help="Play together with the policy.")
 
 _DEFAULTS = {"env": "http://127.0.0.1:8101", "policy": "http://127.0.0.1:8102", "actre": "http://127.0.0.1:8103"}
 
-Environment = Annotated[str | None, typer.Argument(help="alfworld or webshop; unset: the service's first.")]
+Environment = Annotated[str | None, typer.Argument(help="Name of the environment; unset: the service's first.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; unset: one drawn by --seed.")]
 Split = Annotated[str | None, typer.Option(help="Split to draw from; unset: the first that has tasks.")]
 Type = Annotated[str | None, typer.Option(help="Task type to draw from.")]

@@ -59,7 +59,7 @@ async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentIn
         InvalidInputError: no such split.
     """
     infos = {info.name: info for info in await env.environments()}
-    info = infos.get(choice.environment or next(iter(infos), ""))  # type: ignore[call-overload]
+    info = infos.get(choice.environment or next(iter(infos), ""))
     if info is None:
         raise NotFoundError(
             f"The env service offers no environment {choice.environment or ''!r}.",
@@ -93,7 +93,9 @@ class Game:
         self.services = services
         self.session = session
         self.model = model
-        self.history = History(environment=session.task.environment, observation=session.observation)
+        self.history = History(
+            environment=session.task.environment, observation=session.observation, multiline=session.multiline
+        )
         self.result: StepResult | None = None
 
     @classmethod

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import ActResult, SessionInfo, StepResult
 
 __all__ = ["HELP", "Screen"]
@@ -82,6 +81,6 @@ class Screen:
         )
 
     def _plain(self, session: SessionInfo, observation: str) -> str:
-        if session.task.environment == "webshop":
-            return observation_text("webshop", observation).replace(" [SEP] ", "\n")
+        if session.separator:
+            return observation.strip().replace(session.separator, "\n")
         return "\n".join(line for line in observation.splitlines() if line.strip() and "-=" not in line)

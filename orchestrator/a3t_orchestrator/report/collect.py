@@ -16,6 +16,7 @@ from ..store import (
     Round,
     Store,
     TrajectoryRow,
+    environment_of,
     get_job,
     get_run,
     lost_items,
@@ -86,6 +87,7 @@ def collect_report(store: Store, run: str) -> Report:
             kept=_kept(outcomes),
             lost=[f"{i.phase}: {i.task_id} ({i.error})" for i in lost],
             examples=_examples(session, outcomes),
+            published=environment_of(row).published,
         )
 
 

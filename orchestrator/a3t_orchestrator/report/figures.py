@@ -10,7 +10,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .model import Report
-from .paper import paper_figures
 from .text import splits_of
 
 __all__ = ["figure", "figures"]
@@ -40,8 +39,9 @@ def _curves(report: Report) -> str:
             axes.errorbar(rounds, single, yerr=[low, high], marker="o", capsize=3, color=f"C{colour}", label=split)
             best = [100 * e.accumulated.rate for _, e in points]
             axes.plot(rounds, best, "--", marker=".", color=f"C{colour}", label=f"{split}, accumulated")
-        paper = paper_figures(report.environment)
-        axes.plot(range(len(paper.single)), paper.single, ":", color="grey", label=f"paper ({paper.test_set})")
+        if report.published:
+            paper = report.published
+            axes.plot(range(len(paper.single)), paper.single, ":", color="grey", label=f"published ({paper.test_set})")
         axes.set(xlabel="round", ylabel="success (%)", ylim=(0, 103))
         axes.set_xticks(sorted({r.round for r in report.rounds}))
         axes.legend(fontsize=7)

@@ -7,7 +7,6 @@ from markupsafe import Markup
 
 from .figures import figures
 from .model import Report
-from .paper import paper_figures
 from .text import round_rows, splits_of
 
 __all__ = ["html", "templates"]
@@ -28,6 +27,6 @@ def html(report: Report) -> str:
         heads=heads,
         rows=rows,
         splits=splits_of(report),
-        paper=paper_figures(report.environment),
+        paper=report.published,
         figures={title: Markup(svg) for title, svg in figures(report).items()},  # noqa: S704  our own drawing
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from a3t_contracts.schemas import Trajectory
+from a3t_contracts.schemas import PublishedFigures, Trajectory
 
 from .stats import Score
 
@@ -94,3 +94,5 @@ class Report(BaseModel):
     kept: list[KeptTask]
     lost: list[str]
     examples: list[Trajectory]
+    published: PublishedFigures | None = None
+    """Figures of others on the same environment."""

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from a3t_contracts.cli import console
+from a3t_contracts.schemas import PublishedFigures
 from a3t_contracts.tables import print_table
 
 from .model import Evaluated, Report, RoundReport
-from .paper import paper_figures
 from .stats import Score
 
 __all__ = ["markdown", "print_rounds", "round_rows", "splits_of"]
@@ -74,7 +74,7 @@ def markdown(report: Report) -> str:
         "the rounds so far.\n",
         _md_table(heads, rows),
         *_type_tables(report),
-        _paper_table(report),
+        *([_published_table(report, report.published)] if report.published else []),
         _failure_table(report),
         _time_table(report),
     ]
@@ -122,17 +122,19 @@ def _type_tables(report: Report) -> list[str]:
     return parts
 
 
-def _paper_table(report: Report) -> str:
-    paper = paper_figures(report.environment)
+def _published_table(report: Report, paper: PublishedFigures) -> str:
     rows = []
     for index, (single, best) in enumerate(zip(paper.single, paper.accumulated, strict=True)):
         ours = next((r for r in report.rounds if r.round == index), None)
         mine = ", ".join(f"{e.split} {e.single.percent}" for e in ours.evaluations) if ours else _NONE
         size = f"{ours.training_successes}/{ours.training_failures}" if ours else _NONE
-        total, failed = paper.training_set[index]
-        rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, f"{total - failed}/{failed}"])
-    heads = ["round", "ours", "paper", "paper, accumulated", "our set (+/−)", "paper's set (+/−)"]
-    return f"## Beside the paper ({paper.test_set})\n\n{_md_table(heads, rows)}"
+        theirs = _NONE
+        if index < len(paper.training_set):
+            total, failed = paper.training_set[index]
+            theirs = f"{total - failed}/{failed}"
+        rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, theirs])
+    heads = ["round", "ours", "published", "published, accumulated", "our set (+/−)", "their set (+/−)"]
+    return f"## Beside published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
 
 
 def _failure_table(report: Report) -> str:

@@ -45,6 +45,7 @@ _PLAIN = (
     "sample",
     "policy_version",
     "preamble",
+    "multiline",
     "final_observation",
     "reward",
     "success",

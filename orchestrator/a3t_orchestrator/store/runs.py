@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError, NotFoundError
-from a3t_contracts.schemas import Task
+from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..recipe import Recipe, recipe_hash
 from .records import add_event
@@ -20,6 +20,7 @@ from .tables import Run, RunTask, utc_now
 __all__ = [
     "add_tasks",
     "create_run",
+    "environment_of",
     "extend_run",
     "free_run_name",
     "get_run",
@@ -91,6 +92,14 @@ def get_run(session: Session, name: str) -> Run:
     if run is None:
         raise NotFoundError(f"There is no run {name!r}.", hint="`a3t runs` lists them.")
     return run
+
+
+def environment_of(run: Run) -> EnvironmentInfo:
+    """What the env service said of the run's environment when the run began."""
+    told = run.details.get("environment")
+    if told is not None:
+        return EnvironmentInfo.model_validate(told)
+    return EnvironmentInfo(name=run.environment, engines=[], splits={}, task_types=[], max_steps=1)
 
 
 def list_runs(session: Session, limit: int = 100) -> list[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Dialect, ForeignKey, Index, String, Text, TypeDecorator
+from sqlalchemy import JSON, Boolean, Dialect, ForeignKey, Index, String, Text, TypeDecorator, false
 from sqlalchemy import DateTime as PlainDateTime
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -145,6 +145,7 @@ class TrajectoryRow(Base):
     sample: Mapped[int]
     policy_version: Mapped[str | None] = mapped_column(String(256))
     preamble: Mapped[str] = mapped_column(Text, default="")
+    multiline: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
     final_observation: Mapped[str] = mapped_column(Text, default="")
     reward: Mapped[float]

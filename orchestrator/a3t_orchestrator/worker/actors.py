@@ -197,7 +197,7 @@ class _Explorer(_Policy):
 
     async def _explain(self, history: History, choice: Choice) -> Choice:
         before = time.perf_counter()
-        reason = await self.gateway.reason(ReasonQuery(history=history, action=choice.action))
+        reason = await self.gateway.reason(ReasonQuery(history=history, action=choice.action, about=self.plan.about))
         choice.seconds["actre"] = round(time.perf_counter() - before, 4)
         choice.thought, choice.reason_by = reason.reason, ReasonBy.actre
         choice.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator

@@ -9,7 +9,7 @@ from functools import partial
 
 from a3t_contracts.errors import A3TError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, Trajectory, TrajectoryKind, trajectory_id
 
 from ..gateway import Gateway, ServiceAddresses
 from ..recipe import Recipe
@@ -19,6 +19,7 @@ from ..store import (
     WorkItem,
     annotate_trajectory,
     claim,
+    environment_of,
     get_run,
     get_trajectory,
     give_back,
@@ -53,7 +54,7 @@ async def run_chunk(
 
     A failed item goes back to the work list, or is lost after `limits.deliveries`. Cancelling gives the items back.
     """
-    recipe = await asyncio.to_thread(_recipe, store, run)
+    recipe, environment = await asyncio.to_thread(_run, store, run)
     limits = recipe.limits
     items = await asyncio.to_thread(_claim, store, ids, worker, settings.lease_seconds, limits.deliveries)
     report = ChunkReport(skipped=len(ids) - len(items))
@@ -61,7 +62,7 @@ async def run_chunk(
         return report
     annotator = recipe.round0.annotator if annotate else recipe.compose.annotator
     async with Gateway(ServiceAddresses.of(settings), limits, annotator) as gateway:
-        handler: Handler = partial(_annotate if annotate else _episode, store, gateway, recipe)
+        handler: Handler = partial(_annotate if annotate else _episode, store, gateway, recipe, environment)
         chunk = _Chunk(store, items, worker, settings.lease_seconds, limits.deliveries, report)
         await chunk.run(handler, limits.concurrency)
     return report
@@ -123,8 +124,10 @@ class _Chunk:
             give_back(session, list(self.open), self.worker)
 
 
-async def _episode(store: Store, gateway: Gateway, recipe: Recipe, item: WorkItem) -> None:
-    plan = plan_episode(recipe, item)
+async def _episode(
+    store: Store, gateway: Gateway, recipe: Recipe, environment: EnvironmentInfo, item: WorkItem
+) -> None:
+    plan = plan_episode(recipe, item, environment)
     trajectory = await play_with_restarts(plan, gateway)
     annotated = trajectory.kind is not TrajectoryKind.demonstration
 
@@ -135,14 +138,16 @@ async def _episode(store: Store, gateway: Gateway, recipe: Recipe, item: WorkIte
     await asyncio.to_thread(save)
 
 
-async def _annotate(store: Store, gateway: Gateway, recipe: Recipe, item: WorkItem) -> None:
+async def _annotate(
+    store: Store, gateway: Gateway, recipe: Recipe, environment: EnvironmentInfo, item: WorkItem
+) -> None:
     episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
 
     def load() -> Trajectory:
         with store.session() as session:
             return get_trajectory(session, episode_id)
 
-    steps = await annotated_steps(await asyncio.to_thread(load), gateway)
+    steps = await annotated_steps(await asyncio.to_thread(load), gateway, environment.about)
 
     def save() -> None:
         with store.session() as session:
@@ -151,9 +156,10 @@ async def _annotate(store: Store, gateway: Gateway, recipe: Recipe, item: WorkIt
     await asyncio.to_thread(save)
 
 
-def _recipe(store: Store, run: str) -> Recipe:
+def _run(store: Store, name: str) -> tuple[Recipe, EnvironmentInfo]:
     with store.session() as session:
-        return Recipe.model_validate(get_run(session, run).recipe)
+        run = get_run(session, name)
+        return Recipe.model_validate(run.recipe), environment_of(run)
 
 
 def _claim(store: Store, ids: Sequence[str], worker: str, lease: float, deliveries: int) -> list[WorkItem]:

@@ -6,11 +6,10 @@ import hashlib
 import random
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas import Environment, TrajectoryKind
+from a3t_contracts.schemas import Environment, EnvironmentInfo, TrajectoryKind
 
 from ..phases import Phase
 from ..recipe import Recipe
@@ -52,6 +51,7 @@ class EpisodePlan:
     max_invalid: int | None
     options: dict[str, str] = field(default_factory=dict)
     preamble: str = ""
+    about: str = ""
     exploration: Exploration | None = None
 
     def rng(self) -> random.Random:
@@ -65,7 +65,7 @@ def seed_of(run_seed: int, episode_id: str) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def plan_episode(recipe: Recipe, item: WorkItem) -> EpisodePlan:
+def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> EpisodePlan:
     """The plan of a work item."""
     kind = TrajectoryKind(item.kind)
     composed = kind is TrajectoryKind.composed
@@ -89,7 +89,8 @@ def plan_episode(recipe: Recipe, item: WorkItem) -> EpisodePlan:
         max_tokens=recipe.limits.max_tokens,
         max_steps=_max_steps(recipe, composed),
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
-        preamble=preamble_of(recipe, item),
+        preamble=preamble_of(recipe, item, environment),
+        about=environment.about,
         exploration=_exploration(recipe) if composed else None,
     )
 
@@ -119,18 +120,23 @@ def _exploration(recipe: Recipe) -> Exploration:
     return Exploration(compose.p, compose.invalid_streak, compose.reasons, compose.avoid_policy_action)
 
 
-def preamble_of(recipe: Recipe, item: WorkItem) -> str:
+def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> str:
     """The preamble of an item: of round 0's few-shot episodes and of the base model's evaluation, else none."""
     if recipe.round0.mode != "few_shot" or not Phase(item.phase).traits.prompted:
         return ""
-    return _read_preamble(recipe.environment, recipe.round0.preamble)
+    if recipe.round0.preamble is not None:
+        return _read_preamble(recipe.round0.preamble)
+    if not environment.example:
+        raise NotFoundError(
+            f"The environment {environment.name} brings no worked example for few-shot episodes.",
+            hint="Write one into a file and name it in round0.preamble.",
+        )
+    return environment.example
 
 
 @cache
-def _read_preamble(environment: str, path: str | None) -> str:
-    """Text of the worked example: the given file, or the one that ships. Raises NotFoundError."""
-    if path is None:
-        return files("a3t_orchestrator.preambles").joinpath(f"{environment}.txt").read_text(encoding="utf-8")
+def _read_preamble(path: str) -> str:
+    """Text of the worked example in a file. Raises NotFoundError."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise NotFoundError(f"There is no file {path}, which round0.preamble names.")

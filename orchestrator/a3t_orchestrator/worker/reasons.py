@@ -12,23 +12,23 @@ from ..gateway import Gateway
 __all__ = ["annotated_steps"]
 
 
-async def annotated_steps(trajectory: Trajectory, gateway: Gateway) -> list[Step]:
-    """The steps with a reason by ActRe for each action that has none.
+async def annotated_steps(trajectory: Trajectory, gateway: Gateway, about: str = "") -> list[Step]:
+    """The steps with a reason by ActRe for each action that has none; `about` tells it what the environment is.
 
     The reasons are written in order: each is part of the history that the next one is written from.
     """
     episode = trajectory.model_copy(update={"steps": list(trajectory.steps)})
     for index, step in enumerate(episode.steps):
         if step.thought is None:
-            episode.steps[index] = await _explained(episode, index, gateway)
+            episode.steps[index] = await _explained(episode, index, gateway, about)
     return episode.steps
 
 
-async def _explained(episode: Trajectory, index: int, gateway: Gateway) -> Step:
+async def _explained(episode: Trajectory, index: int, gateway: Gateway, about: str) -> Step:
     step = episode.steps[index]
     loop = asyncio.get_running_loop()
     before = loop.time()
-    reason = await gateway.reason(ReasonQuery(history=history_of(episode, index), action=step.action))
+    reason = await gateway.reason(ReasonQuery(history=history_of(episode, index), action=step.action, about=about))
     return step.model_copy(
         update={
             "thought": reason.reason or None,

@@ -68,7 +68,12 @@ class _Episode:
         self.gateway = gateway
         self.session = session
         self.actor: Actor = actor_for(plan, gateway, session.id)
-        self.history = History(environment=plan.environment, observation=session.observation, preamble=plan.preamble)
+        self.history = History(
+            environment=plan.environment,
+            observation=session.observation,
+            preamble=plan.preamble,
+            multiline=session.multiline,
+        )
         self.steps: list[Step] = []
         self.last = session.observation
         self.reward, self.success = session.reward, session.success
@@ -131,6 +136,7 @@ class _Episode:
             sample=plan.sample,
             policy_version=self._version(),
             preamble=plan.preamble,
+            multiline=self.session.multiline,
             steps=self.steps,
             final_observation=self.last,
             reward=self.reward,

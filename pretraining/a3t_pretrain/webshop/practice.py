@@ -7,10 +7,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from a3t_contracts.schemas import Environment, Trajectory
+from a3t_contracts.schemas import Trajectory
 
 from ..exercises import Exercise
 from ..practice import SCOUT
+from ..settings import Environment
 from .errands import Shelves, core_of, draw_shop_exercise
 from .pages import instruction_in, pieces_of, with_instruction
 from .scripts import scout_shop

@@ -32,7 +32,7 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     template = _template(query.history.environment, version)
     action = " ".join(query.action.split())[:2000]
     turns = [_plain(turn.thought, turn.action, turn.observation, query.history) for turn in query.history.turns]
-    first = observation_text(query.history.environment, query.history.observation)
+    first = observation_text(query.history.observation, query.history.multiline)
     room = max(1000, max_chars - len(_render(template, "", [], 0, action)))
     first = _clip(first, room // 3)
     kept = _newest(turns, room - len(first))
@@ -43,7 +43,7 @@ def _plain(thought: str | None, action: str, observation: str, history: History)
     return {
         "thought": " ".join((thought or "").split()),
         "action": " ".join(action.split()),
-        "observation": observation_text(history.environment, observation),
+        "observation": observation_text(observation, history.multiline),
     }
 
 

@@ -1,1 +1,1 @@
-"""Environments over HTTP: ALFWorld and WebShop behind one protocol."""
+"""Environments over HTTP: plug-ins behind one protocol."""

@@ -77,7 +77,7 @@ def create_app(
         lifespan=lifespan,
         ready=ready,
         inner=[Middleware(DirectSteps, sessions=sessions)],
-        description="Sessions of ALFWorld and WebShop over HTTP.",
+        description="Sessions of environments over HTTP.",
     )
     app.state.environments = offered
     app.state.sessions = sessions

@@ -47,10 +47,14 @@ class Episode(Protocol):
 
 
 class Environment(Protocol):
-    """A set of tasks and the engines that play them."""
+    """A set of tasks and the engines that play them.
+
+    It may have the attribute `inline_engines`, a set of engines whose every call takes microseconds: those run on the
+    event loop, all others in threads.
+    """
 
     def info(self) -> EnvironmentInfo:
-        """Splits, task types, engines (the default first), default step cap."""
+        """What the rest of the system is told: splits, task types, engines (the default first), step cap, …"""
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
         """Tasks in a fixed order."""

@@ -1,6 +1,7 @@
-"""`python -m a3t_env.seed_data`: generate games where there is no data yet; what a fresh deployment starts with.
+"""`python -m a3t_env.seed_data`: make tasks where there are none yet; what a fresh deployment starts with.
 
-A3T_SEED_GAMES games for training and a fifth as many held out; 0 does nothing. Games that are there are left alone.
+A3T_SEED_GAMES training tasks for each environment that can make some by itself; 0 does nothing. Tasks that are there
+are left alone.
 """
 
 from __future__ import annotations
@@ -14,9 +15,7 @@ from a3t_contracts.logging import configure_logging, get_logger
 from a3t_contracts.program import program_parser
 from a3t_contracts.settings import CommonSettings
 
-from .alfworld.cli import generate
-from .alfworld.data.store import GameStore
-from .cli import data_home
+from .cli.commands import installed_commands
 
 __all__ = ["seed"]
 
@@ -24,22 +23,19 @@ DEFAULT_GAMES = 400
 
 
 def seed(games: int) -> bool:
-    """Generate `games` training games unless there are some; whether it did."""
+    """Make about `games` training tasks for each environment without tasks; whether any was made."""
     log = get_logger(__name__)
-    splits = GameStore(data_home("alfworld")).index().splits()
-    if splits or games == 0:
-        log.info("seed.skipped", splits=splits)
-        return False
-    generate(games=games, heldout=None, seed=0, verb_form="move", as_json=True)
-    log.info("seed.done", games=games)
-    return True
+    seeds = {name: commands.seed for name, commands in installed_commands().items() if commands.seed is not None}
+    made = [name for name, make in seeds.items() if games > 0 and make(games)]
+    log.info("seed.done" if made else "seed.skipped", environments=made, games=games)
+    return bool(made)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Read the command line and the environment, and seed."""
     program_parser(
         "python -m a3t_env.seed_data",
-        "Generates ALFWorld games where there are none yet, and ends. Games that are there are left alone.",
+        "Makes tasks for environments that have none yet, and ends. Tasks that are there are left alone.",
         CommonSettings,
         notes=f"  A3T_SEED_GAMES={DEFAULT_GAMES}\n      Games for training, and a fifth as many held out; 0 makes none",
     ).parse_args(arguments)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -23,8 +22,6 @@ class EnvSettings(ServiceSettings):
     env_step_deadline: float = Field(30.0, gt=0, description="Seconds until a step that hangs gets 504")
     env_threads: int = Field(32, ge=1, le=512, description="Threads a worker for engines that block")
     env_remembered_ids: int = Field(10_000, ge=0, description="Closed session ids that get 410 and not 404")
-    env_official_processes: int = Field(4, ge=1, description="ALFWorld episodes on the official engine at a time")
-    env_alfworld_engine: Literal["native", "official"] = Field("native", description="ALFWorld's default engine")
 
     @property
     def data_folder(self) -> Path:

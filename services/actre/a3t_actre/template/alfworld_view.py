@@ -137,11 +137,11 @@ def view_of(history: History, read_goal: GoalReader = parse_goal) -> View:
 
     `read_goal` gets the first observation; it may know other task lines than those of the games.
     """
-    view = View(read_goal(observation_text("alfworld", history.observation)))
+    view = View(read_goal(observation_text(history.observation)))
     for thing, place in view.goal.told if view.goal else ():
         view.seen.setdefault(place, []).insert(0, thing)
     for turn in history.turns:
-        read_turn(view, " ".join(turn.action.split()), observation_text("alfworld", turn.observation))
+        read_turn(view, " ".join(turn.action.split()), observation_text(turn.observation))
     return view
 
 

@@ -168,4 +168,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
     print_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
 
 
-data_commands = DataCommands(fetch=fetch, import_=import_, generate=generate, list=list_, verify=verify)
+def _seed(games: int) -> bool:
+    if GameStore(data_home("alfworld")).index().splits():
+        return False
+    generate(games=games, heldout=None, seed=0, verb_form="move", as_json=True)
+    return True
+
+
+data_commands = DataCommands(fetch=fetch, import_=import_, generate=generate, list=list_, verify=verify, seed=_seed)

@@ -11,6 +11,7 @@ from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from .cache import GameCache
 from .data.index import INDEX_NAME, GameEntry, Index, read_index
+from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SUCCESS, example
 from .engine import Engine
 from .episode import AlfworldEpisode
 from .expert import Search
@@ -19,8 +20,6 @@ from .official import OfficialEngine, OfficialPool, official_available
 from .task_types import TASK_TYPES
 
 __all__ = ["AlfworldEnvironment"]
-
-_MAX_STEPS = 50
 
 
 class AlfworldEnvironment:
@@ -32,6 +31,8 @@ class AlfworldEnvironment:
         pool: child processes of the official engine; one is made on first use if none is given.
         cache_size: parsed games kept in memory (about 60 kB each).
     """
+
+    inline_engines = frozenset({"native"})
 
     def __init__(
         self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None, cache_size: int = 1024
@@ -52,7 +53,12 @@ class AlfworldEnvironment:
             engines=engines,
             splits=self._games().splits(),
             task_types=list(TASK_TYPES),
-            max_steps=_MAX_STEPS,
+            max_steps=MAX_STEPS,
+            about=ABOUT,
+            example=example(),
+            success=SUCCESS,
+            get_data=GET_DATA,
+            published=PUBLISHED,
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

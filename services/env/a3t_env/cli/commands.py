@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from a3t_contracts.settings import CommonSettings
 
-__all__ = ["DataCommands", "data_home"]
+__all__ = ["ENTRY_POINT_GROUP", "DataCommands", "data_home", "installed_commands"]
+
+ENTRY_POINT_GROUP = "a3t.data"
 
 Command = Callable[..., Any]
 
@@ -23,11 +26,19 @@ class DataCommands:
     generate: Command | None = None
     list: Command | None = None
     verify: Command | None = None
+    seed: Callable[[int], bool] | None = None
+    """Make about so many tasks where there are none yet, for a fresh deployment; whether it did."""
 
     def of(self, verb: str) -> Command | None:
         """The command of a verb as the user writes it."""
         command: Command | None = getattr(self, "import_" if verb == "import" else verb)
         return command
+
+
+def installed_commands() -> dict[str, DataCommands]:
+    """Environment → commands of every installed package that names some as an entry point of the group `a3t.data`."""
+    points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    return {point.name: point.load() for point in points}
 
 
 def data_home(environment: str) -> Path:

@@ -39,6 +39,8 @@ class Session:
     include_actions: bool
     observation: str
     touched: float
+    multiline: bool = False
+    separator: str | None = None
     steps: int = 0
     reward: float = 0.0
     done: bool = False
@@ -99,6 +101,8 @@ class Session:
             task=self.task,
             engine=self.engine,
             observation=self.observation,
+            multiline=self.multiline,
+            separator=self.separator,
             actions=actions,
             steps=self.steps,
             max_steps=self.max_steps,

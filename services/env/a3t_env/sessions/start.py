@@ -9,10 +9,7 @@ from a3t_contracts.schemas import SessionCreate
 from ..environments import Environments
 from .session import Session
 
-__all__ = ["INLINE_ENGINES", "close_episode", "open_session"]
-
-INLINE_ENGINES = frozenset({("alfworld", "native")})
-"""Engines whose every call takes microseconds: cheaper than the hop to a thread."""
+__all__ = ["close_episode", "open_session"]
 
 log = get_logger(__name__)
 
@@ -47,11 +44,13 @@ def open_session(
         task=task,
         engine=engine,
         episode=episode,
-        inline=(request.environment, engine) in INLINE_ENGINES,
+        inline=engine in getattr(environment, "inline_engines", ()),
         max_steps=request.max_steps or info.max_steps,
         include_actions=request.include_actions,
         observation=started.observation,
         touched=now,
+        multiline=info.multiline,
+        separator=info.separator,
         reward=started.reward,
         done=started.done,
         success=started.success,

@@ -10,6 +10,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from .catalogue.store import Catalogue
+from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SEPARATOR, SUCCESS, example
 from .episode import WebShopEpisode
 from .folders import current_catalogue
 from .game.session import Mode, ShopSession
@@ -18,10 +19,9 @@ from .goals.draw import DEFAULT_SEED
 from .goals.nouns import Tagger
 from .tasks import TaskList, parse_task_id, ranges_of, task_of
 
-__all__ = ["ENGINE", "MAX_STEPS", "WebShopEnvironment"]
+__all__ = ["ENGINE", "WebShopEnvironment"]
 
 ENGINE = "native"
-MAX_STEPS = 15
 _OPTIONS = {"mode": get_args(Mode), "show_attributes": ("false", "true")}
 
 
@@ -37,6 +37,8 @@ class WebShopEnvironment:
     Raises NotFoundError where there is no such catalogue, InvalidInputError for one of another format.
     """
 
+    inline_engines = frozenset[str]()
+
     def __init__(
         self, data_folder: Path, catalogue: str | None = None, seed: int = DEFAULT_SEED, tagger: Tagger | None = None
     ) -> None:
@@ -51,6 +53,13 @@ class WebShopEnvironment:
             splits={name: len(numbers) for name, (_, numbers) in self._ranges.items()},
             task_types=sorted(self.shop.catalogue.categories),
             max_steps=MAX_STEPS,
+            about=ABOUT,
+            example=example(),
+            multiline=True,
+            separator=SEPARATOR,
+            success=SUCCESS,
+            get_data=GET_DATA,
+            published=PUBLISHED,
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

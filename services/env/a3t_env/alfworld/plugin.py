@@ -1,0 +1,39 @@
+"""ALFWorld as a plug-in of the env service."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from a3t_contracts.settings import CommonSettings
+
+from ..plugins import EnvironmentPlugin
+from ..protocol import Environment
+from ..settings import EnvSettings
+from .description import GET_DATA, MAX_STEPS
+
+__all__ = ["AlfworldSettings", "plugin"]
+
+
+class AlfworldSettings(CommonSettings):
+    """What ALFWorld can be told."""
+
+    env_official_processes: int = Field(4, ge=1, description="Episodes on the official engine at a time")
+    env_alfworld_engine: Literal["native", "official"] = Field("native", description="The default engine")
+
+
+def _build(settings: EnvSettings) -> Environment:
+    from .environment import AlfworldEnvironment
+    from .official import OfficialPool
+
+    own = AlfworldSettings()
+    pool = OfficialPool(
+        own.env_official_processes,
+        load_seconds=settings.env_start_deadline,
+        step_seconds=settings.env_step_deadline,
+    )
+    return AlfworldEnvironment(settings.data_folder / "alfworld", own.env_alfworld_engine, pool)
+
+
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
