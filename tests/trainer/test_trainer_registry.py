@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     path.write_bytes(b"w" + path.read_bytes()[1:])
     with pytest.raises(InvalidInputError, match=r"corrupt: adapter_model\.safetensors"):
         promote(RegistryReader(tmp_path), "v0")
+    assert live(str(tmp_path)).version is None
+
+
+def test_a_version_of_pickles_is_neither_verified_nor_promoted(tmp_path: Path) -> None:
+    put(tmp_path, "v0")
+    folder = tmp_path / "v0"
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["adapter_model.bin"] = manifest["files"].pop("adapter_model.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for act in (RegistryReader(tmp_path).fetch, lambda version: promote(RegistryReader(tmp_path), version)):
+        with pytest.raises(InvalidInputError, match=r"adapter_model\.bin, which is a pickle"):
+            act("v0")
     assert live(str(tmp_path)).version is None
 
 

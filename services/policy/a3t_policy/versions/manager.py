@@ -191,6 +191,8 @@ class VersionManager:
                     hint="Versions never change: publish under a new name.",
                 )
             return known
+        if self.state.contents.pop(name, content) != content:
+            raise ConflictError(f"{folder} holds other weights or settings than {name!r} was served with before.")
         if name == self.base.name:
             raise ConflictError(f"{name!r} is the name of the base model.")
         if not make_default and self.live is not self.base and self.cap == 1:
@@ -241,7 +243,7 @@ class VersionManager:
             log.warning("version.drop_failed", version=version.name, reason=str(error))
 
     async def _save(self) -> None:
-        saved = [SavedVersion(name=v.name, path=v.explicit_path) for v in self._versions.values()]
+        saved = [SavedVersion(name=v.name, path=v.explicit_path, content=v.content) for v in self._versions.values()]
         show_live(self.live.name)
         live = None if self.live is self.base else self.live.name
         state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)

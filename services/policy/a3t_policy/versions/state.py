@@ -22,6 +22,7 @@ log = get_logger(__name__)
 class SavedVersion(Schema):
     name: str
     path: str | None = None
+    content: str | None = Field(None, description="See `content_id`; a folder that changed since is not served again")
 
 
 class State(Schema):
@@ -37,6 +38,8 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.contents: dict[str, str] = {}
+        """What the versions of the state that was read last were made of."""
 
     def read(self, base_fingerprint: str) -> State:
         """The saved state; an empty one where there is none, or where it belongs to another base."""
@@ -47,7 +50,10 @@ class StateFile:
         except (OSError, ValidationError) as error:
             log.warning("state.unreadable", path=str(self.path), reason=str(error))
             return State()
-        return state if state.base_fingerprint == base_fingerprint else State()
+        if state.base_fingerprint != base_fingerprint:
+            return State()
+        self.contents = {version.name: version.content for version in state.versions if version.content}
+        return state
 
     def write(self, state: State) -> None:
         """Replace the file."""
