@@ -67,9 +67,9 @@ def encode_trajectory(
 ) -> TokenSequence:
     """The sequence of one trajectory: generated ids as they are, rendered text where there are none.
 
-    Turns that are not to be imitated have no weighted token, which may leave none at all. Raises InvalidInputError, with
-    the trajectory's id, for a sequence longer than `max_length` tokens, where the objective weighs none of its parts,
-    and for generated ids that the base's tokenizer does not decode to the stored text.
+    Turns that are not to be imitated have no weighted token, which may leave none at all. Raises InvalidInputError,
+    with the trajectory's id, for a sequence longer than `max_length` tokens, where the objective weighs none of its
+    parts, and for generated ids that the base's tokenizer does not decode to the stored text.
     """
     segments = render_trajectory(trajectory)
     episode = encode_segments(splitter.tokenizer, segments)

@@ -27,8 +27,8 @@ def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) ->
 
 
 def made_up_turns(trajectory: Trajectory) -> list[bool]:
-    """Turns in which the policy went on with an observation of its own: cut in front of it, or, as older versions stored
-    them, with the observation in the completion."""
+    """Turns in which the policy went on with an observation of its own: cut in front of it, or, as older versions
+    stored them, with the observation in the completion."""
     ends = (turn_end(step.completion or "") for step in trajectory.steps)
     return [
         step.made_up_observation or (end is not None and end.made_up_observation)
