@@ -13,6 +13,7 @@ __all__ = [
     "ActRequest",
     "ActResult",
     "ActTurn",
+    "LiveState",
     "LoadAdapter",
     "ModelCard",
     "ModelList",
@@ -92,8 +93,16 @@ class LoadAdapter(Schema):
         None, description="Folder of the version; null takes the folder of that name in the registry"
     )
     make_default: bool = Field(
-        True, description="Whether the version becomes the live one, which serves requests that name no model"
+        False, description="Whether the registry's live pointer is moved to the version, which every replica follows"
     )
+
+
+class LiveState(Schema):
+    """What a policy service serves to requests that name no model, and what the registry wants served."""
+
+    live: str = Field(description="Adapter version, or the base model's name")
+    pointer: str | None = Field(None, description="Version that the registry's pointer names; null for the base")
+    refused: str | None = Field(None, description="Why the pointer's version is not live here; null where it is")
 
 
 class ModelCard(Schema):
