@@ -86,7 +86,8 @@ class RegistryReader:
             return LivePointer.model_validate_json(content)
         except ValidationError as error:
             raise InvalidInputError(
-                f"{self.url}/{LIVE_NAME} is broken: {error.errors()[0]['msg']}.", hint="Promote a version anew."
+                f"{self.url}/{LIVE_NAME} is broken: {error.errors()[0]['msg']}.",
+                hint="Promote a version anew, or remove the file to serve the base.",
             ) from error
 
     def _folders(self) -> list[str]:

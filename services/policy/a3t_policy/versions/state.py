@@ -1,17 +1,13 @@
-"""What was served, remembered across restarts; and what the registry wants served."""
+"""What was served, remembered across restarts."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import fsspec
 from pydantic import Field, ValidationError
 
-from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.registry import RegistryReader
-from a3t_contracts.schemas.adapter import LivePointer
 from a3t_contracts.schemas.base import Schema
 
 __all__ = ["SavedVersion", "State", "StateFile"]
@@ -61,18 +57,3 @@ class StateFile:
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         partial.write_text(state.model_dump_json(indent=2))
         partial.replace(self.path)
-
-    @staticmethod
-    def wanted(registry: RegistryReader) -> str | None:
-        """The version in the registry's `live.json`, else its newest; None for an empty registry."""
-        filesystem, root = fsspec.core.url_to_fs(registry.url)
-        pointer = f"{root}/live.json"
-        if filesystem.exists(pointer):
-            try:
-                live = LivePointer.model_validate_json(filesystem.cat_file(pointer)).version
-            except ValidationError as error:
-                raise InvalidInputError(f"{registry.url}/live.json is broken: {error}") from error
-            if live is not None:
-                return live
-        versions = registry.versions()
-        return versions[-1] if versions else None
