@@ -29,7 +29,7 @@ from a3t_policy.app import create_app as create_policy
 from a3t_policy.settings import PolicySettings
 from a3t_trainer.app import create_app as create_trainer
 from a3t_trainer.settings import TrainerSettings
-from tests.policy.policy_support import publish_forcing
+from tests.policy.policy_support import publish_forcing, publish_random
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
 from tests.support.round_robin import RoundRobin
@@ -135,7 +135,7 @@ async def test_a_round_is_played_by_its_own_version_on_every_replica(tiny_model:
 
 
 async def test_a_version_that_does_not_load_is_not_made_live(tiny_model: Path, tmp_path: Path) -> None:
-    publish_forcing(tmp_path / "registry", tiny_model, "one-r00", TOKENS["one"], base_fingerprint="0" * 64)
+    publish_random(tmp_path / "registry", tiny_model, "one-r00", base_fingerprint="0" * 64)
     async with world_of(tiny_model, tmp_path) as world:
         with pytest.raises(InvalidInputError, match="another base"):
             await begin_round(world, "one")
