@@ -19,12 +19,12 @@ from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
-from a3t_orchestrator.episodes import run_chunk
+from a3t_orchestrator.driver.context import RunContext
+from a3t_orchestrator.driver.learn import publish
 from a3t_orchestrator.recipe import parse_recipe
-from a3t_orchestrator.rounds.context import RunContext
-from a3t_orchestrator.rounds.learn import publish
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import PhaseKey, Plan, Store, create_run, dispatchable, iter_trajectories, plan_work
+from a3t_orchestrator.worker import run_chunk
 from a3t_policy.app import create_app as create_policy
 from a3t_policy.settings import PolicySettings
 from a3t_trainer.app import create_app as create_trainer
