@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ..errors import Problem
 from ..react.history import History
-from .base import Schema
+from .base import MAX_INT, MAX_SEED, Schema
 
 __all__ = [
     "ActReply",
@@ -28,11 +30,14 @@ class Sampling(Schema):
     top_p: float = Field(
         1.0, gt=0, le=1, description="Probability mass that nucleus sampling keeps; 1 keeps all tokens"
     )
-    top_k: int = Field(0, ge=0, description="Number of most likely tokens to sample from; 0 samples from all tokens")
+    top_k: int = Field(
+        0, ge=0, le=MAX_INT, description="Number of most likely tokens to sample from; 0 samples from all tokens"
+    )
     max_tokens: int = Field(256, ge=1, le=4096, description="Largest number of tokens to generate")
     seed: int | None = Field(
         None,
         ge=0,
+        le=MAX_SEED,
         description="Seed of the draw. The same seed, prompt and version give the same tokens; null draws anew each "
         "time",
     )
@@ -50,7 +55,9 @@ class ActTurn(Schema):
 class ActRequest(Schema):
     """Turns of many episodes, which are generated together."""
 
-    turns: list[ActTurn] = Field(min_length=1, max_length=1024, description="Turns to generate")
+    turns: Annotated[list[ActTurn], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=1024, description="Turns to generate"
+    )
 
 
 class ActResult(Schema):

@@ -16,6 +16,7 @@ class PolicySettings(ServiceSettings):
     """Read from the environment: A3T_POLICY_BASE_MODEL, A3T_POLICY_BACKEND, …"""
 
     port: int = Field(8102, ge=1, le=65535, description="TCP port to listen on")
+    policy_max_body_bytes: int = Field(16 * 2**20, gt=0, description="Larger request bodies are refused with 413")
 
     policy_base_model: str = Field("a3t/tiny", description="Base model: `a3t/…`, a folder, or a hub id")
     policy_backend: Literal["local", "openai", "tgi"] = Field(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from a3t_contracts.schemas.policy import LiveState, LoadAdapter, ModelCard, ModelList
+from a3t_contracts.service import JsonRoute
 
 from .deps import BackendDep
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 
 @router.post("/load_lora_adapter")

@@ -42,6 +42,7 @@ class LocalBackend:
         model.engine.on_over = self._over
         model.engine.start()
         watch_load(lambda: model.engine.load)
+        self.codec.context = model.engine.pool.context
         self._model = model
         self._versions, self._live = await open_versions(self, settings, model.facts)
         log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)

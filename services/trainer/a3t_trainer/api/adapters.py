@@ -6,13 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from a3t_contracts.schemas import MAX_INT
 from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult, RollBack
+from a3t_contracts.service import JsonRoute
 
 from ..registry import garbage, hub
 from ..registry import live as pointer
 from .deps import State
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 
 @router.get("/adapters")
@@ -67,6 +69,8 @@ def rollback(state: State, body: RollBack | None = None) -> LivePointer:
 
 
 @router.post("/registry/gc")
-def collect_garbage(state: State, keep: Annotated[int, Query(ge=1)] = 3, dry_run: bool = False) -> GarbageReport:
+def collect_garbage(
+    state: State, keep: Annotated[int, Query(ge=1, le=MAX_INT)] = 3, dry_run: bool = False
+) -> GarbageReport:
     """Remove all but the newest `keep` versions of each run; the live version, the one before it and parents stay."""
     return garbage.collect_garbage(state.settings.registry_url, keep, dry_run=dry_run)
