@@ -16,9 +16,12 @@ from transformers import AutoModelForCausalLM
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.schemas.job import Augmentation, LoraSettings, Objective, ObjectiveName, Optimisation
 from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_trainer.training.model import load_base, load_tokenizer, with_adapter
 from tests.trainer.conftest import mixed_set
 from tests.trainer.jobs_support import request, run
 
+WORDS = ["mug", "cup", "bowl", "red", "blue", "black", "white"]
+"""Some of them are one token of each base; only such words can be exchanged."""
 BASES = ("a3t/tiny", "a3t/tiny-webshop")
 SECTIONS: dict[str, type[BaseModel]] = {
     "objective": Objective,
@@ -60,7 +63,7 @@ JOBS: dict[str, dict[str, dict[str, Any]]] = {
             "repeat_weight": 0.0,
             "skip_thoughts": ["I look for a mug 0"],
         },
-        "augmentation": {"interchangeable": [["mug", "cup", "bowl"]], "share": 1.0},
+        "augmentation": {"interchangeable": [WORDS], "share": 1.0},
     },
 } | {f"objective {name}": {"objective": {"name": name, "dpo_beta": 0.2}} for name in ObjectiveName}
 SMALL = {
@@ -86,7 +89,7 @@ def test_every_option_trains_and_its_adapter_is_finite(
     base: str, job: str, trajectories: list[Trajectory], tmp_path: Path
 ) -> None:
     sections = {name: dict(values) for name, values in JOBS[job].items()}
-    augmentation = Augmentation(**sections.pop("augmentation", {}))
+    augmentation = Augmentation(**_exchangeable(base, sections.pop("augmentation", {})))
     sections["optimisation"] = SMALL | sections.get("optimisation", {})
     _, recorder = run(tmp_path, request(base, augmentation=augmentation, **sections), trajectories)
     last = recorder.readings[-1]
@@ -106,7 +109,7 @@ def test_the_jobs_use_every_option_and_every_choice(section: str) -> None:
         default = field.get_default(call_default_factory=True)
         assert name in small or any(value != default for value in tried), f"{section}.{name}"
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-        assert set(choices) <= {*tried, default}, f"{section}.{name}"
+        assert all(choice in [*tried, default] for choice in choices), f"{section}.{name}"
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -114,8 +117,6 @@ def test_dora_on_rows_of_zeros_begins_at_the_base_and_is_served_by_peft_as_train
     base: str, trajectories: list[Trajectory], tmp_path: Path
 ) -> None:
     """The bases that ship have rows of zeros, which plain DoRA divides by."""
-    from a3t_trainer.training.model import load_base, with_adapter
-
     body = request(base, lora={"use_dora": True, "target_modules": "all-linear"}, optimisation=SMALL)
     ids = torch.arange(40)[None] + 5
 
@@ -138,6 +139,17 @@ def test_dora_on_rows_of_zeros_begins_at_the_base_and_is_served_by_peft_as_train
     assert not torch.allclose(side_by_side, plain, atol=1e-3)
     merged = logits(served.merge_and_unload(safe_merge=True))
     assert torch.allclose(merged, side_by_side, atol=1e-3)
+
+
+def _exchangeable(base: str, augmentation: dict[str, Any]) -> dict[str, Any]:
+    """The same with the words that this base writes as one token."""
+    tokenizer = load_tokenizer(base)
+    groups = [
+        [word for word in group if len(tokenizer(f" {word}", add_special_tokens=False).input_ids) == 1]
+        for group in augmentation.get("interchangeable", [])
+    ]
+    assert all(len(group) > 1 for group in groups)
+    return augmentation | {"interchangeable": groups}
 
 
 def _plain(base: str) -> Any:

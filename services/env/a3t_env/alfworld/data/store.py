@@ -135,9 +135,9 @@ class Batch:
         added = Added()
         entries = self._check(added, progress)
         if self.broken and (not skip_broken or not entries):
-            games = self.broken.count + len(entries) + sum(added.excluded.values())
+            total = self.broken.count + len(entries) + sum(added.excluded.values())
             hint = "Nothing was added; --skip-broken takes the others." if entries else "Nothing was added."
-            raise self.broken.error(f"{self.broken.count} of {games} games are broken", hint)
+            raise self.broken.error(f"{self.broken.count} of {total} games are broken", hint)
         added.broken = self.broken.lines()
         index = self._store.index()
         if not replace:
