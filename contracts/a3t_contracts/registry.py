@@ -13,12 +13,15 @@ from pathlib import Path
 import fsspec
 from pydantic import TypeAdapter, ValidationError
 
-from .errors import InvalidInputError, NotFoundError
+from .errors import InvalidInputError, NotFoundError, UnavailableError
 from .safe_weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_files
-from .schemas.adapter import MANIFEST_NAME, AdapterManifest
+from .schemas.adapter import MANIFEST_NAME, AdapterManifest, LivePointer
 from .schemas.base import Name
 
-__all__ = ["RegistryReader", "base_fingerprint", "sha256_file"]
+__all__ = ["LIVE_NAME", "RegistryReader", "base_fingerprint", "sha256_file"]
+
+LIVE_NAME = "live.json"
+"""The live pointer, beside the versions."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _CHUNK = 1 << 20
@@ -34,7 +37,8 @@ class RegistryReader:
 
     def __init__(self, url: str | Path, cache: Path | None = None) -> None:
         self.url = str(url)
-        self._fs, self._root = fsspec.core.url_to_fs(self.url)
+        # A listing that was kept would hide the versions that others publish.
+        self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         self._local = self._fs.protocol in ("file", ("file", "local")) or "file" in tuple(self._fs.protocol)
         self._cache = cache
 
@@ -52,7 +56,7 @@ class RegistryReader:
         if not self._fs.exists(path):
             raise NotFoundError(
                 f"There is no adapter version {name!r} in {self.url}.",
-                hint="`a3t adapters` lists the versions.",
+                hint="`a3t adapters list` shows the versions.",
             )
         try:
             return AdapterManifest.model_validate_json(self._fs.cat_file(path))
@@ -67,6 +71,24 @@ class RegistryReader:
         folder = Path(self._root) / manifest.version if self._local else self._download(manifest)
         verify_folder(folder, manifest)
         return folder, manifest
+
+    def live(self) -> LivePointer | None:
+        """The live pointer, one small read; None before anything was ever promoted. Raises UnavailableError where
+        the registry cannot be read, InvalidInputError for a broken pointer."""
+        path = f"{self._root}/{LIVE_NAME}"
+        try:
+            content = self._fs.cat_file(path)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # every fsspec file system has errors of its own
+            raise UnavailableError(f"{self.url}/{LIVE_NAME} cannot be read: {error!r}") from error
+        try:
+            return LivePointer.model_validate_json(content)
+        except ValidationError as error:
+            raise InvalidInputError(
+                f"{self.url}/{LIVE_NAME} is broken: {error.errors()[0]['msg']}.",
+                hint="Promote a version anew, or remove the file to serve the base.",
+            ) from error
 
     def _folders(self) -> list[str]:
         entries = self._fs.ls(self._root, detail=True)

@@ -49,4 +49,3 @@ class ServiceSettings(CommonSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")
-    max_body_bytes: int = Field(64 * 2**20, gt=0, description="Larger request bodies are refused with 413")

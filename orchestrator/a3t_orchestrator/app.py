@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
 from a3t_contracts.errors import UnavailableError
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 
 from .access import DashboardAccess
 from .api import pages, runs, trajectories
@@ -47,6 +47,7 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
         [runs.router, trajectories.router, pages.router],
         lifespan=lifespan,
         ready=ready,
+        bodies=BodyLimits(settings.max_body_bytes),
         description="Runs, rounds, trajectories and events; pages for people at /.",
     )
     app.add_middleware(DashboardAccess, token=settings.token.get_secret_value(), mode=settings.mode)

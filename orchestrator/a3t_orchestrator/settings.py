@@ -17,6 +17,7 @@ class OrchestratorSettings(ServiceSettings):
     actre_url: str | None = Field(None, description="Address of the ActRe service")
     trainer_url: str | None = Field(None, description="Address of the trainer service")
     redis_url: str | None = Field(None, description="Redis (or Valkey) of the queue, redis://host:port/db")
+    max_body_bytes: int = Field(2**20, gt=0, description="Larger request bodies are refused with 413")
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in A3T_HOME")
     visibility_timeout: int = Field(
         3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"

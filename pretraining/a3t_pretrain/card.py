@@ -14,6 +14,7 @@ from transformers import MistralForCausalLM, PreTrainedTokenizerBase
 from a3t_contracts.files import write_atomically
 
 from . import card_household
+from .record import StartRecord
 from .settings import PretrainSettings, default_settings
 from .webshop import card as card_shop
 
@@ -53,6 +54,7 @@ def write_model(
     settings: PretrainSettings,
     figures: dict[str, float],
     seconds: float,
+    start: StartRecord,
 ) -> None:
     """config.json, model.safetensors, tokenizer files, README.md and pretraining.json in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,6 +69,7 @@ def write_model(
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "machine": platform.machine(),
+        "start": start.model_dump(),
     }
     write_atomically(folder / "pretraining.json", json.dumps(facts, indent=2) + "\n")
     write_atomically(folder / "README.md", _card(model, settings, figures, seconds))

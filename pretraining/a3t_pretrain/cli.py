@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.settings import CommonSettings
 
 from .settings import default_settings
+
+if TYPE_CHECKING:
+    from .record import Verdict
 
 app = typer.Typer(add_completion=False)
 _DEFAULTS = default_settings("alfworld")
@@ -40,6 +44,14 @@ def pretrain(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the training.")] = _DEFAULTS.threads,
     env_url: Annotated[str | None, typer.Option(help="A running env service; otherwise one is started.")] = None,
     actre_url: Annotated[str | None, typer.Option(help="A running ActRe service; otherwise one is started.")] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BASE",
+            help="Make only the corpus and the first 200 steps of a finished base, such as a3t/tiny, with the "
+            "base's settings, and compare them with its record.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a tiny base model from nothing: games, exercises, reasons, weights. An interrupted run goes on."""
@@ -48,6 +60,7 @@ def pretrain(
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from .run import Services
+    from .run import check as check_start
     from .run import pretrain as make
 
     settings = default_settings(
@@ -55,6 +68,11 @@ def pretrain(
     )
     token = CommonSettings().token.get_secret_value()
     services = Services(env_url, actre_url, token) if env_url and actre_url else None
+    if check is not None:
+        with _Bars() as bars:
+            verdict = check_start(folder, Path(resolve_base_model(check)), bars.report, services)
+        _tell_verdict(verdict, as_json)
+        raise typer.Exit(0 if verdict.same else 1)
     with _Bars() as bars:
         make(folder, settings, bars.report, services)
     _tell(folder, as_json)
@@ -87,6 +105,13 @@ class _Bars:
             self._ids[stage] = self._progress.add_task(stage, total=total, note="")
         note = "" if loss is None else f"loss {loss:.3f}"
         self._progress.update(self._ids[stage], completed=done, note=note)  # type: ignore[arg-type]
+
+
+def _tell_verdict(verdict: Verdict, as_json: bool) -> None:
+    if as_json:
+        emit_json(verdict.model_dump())
+    else:
+        console.print(f"{'Reproduced' if verdict.same else 'Not reproduced'}. {verdict.detail}")
 
 
 def _tell(folder: Path, as_json: bool) -> None:

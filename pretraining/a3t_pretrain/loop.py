@@ -55,8 +55,9 @@ class Pretraining:
         self._checkpoint = folder / "checkpoint.safetensors"
         self._optimiser = MuonAdamW(self.model)
 
-    def fit(self, progress: Callable[[int, float], None]) -> None:
-        """Train to the end. `progress` is told the tokens so far and the loss (nats a weighted token)."""
+    def fit(self, progress: Callable[[int, float], None], most_steps: int | None = None) -> None:
+        """Train to the end, or to step `most_steps`. `progress` is told the tokens so far and the loss (nats a weighted
+        token)."""
         torch.set_num_threads(self.settings.threads)
         stream = self._batches()
         if self._checkpoint.is_file():
@@ -64,7 +65,7 @@ class Pretraining:
             for _ in range(self.step):
                 next(stream)
         started = time.monotonic()
-        while self.tokens < self.settings.tokens:
+        while self.tokens < self.settings.tokens and (most_steps is None or self.step < most_steps):
             ids, weights = collate(next(stream))
             loss = weighted_loss(self.model, ids, weights)
             loss.backward()  # type: ignore[no-untyped-call]

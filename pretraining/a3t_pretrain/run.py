@@ -19,16 +19,18 @@ from .corpus import write_corpus
 from .environments import practice_for
 from .loop import Pretraining
 from .measure import turns_right
+from .practice import Lexicon, Practice
+from .record import RECORDED_STEPS, Recorder, Verdict, compare, recorded_start
 from .sequences import Encoder, read_corpus
 from .services import generate_data, own_services
-from .settings import PretrainSettings
+from .settings import PretrainSettings, default_settings
 
-__all__ = ["Report", "Services", "pretrain"]
+__all__ = ["Report", "Services", "check", "pretrain"]
 
 Report = Callable[[str, int, int, float | None], None]
 """Called with the stage, what is done, what there is to do, and the loss where there is one."""
 
-CORPUS, HELD_OUT = "corpus.jsonl", "held-out.jsonl"
+CORPUS, HELD_OUT, START = "corpus.jsonl", "held-out.jsonl", "start.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,32 @@ def pretrain(folder: Path, settings: PretrainSettings, report: Report, services:
     Without `services`, games are generated and both services started, in a data folder of their own. Called again
     after an interruption, it goes on where it stopped.
     """
+    work = _prepared(folder, settings, report, services)
+    _train(folder, work, settings, report)
+
+
+def check(folder: Path, base: Path, report: Report, services: Services | None = None) -> Verdict:
+    """Make the corpus and the first steps of a finished base again, in `folder`, and compare them with its record.
+
+    Raises NotFoundError where the base has no record.
+    """
+    settings, recorded = recorded_start(base)
+    given = default_settings(settings.pop("environment", "alfworld"), **settings)
+    work = _prepared(folder, given, report, services)
+    begun = _begin(work, given)
+    begun.fit(
+        lambda loss: report("training", min(begun.run.step, RECORDED_STEPS), RECORDED_STEPS, loss), RECORDED_STEPS
+    )
+    return compare(recorded, begun.recorder.record)
+
+
+def _prepared(folder: Path, settings: PretrainSettings, report: Report, services: Services | None) -> Path:
+    """The folder of work files, with the exercises in it."""
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / HELD_OUT).is_file():
         asyncio.run(_write_exercises(work, settings, report, services))
-    _train(folder, work, settings, report)
+    return work
 
 
 async def _write_exercises(work: Path, settings: PretrainSettings, report: Report, services: Services | None) -> None:
@@ -92,19 +115,41 @@ async def _write(
     partial.replace(path)
 
 
-def _train(folder: Path, work: Path, settings: PretrainSettings, report: Report) -> None:
+@dataclass(slots=True)
+class _Begun:
+    """A run over the exercises of a work folder, and the record of its first steps."""
+
+    practice: Practice
+    lexicon: Lexicon
+    run: Pretraining
+    recorder: Recorder
+
+    def fit(self, told: Callable[[float], None], most_steps: int | None = None) -> None:
+        def progress(_: int, loss: float) -> None:
+            self.recorder.note(self.run.step, loss, self.run.model)
+            told(loss)
+
+        self.run.fit(progress, most_steps)
+
+
+def _begin(work: Path, settings: PretrainSettings) -> _Begun:
     practice = practice_for(settings.environment)
     lexicon = practice.lexicon(work / CORPUS)
     corpus = read_corpus(work / CORPUS, Encoder(lexicon.tokenizer, lexicon.weighing))
     run = Pretraining(settings, lexicon, corpus, work, _identity(work, settings))
+    return _Begun(practice, lexicon, run, Recorder(work / START, sha256_file(work / CORPUS)))
+
+
+def _train(folder: Path, work: Path, settings: PretrainSettings, report: Report) -> None:
+    begun = _begin(work, settings)
+    run, lexicon = begun.run, begun.lexicon
     started = time.monotonic()
-    run.fit(lambda tokens, loss: report("training", min(tokens, settings.tokens), settings.tokens, loss))
+    begun.fit(lambda loss: report("training", min(run.tokens, settings.tokens), settings.tokens, loss))
     lines = (work / HELD_OUT).read_text(encoding="utf-8").splitlines()
     held_out = [Trajectory.model_validate_json(line) for line in lines]
-    figures = turns_right(run.model, lexicon.tokenizer, held_out, practice.verb)
-    write_model(
-        folder, run.model, lexicon.tokenizer, settings, figures, run.seconds_before + time.monotonic() - started
-    )
+    figures = turns_right(run.model, lexicon.tokenizer, held_out, begun.practice.verb)
+    seconds = run.seconds_before + time.monotonic() - started
+    write_model(folder, run.model, lexicon.tokenizer, settings, figures, seconds, begun.recorder.record)
 
 
 def _identity(work: Path, settings: PretrainSettings) -> str:

@@ -50,7 +50,7 @@ async def test_the_token_is_asked_for_and_probes_are_open(actre: ServiceFactory,
 
 
 async def test_caps_refuse_too_much_at_once(actre: ServiceFactory, actre_url: str) -> None:
-    small = await actre(max_body_bytes=10_000)
+    small = await actre(actre_max_body_bytes=10_000)
     with pytest.raises(TooLargeError):
         await small.reasons(ReasonsRequest(queries=[make_query("look " * 800)] * 20))
     reply = httpx.post(

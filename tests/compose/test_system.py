@@ -110,10 +110,12 @@ def test_what_was_killed_came_back(finished: Finished, project: Project) -> None
 
 def test_an_older_version_is_put_live_again(finished: Finished, project: Project) -> None:
     headers = {"Authorization": f"Bearer {project.token}"}
-    older = {"lora_name": "compose-test-r00"}
+    older = {"lora_name": "compose-test-r00", "make_default": True}
     with httpx.Client(base_url="http://127.0.0.1:18102", headers=headers, timeout=60) as policy:
         policy.post("/v1/load_lora_adapter", json=older).raise_for_status()
         assert policy.get("/ready").json()["live"] == "compose-test-r00"
+    listed = json.loads(project.compose("run", "--rm", "a3t", "adapters", "list", "--json"))
+    assert listed["live"] == "compose-test-r00"
 
 
 def test_a_backup_can_be_restored(finished: Finished, project: Project) -> None:

@@ -21,7 +21,7 @@ from a3t_contracts.errors import (
     UnavailableError,
 )
 from a3t_contracts.schemas import SessionCreate
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings
 from tests.support.live_server import free_port, live_server
 
@@ -63,7 +63,7 @@ async def crash() -> Response:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with live_server(create_service("test", ServiceSettings(max_body_bytes=2000), [router])) as url:
+    with live_server(create_service("test", ServiceSettings(), [router], bodies=BodyLimits(2000))) as url:
         yield url
 
 

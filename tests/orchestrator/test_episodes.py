@@ -66,7 +66,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(servers: World) -> World:
-    servers.policy.choose, servers.policy.loaded = walk_right, {"base"}
+    servers.policy.choose, servers.policy.loaded, servers.policy.answers_as = walk_right, {"base"}, None
+    servers.policy.watch = lambda _: None
     servers.policy.faults.clear()
     servers.policy.batches.clear()
     return servers
@@ -179,10 +180,22 @@ async def test_demonstrations_get_their_reasons_afterwards(gateway: Gateway) -> 
     assert await annotated_steps(episode.model_copy(update={"steps": steps}), gateway) == steps
 
 
-async def test_an_adapter_that_is_not_loaded_is_loaded(gateway: Gateway, world: World) -> None:
-    episode = await play(plan_of(policy_version="r-r00"), gateway)
-    assert episode.policy_version == "r-r00"
-    assert "r-r00" in world.policy.loaded
+async def test_another_version_never_plays(gateway: Gateway, world: World) -> None:
+    with pytest.raises(NotFoundError, match="no such adapter"):
+        await play(plan_of(policy_version="r-r00"), gateway)
+    world.policy.answers_as = "r-r01"
+    with pytest.raises(UpstreamError, match="asked for version 'base'; 'r-r01' answered"):
+        await play(plan_of(), gateway)
+
+
+async def test_an_episode_without_a_version_stays_with_the_one_that_answers_first(
+    gateway: Gateway, world: World
+) -> None:
+    asked: list[str | None] = []
+    world.policy.watch = lambda turn: asked.append(turn.model)
+    episode = await play(plan_of(policy_version=None), gateway)
+    assert asked == [None, *["base"] * (len(episode.steps) - 1)]
+    assert episode.policy_version == "base"
 
 
 async def test_a_lost_session_starts_the_episode_again(gateway: Gateway, world: World) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, initialize_lora_eva_weights
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from a3t_contracts.nf4 import keep_compute_dtype
@@ -35,6 +35,8 @@ SERVED: dict[str, dict[str, Any]] = {
     "gaussian": {"init_lora_weights": "gaussian"},
     "orthogonal": {"init_lora_weights": "orthogonal"},
     "mica": {"init_lora_weights": "mica"},
+    "eva": {"init_lora_weights": "eva", "r": 6},
+    "transposed": {"fan_in_fan_out": True},
     "wide": {"r": 64},
 }
 
@@ -67,6 +69,9 @@ def make(folder: Path, base: Path, name: str, settings: dict[str, Any], seed: in
     """An adapter with random matrices, saved as people save it."""
     torch.manual_seed(seed)
     model = get_peft_model(load_base(base), LoraConfig(**(_COMMON | settings)))
+    if settings.get("init_lora_weights") == "eva":
+        texts = [{"input_ids": torch.randint(0, 300, (4, 24))} for _ in range(8)]
+        initialize_lora_eva_weights(model, texts, show_progress_bar=False)
     for parameter_name, parameter in model.named_parameters():
         if "lora_A" in parameter_name or "lora_B" in parameter_name:
             parameter.data += 0.2 * torch.randn(parameter.shape)

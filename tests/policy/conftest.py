@@ -20,12 +20,13 @@ FORCED = {f"force-r{n:02d}": 60 + 7 * n for n in range(6)}
 
 
 def policy_settings(base: Path, home: Path, **changes: Any) -> PolicySettings:
-    """Settings for tests: nothing from the environment, everything under `home`."""
+    """Settings for tests: nothing from the environment, everything under `home`, no trainer."""
     fields: dict[str, Any] = {
         "home": home,
         "policy_base_model": str(base),
         "policy_max_context": 1024,
         "policy_device": "cpu",
+        "policy_live": "own",
     }
     return PolicySettings(**(fields | changes))
 

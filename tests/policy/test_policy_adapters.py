@@ -16,14 +16,16 @@ import torch
 from peft import LoraConfig
 from peft.config import PeftConfig
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from a3t_contracts import adapter_config
 from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.schemas.policy import Sampling
 from a3t_policy.backends.local import LocalBackend
-from a3t_policy.engine import adapters, side_by_side
+from a3t_policy.engine import adapters, side_by_side, weights
 from a3t_policy.engine.runner import Chunk
 from a3t_policy.generation import Generation
+from a3t_policy.versions import BaseFacts, check_adapter
 
 from .adapter_kinds import IDS, REFUSED, SERVED, expected, make, make_converted
 from .conftest import policy_settings
@@ -104,7 +106,7 @@ async def test_every_other_kind_is_refused_by_name(mode: str, tiny_model: Path, 
     async with running(tiny_model, tmp_path, mode) as backend:
         for name, (_, reason) in REFUSED.items():
             with pytest.raises(InvalidInputError, match=reason):
-                await backend.load(name, str(kinds / name), make_default=True)
+                await backend.load(name, str(kinds / name), make_default=False)
             agrees(computed(backend, None), base, f"the base after {name}")
         assert backend.versions.live is backend.versions.base
 
@@ -117,7 +119,7 @@ async def _apply(backend: LocalBackend, step: str, kinds: Path, monkeypatch: pyt
     """One step of an order; a step that cannot be done is refused."""
     what, _, name = step.partition(" ")
     if what == "load":
-        await backend.load(name, str(kinds / name), make_default=True)
+        await backend.load(name, str(kinds / name), make_default=False)
     elif what == "unload":
         try:
             await backend.unload(name)
@@ -126,12 +128,12 @@ async def _apply(backend: LocalBackend, step: str, kinds: Path, monkeypatch: pyt
         await backend.versions.drained()
     elif what == "refused":
         with pytest.raises(InvalidInputError):
-            await backend.load("refused", str(kinds / name), make_default=True)
+            await backend.load("refused", str(kinds / name), make_default=False)
     else:
         with monkeypatch.context() as patch:
             patch.setattr(adapters, "cast_adapter_dtype", _fail_in_the_middle)
             with pytest.raises(InvalidInputError, match="not enough memory"):
-                await backend.load("broken", str(kinds / name), make_default=True)
+                await backend.load("broken", str(kinds / name), make_default=False)
 
 
 async def test_any_order_of_loads_refusals_and_unloads_serves_what_is_loaded(
@@ -165,14 +167,15 @@ async def test_a_restart_with_versions_that_went_bad_serves_the_base_and_the_res
     for name in ("plain", "expression"):
         shutil.copytree(kinds / name, tmp_path / name)
     async with running(tiny_model, tmp_path, mode) as backend:
-        await backend.load("plain", str(tmp_path / "plain"), make_default=True)
+        await backend.load("plain", str(tmp_path / "plain"), make_default=False)
         await backend.load("expression", str(tmp_path / "expression"), make_default=False)
     shutil.copy(kinds / "pissa" / "adapter_config.json", tmp_path / "plain")
     async with running(tiny_model, tmp_path, mode) as backend:
         assert [card.id for card in backend.models()] == [str(tiny_model), "expression"]
         agrees(computed(backend, None), expected(tiny_model, None, nf4=nf4), BASE)
         agrees(computed(backend, "expression"), expected(tiny_model, kinds / "expression", nf4=nf4), "expression")
-    (tmp_path / "expression" / "adapter_model.safetensors").write_bytes(b"x")
+    settings = json.loads((tmp_path / "expression" / "adapter_config.json").read_text())
+    (tmp_path / "expression" / "adapter_config.json").write_text(json.dumps(settings | {"lora_alpha": 1}))
     async with running(tiny_model, tmp_path, mode) as backend:
         assert [card.id for card in backend.models()] == [str(tiny_model)]
         agrees(computed(backend, None), expected(tiny_model, None, nf4=nf4), BASE)
@@ -183,12 +186,12 @@ async def test_a_name_stands_for_its_whole_folder(tiny_model: Path, kinds: Path,
     path = tmp_path / "plain" / "adapter_config.json"
     settings = json.loads(path.read_text())
     async with running(tiny_model, tmp_path, "merged") as backend:
-        await backend.load("plain", str(tmp_path / "plain"), make_default=True)
+        await backend.load("plain", str(tmp_path / "plain"), make_default=False)
         path.write_text(json.dumps(dict(reversed(settings.items()))))
-        await backend.load("plain", str(tmp_path / "plain"), make_default=True)
+        await backend.load("plain", str(tmp_path / "plain"), make_default=False)
         path.write_text(json.dumps(settings | {"lora_alpha": 80}))
         with pytest.raises(ConflictError, match="other weights or settings"):
-            await backend.load("plain", str(tmp_path / "plain"), make_default=True)
+            await backend.load("plain", str(tmp_path / "plain"), make_default=False)
         agrees(computed(backend, "plain"), expected(tiny_model, kinds / "plain"), "plain")
 
 
@@ -203,7 +206,23 @@ async def test_dora_on_rows_of_zeros_is_refused(mode: str, tiny_model: Path, kin
         tensors["base_model.model.model.layers.0.self_attn.v_proj.lora_B.weight"][3] = 0.0
         save_file(tensors, path)
         with pytest.raises(InvalidInputError, match="rows of zeros"):
-            await backend.load("dora", str(adapter), make_default=True)
+            await backend.load("dora", str(adapter), make_default=False)
+
+
+def test_a_base_of_pickles_is_not_served(tiny_model: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    model.config.save_pretrained(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(InvalidInputError, match=r"pickle \(pytorch_model\.bin\).*safetensors files only"):
+        weights.load_base(str(tmp_path), torch.device("cpu"), torch.float32, "none")
+
+
+@pytest.mark.parametrize("name", ["patterns", "dora"])
+def test_servers_behind_get_what_they_compute(name: str, tiny_model: Path, kinds: Path) -> None:
+    facts = BaseFacts(str(tiny_model), "f", None)
+    check_adapter(kinds / "plain", None, facts)
+    with pytest.raises(InvalidInputError, match="servers behind this service do not compute"):
+        check_adapter(kinds / name, None, facts)
 
 
 async def test_a_base_that_an_adapter_changes_is_not_served(
@@ -216,13 +235,13 @@ async def test_a_base_that_an_adapter_changes_is_not_served(
         await backend.ready()
         monkeypatch.setattr(side_by_side, "put_on", spoil)
         with pytest.raises(UnavailableError, match="changed the base's own weights"):
-            await backend.load("plain", str(kinds / "plain"), make_default=True)
+            await backend.load("plain", str(kinds / "plain"), make_default=False)
         with pytest.raises(UnavailableError, match="changed the base's own weights"):
             computed(backend, None)
 
 
 async def _asks(backend: LocalBackend) -> None:
-    await backend.generate(Generation(IDS, "", Sampling(max_tokens=1)))
+    await backend.generate(Generation(IDS, "", Sampling(max_tokens=1), model=backend.versions.base.name))
 
 
 async def test_ready_turns_red_when_every_pass_fails_and_green_again(

@@ -233,7 +233,7 @@ def test_history_with_turns_is_rendered_by_the_contract(http: httpx.Client) -> N
 
 
 def test_ids_that_are_no_tokens_have_a_problem_in_place_of_a_result(http: httpx.Client) -> None:
-    turn = Turn(thought="I look.", action="look", observation="Nothing.", completion_ids=[2**47])
+    turn = Turn(thought="I look.", action="look", observation="Nothing.", completion_ids=[2**31 - 1])
     odd = HISTORY.model_copy(update={"turns": [turn]})
     asked = [{"history": h.model_dump(), "sampling": {"max_tokens": 1}} for h in (odd, HISTORY)]
     refused, answered = http.post("/v1/act", json={"turns": asked}).json()["results"]

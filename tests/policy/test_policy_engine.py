@@ -186,7 +186,7 @@ async def test_what_cannot_be_admitted_fails_alone(
         return acquire(prompt, version)
 
     monkeypatch.setattr(pool, "acquire", breaking)
-    with pytest.raises(A3TError, match="failed in this step"):
+    with pytest.raises(A3TError, match="failed on this sequence"):
         await asyncio.wait_for(backend.generate(Generation([5, 6, 7], "", Sampling(max_tokens=2))), 30)
     done = await backend.generate(wanted(backend, TEXTS[0]))
     assert done.ids == greedy(tiny_model, backend.codec.prompt(TEXTS[0]), 12)[0]

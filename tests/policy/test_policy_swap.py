@@ -54,10 +54,8 @@ async def _swap_under_load(
     """What 64 clients hear who ask without a pause while 20 swaps happen, by call or by the registry's pointer; and
     the seconds from each publication to the first reply of that version. Any failure is raised."""
     shutil.copytree(registry, home / "shelf")
-    watch = 0.1 if how == "registry" else 0.0
-    settings = policy_settings(
-        base, home, registry=str(home / "shelf"), policy_max_adapters=3, policy_watch_registry=watch
-    )
+    rule = {"policy_live": "registry", "policy_watch_registry": 0.1} if how == "registry" else {"policy_live": "own"}
+    settings = policy_settings(base, home, registry=str(home / "shelf"), policy_max_adapters=3, **rule)
     names = list(itertools.islice(itertools.cycle(FORCED), SWAPS))
     with live_server(create_app(settings)) as url:
         async with PolicyClient(url, token) as manager:
@@ -66,10 +64,13 @@ async def _swap_under_load(
                 if how == "registry":
                     point_at(home / "shelf", version)
                 else:
-                    assert (await manager.load(LoadAdapter(lora_name=version))).live
+                    assert (await manager.load(LoadAdapter(lora_name=version, make_default=True))).live
 
             point_at(home / "shelf", names[-1])
-            await manager.load(LoadAdapter(lora_name=names[-1]))
+            if how == "registry":
+                assert (await manager.follow()).live == names[-1]
+            else:
+                await manager.load(LoadAdapter(lora_name=names[-1], make_default=True))
             async with _crowd(url, token) as crowd:
                 seconds = [await crowd.hears(name, publish) for name in names]
     return crowd.replies, seconds
@@ -136,7 +137,7 @@ async def test_a_running_request_finishes_on_its_version(
     with live_server(create_app(settings)) as url:
         headers = {"Authorization": f"Bearer {token}"}
         async with PolicyClient(url, token) as manager, httpx.AsyncClient(base_url=url, headers=headers) as http:
-            await manager.load(LoadAdapter(lora_name=first))
+            await manager.load(LoadAdapter(lora_name=first, make_default=True))
             ask = {
                 "prompt": "Observation: x",
                 "max_tokens": 300,
@@ -147,8 +148,8 @@ async def test_a_running_request_finishes_on_its_version(
             async with http.stream("POST", "/v1/completions", json=ask, timeout=120) as reply:
                 lines = reply.aiter_lines()
                 begun = await anext(lines)
-                await manager.load(LoadAdapter(lora_name=second))
-                await manager.load(LoadAdapter(lora_name=third))
+                await manager.load(LoadAdapter(lora_name=second, make_default=True))
+                await manager.load(LoadAdapter(lora_name=third, make_default=True))
                 rest = [line async for line in lines if line.startswith("data: {")]
             assert all(f'"model": "{first}"' in line for line in (begun, *rest))
             assert sum(f'"token_ids": [{FORCED[first]}]' in line for line in (begun, *rest)) == 300

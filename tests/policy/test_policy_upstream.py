@@ -28,6 +28,8 @@ from a3t_policy.backends.remote import RemoteBackend
 from a3t_policy.generation import Delta, Generated, Generation
 from a3t_policy.turn import cut_turn
 from tests.support.fault_proxy import FaultProxy
+from tests.support.lax_openai import LaxOpenAI
+from tests.support.lax_tgi import LaxTGI
 from tests.support.live_server import free_port, live_server
 
 from .conftest import FORCED, policy_settings
@@ -99,18 +101,42 @@ async def test_upstream_says_what_the_local_one_says(
         assert expected.text.startswith("".join(item.text for item in news if isinstance(item, Delta)))
 
 
-async def test_tgi_serves_the_adapters_it_was_started_with(
+async def test_tgi_proves_the_adapters_it_was_started_with(
     tiny_model: Path, registry: Path, tmp_path: Path, policy: str
 ) -> None:
+    """As TGI does, the server answers an adapter that it does not know with the base, and with status 200."""
     async with behind(tiny_model, tmp_path, registry, [policy], "openai") as first:
-        await first.load(VERSION, None, make_default=True)
-        async with behind(tiny_model, tmp_path / "tgi", registry, [policy], "tgi") as backend:
-            await backend.load(VERSION, None, make_default=True)
-            assert (await backend.generate(ask(backend))).ids == [TOKEN] * 8
-            with pytest.raises(InvalidInputError, match="LORA_ADAPTERS"):
-                await backend.load("run-r01", None, make_default=True)
-            assert backend.versions.live.name == VERSION
-        await first.unload(VERSION)
+        for version in (VERSION, "run-r00"):
+            await first.load(version, None, make_default=False)
+        server = LaxTGI(policy, str(tiny_model), [VERSION, "run-r00"])
+        with live_server(server) as url:
+            async with behind(tiny_model, tmp_path / "tgi", registry, [url], "tgi") as backend:
+                await backend.load("run-r00", None, make_default=True)
+                assert (await backend.generate(ask(backend))).model == "run-r00"
+                await backend.load(VERSION, None, make_default=True)
+                with pytest.raises(InvalidInputError, match=r"does not serve adapter 'run-r01'.*LORA_ADAPTERS=run-r01"):
+                    await backend.load("run-r01", None, make_default=True)
+                assert backend.versions.live.name == VERSION
+                assert (await backend.generate(ask(backend))).ids == [TOKEN] * 8
+                asked = len(server.posts)
+                await backend.generate(ask(backend))
+                assert len(server.posts) == asked + 1, "it is proved once"
+                backend.upstreams.servers[0].failed()
+                server.adapters.clear()  # it comes back as another process
+                with pytest.raises(InvalidInputError, match="does not serve"):
+                    await backend.generate(ask(backend))
+        for version in (VERSION, "run-r00"):
+            await first.unload(version)
+
+
+async def test_an_openai_server_that_ignores_the_model_is_found_out(
+    tiny_model: Path, registry: Path, tmp_path: Path, policy: str
+) -> None:
+    with live_server(LaxOpenAI(policy, str(tiny_model))) as url:
+        async with behind(tiny_model, tmp_path, registry, [url]) as backend:
+            with pytest.raises(InvalidInputError, match="a name that no adapter has"):
+                await backend.load(VERSION, None, make_default=True)
+            assert backend.versions.live is backend.versions.base
 
 
 async def test_adapters_are_loaded_read_back_and_unloaded(

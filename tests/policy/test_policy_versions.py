@@ -191,21 +191,6 @@ async def test_a_broken_state_file_does_not_stop_the_service(tiny_model: Path, t
         assert (await says(backend))[0] == str(tiny_model)
 
 
-async def test_new_versions_in_the_registry_go_live(tiny_model: Path, shelf: Path, tmp_path: Path) -> None:
-    async with running(tiny_model, tmp_path, policy_watch_registry=0.05, policy_restore="newest") as backend:
-        newest = backend.versions.live.name
-        assert newest != str(tiny_model)
-        other = next(v for v in FORCED if v != newest)
-        (shelf / "live.json").write_text(json.dumps({"version": other}))
-        async with asyncio.timeout(60):
-            while backend.versions.live.name != other:
-                await asyncio.sleep(0.01)
-        assert (await says(backend))[1] == [FORCED[other]] * 3
-        (shelf / "live.json").write_text("{broken")
-        await backend.versions.follow()
-        assert backend.versions.live.name == other
-
-
 async def test_peft_side_by_side_for_large_bases(tiny_model: Path, shelf: Path, tmp_path: Path) -> None:
     """The path of bases that are too large to be copied, on the tiny one."""
     one, two = list(FORCED)[:2]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI, HTTPException
 
 from a3t_contracts.react import History, completion_text
-from a3t_contracts.schemas import ActReply, ActRequest, ActResult, ActTurn, LoadAdapter, ModelCard, ModelList
+from a3t_contracts.schemas import ActReply, ActRequest, ActResult, ActTurn, ModelCard, ModelList
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import ServiceSettings
 
@@ -20,7 +20,11 @@ class ScriptedPolicy:
         self.choose = choose
         self.faults: deque[int] = deque()
         self.loaded = {"base"}
+        self.answers_as: str | None = None
+        """The version that every reply names, whichever was asked for."""
         self.batches: list[int] = []
+        self.watch: Callable[[ActTurn], None] = lambda _: None
+        """Told of every turn."""
 
     def app(self, token: str) -> FastAPI:
         router = APIRouter()
@@ -38,14 +42,10 @@ class ScriptedPolicy:
         async def models() -> ModelList:
             return ModelList(data=[ModelCard(id=name) for name in sorted(self.loaded)])
 
-        @router.post("/v1/load_lora_adapter")
-        async def load(request: LoadAdapter) -> ModelCard:
-            self.loaded.add(request.lora_name)
-            return ModelCard(id=request.lora_name, parent="base")
-
         return create_service("policy", ServiceSettings.model_validate({"token": token}), [router])
 
     def _turn(self, turn: ActTurn) -> ActResult:
+        self.watch(turn)
         action = self.choose(turn.history)
         text = completion_text("I think so.", action) if action else "I think so.\n"
         ids = list(text.encode())
@@ -56,6 +56,6 @@ class ScriptedPolicy:
             completion_ids=ids,
             logprobs=[-0.5] * len(ids),
             prompt_tokens=10,
-            model=turn.model or "base",
+            model=self.answers_as or turn.model or "base",
             finish_reason="stop",
         )

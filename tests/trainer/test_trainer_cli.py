@@ -85,6 +85,10 @@ def test_a_corrupt_version_is_exit_code_2_and_an_unknown_one_3(registry: Path, c
 def test_promote_rollback_and_gc(registry: Path, call: Call) -> None:
     assert call("promote", "v0")[:2] == (0, "v0 is live.\n")
     assert json.loads(call("promote", "v2", "--json")[1])["history"] == ["v0"]
+    assert "*" in call("list")[1]
+    assert json.loads(call("list", "--json")[1])["live"] == "v2"
+    assert call("demote")[:2] == (0, "The base model is live.\n")
+    assert call("rollback")[:2] == (0, "v2 is live again.\n")
     assert call("rollback")[:2] == (0, "v0 is live again.\n")
     code, _, err = call("rollback")
     assert code == 1

@@ -56,6 +56,19 @@ def test_an_empty_or_broken_file_is_refused(tmp_path: Path, text: str, message: 
         read_trajectories(tmp_path / "x.jsonl")
 
 
+def test_all_bad_lines_are_named(tmp_path: Path) -> None:
+    good = make_trajectory().model_dump_json()
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join([good, "{nonsense", "", make_trajectory("b", steps=0).model_dump_json(), "[]"]) + "\n")
+    with pytest.raises(InvalidInputError, match="3 of 4 lines of the training file are bad") as caught:
+        read_trajectories(path)
+    assert [line.split()[1].rstrip(":") for line in str(caught.value).splitlines()[1:]] == ["2", "4", "5"]
+    path.write_text("{nonsense\n" * 5000)
+    with pytest.raises(InvalidInputError, match=r"4900 more\.$") as caught:
+        read_trajectories(path)
+    assert len(str(caught.value)) < 50_000
+
+
 def test_a_trajectory_without_steps_is_refused(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "x.jsonl", [make_trajectory(steps=0)])
     with pytest.raises(InvalidInputError, match="has no steps"):

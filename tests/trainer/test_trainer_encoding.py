@@ -13,7 +13,7 @@ from a3t_contracts.react import completion_text, render_trajectory
 from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.parts import PartSplitter
-from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_trajectory
+from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_all, encode_trajectory
 from tests.trainer.conftest import make_trajectory
 
 
@@ -24,8 +24,10 @@ def tokenizer(tiny_model: Path) -> Any:
     return AutoTokenizer.from_pretrained(tiny_model)
 
 
-def encode(tokenizer: Any, trajectory: Trajectory, limit: int = 4096, **objective: Any) -> TokenSequence:
-    return encode_trajectory(PartSplitter(tokenizer), trajectory, 1.0, Objective(**objective), limit)
+def encode(
+    tokenizer: Any, trajectory: Trajectory, limit: int = 4096, reward: float = 1.0, **objective: Any
+) -> TokenSequence:
+    return encode_trajectory(PartSplitter(tokenizer), trajectory, reward, Objective(**objective), limit)
 
 
 def with_ids(tokenizer: Any, trajectory: Trajectory) -> Trajectory:
@@ -111,6 +113,43 @@ def test_what_a_success_did_in_vain_can_be_left_out(tokenizer: Any) -> None:
     failure = encode(tokenizer, failed, invalid_weight=0.25)
     assert action_weights(failure, tokenizer) == [1, 1, 1], "a failure is pushed down as it is"
     assert action_weights(encode(tokenizer, trajectory), tokenizer) == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("success", "reward", "name", "weight"),
+    [
+        (True, 1.0, "contrastive", 0),
+        (True, 1.0, "sft", 0),
+        (True, 0.5, "raw_reward", 0),
+        (True, 1.0, "dpo", 0),
+        (False, -1.0, "contrastive", 1),
+        (False, 0.5, "contrastive", 0),
+        (False, 0.25, "raw_reward", 0),
+        (False, 1.0, "label_prefix", 0),
+        (False, 1.0, "dpo", 1),
+    ],
+)
+def test_a_turn_with_a_made_up_observation_is_never_imitated(
+    tokenizer: Any, success: bool, reward: float, name: str, weight: float
+) -> None:
+    """Nothing that raises its probability reaches it; what lowers it does."""
+    cut, stored = make_trajectory(success=success), make_trajectory(success=success)
+    cut.steps[1].made_up_observation = True
+    stored.steps[1].completion = "Thought: I look. Observation: Nothing happens.\nAction: go to cabinet 2\n"
+    for trajectory in (cut, stored):
+        sequence = encode(tokenizer, trajectory, reward=reward, name=name)
+        assert action_weights(sequence, tokenizer) == [1, weight, 1]
+        thoughts = sequence.weights[sequence.parts == Part.thought]
+        assert (thoughts == 1).all() == (weight == 1)
+        assert sequence.weights[sequence.parts == Part.observation][1:].all(), "the environment's words stay"
+
+
+def test_an_episode_of_made_up_observations_alone_is_left_out(tokenizer: Any) -> None:
+    trajectory, other = make_trajectory(), make_trajectory(sample=1)
+    for step in trajectory.steps:
+        step.made_up_observation = True
+    made = encode_all(tokenizer, [(trajectory, 1.0), (other, 1.0)], Objective(observation_weight=0), 4096)
+    assert [sequence.id for sequence in made] == [other.id]
 
 
 def test_turns_of_a_success_that_only_repeat_can_be_left_out(tokenizer: Any) -> None:

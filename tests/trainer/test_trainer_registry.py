@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_trainer.faults import problem_of
 from a3t_trainer.registry.garbage import collect_garbage
 from a3t_trainer.registry.hub import push
-from a3t_trainer.registry.live import live, promote, rollback
+from a3t_trainer.registry.live import demote, live, promote, rollback
 from a3t_trainer.registry.publish import Draft, publish
 from tests.trainer.jobs_support import request
 
@@ -105,6 +107,19 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     assert live(str(tmp_path)).version is None
 
 
+def test_a_version_of_pickles_is_neither_verified_nor_promoted(tmp_path: Path) -> None:
+    put(tmp_path, "v0")
+    folder = tmp_path / "v0"
+    (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["adapter_model.bin"] = manifest["files"].pop("adapter_model.safetensors")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for act in (RegistryReader(tmp_path).fetch, lambda version: promote(RegistryReader(tmp_path), version)):
+        with pytest.raises(InvalidInputError, match=r"adapter_model\.bin, which is a pickle"):
+            act("v0")
+    assert live(str(tmp_path)).version is None
+
+
 def test_publishing_to_a_remote_registry_puts_the_manifest_last(tmp_path: Path) -> None:
     import fsspec
 
@@ -136,6 +151,56 @@ def test_promote_and_rollback(tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="no earlier live version"):
         rollback(reader)
     assert live(registry).version == "v0"
+
+
+def test_a_rollback_from_a_version_may_be_repeated(tmp_path: Path) -> None:
+    reader = RegistryReader(tmp_path)
+    put(tmp_path, "v0", "v1", "v2")
+    for version in ("v0", "v1", "v2"):
+        promote(reader, version)
+    for _ in range(2):
+        assert (rollback(reader, "v2").version, live(str(tmp_path)).history) == ("v1", ["v0"])
+
+
+def test_the_base_goes_live_and_a_rollback_takes_that_back(tmp_path: Path) -> None:
+    registry, reader = str(tmp_path / "r"), RegistryReader(tmp_path / "r")
+    assert demote(registry).version is None
+    put(tmp_path / "r", "v0")
+    promote(reader, "v0")
+    for _ in range(2):
+        assert (demote(registry).version, live(registry).history) == (None, ["v0"])
+    assert rollback(reader).version == "v0"
+
+
+def test_promotions_at_the_same_time_lose_none(tmp_path: Path) -> None:
+    versions = [f"v{n}" for n in range(8)]
+    put(tmp_path, *versions)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda version: promote(RegistryReader(tmp_path), version), versions))
+    pointer = live(str(tmp_path))
+    assert sorted([*pointer.history, str(pointer.version)]) == versions
+
+
+def test_a_broken_pointer_gives_way_to_a_promotion(tmp_path: Path) -> None:
+    put(tmp_path, "v0")
+    (tmp_path / "live.json").write_text("{")
+    with pytest.raises(InvalidInputError, match=r"live\.json is broken"):
+        live(str(tmp_path))
+    assert promote(RegistryReader(tmp_path), "v0").version == "v0"
+
+
+def test_garbage_spares_the_live_version_and_the_one_before_it(tmp_path: Path) -> None:
+    """Every round promotes its version, so that a longer history must not keep everything for ever."""
+    versions = [f"v{n}" for n in range(6)]
+    put(tmp_path, *versions)
+    for version in (*versions, "v1"):
+        promote(RegistryReader(tmp_path), version)
+    collect_garbage(str(tmp_path), 1)
+    assert RegistryReader(tmp_path).versions() == ["v1", "v5"]
+    assert rollback(RegistryReader(tmp_path)).version == "v5"
+    promote(RegistryReader(tmp_path), "v1")
+    collect_garbage(str(tmp_path), 1)
+    assert RegistryReader(tmp_path).versions() == ["v1", "v5"]
 
 
 def test_garbage_leaves_what_is_needed(tmp_path: Path) -> None:

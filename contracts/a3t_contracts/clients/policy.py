@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..schemas.policy import ActReply, ActRequest, LoadAdapter, ModelCard, ModelList
+from ..schemas.policy import ActReply, ActRequest, LiveState, LoadAdapter, ModelCard, ModelList
 from .base import ServiceClient
 
 __all__ = ["PolicyClient"]
@@ -20,8 +20,16 @@ class PolicyClient(ServiceClient):
         return (await self._call(ModelList, "GET", "/v1/models")).data
 
     async def load(self, request: LoadAdapter, timeout: float = 300.0) -> ModelCard:
-        """Verify, load and read back an adapter version; with `make_default` it then goes live."""
+        """Verify, load and read back an adapter version; with `make_default` it then goes live, on every replica."""
         return await self._call(ModelCard, "POST", "/v1/load_lora_adapter", request, idempotent=True, timeout=timeout)
 
     async def unload(self, name: str) -> None:
         await self._send("POST", "/v1/unload_lora_adapter", LoadAdapter(lora_name=name), idempotent=True)
+
+    async def live(self) -> LiveState:
+        """What requests that name no model are served, and what the registry wants."""
+        return await self._call(LiveState, "GET", "/v1/live")
+
+    async def follow(self, timeout: float = 300.0) -> LiveState:
+        """Have the service look at the registry's pointer now and load what it names."""
+        return await self._call(LiveState, "POST", "/v1/live", idempotent=True, timeout=timeout)

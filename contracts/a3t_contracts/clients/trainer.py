@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from ..schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult
+from ..schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult, RollBack
 from ..schemas.job import FileObject, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from .base import ServiceClient
 
@@ -65,9 +65,15 @@ class TrainerClient(ServiceClient):
         """Make a version live."""
         return await self._call(LivePointer, "POST", f"/v1/adapters/{version}/promote", idempotent=True)
 
-    async def rollback(self) -> LivePointer:
-        """Go back to the version that was live before. Not repeated by itself: each call goes one back."""
-        return await self._call(LivePointer, "POST", "/v1/registry/rollback", idempotent=False)
+    async def rollback(self, version: str | None = None) -> LivePointer:
+        """Go back from `version` to the one that was live before; None: from whichever is live, and then the call is
+        not repeated by itself, because each goes one back."""
+        body = RollBack(version=version)
+        return await self._call(LivePointer, "POST", "/v1/registry/rollback", body, idempotent=version is not None)
+
+    async def demote(self) -> LivePointer:
+        """Make the base model live; a rollback makes the version live again."""
+        return await self._call(LivePointer, "DELETE", "/v1/registry/live")
 
     async def collect_garbage(self, keep: int = 3, dry_run: bool = False) -> GarbageReport:
         """Remove old versions; see the service for what is always kept."""

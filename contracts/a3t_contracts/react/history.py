@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from ..schemas.base import Environment, Schema
+from ..schemas.base import Environment, Schema, TokenIds
 
-__all__ = ["History", "Turn"]
+__all__ = ["MOST_TURNS", "History", "Turn"]
+
+MOST_TURNS = 1024
+"""Turns of a history at most; a session has 1,000 steps at most."""
 
 
 class Turn(Schema):
@@ -16,7 +21,7 @@ class Turn(Schema):
     action: str
     observation: str
     completion: str | None = Field(None, description="Text as generated; null: rendered from thought and action")
-    completion_ids: list[int] | None = Field(None, description="Token ids of `completion` as generated")
+    completion_ids: TokenIds | None = Field(None, description="Token ids of `completion` as generated")
 
 
 class History(Schema):
@@ -25,5 +30,5 @@ class History(Schema):
     environment: Environment
     observation: str
     multiline: bool = Field(False, description="Whether line breaks of observations stay (`EnvironmentInfo.multiline`)")
-    turns: list[Turn] = Field(default_factory=list)
+    turns: Annotated[list[Turn], Field(fail_fast=True)] = Field(default_factory=list, max_length=MOST_TURNS)
     preamble: str = Field("", description="Few-shot prompt in front of everything")

@@ -17,6 +17,7 @@ __all__ = [
     "GarbageReport",
     "LivePointer",
     "PushResult",
+    "RollBack",
     "version_name",
 ]
 
@@ -59,11 +60,19 @@ def version_name(run: str, round: int) -> str:
 
 
 class LivePointer(Schema):
-    """`live.json` of a registry: the version that is served to requests that name none."""
+    """`live.json` of a registry: the one place that says which version is live. The trainer service writes it."""
 
-    version: Name | None = Field(None, description="The live version; null where none was promoted yet")
+    version: Name | None = Field(None, description="The live version; null where the base model is live")
     history: list[Name] = Field(default_factory=list, description="Versions that were live before, the latest last")
     updated_at: datetime | None = Field(None, description="Time of the last change (UTC); null where there was none")
+
+
+class RollBack(Schema):
+    """Go back one version; safe to repeat where it says from which one."""
+
+    version: Name | None = Field(
+        None, description="The version to go back from: nothing happens where it is not live any more. null: any"
+    )
 
 
 class GarbageReport(Schema):

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-__all__ = ["Environment", "Name", "Schema"]
+__all__ = ["MAX_INT", "MAX_SEED", "Environment", "Name", "Schema", "TokenIds"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A name that may become part of a path or a URL: letters, digits, `.`, `_`, `-`; never a path."""
 
 Environment = Name
 """The name of an environment: that of its plug-in in the env service."""
+
+
+MAX_INT = 2**31 - 1
+"""Bound of whole numbers that have no narrower one: what computes with them may hold them in 32 bits."""
+MAX_SEED = 2**64 - 1
+
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=MAX_INT)]], Field(max_length=2**20, fail_fast=True)]
+"""Ids of tokens. The first that is none ends the check: nobody reads a million errors."""
 
 
 class Schema(BaseModel):

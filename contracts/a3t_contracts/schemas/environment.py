@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..errors import Problem
-from .base import Environment, Schema
+from .base import MAX_INT, MAX_SEED, Environment, Schema
 
 __all__ = [
     "ActionReply",
@@ -89,7 +89,7 @@ class SessionCreate(Schema):
     environment: Environment = Field(description="Environment to play")
     task_id: str = Field(description="Id of the task to play")
     engine: str | None = Field(None, description="Engine to play on; null takes the default of the environment")
-    seed: int = Field(0, ge=0, description="Seed of what the environment draws at random")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed of what the environment draws at random")
     max_steps: int | None = Field(
         None,
         ge=1,
@@ -129,7 +129,7 @@ class StepRequest(Schema):
     """
 
     action: str = Field(max_length=4096, description="Action in the words of the environment")
-    index: int | None = Field(None, ge=0, description="Number of this step, from 0; null for the next one")
+    index: int | None = Field(None, ge=0, le=MAX_INT, description="Number of this step, from 0; null for the next one")
 
 
 class SessionStep(StepRequest):
@@ -159,7 +159,9 @@ class StepResult(Schema):
 class BatchStepRequest(Schema):
     """Steps of many sessions. Steps of different sessions run at the same time."""
 
-    steps: list[SessionStep] = Field(min_length=1, max_length=4096, description="Steps to take")
+    steps: Annotated[list[SessionStep], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=4096, description="Steps to take"
+    )
 
 
 class BatchStepReply(Schema):
@@ -177,7 +179,7 @@ class ActionsReply(Schema):
 class SampleRequest(Schema):
     """A request to draw one action of the action space, uniformly and deterministically by seed."""
 
-    seed: int = Field(ge=0, description="Seed of the draw; the same seed and state give the same action")
+    seed: int = Field(ge=0, le=MAX_SEED, description="Seed of the draw; the same seed and state give the same action")
     avoid: str | None = Field(
         None, description="An action that is not drawn, unless it is the only one; null avoids none"
     )

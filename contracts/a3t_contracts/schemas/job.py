@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import Name, Schema
+from .base import MAX_INT, Name, Schema
 
 __all__ = [
     "VALID_TRANSITIONS",
@@ -26,6 +27,10 @@ __all__ = [
     "Progress",
     "TrainingSettings",
 ]
+
+MAX_WEIGHT = 1_000_000
+"""Bound of weights and rates: more could only overflow."""
+Word = Annotated[str, Field(max_length=1024)]
 
 
 class ObjectiveName(StrEnum):
@@ -69,6 +74,7 @@ class Objective(Schema):
     failure_weight: float = Field(
         1.0,
         ge=0,
+        le=MAX_WEIGHT,
         description="Factor on the weight of every failed trajectory. Small models diverge at 1; 0.1 is stable",
     )
     failure_observations: bool = Field(
@@ -79,36 +85,44 @@ class Objective(Schema):
     failure_nll_cap: float | None = Field(
         None,
         gt=0,
+        le=MAX_WEIGHT,
         description="Tokens of failed trajectories whose negative log-likelihood (nats) is above this value are left "
         "out of the loss; null leaves none out",
     )
     observation_weight: float = Field(
         1.0,
         ge=0,
+        le=MAX_WEIGHT,
         description="Weight of observation tokens in the loss. Above 0 the model also learns to predict what the "
         "environment answers",
     )
-    thought_weight: float = Field(1.0, ge=0, description="Weight of thought tokens in the loss")
-    action_weight: float = Field(1.0, ge=0, description="Weight of action tokens in the loss")
+    thought_weight: float = Field(1.0, ge=0, le=MAX_WEIGHT, description="Weight of thought tokens in the loss")
+    action_weight: float = Field(1.0, ge=0, le=MAX_WEIGHT, description="Weight of action tokens in the loss")
     invalid_weight: float = Field(
         1.0,
         ge=0,
+        le=MAX_WEIGHT,
         description="Factor on those turns of successful trajectories whose action the environment refused or did not "
         "understand; 0 leaves them out of the loss",
     )
     repeat_weight: float = Field(
         1.0,
         ge=0,
+        le=MAX_WEIGHT,
         description="Factor on those turns of successful trajectories that repeat an earlier action and bring no new "
         "information; 0 leaves them out of the loss",
     )
     skip_thoughts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
+        max_length=1024,
         description="Turns of successful trajectories whose thought begins with one of these texts are left out of the "
         "loss, but for the last turn. Meant for thoughts that give an action no purpose",
     )
     dpo_beta: float = Field(
-        0.1, gt=0, description="Coefficient β of the objective `dpo`: how strongly the model is kept near its reference"
+        0.1,
+        gt=0,
+        le=MAX_WEIGHT,
+        description="Coefficient β of the objective `dpo`: how strongly the model is kept near its reference",
     )
 
 
@@ -116,11 +130,13 @@ class LoraSettings(Schema):
     """Shape and precision of the LoRA adapter. The defaults are those of the paper."""
 
     rank: int = Field(16, ge=1, le=1024, description="Rank of the LoRA matrices")
-    alpha: int = Field(32, ge=1, description="Scale of the update: the adapter adds alpha / rank times its product B·A")
+    alpha: int = Field(
+        32, ge=1, le=MAX_INT, description="Scale of the update: the adapter adds alpha / rank times its product B·A"
+    )
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Probability with which an input of the adapter is dropped in training"
     )
-    target_modules: list[str] | Literal["all-linear"] = Field(
+    target_modules: Annotated[list[Word], Field(max_length=1024)] | Literal["all-linear"] = Field(
         default_factory=lambda: ["q_proj", "v_proj"],
         description="Names of the linear layers that get an adapter; `all-linear` gives one to every linear layer but "
         "the output layer",
@@ -145,7 +161,7 @@ class Optimisation(Schema):
     """Optimiser, schedule and batches."""
 
     epochs: float = Field(6, gt=0, le=10_000, description="Number of passes over the training set")
-    learning_rate: float = Field(1e-4, gt=0, description="Highest learning rate")
+    learning_rate: float = Field(1e-4, gt=0, le=1e30, description="Highest learning rate")
     schedule: Literal["constant", "constant_with_warmup", "linear", "cosine"] = Field(
         "constant",
         description="How the learning rate changes after warm-up: it stays (`constant`, `constant_with_warmup`), or "
@@ -158,8 +174,10 @@ class Optimisation(Schema):
         description="Share of all optimiser steps in which the learning rate rises from 0. The schedule `constant` "
         "ignores it",
     )
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay of AdamW")
-    max_grad_norm: float = Field(1.0, ge=0, description="Norm to which the gradient is clipped; 0 disables clipping")
+    weight_decay: float = Field(0.0, ge=0, le=MAX_WEIGHT, description="Decoupled weight decay of AdamW")
+    max_grad_norm: float = Field(
+        1.0, ge=0, le=MAX_WEIGHT, description="Norm to which the gradient is clipped; 0 disables clipping"
+    )
     optimizer: Literal["paged_adamw_32bit", "adamw_torch"] = Field(
         "adamw_torch",
         description="`adamw_torch`: AdamW of PyTorch. `paged_adamw_32bit`: AdamW of bitsandbytes, which moves its "
@@ -168,13 +186,15 @@ class Optimisation(Schema):
     tokens_per_batch: int = Field(
         8192,
         ge=1,
+        le=MAX_INT,
         description="Largest number of tokens in one forward pass, padding included; bounds memory and does not change "
         "the result",
     )
-    trajectories_per_step: int = Field(16, ge=1, description="Number of trajectories in one optimiser step")
+    trajectories_per_step: int = Field(16, ge=1, le=MAX_INT, description="Number of trajectories in one optimiser step")
     max_length: int = Field(
         4096,
         ge=8,
+        le=MAX_INT,
         description="Largest length of a trajectory in tokens. A longer one fails the job with an error that names it",
     )
     packing: bool = Field(
@@ -189,6 +209,7 @@ class Optimisation(Schema):
     average_checkpoints: int = Field(
         0,
         ge=0,
+        le=MAX_INT,
         description="Number of evenly spaced checkpoints whose adapters are averaged into the published one; 0 "
         "publishes the last one",
     )
@@ -200,15 +221,21 @@ class Optimisation(Schema):
         "that it started from (arXiv 2109.01903)",
     )
     save_steps: int = Field(
-        50, ge=1, description="Number of optimiser steps between two checkpoints from which a killed job resumes"
+        50,
+        ge=1,
+        le=MAX_INT,
+        description="Number of optimiser steps between two checkpoints from which a killed job resumes",
     )
     max_steps: int | None = Field(
         None,
         ge=1,
+        le=MAX_INT,
         description="Number of optimiser steps after which training ends, even if `epochs` are not complete; null "
         "trains for `epochs`",
     )
-    threads: int | None = Field(None, ge=1, description="Number of CPU threads; null leaves the choice to PyTorch")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="Number of CPU threads; null leaves the choice to PyTorch"
+    )
 
 
 class Augmentation(Schema):
@@ -217,8 +244,9 @@ class Augmentation(Schema):
     Off by default, as the paper has none. It is meant for tiny models, whose tokenizers write a name as one token.
     """
 
-    interchangeable: list[list[str]] = Field(
+    interchangeable: list[Annotated[list[Word], Field(max_length=16_384, fail_fast=True)]] = Field(
         default_factory=list,
+        max_length=1024,
         description="Groups of words. A permutation of the words of a group must leave an episode valid; a word may be "
         "in one group only",
     )
@@ -228,8 +256,8 @@ class Augmentation(Schema):
 
     @model_validator(mode="after")
     def _groups_are_apart(self) -> Augmentation:
-        words = [word for group in self.interchangeable for word in group]
-        twice = sorted({word for word in words if words.count(word) > 1})
+        words = Counter(word for group in self.interchangeable for word in group)
+        twice = sorted(word for word, times in words.items() if times > 1)
         if twice:
             raise ValueError(f"augmentation.interchangeable names {twice[0]!r} twice; a word has one group")
         return self
@@ -265,11 +293,13 @@ class FineTuningJobCreate(TrainingSettings):
     training_file: str = Field(description="Id of an uploaded JSONL file with one trajectory a line")
     version: Name = Field(description="Name of the adapter version that the job publishes")
     run: Name = Field(description="Name of the run that the adapter belongs to")
-    round: int = Field(ge=0, description="Number of the round that the adapter belongs to, from 0")
+    round: int = Field(ge=0, le=MAX_INT, description="Number of the round that the adapter belongs to, from 0")
     parent: Name | None = Field(
         None, description="Adapter version whose weights the job starts from; null starts from the base model"
     )
-    seed: int = Field(0, ge=0, description="Seed of the order of trajectories, of dropout and of permutations")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Seed of the order of trajectories, of dropout and of permutations"
+    )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Free values that are kept with the job")
 
     @model_validator(mode="after")

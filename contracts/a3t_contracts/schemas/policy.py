@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ..errors import Problem
 from ..react.history import History
-from .base import Schema
+from .base import MAX_INT, MAX_SEED, Schema
 
 __all__ = [
     "ActReply",
     "ActRequest",
     "ActResult",
     "ActTurn",
+    "LiveState",
     "LoadAdapter",
     "ModelCard",
     "ModelList",
@@ -27,11 +30,14 @@ class Sampling(Schema):
     top_p: float = Field(
         1.0, gt=0, le=1, description="Probability mass that nucleus sampling keeps; 1 keeps all tokens"
     )
-    top_k: int = Field(0, ge=0, description="Number of most likely tokens to sample from; 0 samples from all tokens")
+    top_k: int = Field(
+        0, ge=0, le=MAX_INT, description="Number of most likely tokens to sample from; 0 samples from all tokens"
+    )
     max_tokens: int = Field(256, ge=1, le=4096, description="Largest number of tokens to generate")
     seed: int | None = Field(
         None,
         ge=0,
+        le=MAX_SEED,
         description="Seed of the draw. The same seed, prompt and version give the same tokens; null draws anew each "
         "time",
     )
@@ -49,7 +55,9 @@ class ActTurn(Schema):
 class ActRequest(Schema):
     """Turns of many episodes, which are generated together."""
 
-    turns: list[ActTurn] = Field(min_length=1, max_length=1024, description="Turns to generate")
+    turns: Annotated[list[ActTurn], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=1024, description="Turns to generate"
+    )
 
 
 class ActResult(Schema):
@@ -92,8 +100,16 @@ class LoadAdapter(Schema):
         None, description="Folder of the version; null takes the folder of that name in the registry"
     )
     make_default: bool = Field(
-        True, description="Whether the version becomes the live one, which serves requests that name no model"
+        False, description="Whether the registry's live pointer is moved to the version, which every replica follows"
     )
+
+
+class LiveState(Schema):
+    """What a policy service serves to requests that name no model, and what the registry wants served."""
+
+    live: str = Field(description="Adapter version, or the base model's name")
+    pointer: str | None = Field(None, description="Version that the registry's pointer names; null for the base")
+    refused: str | None = Field(None, description="Why the pointer's version is not live here; null where it is")
 
 
 class ModelCard(Schema):

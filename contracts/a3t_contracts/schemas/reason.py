@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ..errors import Problem
@@ -24,7 +26,9 @@ class ReasonQuery(Schema):
 class ReasonsRequest(Schema):
     """Questions that are answered together."""
 
-    queries: list[ReasonQuery] = Field(min_length=1, max_length=256, description="The questions, at most 256")
+    queries: Annotated[list[ReasonQuery], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=256, description="The questions, at most 256"
+    )
     annotator: str | None = Field(
         None,
         description="Which annotator writes the reasons: `llm`, `template` or an installed plug-in; null takes the "

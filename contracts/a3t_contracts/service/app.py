@@ -30,12 +30,12 @@ from ..errors import (
     InvalidInputError,
     MediaTypeError,
     Problem,
-    TooLargeError,
     UnauthorizedError,
     error_from_problem,
 )
 from ..logging import configure_logging, get_logger
 from ..settings import ServiceSettings
+from .body import BodyLimits, drain
 
 __all__ = ["EVENT_LOOP", "KEEP_ALIVE", "ReadyCheck", "create_service", "serve"]
 
@@ -50,6 +50,9 @@ KEEP_ALIVE = 75
 """Seconds that an unused connection stays open. Clients give theirs up after 5 (httpx's default); a service that
 does so at the same time would close connections under requests that are on their way."""
 
+_USUAL_BODIES = BodyLimits(2**20)
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Those that are counted by name: what clients make up must not fill the memory."""
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 """What a client's own request id may be: it is logged and sent back, so it holds nothing that a terminal obeys."""
@@ -69,13 +72,15 @@ def create_service(
     error_body: ErrorBody | None = None,
     description: str = "",
     inner: Sequence[Middleware] = (),
+    bodies: BodyLimits = _USUAL_BODIES,
 ) -> FastAPI:
     """A FastAPI app with the shared shell around `routers`.
 
     `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
     not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs the bearer token.
     `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
-    inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors.
+    inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors. `bodies`: longer
+    request bodies are refused with 413. Routes with a JSON body are `JsonRoute`s, so that long ones hold up nobody.
     """
     app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
     for router in routers:
@@ -85,7 +90,7 @@ def create_service(
     body = error_body or _plain_body
     for middleware in reversed(inner):
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
-    app.add_middleware(_Shell, service=name, settings=settings, body=body)
+    app.add_middleware(_Shell, service=name, settings=settings, body=body, bodies=bodies)
     return app
 
 
@@ -175,11 +180,13 @@ def _add_error_handlers(app: FastAPI, error_body: ErrorBody | None) -> None:
 class _Shell:
     """Bearer token, body limit, request id, metrics, and a clean 500; plain ASGI because it is on the hot path."""
 
-    def __init__(self, app: ASGIApp, service: str, settings: ServiceSettings, body: ErrorBody) -> None:
+    def __init__(
+        self, app: ASGIApp, service: str, settings: ServiceSettings, body: ErrorBody, bodies: BodyLimits
+    ) -> None:
         self.app = app
         self.service = service
         self.body = body
-        self.max_body = settings.max_body_bytes
+        self.bodies = bodies
         self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,11 +212,14 @@ class _Shell:
             await self._guarded(scope, headers, receive, tagged)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            _requests(self.service, route, scope["method"], status).inc()
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            _requests(self.service, route, method, status).inc()
             _seconds(self.service, route).observe(time.perf_counter() - started)
 
     async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope, headers)
+        if refusal is None and (refusal := self.bodies.refusal(scope, headers)) is not None:
+            await drain(headers, receive)
         if refusal is not None:
             await problem_response(refusal, scope["path"], self.body)(scope, receive, send)
             return
@@ -221,7 +231,7 @@ class _Shell:
             await send(message)
 
         try:
-            await self.app(scope, _limited(receive, self.max_body), watched)
+            await self.app(scope, self.bodies.guard(scope, headers, receive), watched)
         except A3TError as error:
             await problem_response(error, scope["path"], self.body)(scope, receive, send)
         except Exception:
@@ -238,9 +248,6 @@ class _Shell:
             return UnauthorizedError(
                 "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
             )
-        length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self.max_body:
-            return _too_large(self.max_body)
         return None
 
 
@@ -265,21 +272,3 @@ def _not_json(request: Request) -> MediaTypeError:
     what = f"is sent as {given[:100]!r}" if given else "comes without a Content-Type header"
     hint = "Send the header `Content-Type: application/json` (curl: -H 'Content-Type: application/json')."
     return MediaTypeError(f"The request body {what}; this service reads JSON.", hint=hint)
-
-
-def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(f"The request body is over the limit of {limit} bytes.", hint="Send less at once.")
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    seen = 0
-
-    async def limited() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
-            raise _too_large(limit)
-        return message
-
-    return limited

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from a3t_contracts.schemas import TrajectoryKind
+from a3t_contracts.schemas import MAX_INT, TrajectoryKind
 
 from ..phases import Phase
 from ..report.collect import collect_report
@@ -67,10 +67,10 @@ def report_page(store: StoreDep, run: str) -> HTMLResponse:
 def trajectories_page(
     session: SessionDep,
     run: str,
-    round: Annotated[int | None, Query(ge=0)] = None,
+    round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
     kind: TrajectoryKind | None = None,
     success: bool | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
 ) -> HTMLResponse:
     """A run's trajectories."""
     where = EpisodeFilter(run=run, round=round, kind=kind, success=success)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
+from a3t_contracts.schemas import MAX_INT
+
 from ..report.collect import collect_report
 from ..report.model import Report
 from ..store import events, get_run, list_runs
@@ -72,7 +74,7 @@ def report(store: StoreDep, run: str) -> Report:
 def run_events(
     session: SessionDep,
     run: str,
-    after: Annotated[int, Query(ge=0, description="Only events with a higher id")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_INT, description="Only events with a higher id")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> list[EventInfo]:
     """Events in order: what was published, lost, given up."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from a3t_contracts.schemas import Trajectory, TrajectoryKind
+from a3t_contracts.schemas import MAX_INT, Trajectory, TrajectoryKind
 
 from ..store import EpisodeFilter, count_trajectories, find_trajectory, list_trajectories
 from .deps import SessionDep
@@ -55,12 +55,12 @@ class TrajectoryPage(BaseModel):
 def trajectories(
     session: SessionDep,
     run: str | None = None,
-    round: Annotated[int | None, Query(ge=0)] = None,
+    round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
     kind: TrajectoryKind | None = None,
     task_id: str | None = None,
     success: bool | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
 ) -> TrajectoryPage:
     """Trajectories that match every filter."""
     where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task_id, success=success)

@@ -9,7 +9,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import DeadlineError, NotFoundError, UpstreamError
-from a3t_contracts.schemas import FineTuningJob, JobStatus, version_name
+from a3t_contracts.schemas import FineTuningJob, JobStatus, LoadAdapter, version_name
 
 from ..gateway import Gateway, ServiceAddresses, patiently
 from ..phases import Phase
@@ -58,10 +58,14 @@ async def train(context: RunContext, number: int) -> str:
 
 
 async def publish(context: RunContext, number: int, version: str) -> None:
-    """Have the policy service load the version and serve it by default."""
-    started = time.monotonic()
-    async with _gateway(context) as gateway:
-        await gateway.ensure_loaded(version, make_default=True)
+    """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and
+    the policy service is told. Its other replicas follow by themselves; the run names its version in every request.
+    """
+    started, limits = time.monotonic(), context.recipe.limits
+    async with _gateway(context) as gateway, trainer_client(context.settings) as trainer:
+        await gateway.patient(lambda: gateway.policy.load(LoadAdapter(lora_name=version)))
+        await patiently(lambda: trainer.promote(version), limits.outage_seconds)
+        await gateway.patient(gateway.policy.follow)
 
     def note(session: Session) -> None:
         row = open_round(session, context.run, number)

@@ -25,7 +25,6 @@ from a3t_contracts.schemas import (
     ActRequest,
     ActResult,
     ActTurn,
-    LoadAdapter,
     Reason,
     ReasonQuery,
     ReasonsRequest,
@@ -96,7 +95,6 @@ class Gateway:
         self._act: Coalescer[ActTurn, ActResult] = Coalescer(self._send_turns, largest=limits.concurrency)
         self._step: Coalescer[SessionStep, StepResult] = Coalescer(self._send_steps, largest=limits.concurrency)
         self._reason: Coalescer[ReasonQuery, Reason] = Coalescer(self._send_reasons, largest=_MAX_REASONS)
-        self._loading = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,14 +106,11 @@ class Gateway:
             await client.aclose()
 
     async def act(self, turn: ActTurn) -> ActResult:
-        """The policy's turn. An adapter version that the service has not loaded is loaded."""
-        try:
-            return await self.patient(lambda: self._act(turn))
-        except NotFoundError:
-            if turn.model is None:
-                raise
-            await self.ensure_loaded(turn.model)
-            return await self.patient(lambda: self._act(turn))
+        """The policy's turn. Raises UpstreamError where another version than `turn.model` wrote it."""
+        result = await self.patient(lambda: self._act(turn))
+        if turn.model not in (None, result.model):
+            raise UpstreamError(f"The policy service was asked for version {turn.model!r}; {result.model!r} answered.")
+        return result
 
     async def step(self, session_id: str, action: str, index: int) -> StepResult:
         """One step of a session; safe to repeat, because it carries its index. Raises EpisodeLostError."""
@@ -133,14 +128,6 @@ class Gateway:
     async def reason(self, query: ReasonQuery) -> Reason:
         """ActRe's reason for an action."""
         return await self.patient(lambda: self._reason(query))
-
-    async def ensure_loaded(self, version: str, make_default: bool = False) -> None:
-        """Have the policy service load an adapter version of the registry unless it has."""
-        async with self._loading:
-            cards = {card.id: card for card in await self.patient(self.policy.models)}
-            if version not in cards or (make_default and not cards[version].live):
-                request = LoadAdapter(lora_name=version, make_default=make_default)
-                await self.patient(lambda: self.policy.load(request))
 
     async def patient(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Repeat a call, safe to repeat, while its service is away; gives up after `limits.outage_seconds`."""

@@ -107,10 +107,11 @@ class _Expert:
 
 
 class _Policy:
-    """The policy service, one version throughout."""
+    """The policy service, one version throughout: the plan's, else the one that answers first."""
 
     def __init__(self, plan: EpisodePlan, gateway: Gateway) -> None:
         self.invalid_streak = 0
+        self.version = plan.policy_version
         self.plan = plan
         self.gateway = gateway
 
@@ -142,8 +143,9 @@ class _Policy:
             max_tokens=plan.max_tokens,
             seed=seed_of(plan.seed, str(len(history.turns))),
         )
-        turn = ActTurn(history=history, model=plan.policy_version, sampling=sampling)
-        return await self.gateway.act(turn), round(time.perf_counter() - before, 4)
+        result = await self.gateway.act(ActTurn(history=history, model=self.version, sampling=sampling))
+        self.version = result.model
+        return result, round(time.perf_counter() - before, 4)
 
 
 class _Explorer(_Policy):
@@ -188,7 +190,7 @@ class _Explorer(_Policy):
             action,
             Source.sampled,
             trigger=trigger,
-            policy_version=own.model if own else self.plan.policy_version,
+            policy_version=own.model if own else self.version,
             policy_action=own.action if own else None,
             prompt_tokens=own.prompt_tokens if own else None,
             seconds=seconds,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 
 from .annotators.base import Annotator
 from .annotators.llm import LLMAnnotator, LLMOptions
@@ -40,6 +40,7 @@ def create_app(settings: ActReSettings) -> FastAPI:
         [reasons.router],
         lifespan=lifespan,
         ready=desk.check,
+        bodies=BodyLimits(settings.actre_max_body_bytes),
         description="Act first, the reason after the fact.",
     )
     app.state.desk = desk

@@ -16,6 +16,7 @@ class ActReSettings(ServiceSettings):
     """Read from the environment: A3T_ACTRE_ANNOTATOR, A3T_ACTRE_UPSTREAM_URL, …"""
 
     port: int = Field(8103, ge=1, le=65535, description="TCP port to listen on")
+    actre_max_body_bytes: int = Field(8 * 2**20, gt=0, description="Larger request bodies are refused with 413")
 
     actre_annotator: str = Field(
         "template", description="Who writes a reason by default: template, llm, or the name of an installed annotator"

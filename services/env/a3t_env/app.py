@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 
 from .api import environments as environments_api
 from .api import sessions as sessions_api
@@ -77,6 +77,7 @@ def create_app(
         lifespan=lifespan,
         ready=ready,
         inner=[Middleware(DirectSteps, sessions=sessions)],
+        bodies=BodyLimits(settings.env_max_body_bytes),
         description="Sessions of environments over HTTP.",
     )
     app.state.environments = offered

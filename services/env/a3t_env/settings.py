@@ -15,6 +15,7 @@ class EnvSettings(ServiceSettings):
     """What the env service can be told."""
 
     port: int = Field(8101, ge=1, le=65535, description="TCP port to listen on")
+    env_max_body_bytes: int = Field(4 * 2**20, gt=0, description="Larger request bodies are refused with 413")
     env_workers: int = Field(1, ge=1, le=64, description="Processes that serve HTTP and hold sessions")
     env_max_sessions: int = Field(4096, ge=1, description="Open sessions over all workers; one more gets 429")
     env_idle_seconds: float = Field(1800.0, gt=0, description="A session unused for so long is reaped")

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from a3t_contracts.errors import A3TError, Problem
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 
 from .api import act, adapters, chat, completions, models, tgi
 from .backends import make_backend
@@ -42,6 +42,7 @@ def create_app(settings: PolicySettings) -> FastAPI:
         lifespan=lifespan,
         ready=backend.ready,
         error_body=error_body,
+        bodies=BodyLimits(settings.policy_max_body_bytes),
         description="The policy LLM: OpenAI- and TGI-compatible completions, LoRA adapters that swap under load.",
     )
     app.state.backend = backend

@@ -24,7 +24,7 @@ def render_chat(codec: TextCodec, messages: Messages) -> tuple[list[int], str]:
     """Ids and text of the prompt. Raises InvalidInputError where the template refuses the messages."""
     if codec.tokenizer.chat_template:
         text = _by_template(codec, messages)
-        return list(codec.encode(text, add_special_tokens=False)), text
+        return codec.rendered(text), text
     text = "".join(_plain(role, content) for role, content in messages)
     return codec.prompt(text), text
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from a3t_contracts.schemas.policy import ModelCard, Sampling
+from a3t_contracts.schemas.policy import LiveState, ModelCard, Sampling
 
 from .text import TextCodec
 
@@ -97,13 +97,19 @@ class Backend(Protocol):
         """Deltas, then the finished completion."""
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
-        """Verify, load and read back an adapter version; with `make_default` it goes live."""
+        """Verify, load and read back an adapter version; with `make_default` the pointer is moved to it."""
 
     async def unload(self, name: str) -> None:
         """Stop serving a version; running requests finish on it."""
 
+    async def follow(self) -> LiveState:
+        """Look at the registry's pointer now and serve what it names."""
+
+    def live_state(self) -> LiveState:
+        """What requests that name no version are answered by, and what the pointer wants."""
+
     def models(self) -> list[ModelCard]:
-        """The base and every version that can be named."""
+        """The base and every version that is held now."""
 
     async def ready(self) -> dict[str, object]:
         """State for `/ready`; raises UnavailableError while it cannot take work."""

@@ -16,6 +16,7 @@ class PolicySettings(ServiceSettings):
     """Read from the environment: A3T_POLICY_BASE_MODEL, A3T_POLICY_BACKEND, …"""
 
     port: int = Field(8102, ge=1, le=65535, description="TCP port to listen on")
+    policy_max_body_bytes: int = Field(16 * 2**20, gt=0, description="Larger request bodies are refused with 413")
 
     policy_base_model: str = Field("a3t/tiny", description="Base model: `a3t/…`, a folder, or a hub id")
     policy_backend: Literal["local", "openai", "tgi"] = Field(
@@ -44,11 +45,19 @@ class PolicySettings(ServiceSettings):
     policy_request_seconds: float = Field(600.0, gt=0, description="A sequence older than this ends with 504")
 
     policy_max_adapters: int = Field(4, ge=1, description="Adapter versions held; the least recently used one leaves")
-    policy_restore: Literal["state", "newest", "none"] = Field(
-        "state", description="After a start serve what was live before, the registry's newest version, or the base"
+    policy_live: Literal["registry", "own"] = Field(
+        "registry",
+        description="What decides which version is live: the registry's pointer, the same for every replica; or "
+        "`make_default` of this service alone, which then is the only replica",
     )
     policy_watch_registry: float = Field(
-        0.0, ge=0, description="Seconds between looks for new versions in the registry, which then go live; 0: off"
+        2.0, ge=0, description="Seconds between looks at the registry's pointer; 0: only at the start and when told"
+    )
+    policy_restore: Literal["state", "none"] = Field(
+        "state", description="After a start hold the versions again that were held before, beside the live one, or none"
+    )
+    trainer_url: str | None = Field(
+        None, description="Address of the trainer service, which moves the pointer for `make_default`; unset: refused"
     )
 
     policy_upstreams: str = Field("", description="Base URLs of the servers behind this one, separated by commas")
@@ -70,7 +79,7 @@ class PolicySettings(ServiceSettings):
 
     @property
     def state_file(self) -> Path:
-        """Where the live version is remembered across restarts."""
+        """Which versions are held is remembered here across restarts."""
         return self.home / "policy" / f"state-{self.port}.json"
 
     @model_validator(mode="after")

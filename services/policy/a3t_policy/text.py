@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import partial
+from sys import getsizeof
 from typing import Any
 
 from tokenizers.decoders import DecodeStream
 from transformers import AutoTokenizer
 
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.byte_cache import ByteCache
+from a3t_contracts.errors import InvalidInputError, NotFoundError, TooLargeError
 from a3t_contracts.react import History, encode_segments, leading_bos, render_history
 
 from .token_bytes import TokenBytes
+from .token_length import longest_token
 
 __all__ = ["TextCodec"]
 
-_CACHED_SEGMENTS = 16384
+_CACHED_BYTES = 32 * 2**20
+_ID_BYTES = 40
+"""A token id in a list: the reference and the number."""
 
 
 class TextCodec:
@@ -34,9 +39,13 @@ class TextCodec:
         self.raw = tokenizer.backend_tokenizer
         self.bos_token_id: int | None = tokenizer.bos_token_id
         self.special_ids = frozenset(tokenizer.all_special_ids)
-        self._encode = lru_cache(maxsize=_CACHED_SEGMENTS)(self._encode_uncached)
+        self._cache: ByteCache[tuple[str, bool], list[int]] = ByteCache(_CACHED_BYTES, _weight)
+        self._longest = longest_token(self.raw)
         self.vocabulary = len(tokenizer)
         self.token_bytes = TokenBytes(self.raw)
+        self.context: int | None = None
+        """Tokens that prompt and completion may have together, where that is known: longer texts are refused before
+        they are encoded, as far as their length alone shows that they do not fit."""
         self._bos = leading_bos(self)
 
     @classmethod
@@ -49,10 +58,13 @@ class TextCodec:
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a text. The list is shared: do not change it."""
-        return self._encode(text, add_special_tokens)
+        return self._cache.get((text, add_special_tokens), partial(self._encode_uncached, text, add_special_tokens))
 
-    def prompt(self, text: str) -> list[int]:
-        """Ids of a free prompt, with BOS in front where the base wants it (not twice)."""
+    def prompt(self, text: str, *, cut: bool = False) -> list[int]:
+        """Ids of a free prompt, with BOS in front where the base wants it (not twice). Raises TooLargeError for one
+        that cannot fit, unless it will be `cut`."""
+        if not cut:
+            self.require_room(self._fewest(len(text)))
         ids = self._encode_uncached(text, False)
         return ids if ids[: len(self._bos)] == self._bos else self._bos + ids
 
@@ -63,10 +75,25 @@ class TextCodec:
         if min(ids) < 0 or max(ids) >= self.vocabulary:
             raise InvalidInputError(f"prompt: token ids lie between 0 and {self.vocabulary - 1}.")
 
+    def rendered(self, text: str) -> list[int]:
+        """Ids of a prompt that a chat template has rendered, its special tokens included. Raises TooLargeError."""
+        self.require_room(self._fewest(len(text)))
+        return self._encode_uncached(text, False)
+
     def history(self, history: History) -> tuple[list[int], str]:
-        """Ids and text of the prompt of a history."""
+        """Ids and text of the prompt of a history. Raises TooLargeError for one that cannot fit."""
         segments = render_history(history)
+        generated = sum(len(segment.ids) for segment in segments if segment.ids is not None)
+        self.require_room(generated + self._fewest(sum(len(s.text) for s in segments if s.ids is None)))
         return encode_segments(self, segments).ids, "".join(segment.text for segment in segments)
+
+    def require_room(self, tokens: int) -> None:
+        """Raises TooLargeError for a prompt of so many tokens or more that leaves no room for a completion."""
+        if self.context is not None and tokens >= self.context:
+            raise TooLargeError(
+                f"The prompt has {tokens} tokens or more; prompt and completion together may have {self.context}.",
+                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT where the model allows.",
+            )
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens left out."""
@@ -93,4 +120,13 @@ class TextCodec:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidInputError(f"The text is not valid Unicode: {error}.") from error
-        return list(self.raw.encode(text, add_special_tokens=add_special_tokens).ids)
+        # A batch, because the tokenizer lets other threads work while it encodes one, and not while it encodes a text.
+        return list(self.raw.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids)
+
+    def _fewest(self, characters: int) -> int:
+        """Tokens that so many characters are at least (none of them is less than a byte); 0 where nothing is known."""
+        return 0 if self._longest is None else -(-characters // self._longest)
+
+
+def _weight(key: tuple[str, bool], ids: list[int]) -> int:
+    return getsizeof(key[0]) + getsizeof(ids) + _ID_BYTES * len(ids)

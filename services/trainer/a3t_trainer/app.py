@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from a3t_contracts.errors import UnavailableError
-from a3t_contracts.service import create_service
+from a3t_contracts.service import BodyLimits, create_service
 
 from .api import adapters, files, jobs
 from .settings import TrainerSettings
@@ -38,5 +38,6 @@ def create_app(settings: TrainerSettings) -> FastAPI:
         return {"queued": len(app.state.trainer.jobs.queued())}
 
     routers = [files.router, jobs.router, adapters.router]
-    app = create_service("trainer", settings, routers, lifespan=lifespan, ready=ready)
+    bodies = BodyLimits(settings.trainer_max_body_bytes, {"/v1/files": settings.trainer_max_upload_bytes})
+    app = create_service("trainer", settings, routers, lifespan=lifespan, ready=ready, bodies=bodies)
     return app

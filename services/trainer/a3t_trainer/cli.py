@@ -23,7 +23,9 @@ __all__ = ["app"]
 Result = TypeVar("Result")
 Version = Annotated[str, typer.Argument(help="An adapter version, e.g. demo-r02.")]
 
-app = typer.Typer(help="Adapter versions: list, show, verify, promote, roll back, collect, push.", no_args_is_help=True)
+app = typer.Typer(
+    help="Adapter versions: list, show, verify, promote, demote, roll back, collect, push.", no_args_is_help=True
+)
 
 
 class AdaptersSettings(CommonSettings):
@@ -76,15 +78,25 @@ def verify(version: Version, as_json: JsonOption = False) -> None:
 
 @app.command()
 def promote(version: Version, as_json: JsonOption = False) -> None:
-    """Make a version the one that is served by default."""
+    """Make a version the one that is served by default; policy services follow within seconds."""
     live = _ask(lambda trainer: trainer.promote(version))
     _tell(live, f"{live.version} is live.", as_json)
 
 
 @app.command()
+def demote(as_json: JsonOption = False) -> None:
+    """Serve the base model by default; `rollback` makes the version live again."""
+    _tell(_ask(lambda trainer: trainer.demote()), "The base model is live.", as_json)
+
+
+@app.command()
 def rollback(as_json: JsonOption = False) -> None:
     """Go back to the version that was live before."""
-    live = _ask(lambda trainer: trainer.rollback())
+
+    async def work(trainer: TrainerClient) -> LivePointer:
+        return await trainer.rollback((await trainer.live()).version)
+
+    live = _ask(work)
     _tell(live, f"{live.version} is live again.", as_json)
 
 
@@ -94,7 +106,7 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove old versions; what is live, was live, or is a parent of what stays is kept."""
+    """Remove old versions; the live one, the one before it, and parents of what stays are kept."""
     report = _ask(lambda trainer: trainer.collect_garbage(keep, dry_run))
     verb = "Would remove" if dry_run else "Removed"
     names = ", ".join(report.removed) or "nothing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import tempfile
@@ -36,7 +37,7 @@ class FileStore:
                     digest.update(chunk)
                     size += len(chunk)
                 file.flush()
-                os.fsync(file.fileno())
+                await asyncio.to_thread(os.fsync, file.fileno())  # it waits for the disk: seconds for a large file
             if size == 0:
                 raise InvalidInputError("The uploaded file is empty.", hint="One Trajectory as JSON a line.")
             return self._keep(partial, digest.hexdigest(), size, filename)

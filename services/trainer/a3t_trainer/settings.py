@@ -18,7 +18,8 @@ class TrainerSettings(ServiceSettings):
     (WANDB_API_KEY, MLFLOW_TRACKING_URI, HF_TOKEN)."""
 
     port: int = Field(8104, ge=1, le=65535, description="TCP port to listen on")
-    max_body_bytes: int = Field(4 * 2**30, gt=0, description="Larger request bodies are refused with 413")
+    trainer_max_body_bytes: int = Field(2 * 2**20, gt=0, description="Larger request bodies are refused with 413")
+    trainer_max_upload_bytes: int = Field(4 * 2**30, gt=0, description="The same for uploaded training files")
 
     trainer_slots: int | None = Field(None, ge=1, description="Jobs at a time; unset: one per GPU, one without a GPU")
     trainer_keep_warm: bool = Field(True, description="Start a child process ahead, so that a job finds torch imported")

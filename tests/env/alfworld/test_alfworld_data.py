@@ -422,3 +422,45 @@ def test_reference_archives_of_both_forms(reference_data: Path, store: GameStore
     index = read_index(store.folder)
     assert index.splits() == {"valid_seen": 140, "valid_seen_put": 140}
     assert {e.verb_form for e in index.of("valid_seen_put")} == {"put"}
+
+
+def several_broken(files: Files, generated: list[GeneratedGame]) -> Files:
+    """The good games, one whose file is cut, one that is empty, one whose name is none."""
+    game = generated[0].game
+    return files | {
+        GAME: game[:500],
+        GAME.replace("trial_1", "trial_2"): b"",
+        GAME.replace("trial_1", "-no name-"): game,
+    }
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_all_broken_games_are_named(
+    kind: str, files: Files, generated: list[GeneratedGame], untouched: GameStore, tmp_path: Path
+):
+    makers = {"folder": make_folder, "zip": make_zip, "tar": make_tar}
+    source = makers[kind](tmp_path / f"source.{kind}", several_broken(files, generated))
+    with pytest.raises(InvalidInputError, match="games are broken") as caught:
+        import_games(untouched, [source])
+    text = str(caught.value)
+    for words in ("3 of ", "trial_1", "trial_2", "-no name-", "Nothing was added", "--skip-broken"):
+        assert words in text
+
+
+def test_broken_games_can_be_skipped(files: Files, generated: list[GeneratedGame], tmp_path: Path):
+    store = GameStore(tmp_path / "data")
+    alone = import_games(GameStore(tmp_path / "other"), [make_zip(tmp_path / "good.zip", files)])
+    source = make_zip(tmp_path / "a.zip", several_broken(files, generated))
+    added = import_games(store, [source], skip_broken=True)
+    assert added.games == alone.games
+    assert len(added.broken) == 3
+    assert any("trial_2" in line for line in added.broken)
+    again = import_games(store, [source], skip_broken=True)
+    assert (again.games, len(again.broken)) == ({}, 3)
+
+
+def test_nothing_is_left_where_all_games_are_broken(tmp_path: Path):
+    store = GameStore(tmp_path / "data")
+    with pytest.raises(InvalidInputError, match=r"trial_1 is broken\..*Nothing was added\.$"):
+        import_games(store, [make_zip(tmp_path / "a.zip", {GAME: b""})], skip_broken=True)
+    assert store.index().splits() == {}

@@ -18,7 +18,7 @@ from a3t_env.alfworld.expert import ScriptedExpert, Search, solve
 from a3t_env.alfworld.expert.make_priors import count_priors
 from a3t_env.alfworld.expert.priors import load_priors
 from a3t_env.alfworld.expert.reading import kind
-from a3t_env.alfworld.expert.task import Goal, read_goal
+from a3t_env.alfworld.expert.task import ParsedTask, parse_task
 from a3t_env.alfworld.game_file import read_game_file
 from a3t_env.alfworld.generator import GeneratedGame
 from a3t_env.alfworld.native import Game
@@ -52,18 +52,18 @@ def reference_games(path: Path, every: int) -> Iterator[Game]:
 @pytest.mark.parametrize(
     ("task", "goal"),
     [
-        ("put a mug in desk", Goal("mug", "desk")),
-        ("put some mug on desk", Goal("mug", "desk")),
-        ("put a clean plate in shelf", Goal("plate", "shelf", treatment="clean")),
-        ("heat some egg and put it in fridge", Goal("egg", "fridge", treatment="heat")),
-        ("put a cool pan in stoveburner", Goal("pan", "stoveburner", treatment="cool")),
-        ("find two cd and put them in safe", Goal("cd", "safe", count=2)),
-        ("look at bowl under the desklamp", Goal("bowl", lamp="desklamp")),
-        ("examine the pen with the desklamp", Goal("pen", lamp="desklamp")),
+        ("put a mug in desk", ParsedTask("mug", "desk")),
+        ("put some mug on desk", ParsedTask("mug", "desk")),
+        ("put a clean plate in shelf", ParsedTask("plate", "shelf", treatment="clean")),
+        ("heat some egg and put it in fridge", ParsedTask("egg", "fridge", treatment="heat")),
+        ("put a cool pan in stoveburner", ParsedTask("pan", "stoveburner", treatment="cool")),
+        ("find two cd and put them in safe", ParsedTask("cd", "safe", count=2)),
+        ("look at bowl under the desklamp", ParsedTask("bowl", lamp="desklamp")),
+        ("examine the pen with the desklamp", ParsedTask("pen", lamp="desklamp")),
     ],
 )
-def test_tasks_are_read(task: str, goal: Goal):
-    assert read_goal(_ROOM.format(task=task)) == goal
+def test_tasks_are_read(task: str, goal: ParsedTask):
+    assert parse_task(_ROOM.format(task=task)) == goal
 
 
 def test_tasks_in_free_words_are_refused():

@@ -274,3 +274,18 @@ def test_generated_products_depend_on_seed_and_place_alone() -> None:
     assert whole != list(GeneratedProducts(50, seed=4).read())
     asins = {s.product.asin for s in GeneratedProducts(5000).read() if s.product}
     assert len(asins) == 5000
+
+
+def test_all_broken_records_are_named_and_can_be_skipped(tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    lines = [json.dumps(RECORDS[0]), '{"asin": }', json.dumps(record("A000000001", "x", category=[])), "{}"]
+    (files / "items_shuffle.jsonl").write_text("\n".join([*lines, json.dumps(RECORDS[1])]), "utf-8")
+    with pytest.raises(InvalidInputError, match="3 of 5 records are broken") as caught:
+        build_catalogue(find_files([files]), tmp_path / "c", "imported")
+    for words in ("record 2 (line 2)", "record 3 (asin A000000001)", "record 4 has no 'asin'", "--skip-broken"):
+        assert words in str(caught.value)
+    assert not (tmp_path / "c").exists()
+    manifest = build_catalogue(find_files([files]), tmp_path / "c", "imported", skip_broken=True)
+    assert (manifest.products, manifest.skipped, len(manifest.broken)) == (2, 3, 3)
+    assert Catalogue(tmp_path / "c").manifest.broken == manifest.broken

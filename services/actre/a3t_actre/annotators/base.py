@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Protocol
 
 from a3t_contracts.schemas import Reason, ReasonQuery
+from a3t_contracts.service import Lane
 
-__all__ = ["Annotator"]
+__all__ = ["Annotator", "writing"]
+
+writing = Lane("writing", 2)
+"""Where annotators go through histories: Python that grows with their length."""
 
 
 class Annotator(Protocol):

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from weakref import WeakValueDictionary
 
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError
@@ -18,7 +19,7 @@ from ..cache import ReasonCache, prompt_key
 from ..cleaning import UnusableReason, clean_reason
 from ..metrics import REFUSED, TOKENS
 from ..prompting import build_prompt
-from .base import Annotator
+from .base import Annotator, writing
 
 __all__ = ["LLMAnnotator", "LLMOptions"]
 
@@ -107,7 +108,7 @@ class LLMAnnotator:
 
     async def _answer(self, query: ReasonQuery) -> tuple[str, bool]:
         """The reason, and whether it came from the cache. Equal questions at once are asked once."""
-        prompt = build_prompt(query, self.options.prompt, self.options.max_prompt_chars)
+        prompt = await writing(partial(build_prompt, query, self.options.prompt, self.options.max_prompt_chars))
         self.model = await self._persist(lambda _: self.backend.model())
         if self._cache is None:
             return await self._persist(lambda n: self._attempt(query, prompt, n)), False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import time
 from collections.abc import Callable
+from functools import partial
 
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.react import History
 from a3t_contracts.schemas import Reason, ReasonQuery
+
+from .base import writing
 
 __all__ = ["Grammar", "TemplateAnnotator"]
 
@@ -35,7 +37,7 @@ class TemplateAnnotator:
     async def reason(self, query: ReasonQuery) -> Reason:
         started = time.perf_counter()
         grammar = self._grammar_of(query.history.environment)
-        text = await asyncio.to_thread(grammar, query.history, query.action)
+        text = await writing(partial(grammar, query.history, query.action))
         return Reason(reason=text, annotator=self.name, seconds=time.perf_counter() - started)
 
     async def check(self) -> None:

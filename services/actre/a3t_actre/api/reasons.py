@@ -5,12 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from a3t_contracts.schemas import ReasonsReply, ReasonsRequest
+from a3t_contracts.service import JsonRoute
 
 from .deps import DeskDep
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["reasons"])
+router = APIRouter(prefix="/v1", tags=["reasons"], route_class=JsonRoute)
 
 
 @router.post("/reasons")

@@ -27,10 +27,16 @@ __all__ = ["data_commands"]
 
 _DEFAULT_ARCHIVES = ("json", "pddl", "tw-pddl")
 
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")]
+SkipOption = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave broken games out, name them, and take the others.")
+]
+
 
 def fetch(
     archive: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(ARCHIVES)}; can be repeated.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")] = False,
+    replace: ReplaceOption = False,
+    skip_broken: SkipOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Download the official archives (resumable) and import their games."""
@@ -44,23 +50,24 @@ def fetch(
         with _bar(f"Fetching {name}") as advance:
             paths.append(fetch_archive(ARCHIVES[name], folder, advance))
     with _bar("Checking games") as advance:
-        added = import_games(_store(), paths, replace=replace, progress=advance)
+        added = import_games(_store(), paths, replace=replace, skip_broken=skip_broken, progress=advance)
     _report(added, as_json=as_json)
 
 
 def import_(
     source: Annotated[list[Path], typer.Argument(help="Folder, zip or tar (.gz, .bz2, .xz) in the official layout.")],
     split: Annotated[str | None, typer.Option(help="Name of the split; by default as in the source.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")] = False,
+    replace: ReplaceOption = False,
+    skip_broken: SkipOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import games from folders or archives: all of them, or none if one is broken.
+    """Import games from folders or archives: all of them, or none if some are broken, which are then named.
 
     The older release says "put X in/on Y", the newer "move X to Y", under the same task ids; to have both, import one
     of them as a split of its own: --split valid_seen_put.
     """
     with _bar("Checking games") as advance:
-        added = import_games(_store(), source, split, replace=replace, progress=advance)
+        added = import_games(_store(), source, split, replace=replace, skip_broken=skip_broken, progress=advance)
     _report(added, as_json=as_json)
 
 
@@ -154,7 +161,9 @@ def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _report(added: Added, *, as_json: bool) -> None:
     if as_json:
-        emit_json({"added": added.games, "unchanged": added.unchanged, "excluded": added.excluded})
+        emit_json(
+            {"added": added.games, "unchanged": added.unchanged, "excluded": added.excluded, "broken": added.broken}
+        )
         return
     for split, count in added.games.items():
         console.print(f"{split}: {count} games added.")
@@ -162,6 +171,8 @@ def _report(added: Added, *, as_json: bool) -> None:
         console.print(f"{added.unchanged} games were here already.")
     for reason, count in added.excluded.items():
         console.print(f"{count} left out: {reason}.")
+    for fault in added.broken:
+        errors_console.print(f"Left out: {fault}", markup=False, highlight=False)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, TypeAdapter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import BatchStepReply, BatchStepRequest, StepRequest
+from a3t_contracts.service import validated
 
 from ..sessions.interface import Sessions
 
@@ -23,6 +26,7 @@ __all__ = ["DirectSteps"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_STEP, _STEPS = TypeAdapter(StepRequest), TypeAdapter(BatchStepRequest)
 _QUERIES = {b"": False, b"include_actions=false": False, b"include_actions=true": True}
 _BEFORE, _AFTER, _BATCH = "/v1/sessions/", "/step", "/v1/steps"
 _STEP_ROUTE = SimpleNamespace(path="/v1/sessions/{session_id}/step")
@@ -49,7 +53,7 @@ class DirectSteps:
 
     async def _single(self, session_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
-        request = _parsed(StepRequest, body)
+        request = await _parsed(_STEP, body)
         if request is None:
             return await self.app(scope, _replay(body, receive), send)
         scope["route"] = _STEP_ROUTE
@@ -58,7 +62,7 @@ class DirectSteps:
 
     async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
-        request = _parsed(BatchStepRequest, body)
+        request = await _parsed(_STEPS, body)
         if request is None:
             return await self.app(scope, _replay(body, receive), send)
         scope["route"] = _BATCH_ROUTE
@@ -80,10 +84,10 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(pieces)
 
 
-def _parsed(model: type[ModelT], body: bytes) -> ModelT | None:
+async def _parsed(model: TypeAdapter[ModelT], body: bytes) -> ModelT | None:
     try:
-        return model.model_validate_json(body)
-    except ValidationError:
+        return await validated(model, body)
+    except (RequestValidationError, InvalidInputError):
         return None
 
 

@@ -16,11 +16,12 @@ from a3t_contracts.schemas import (
     StepRequest,
     StepResult,
 )
+from a3t_contracts.service import JsonRoute
 
 from .deps import IncludeActions, SessionId, SessionsDep, json_reply, problems
 from .examples import CREATE, SAMPLE, STEP
 
-router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=JsonRoute)
 
 
 @router.post("", status_code=201, response_model=SessionInfo, responses=problems(400, 404, 413, 429, 502, 504))

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Body
 from starlette.responses import Response
 
 from a3t_contracts.schemas import BatchStepReply, BatchStepRequest
+from a3t_contracts.service import JsonRoute
 
 from .deps import IncludeActions, SessionsDep, json_reply, problems
 from .examples import STEPS
 
-router = APIRouter(prefix="/v1", tags=["sessions"])
+router = APIRouter(prefix="/v1", tags=["sessions"], route_class=JsonRoute)
 
 
 @router.post("/steps", response_model=BatchStepReply, responses=problems(400, 413))

@@ -35,13 +35,16 @@ def import_(
     paths: Annotated[list[Path], typer.Argument(help="The original's files, or folders that hold them.")],
     name: NameOption = "imported",
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N products only.")] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave broken products out, name them, and take the others.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import the original's products: items_shuffle*.json, items_ins_v2*.json, items_human_ins*.json.
 
     Works in bounded memory on files of any size; a build that was killed goes on where it was.
     """
-    _build(find_files(paths, limit), name, "imported", as_json=as_json)
+    _build(find_files(paths, limit), name, "imported", skip_broken=skip_broken, as_json=as_json)
 
 
 def generate(
@@ -94,12 +97,12 @@ def verify(
         raise typer.Exit(1)
 
 
-def _build(source: Source, name: str, kind: str, *, as_json: bool) -> None:
+def _build(source: Source, name: str, kind: str, *, skip_broken: bool = False, as_json: bool) -> None:
     root = data_home("webshop")
     target = catalogue_folder(root, name)
     root.mkdir(parents=True, exist_ok=True)
     with _bar() as report:
-        manifest = build_catalogue(source, target, kind, report)
+        manifest = build_catalogue(source, target, kind, report, skip_broken=skip_broken)
         catalogue = Catalogue(target)
         report("Drawing goals", 0, 1)
         GoalTable(catalogue, "synthetic")
@@ -116,6 +119,8 @@ def _build(source: Source, name: str, kind: str, *, as_json: bool) -> None:
     )
     for problem in manifest.problems:
         errors_console.print(f"[yellow]Mended:[/yellow] {escape(problem)}", highlight=False)
+    for fault in manifest.broken:
+        errors_console.print(f"[yellow]Left out:[/yellow] {escape(fault)}", highlight=False)
 
 
 def _known(name: str) -> str:

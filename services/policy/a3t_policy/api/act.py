@@ -9,34 +9,42 @@ from fastapi import APIRouter, Request
 from a3t_contracts.errors import A3TError, Problem
 from a3t_contracts.react import parse_reply
 from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTurn
+from a3t_contracts.service import JsonRoute
 
 from ..generation import Backend, Generation
 from ..text import TextCodec
 from ..turn import cut_turn
-from .deps import BackendDep, CodecDep, while_connected
+from .deps import BackendDep, CodecDep, prepared, while_connected
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["act"])
+router = APIRouter(prefix="/v1", tags=["act"], route_class=JsonRoute)
 
 
 @router.post("/act")
 async def act(body: ActRequest, request: Request, backend: BackendDep, codec: CodecDep) -> ActReply:
     """One turn for each history, in the order of the request. A turn that fails has its problem in place of a
     result; the whole request is refused with 429 while the queue has no room for it."""
-    generations = [_generation(turn, codec) for turn in body.turns]
+    generations = await prepared(request, lambda: [_generation(turn, codec) for turn in body.turns])
     backend.admit(len(generations))
     pairs = zip(body.turns, generations, strict=True)
     work = asyncio.gather(*(_act(turn, generation, backend, codec) for turn, generation in pairs))
     return ActReply(results=await while_connected(request, work))
 
 
-def _generation(turn: ActTurn, codec: TextCodec) -> Generation:
-    ids, text = codec.history(turn.history)
+def _generation(turn: ActTurn, codec: TextCodec) -> Generation | Problem:
+    try:
+        ids, text = codec.history(turn.history)
+    except A3TError as error:
+        return error.problem()
     return Generation(prompt_ids=ids, prompt_text=text, sampling=turn.sampling, model=turn.model, act=True)
 
 
-async def _act(turn: ActTurn, generation: Generation, backend: Backend, codec: TextCodec) -> ActResult | Problem:
+async def _act(
+    turn: ActTurn, generation: Generation | Problem, backend: Backend, codec: TextCodec
+) -> ActResult | Problem:
+    if isinstance(generation, Problem):
+        return generation
     try:
         done = cut_turn(await backend.generate(generation), codec)
     except A3TError as error:

@@ -1,27 +1,42 @@
-"""Loading and unloading adapter versions at run time, with vLLM's paths and names."""
+"""Loading and unloading adapter versions at run time, with vLLM's paths and names; and which one is live."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 
-from a3t_contracts.schemas.policy import LoadAdapter, ModelCard, ModelList
+from a3t_contracts.schemas.policy import LiveState, LoadAdapter, ModelCard, ModelList
+from a3t_contracts.service import JsonRoute
 
 from .deps import BackendDep
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 
 @router.post("/load_lora_adapter")
 async def load_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelCard:
     """Verify a version (hashes, base, shapes), load it beside the running ones, read it back; with `make_default`
-    it then serves requests that name no model. A version that fails any of it changes nothing."""
+    the registry's pointer is then moved to it, so that it serves requests that name no model, on every replica. A
+    version that fails any of it changes nothing."""
     return await backend.load(body.lora_name, body.lora_path, body.make_default)
 
 
 @router.post("/unload_lora_adapter")
 async def unload_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelList:
-    """Stop serving a version; requests that run on it are finished. The base serves if it was the live one."""
+    """Stop holding a version; requests that run on it are finished. The live one is refused: promote another first."""
     await backend.unload(body.lora_name)
     return ModelList(data=backend.models())
+
+
+@router.get("/live")
+async def live(backend: BackendDep) -> LiveState:
+    """The version that serves requests that name no model, the one that the registry's pointer names, and why they
+    differ where they do."""
+    return backend.live_state()
+
+
+@router.post("/live")
+async def follow(backend: BackendDep) -> LiveState:
+    """Look at the registry's pointer now instead of within `A3T_POLICY_WATCH_REGISTRY` seconds."""
+    return await backend.follow()

@@ -9,19 +9,21 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from a3t_contracts.service import JsonRoute
+
 from ..chat_template import render_chat
 from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, SettingsDep, generate_all, while_connected
+from .deps import BackendDep, CodecDep, SettingsDep, generate_all, prepared, while_connected
 from .logprobs import chat_logprobs
 from .openai_schemas import ChatRequest
 from .sse import completion_stream, usage
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 _ANY_MODEL = frozenset({"tgi", "dummy"})
 """What clients of single-model servers send where they know no name: the live version."""
 
@@ -31,7 +33,7 @@ async def chat_completions(
     body: ChatRequest, request: Request, backend: BackendDep, codec: CodecDep, settings: SettingsDep
 ) -> Response:
     """Messages in, the assistant's message out; streamed as server-sent events on request."""
-    generations = _generations(body, codec, settings)
+    generations = await prepared(request, lambda: _generations(body, codec, settings))
     backend.admit(len(generations))
     head: dict[str, Any] = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time())}
     shape = _Shape(body, codec)

@@ -10,25 +10,25 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from a3t_contracts.errors import InvalidInputError, TooLargeError
+from a3t_contracts.service import JsonRoute
 
 from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, generate_all, while_connected
+from .deps import BackendDep, CodecDep, generate_all, prepared, while_connected
 from .logprobs import TextOffsets, text_logprobs
-from .openai_schemas import CompletionRequest
+from .openai_schemas import MAX_SEQUENCES, CompletionRequest
 from .sse import Choice, completion_stream, usage
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["openai"])
-MAX_SEQUENCES = 1024
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 
 
 @router.post("/completions", response_model=None)
 async def completions(body: CompletionRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
     """Text (or token ids) in, completions out; streamed as server-sent events on request."""
-    generations = _generations(body, codec)
+    generations = await prepared(request, lambda: _generations(body, codec))
     backend.admit(len(generations))
     head = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time())}
     if body.stream:
@@ -66,6 +66,7 @@ def _prompt(prompt: str | list[int], codec: TextCodec) -> tuple[list[int], str]:
         if not ids:
             raise InvalidInputError("prompt: it has no tokens.", hint="Send at least one character.")
         return ids, prompt
+    codec.require_room(len(prompt))
     codec.check(prompt)
     return prompt, codec.decode(prompt)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
 from a3t_contracts.errors import UnavailableError
+from a3t_contracts.service import INLINE_BYTES, Lane
 
 from ..generation import Backend, Generated, Generation
 from ..settings import PolicySettings
 from ..text import TextCodec
 
-__all__ = ["BackendDep", "CodecDep", "SettingsDep", "generate_all", "while_connected"]
+__all__ = ["BackendDep", "CodecDep", "SettingsDep", "generate_all", "prepared", "while_connected"]
 
 T = TypeVar("T")
+_encoding = Lane("encode", 4)
+"""The tokenizer lets the event loop work meanwhile; several threads, so that a short request need not wait for a long
+one."""
 
 
 def _backend(request: Request) -> Backend:
@@ -37,6 +41,11 @@ def _settings(request: Request) -> PolicySettings:
 BackendDep = Annotated[Backend, Depends(_backend)]
 CodecDep = Annotated[TextCodec, Depends(_codec)]
 SettingsDep = Annotated[PolicySettings, Depends(_settings)]
+
+
+async def prepared(request: Request, prepare: Callable[[], T]) -> T:
+    """What `prepare` makes of a request's body (its prompts, encoded): in a thread where the body is long."""
+    return prepare() if len(await request.body()) <= INLINE_BYTES else await _encoding(prepare)
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:

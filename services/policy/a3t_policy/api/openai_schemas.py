@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from a3t_contracts.schemas.base import Schema
+from a3t_contracts.schemas.base import MAX_INT, Schema, TokenIds
 from a3t_contracts.schemas.policy import Sampling
 
 __all__ = ["ChatMessage", "ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
+
+MAX_SEQUENCES = 1024
+"""Completions of one request at most."""
+StopString = Annotated[str, Field(max_length=1024)]
+Penalty = Annotated[float, Field(ge=-100, le=100)]
+Texts = Annotated[list[str], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
+TokenLists = Annotated[list[TokenIds], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "presence_penalty": (None, 0),
@@ -36,10 +43,10 @@ class CommonRequest(Schema):
     model: str | None = Field(None, description="Base model or adapter version; null: the version live now")
     temperature: float | None = Field(1.0, ge=0, le=5)
     top_p: float | None = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=-1, description="0 and -1: off")
+    top_k: int = Field(0, ge=-1, le=MAX_INT, description="0 and -1: off")
     n: int | None = Field(1, ge=1, le=128)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: str | list[str] | None = Field(None, max_length=1024)
+    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     return_token_ids: bool | None = Field(False, description="Add `token_ids` to each choice")
@@ -48,13 +55,13 @@ class CommonRequest(Schema):
     store: bool | None = None
     metadata: dict[str, str] | None = None
 
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    repetition_penalty: float | None = None
-    min_p: float | None = None
-    logit_bias: dict[str, float] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    repetition_penalty: Penalty | None = None
+    min_p: Penalty | None = None
+    logit_bias: dict[str, Penalty] | None = Field(None, max_length=1024)
     suffix: str | None = None
-    tools: list[dict[str, Any]] | None = None
+    tools: list[dict[str, Any]] | None = Field(None, max_length=1024)
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
 
@@ -89,11 +96,11 @@ class CommonRequest(Schema):
 
 
 class CompletionRequest(CommonRequest):
-    prompt: str | list[str] | list[int] | list[list[int]]
+    prompt: str | Texts | TokenIds | TokenLists
     max_tokens: int | None = Field(16, ge=1, le=4096)
     logprobs: int | None = Field(None, ge=0, le=20)
     echo: bool | None = False
-    best_of: int | None = None
+    best_of: int | None = Field(None, ge=1, le=128)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -115,7 +122,7 @@ class CompletionRequest(CommonRequest):
 
 class ChatMessage(Schema):
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[dict[str, Any]] | None = None
+    content: str | Annotated[list[dict[str, Any]], Field(max_length=4096, fail_fast=True)] | None = None
     name: str | None = None
 
     @property
@@ -129,7 +136,7 @@ class ChatMessage(Schema):
 
 
 class ChatRequest(CommonRequest):
-    messages: list[ChatMessage] = Field(min_length=1, max_length=4096)
+    messages: Annotated[list[ChatMessage], Field(fail_fast=True)] = Field(min_length=1, max_length=4096)
     max_tokens: int | None = Field(None, ge=1, le=4096)
     max_completion_tokens: int | None = Field(None, ge=1, le=4096)
     logprobs: bool | None = False

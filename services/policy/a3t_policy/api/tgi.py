@@ -12,31 +12,33 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from a3t_contracts import __version__
 from a3t_contracts.errors import A3TError, InvalidInputError
+from a3t_contracts.service import JsonRoute
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, SettingsDep, while_connected
+from .deps import BackendDep, CodecDep, SettingsDep, prepared, while_connected
 from .sse import event
 from .tgi_schemas import GenerateRequest
 from .tgi_tokens import token_entry, token_rows, top_rows
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["tgi"])
+router = APIRouter(tags=["tgi"], route_class=JsonRoute)
 
 
 @router.post("/generate", response_model=None)
 async def generate(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
     """One completion, with details on request."""
-    generation = _generation(body, codec)
+    generation = await prepared(request, lambda: _generation(body, codec))
     done = await while_connected(request, backend.generate(generation))
     return JSONResponse(_reply(body, generation, done, codec))
 
 
 @router.post("/generate_stream", response_model=None)
-async def generate_stream(body: GenerateRequest, backend: BackendDep, codec: CodecDep) -> Response:
+async def generate_stream(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
     """One completion as server-sent events, one a token; the last one carries the whole text."""
-    generation = replace(_generation(body, codec), top_logprobs=max(1, body.parameters.top_n_tokens or 0))
+    generation = await prepared(request, lambda: _generation(body, codec))
+    generation = replace(generation, top_logprobs=max(1, body.parameters.top_n_tokens or 0))
     news = backend.stream(generation)
     first = await anext(news)
     return StreamingResponse(_Events(body, generation, codec).of(first, news), media_type="text/event-stream")
@@ -46,8 +48,8 @@ async def generate_stream(body: GenerateRequest, backend: BackendDep, codec: Cod
 async def either(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
     """`/generate`, or `/generate_stream` with `stream` true; the former's reply is then a list, as TGI's."""
     if body.stream:
-        return await generate_stream(body, backend, codec)
-    generation = _generation(body, codec)
+        return await generate_stream(body, request, backend, codec)
+    generation = await prepared(request, lambda: _generation(body, codec))
     done = await while_connected(request, backend.generate(generation))
     return JSONResponse([_reply(body, generation, done, codec)])
 
@@ -72,7 +74,7 @@ async def info(backend: BackendDep, settings: SettingsDep) -> dict[str, Any]:
 
 def _generation(body: GenerateRequest, codec: TextCodec) -> Generation:
     parameters = body.parameters
-    ids = codec.prompt(body.inputs)
+    ids = codec.prompt(body.inputs, cut=parameters.truncate is not None)
     if parameters.truncate:
         ids = ids[-parameters.truncate :]
     if not ids:

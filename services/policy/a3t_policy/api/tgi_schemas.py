@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from a3t_contracts.schemas.base import Schema
+from a3t_contracts.schemas.base import MAX_INT, Schema
 from a3t_contracts.schemas.policy import Sampling
 
 __all__ = ["GenerateRequest", "Parameters"]
@@ -29,19 +29,19 @@ class Parameters(Schema):
     max_new_tokens: int | None = Field(100, ge=1, le=4096)
     return_full_text: bool | None = False
     seed: int | None = Field(None, ge=0, lt=2**64)
-    stop: list[str] | None = Field(None, max_length=16)
+    stop: list[Annotated[str, Field(max_length=1024)]] | None = Field(None, max_length=16)
     temperature: float | None = Field(None, gt=0, le=5)
-    top_k: int | None = Field(None, gt=0)
+    top_k: int | None = Field(None, gt=0, le=MAX_INT)
     top_p: float | None = Field(None, gt=0, le=1)
     top_n_tokens: int | None = Field(None, ge=0, le=20)
-    truncate: int | None = Field(None, ge=1, description="Keep this many tokens at the end of the prompt")
+    truncate: int | None = Field(None, ge=1, le=MAX_INT, description="Keep this many tokens at the end of the prompt")
 
-    best_of: int | None = None
+    best_of: int | None = Field(None, ge=1, le=128)
     decoder_input_details: bool | None = None
-    frequency_penalty: float | None = None
+    frequency_penalty: float | None = Field(None, ge=-100, le=100)
     grammar: Any = None
-    repetition_penalty: float | None = None
-    typical_p: float | None = None
+    repetition_penalty: float | None = Field(None, ge=-100, le=100)
+    typical_p: float | None = Field(None, ge=-100, le=100)
     watermark: bool | None = None
 
     @model_validator(mode="after")

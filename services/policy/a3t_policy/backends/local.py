@@ -9,7 +9,7 @@ from pathlib import Path
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas.policy import ModelCard
+from a3t_contracts.schemas.policy import LiveState, ModelCard
 
 from ..engine.build import LocalModel, build
 from ..engine.sequence import News, Sequence
@@ -17,7 +17,7 @@ from ..generation import Delta, Generated, Generation
 from ..metrics import count_sequence, watch_load
 from ..settings import PolicySettings
 from ..text import TextCodec
-from ..versions import Version, VersionManager, open_versions
+from ..versions import Live, Version, VersionManager, open_versions
 
 __all__ = ["LocalBackend"]
 
@@ -34,7 +34,7 @@ class LocalBackend:
         self._model: LocalModel | None = None
         self._versions: VersionManager | None = None
         self._leases: dict[Sequence, Version] = {}
-        self._watching: asyncio.Task[None] | None = None
+        self._live: Live | None = None
 
     async def start(self) -> None:
         settings = self.settings
@@ -42,13 +42,14 @@ class LocalBackend:
         model.engine.on_over = self._over
         model.engine.start()
         watch_load(lambda: model.engine.load)
+        self.codec.context = model.engine.pool.context
         self._model = model
-        self._versions, self._watching = await open_versions(self, settings, model.facts)
+        self._versions, self._live = await open_versions(self, settings, model.facts)
         log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)
 
     async def close(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._live is not None:
+            await self._live.close()
         if self._model is not None:
             await asyncio.to_thread(self._model.engine.stop)
 
@@ -65,10 +66,16 @@ class LocalBackend:
         return self._news(generation, streaming=True)
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
-        return await self.versions.load(name, path, make_default)
+        return await self.live.load(name, path, make_default)
 
     async def unload(self, name: str) -> None:
-        await self.versions.unload(name)
+        await self.live.unload(name)
+
+    async def follow(self) -> LiveState:
+        return await self.live.follow()
+
+    def live_state(self) -> LiveState:
+        return self.live.state()
 
     def models(self) -> list[ModelCard]:
         return self.versions.cards()
@@ -78,7 +85,7 @@ class LocalBackend:
         engine.admit(0)
         for version in self.versions.served():
             await self._check(version)
-        return {"backend": "local", "live": self.versions.live.name, "running_or_waiting": engine.load}
+        return {"backend": "local", "running_or_waiting": engine.load} | self._live_facts()
 
     async def put(self, version: Version) -> None:
         """Load a version's weights (called by the version manager)."""
@@ -129,7 +136,20 @@ class LocalBackend:
                 hint="The service's log has the cause; unload that version, or restart the service.",
             ) from error
 
+    @property
+    def live(self) -> Live:
+        """What decides which version is live. Raises UnavailableError before `start` is through."""
+        if self._live is None:
+            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
+        return self._live
+
+    def _live_facts(self) -> dict[str, object]:
+        """For `/ready`. Raises UnavailableError where it is not known which version is live."""
+        self.versions.find(None)
+        return self.live.state().model_dump(exclude_none=True)
+
     async def _news(self, generation: Generation, streaming: bool) -> AsyncIterator[Delta | Generated]:
+        await self.live.ensure(generation.model)
         version = self.versions.lease(generation.model)
         try:
             sequence, ticket = self.model.engine.submit(generation, version.number, version.name, streaming)

@@ -9,12 +9,20 @@ from typing import Any
 
 import httpx
 
-from a3t_contracts.errors import A3TError, NotFoundError, UnavailableError, UpstreamError, error_from_response
+from a3t_contracts.errors import (
+    A3TError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    UpstreamError,
+    error_from_response,
+)
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
 from .cutting import stop_strings
+from .proof import probe, prove_adapter
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
@@ -96,7 +104,22 @@ class OpenAIBackend(RemoteBackend):
             await self._send(server, "POST", "/v1/load_lora_adapter", body)
             if version.name not in await self._listed(server):
                 raise UpstreamError(f"{server.url} took adapter {version.name!r} and does not list it.")
+        await self._prove(server, version)
         server.adapters.add(version.name)
+
+    async def _prove(self, server: Upstream, version: Version) -> None:
+        """Find out servers that take any `model` for the base."""
+        generation = probe(self.codec)
+
+        async def ask(name: str) -> Generated:
+            body = self._request(generation, name)
+            return _generated(server, await self._json(server, "POST", "/v1/completions", body), version, body)
+
+        try:
+            await prove_adapter(ask, version.name, server.url)
+        except InvalidInputError:
+            await self._send(server, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
+            raise
 
     def _path(self, version: Version) -> str:
         """The version's folder as the upstreams see it."""
@@ -113,10 +136,14 @@ class OpenAIBackend(RemoteBackend):
             raise _strange(server, reply) from error
 
     async def _body(self, server: Upstream, generation: Generation, version: Version) -> dict[str, Any]:
-        """The request. Token ids go both ways where the server takes vLLM's extensions."""
+        """The request; the version is loaded where the server lacks it."""
+        return self._request(generation, await self._name(server, version))
+
+    def _request(self, generation: Generation, model: str) -> dict[str, Any]:
+        """Token ids go both ways where the server takes vLLM's extensions."""
         exact, sampling = self.settings.policy_upstream_token_ids, generation.sampling
         body: dict[str, Any] = {
-            "model": await self._name(server, version),
+            "model": model,
             "prompt": generation.prompt_ids if exact else generation.prompt_text,
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,

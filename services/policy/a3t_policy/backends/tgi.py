@@ -13,16 +13,17 @@ from a3t_contracts.errors import (
     A3TError,
     DeadlineError,
     InvalidInputError,
+    OverloadedError,
     UnavailableError,
     UpstreamError,
     error_from_response,
 )
-from a3t_contracts.schemas.policy import Sampling
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
 from .cutting import stop_strings
+from .proof import probe, prove_adapter
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
@@ -32,13 +33,14 @@ _NO_TOKEN = "none"  # noqa: S105  without any, the client would send the token t
 
 
 class TGIBackend(RemoteBackend):
-    """`POST /generate` with `adapter_id`. TGI loads adapters at its own start only, so that loading a version here
-    means to check that the servers hold it."""
+    """`POST /generate` with `adapter_id`. TGI loads adapters at its own start only, and answers a name that it does not
+    know with the base, so that loading a version here means to have the servers prove that they serve it."""
 
     kind = "tgi"
 
     def __init__(self, settings: PolicySettings) -> None:
         super().__init__(settings)
+        self._proved: set[tuple[str, str, int]] = set()
         set_async_client_factory(_connections)
         token = settings.policy_upstream_token.get_secret_value() or _NO_TOKEN
         self._clients = {
@@ -54,7 +56,8 @@ class TGIBackend(RemoteBackend):
             await client.exit_stack.aclose()
 
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
-        reply = await self._call(server, generation, version, stream=False)
+        await self._ensure(server, version)
+        reply = await self._call(server, generation, _adapter(version), stream=False)
         details = reply.details
         tokens = _tokens(details.tokens) if details is not None else []
         text = _without_stop(reply.generated_text, generation)
@@ -66,7 +69,8 @@ class TGIBackend(RemoteBackend):
     ) -> AsyncIterator[Delta | Generated]:
         tokens: list[TokenInfo] = []
         held = ""
-        news = await self._call(server, generation, version, stream=True)
+        await self._ensure(server, version)
+        news = await self._call(server, generation, _adapter(version), stream=True)
         try:
             async for item in news:
                 new = _tokens([item.token])
@@ -85,22 +89,46 @@ class TGIBackend(RemoteBackend):
         raise UpstreamError(f"{server.url} ended a stream without its last event.")
 
     async def put(self, version: Version) -> None:
-        probe = Generation([], "Observation:", Sampling(max_tokens=1))
+        """Prove it on every server that can be reached; one is enough, the others prove it before they are asked."""
+        failures: list[A3TError] = []
         for server in self.upstreams.servers:
             try:
-                await self.upstreams.attempt(server, lambda s: self._call(s, probe, version, stream=False))
+                await self.upstreams.attempt(server, lambda s: self._ensure(s, version))
+            except InvalidInputError:
+                raise
             except A3TError as error:
-                if error.status >= 500:
-                    raise
-                raise InvalidInputError(
-                    f"{server.url} does not serve adapter {version.name!r}: {error.detail}",
-                    hint=f"TGI loads adapters at its start: LORA_ADAPTERS={version.name}={version.folder}.",
-                ) from error
+                failures.append(error)
+        if len(failures) == len(self.upstreams.servers):
+            raise failures[-1]
+
+    async def _ensure(self, server: Upstream, version: Version) -> None:
+        """Have a server prove that it serves the version's adapter, unless it has and did not fail since."""
+        proof = (server.url, version.name, server.failures)  # after a failure it may be another process
+        if not version.number or proof in self._proved:
+            return
+        generation = probe(self.codec)
+
+        async def ask(name: str) -> Generated:
+            reply = await self._call(server, generation, name, stream=False)
+            details = reply.details
+            tokens = _tokens(details.tokens) if details is not None else []
+            return _done(reply.generated_text, "length", tokens, generation, version)
+
+        try:
+            await prove_adapter(ask, version.name, server.url)
+        except A3TError as error:
+            if error.status >= 500 or isinstance(error, OverloadedError):
+                raise
+            raise InvalidInputError(
+                f"{server.url} does not serve adapter {version.name!r}: {error.detail}",
+                hint=f"TGI loads adapters at its start: LORA_ADAPTERS={version.name}={version.folder}.",
+            ) from error
+        self._proved.add(proof)
 
     async def drop(self, version: Version) -> None:
         """TGI keeps its adapters until it stops."""
 
-    async def _call(self, server: Upstream, generation: Generation, version: Version, *, stream: bool) -> Any:
+    async def _call(self, server: Upstream, generation: Generation, adapter: str | None, *, stream: bool) -> Any:
         sampling = generation.sampling
         warm: dict[str, Any] = {}
         if sampling.temperature > 0:
@@ -113,7 +141,7 @@ class TGIBackend(RemoteBackend):
                 model=f"{server.url}/generate{'_stream' if stream else ''}",
                 details=True,
                 stream=stream,
-                adapter_id=version.name if version.number else None,
+                adapter_id=adapter,
                 max_new_tokens=sampling.max_tokens,
                 stop=stop_strings(generation) or None,
                 return_full_text=False,
@@ -123,6 +151,10 @@ class TGIBackend(RemoteBackend):
             raise _typed(server, error, self.upstreams.timeout) from error
         except (KeyError, TypeError, ValueError) as error:
             raise UpstreamError(f"{server.url} gave a reply of another form than TGI's: {error!r}") from error
+
+
+def _adapter(version: Version) -> str | None:
+    return version.name if version.number else None
 
 
 def _done(text: str, reason: str, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:

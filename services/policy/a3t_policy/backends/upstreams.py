@@ -23,16 +23,18 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 @dataclass(eq=False, slots=True)
 class Upstream:
-    """One server, how busy it is, since when it is out of favour, and the adapters that it is known to hold."""
+    """One server, how busy it is, since when it is out of favour, and the adapters that it was seen to serve."""
 
     url: str
     running: int = 0
     pause: float = 0.0
     paused_until: float = 0.0
+    failures: int = 0
     adapters: set[str] = field(default_factory=set)
 
     def failed(self) -> None:
         """Leave it alone for a while, longer each time."""
+        self.failures += 1
         self.pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self.pause))
         self.paused_until = time.monotonic() + self.pause
 

@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from itertools import groupby
 from typing import Any, TypeVar
@@ -19,8 +19,9 @@ from a3t_contracts.logging import get_logger
 
 from ..generation import Delta, Generation
 from ..text import TextCodec
+from .isolate import isolate
 from .runner import Chunk, Runner
-from .sampling import TokenRandom, choose
+from .sampling import Chosen, TokenRandom, choose
 from .sequence import News, Sequence, Ticket, token_row
 from .slots import SlotPool
 from .stopping import TextTail
@@ -126,8 +127,8 @@ class Engine:
         self._fail_all()
 
     def _guarded_step(self) -> None:
-        """A step that fails (out of memory, a defect) fails what was running, or where nothing was what came next; what
-        waits gets its chance."""
+        """A step that fails outside of what any one sequence needs (see `_failed`) fails what was running, or where
+        nothing was what came next; what waits gets its chance."""
         try:
             self._step()
         except Exception:
@@ -181,7 +182,11 @@ class Engine:
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self.limits.batch:
             sequence = self._waiting[0]
-            place = self.pool.acquire(sequence.generation.prompt_ids, sequence.version)
+            try:
+                place = self.pool.acquire(sequence.generation.prompt_ids, sequence.version)
+            except Exception as error:
+                self._failed(self._waiting.popleft(), error)
+                continue
             if place is None:
                 return
             sequence.slot, sequence.done = place
@@ -202,30 +207,50 @@ class Engine:
             left = [s for s in left if s not in batch]
 
     def _advance(self, version: int, members: list[Sequence], limit: int) -> None:
-        chunks = [Chunk(s.slot, s.done, s.pending(limit)) for s in members]
-        logits = self.runner.forward(version, chunks)
-        for sequence, chunk in zip(members, chunks, strict=True):
+        """Compute the next tokens of each member, `limit` at most; one that fails fails alone."""
+        isolate(members, lambda part: self._compute(version, part, limit), self._failed)
+
+    def _compute(self, version: int, members: Iterable[Sequence], limit: int) -> None:
+        """One pass. Nothing of a sequence changes before the pass and the choice of its tokens have worked."""
+        chunks = [(s, Chunk(s.slot, s.done, s.pending(limit))) for s in members]
+        logits = self.runner.forward(version, [chunk for _, chunk in chunks])
+        ready = [n for n, (s, c) in enumerate(chunks) if s.done + len(c.tokens) >= len(s.generation.prompt_ids)]
+        chosen = self._choose([chunks[n][0] for n in ready], logits if len(ready) == len(chunks) else logits[ready])
+        for sequence, chunk in chunks:
             self.pool.extend(sequence.slot, chunk.tokens)
             sequence.done += len(chunk.tokens)
-        ready = [n for n, s in enumerate(members) if not s.prefilling]
-        if ready:
-            self._choose([members[n] for n in ready], logits if len(ready) == len(members) else logits[ready])
+        for row, n in enumerate(ready):
+            try:
+                self._take(chunks[n][0], chosen, row)
+            except Exception as error:
+                self._failed(chunks[n][0], error)
 
-    def _choose(self, members: list[Sequence], logits: torch.Tensor) -> None:
+    def _choose(self, members: list[Sequence], logits: torch.Tensor) -> Chosen:
+        if not members:
+            return Chosen([], [], None)
         top = max(s.generation.top_logprobs for s in members)
-        chosen = choose(logits, [s.generation.sampling for s in members], [s.random for s in members], top)
-        self.tokens += len(members)
-        for row, sequence in enumerate(members):
-            token, logprob, best = token_row(chosen, row)
-            room = self.pool.context - len(sequence.generation.prompt_ids) - len(sequence.ids)
-            seen = len(sequence.infos)
-            sequence.take(token, logprob, best[: sequence.generation.top_logprobs], room, self.codec)
-            if sequence.ticket.streaming and (sequence.finish_reason is None or sequence.infos[seen:]):
-                self._outbox.append(
-                    (sequence.ticket, Delta(sequence.tail.certain(), sequence.version_name, sequence.infos[seen:]))
-                )
-            if sequence.finish_reason is not None:
-                self._end(sequence, sequence.result(self.codec))
+        return choose(logits, [s.generation.sampling for s in members], [s.random for s in members], top)
+
+    def _take(self, sequence: Sequence, chosen: Chosen, row: int) -> None:
+        """Give a sequence its token, tell the client, and end it where that was the last one."""
+        self.tokens += 1
+        token, logprob, best = token_row(chosen, row)
+        room = self.pool.context - len(sequence.generation.prompt_ids) - len(sequence.ids)
+        seen = len(sequence.infos)
+        sequence.take(token, logprob, best[: sequence.generation.top_logprobs], room, self.codec)
+        if sequence.ticket.streaming and (sequence.finish_reason is None or sequence.infos[seen:]):
+            news = Delta(sequence.tail.certain(), sequence.version_name, sequence.infos[seen:])
+            self._outbox.append((sequence.ticket, news))
+        if sequence.finish_reason is not None:
+            self._end(sequence, sequence.result(self.codec))
+
+    def _failed(self, sequence: Sequence, error: Exception) -> None:
+        """End one sequence that cannot be computed. Its slot may hold anything by now and is emptied."""
+        log.error("engine.sequence_failed", version=sequence.version_name, done=sequence.done, exc_info=error)
+        sequence.finish_reason = "error"
+        if sequence.slot >= 0:
+            self.pool.wipe(sequence.slot)
+        self._end(sequence, A3TError("The inference engine failed on this sequence; the service's log has the reason."))
 
     def _end(self, sequence: Sequence, last: News | None) -> None:
         """Free the slot and tell the client. `last` None: nobody listens any more."""

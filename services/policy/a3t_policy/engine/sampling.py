@@ -20,10 +20,17 @@ class TokenRandom:
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed) if seed is not None else random.SystemRandom()
+        self._number: float | None = None
 
-    def next(self) -> float:
-        """The next number in [0, 1)."""
-        return self._random.random()
+    def number(self) -> float:
+        """The present number in [0, 1): the same until `advance`, so that a choice can be made again."""
+        if self._number is None:
+            self._number = self._random.random()
+        return self._number
+
+    def advance(self) -> None:
+        """The present number has been used."""
+        self._number = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[Toke
     for draw, members in ((_draw, plain), (_draw_cut, cut)):  # which way a row goes is its own affair
         if members:
             rows = torch.tensor(members, device=logits.device)
-            numbers = [randoms[n].next() for n in members]
+            numbers = [randoms[n].number() for n in members]
             ids[rows] = draw(logits[rows], [samplings[n] for n in members], numbers)
     picked = logprobs.gather(1, ids[:, None])[:, 0]
     best = None

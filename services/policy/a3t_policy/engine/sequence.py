@@ -63,6 +63,7 @@ class Sequence:
 
     def take(self, token: int, logprob: float, top: tuple[tuple[int, float], ...], room: int, codec: TextCodec) -> None:
         """Append a chosen token and decide whether the sequence is over. `room`: tokens that the slot still fits."""
+        self.random.advance()
         if token in self.stop_ids and not self.generation.ignore_eos:
             self.tail.stopped_by, self.finish_reason = "eos", "stop"
             return

@@ -110,6 +110,12 @@ class SlotPool:
         self._last_used[slot] = self._clock
         self.busy[slot] = False
 
+    def wipe(self, slot: int) -> None:
+        """Empty a slot whose sequence failed: what a broken pass wrote must not reach whoever gets the slot next."""
+        self.length[slot] = 0
+        for tensor in (*self.keys, *self.values):
+            tensor[slot].zero_()
+
     def forget(self, version: int | None = None) -> None:
         """Drop the cached prefixes of a version that has left, or all of them."""
         gone = ~self.busy if version is None else (self.version == version) & ~self.busy

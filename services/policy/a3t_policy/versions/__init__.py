@@ -2,4 +2,5 @@
 
 from .check import *  # noqa: F403
 from .lifecycle import *  # noqa: F403
+from .live import *  # noqa: F403
 from .manager import *  # noqa: F403

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.registry import RegistryReader, valid_version
 from a3t_contracts.schemas.adapter import AdapterManifest
@@ -60,6 +60,8 @@ class VersionManager:
         self.host, self.registry, self.base_facts, self.cap, self.state = host, registry, base, cap, state
         self.base = Version(0, base.name, None)
         self.live = self.base
+        self.unsettled: Exception | None = None
+        """Why it is not known which version is live; None: it is."""
         self._versions: dict[str, Version] = {}
         self._lock = asyncio.Lock()
         self._clock = self._next_number = 0
@@ -90,8 +92,11 @@ class VersionManager:
             self.release(version)
 
     def find(self, model: str | None) -> Version:
-        """The version of a name; None is the live one. Raises NotFoundError."""
+        """The version of a name; None is the live one. Raises NotFoundError, and UnavailableError where it is not
+        known yet which one is live."""
         if model is None:
+            if self.unsettled is not None:
+                raise UnavailableError(f"It is not known yet which version is live: {self.unsettled}")
             return self.live
         if model == self.base.name:
             return self.base
@@ -105,6 +110,24 @@ class VersionManager:
     def served(self) -> list[Version]:
         """The base, then the versions, oldest first."""
         return [self.base, *self._versions.values()]
+
+    def holds(self, model: str) -> bool:
+        """Whether a name can be leased now."""
+        return model == self.base.name or model in self._versions
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more version can be held without another one leaving."""
+        return len(self._versions) < self.cap
+
+    @property
+    def has_place_beside_live(self) -> bool:
+        """Whether a version that is not live can be held at all."""
+        return self.cap > 1 or self.live is self.base
+
+    def card(self, name: str) -> ModelCard:
+        """A version's entry of `cards`. Raises NotFoundError."""
+        return self._card(self.find(name))
 
     def cards(self) -> list[ModelCard]:
         """The base first, then the versions, oldest first."""
@@ -144,41 +167,10 @@ class VersionManager:
             self.live = self.base
             await self._save()
 
-    async def restore(self, how: str) -> None:
-        """After a start: load what was served before ("state"), the registry's choice ("newest"), or nothing."""
-        if how == "newest":
-            await self.follow()
-        elif how == "state":
-            saved = await asyncio.to_thread(self.state.read, self.base_facts.fingerprint)
-            for item in sorted(saved.versions, key=lambda v: v.name == saved.live):
-                await self._try_load(item.name, item.path, item.name == saved.live)
-
-    async def follow(self) -> None:
-        """Load what the registry wants live: its `live.json`, else its newest version. Failures are logged only."""
-        try:
-            wanted = await asyncio.to_thread(self.state.wanted, self.registry)
-        except (A3TError, OSError) as error:
-            log.warning("registry.unreadable", registry=self.registry.url, reason=str(error))
-            return
-        if wanted is not None and wanted != self.live.name:
-            await self._try_load(wanted, None, True)
-
-    async def watch(self, seconds: float) -> None:
-        """Follow the registry until cancelled."""
-        while True:
-            await asyncio.sleep(seconds)
-            await self.follow()
-
     async def drained(self) -> None:
         """Wait until the weights of retired versions that nobody uses are gone."""
         while self._drops:
             await asyncio.gather(*self._drops)
-
-    async def _try_load(self, name: str, path: str | None, make_default: bool) -> None:
-        try:
-            await self.load(name, path, make_default)
-        except (A3TError, OSError) as error:
-            log.warning("version.refused", version=name, reason=str(error), live=self.live.name)
 
     async def _load(self, name: str, path: str | None, make_default: bool) -> Version:
         folder, manifest = await asyncio.to_thread(self._verified, name, path)
@@ -191,9 +183,11 @@ class VersionManager:
                     hint="Versions never change: publish under a new name.",
                 )
             return known
+        if self.state.contents.pop(name, content) != content:
+            raise ConflictError(f"{folder} holds other weights or settings than {name!r} was served with before.")
         if name == self.base.name:
             raise ConflictError(f"{name!r} is the name of the base model.")
-        if not make_default and self.live is not self.base and self.cap == 1:
+        if not make_default and not self.has_place_beside_live:
             raise ConflictError("There is room for the live version only.", hint="Raise A3T_POLICY_MAX_ADAPTERS.")
         self._next_number += 1
         version = Version(self._next_number, name, folder, manifest, content, path)
@@ -241,7 +235,7 @@ class VersionManager:
             log.warning("version.drop_failed", version=version.name, reason=str(error))
 
     async def _save(self) -> None:
-        saved = [SavedVersion(name=v.name, path=v.explicit_path) for v in self._versions.values()]
+        saved = [SavedVersion(name=v.name, path=v.explicit_path, content=v.content) for v in self._versions.values()]
         show_live(self.live.name)
         live = None if self.live is self.base else self.live.name
         state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)

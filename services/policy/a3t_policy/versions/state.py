@@ -1,17 +1,13 @@
-"""What was served, remembered across restarts; and what the registry wants served."""
+"""What was served, remembered across restarts."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import fsspec
 from pydantic import Field, ValidationError
 
-from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.registry import RegistryReader
-from a3t_contracts.schemas.adapter import LivePointer
 from a3t_contracts.schemas.base import Schema
 
 __all__ = ["SavedVersion", "State", "StateFile"]
@@ -22,6 +18,7 @@ log = get_logger(__name__)
 class SavedVersion(Schema):
     name: str
     path: str | None = None
+    content: str | None = Field(None, description="See `content_id`; a folder that changed since is not served again")
 
 
 class State(Schema):
@@ -37,6 +34,8 @@ class StateFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.contents: dict[str, str] = {}
+        """What the versions of the state that was read last were made of."""
 
     def read(self, base_fingerprint: str) -> State:
         """The saved state; an empty one where there is none, or where it belongs to another base."""
@@ -47,7 +46,10 @@ class StateFile:
         except (OSError, ValidationError) as error:
             log.warning("state.unreadable", path=str(self.path), reason=str(error))
             return State()
-        return state if state.base_fingerprint == base_fingerprint else State()
+        if state.base_fingerprint != base_fingerprint:
+            return State()
+        self.contents = {version.name: version.content for version in state.versions if version.content}
+        return state
 
     def write(self, state: State) -> None:
         """Replace the file."""
@@ -55,18 +57,3 @@ class StateFile:
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
         partial.write_text(state.model_dump_json(indent=2))
         partial.replace(self.path)
-
-    @staticmethod
-    def wanted(registry: RegistryReader) -> str | None:
-        """The version in the registry's `live.json`, else its newest; None for an empty registry."""
-        filesystem, root = fsspec.core.url_to_fs(registry.url)
-        pointer = f"{root}/live.json"
-        if filesystem.exists(pointer):
-            try:
-                live = LivePointer.model_validate_json(filesystem.cat_file(pointer)).version
-            except ValidationError as error:
-                raise InvalidInputError(f"{registry.url}/live.json is broken: {error}") from error
-            if live is not None:
-                return live
-        versions = registry.versions()
-        return versions[-1] if versions else None

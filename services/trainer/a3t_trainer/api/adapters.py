@@ -6,13 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult
+from a3t_contracts.schemas import MAX_INT
+from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult, RollBack
+from a3t_contracts.service import JsonRoute
 
 from ..registry import garbage, hub
 from ..registry import live as pointer
 from .deps import State
 
-router = APIRouter(prefix="/v1", tags=["adapters"])
+router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 
 @router.get("/adapters")
@@ -36,7 +38,7 @@ def verify(version: str, state: State) -> AdapterManifest:
 
 @router.post("/adapters/{version}/promote")
 def promote(version: str, state: State) -> LivePointer:
-    """Make a verified version live."""
+    """Make a verified version live: every policy replica follows. Doing it twice changes nothing."""
     return pointer.promote(state.settings.reader(), version)
 
 
@@ -53,13 +55,22 @@ def live(state: State) -> LivePointer:
     return pointer.live(state.settings.registry_url)
 
 
+@router.delete("/registry/live")
+def demote(state: State) -> LivePointer:
+    """Make the base model live. Doing it twice changes nothing; a rollback makes the version live again."""
+    return pointer.demote(state.settings.registry_url)
+
+
 @router.post("/registry/rollback")
-def rollback(state: State) -> LivePointer:
-    """Make the version live that was live before; 409 if there was none."""
-    return pointer.rollback(state.settings.reader())
+def rollback(state: State, body: RollBack | None = None) -> LivePointer:
+    """Make the version live that was live before; 409 if there was none. With `version` it may be repeated: nothing
+    happens where that version is not live any more."""
+    return pointer.rollback(state.settings.reader(), body.version if body else None)
 
 
 @router.post("/registry/gc")
-def collect_garbage(state: State, keep: Annotated[int, Query(ge=1)] = 3, dry_run: bool = False) -> GarbageReport:
-    """Remove all but the newest `keep` versions of each run; live, earlier live and parent versions stay."""
+def collect_garbage(
+    state: State, keep: Annotated[int, Query(ge=1, le=MAX_INT)] = 3, dry_run: bool = False
+) -> GarbageReport:
+    """Remove all but the newest `keep` versions of each run; the live version, the one before it and parents stay."""
     return garbage.collect_garbage(state.settings.registry_url, keep, dry_run=dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -10,20 +11,22 @@ from fastapi.responses import StreamingResponse
 
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas import MAX_INT
 from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
+from a3t_contracts.service import JsonRoute
 
 from ..jobs.store import JobStore
 from .deps import State
 
-router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=JsonRoute)
 
 
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
     """Queue a job. One job a version: the same request again returns the job that exists, another one is a 409."""
     state.files.get(body.training_file)
-    known = state.jobs.for_version(body.version)
-    if known is None and body.version in RegistryReader(state.settings.registry_url).versions():
+    published = await asyncio.to_thread(RegistryReader(state.settings.registry_url).versions)
+    if state.jobs.for_version(body.version) is None and body.version in published:
         raise ConflictError(
             f"Adapter version {body.version!r} is in the registry already.",
             hint="Versions are immutable; choose another name.",
@@ -54,7 +57,7 @@ async def cancel(job_id: str, state: State) -> FineTuningJob:
 async def events(
     job_id: str,
     state: State,
-    after: Annotated[int, Query(ge=-1)] = -1,
+    after: Annotated[int, Query(ge=-1, le=MAX_INT)] = -1,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
     stream: bool = False,
 ) -> Response | JobEventPage:

@@ -10,9 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.faults import Faults
 from a3t_contracts.schemas.trajectory import Trajectory, TrajectoryKind
 
 __all__ = ["TrainingData", "read_trajectories"]
+
+_NAMED_LINES = 100
+"""Bad lines that an error names one by one; a job's record keeps it."""
 
 
 @dataclass(slots=True)
@@ -45,15 +49,23 @@ class TrainingData:
 def read_trajectories(path: Path) -> TrainingData:
     """Read and check a training file.
 
-    The same trajectory twice counts once. Raises InvalidInputError, with the line, for a line that is no trajectory,
-    for one collected for evaluation, for two different trajectories with one id, and for a file without any.
+    The same trajectory twice counts once. Raises InvalidInputError, which names every bad line, for lines that are no
+    trajectory, for those collected for evaluation, for two different trajectories with one id, and for a file without
+    any.
     """
     data = TrainingData([])
     seen: dict[str, Trajectory] = {}
+    faults, count = Faults(_NAMED_LINES), 0
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                _add(data, seen, number, line)
+                count += 1
+                try:
+                    _add(data, seen, number, line)
+                except InvalidInputError as error:
+                    faults.add(error)
+    if faults:
+        raise faults.error(f"{faults.count} of {count} lines of the training file are bad")
     if not data.trajectories:
         raise InvalidInputError("The training file holds no trajectory.", hint="One Trajectory as JSON a line.")
     _warn(data)

@@ -56,9 +56,10 @@ class TokenSequence:
 def encode_all(
     tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`."""
+    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`. Those of which every turn is left out are left out."""
     splitter = PartSplitter(tokenizer)
-    return [encode_trajectory(splitter, t, reward, objective, max_length) for t, reward in trajectories]
+    sequences = (encode_trajectory(splitter, t, reward, objective, max_length) for t, reward in trajectories)
+    return [sequence for sequence in sequences if sequence.trained]
 
 
 def encode_trajectory(
@@ -66,8 +67,9 @@ def encode_trajectory(
 ) -> TokenSequence:
     """The sequence of one trajectory: generated ids as they are, rendered text where there are none.
 
-    Raises InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, for one
-    without a single weighted token, and for generated ids that the base's tokenizer does not decode to the stored text.
+    Turns that are not to be imitated have no weighted token, which may leave none at all. Raises InvalidInputError,
+    with the trajectory's id, for a sequence longer than `max_length` tokens, where the objective weighs none of its
+    parts, and for generated ids that the base's tokenizer does not decode to the stored text.
     """
     segments = render_trajectory(trajectory)
     episode = encode_segments(splitter.tokenizer, segments)
@@ -78,12 +80,12 @@ def encode_trajectory(
         )
     parts = _parts(splitter, trajectory.id, segments, episode)
     weights = _weights(parts, objective, failure=not trajectory.success)
-    weights *= _turn_factors(turn_weights(trajectory, objective), segments, episode)
     if not weights.any():
         raise InvalidInputError(
             f"Trajectory {trajectory.id} has no token to train on: every weight is 0.",
             hint="Check observation_weight, thought_weight and action_weight, and that it has steps.",
         )
+    weights *= _turn_factors(turn_weights(trajectory, objective, reward), segments, episode)
     ids = np.asarray(episode.ids, dtype=np.int64)
     task = f"{trajectory.environment}/{trajectory.task_id}"
     return TokenSequence(trajectory.id, task, ids, parts, weights, reward, not trajectory.success)

@@ -1,23 +1,44 @@
-"""Which turns of a success brought it nothing, and how much of them is imitated."""
+"""How much of a turn is imitated: those that brought a success nothing, and those with a made-up observation."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.react import turn_end
+from a3t_contracts.schemas.job import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Step, Trajectory
 
-__all__ = ["repeated_turns", "turn_weights"]
+__all__ = ["made_up_turns", "repeated_turns", "turn_weights"]
 
 _END = re.compile(r"\.(?:\s|$)|\n")
 """Where a sentence of an observation ends; the point in "$12.40" is none."""
 
 
-def turn_weights(trajectory: Trajectory, objective: Objective) -> list[float]:
-    """A factor for every turn: 0 where the thought says no purpose (`skip_thoughts`; the last turn is exempt),
-    `invalid_weight` where the action was not understood, `repeat_weight` where a turn only repeats, 1 otherwise and in
-    failures."""
+def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) -> list[float]:
+    """A factor for every turn of a trajectory that is trained with the factor `reward`.
+
+    0 for turns with a made-up observation wherever they would be made more likely: with a positive factor, and in the
+    successes of dpo. In what is pushed down they stay. Beside them only a success has turns that count less.
+    """
+    imitated = trajectory.success if objective.name == ObjectiveName.dpo else reward > 0
+    made_up = made_up_turns(trajectory) if imitated else [False] * len(trajectory.steps)
+    return [0.0 if lie else weight for lie, weight in zip(made_up, _purpose(trajectory, objective), strict=True)]
+
+
+def made_up_turns(trajectory: Trajectory) -> list[bool]:
+    """Turns in which the policy went on with an observation of its own: cut in front of it, or, as older versions
+    stored them, with the observation in the completion."""
+    ends = (turn_end(step.completion or "") for step in trajectory.steps)
+    return [
+        step.made_up_observation or (end is not None and end.made_up_observation)
+        for step, end in zip(trajectory.steps, ends, strict=True)
+    ]
+
+
+def _purpose(trajectory: Trajectory, objective: Objective) -> list[float]:
+    """0 where the thought says no purpose (`skip_thoughts`; the last turn is exempt), `invalid_weight` where the action
+    was not understood, `repeat_weight` where a turn only repeats, 1 otherwise and in failures."""
     steps = trajectory.steps
     if not trajectory.success:
         return [1.0] * len(steps)

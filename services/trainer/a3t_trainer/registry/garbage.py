@@ -22,7 +22,7 @@ _LEFTOVER_SECONDS = 3600.0
 def collect_garbage(registry: str, keep: int, *, dry_run: bool = False) -> GarbageReport:
     """Remove all but the newest `keep` versions of each run, and leftovers of publications older than an hour.
 
-    Always kept: the live version and those it could be rolled back to, and the parents of what is kept. Raises
+    Always kept: the live version, the one that a rollback would go back to, and the parents of what is kept. Raises
     InvalidInputError for a remote registry, whose storage has rules of its own for that.
     """
     root = local_root(registry)
@@ -46,7 +46,8 @@ def _kept(manifests: dict[str, AdapterManifest], registry: str, keep: int) -> se
         by_run[manifest.run].append(version)
     kept = {version for versions in by_run.values() for version in versions[max(0, len(versions) - keep) :]}
     pointer = live(registry)
-    kept |= {v for v in [pointer.version, *pointer.history] if v is not None and v in manifests}
+    before = [version for version in pointer.history if version in manifests]
+    kept |= {version for version in (pointer.version, *before[-1:]) if version in manifests}
     for version in list(kept):
         parent = manifests[version].parent
         while parent in manifests and parent not in kept:

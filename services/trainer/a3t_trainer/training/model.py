@@ -19,6 +19,7 @@ from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
 
 from ..faults import full_disk
 from .attention import attention_for
+from .dora import give_directions
 from .logprobs import install_logprobs
 from .merged import merge_products
 
@@ -84,7 +85,9 @@ def _adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> 
         use_rslora=lora.use_rslora,
     )
     try:
-        return get_peft_model(model, config)
+        adapted = get_peft_model(model, config)
+        give_directions(adapted)
+        return adapted
     except ValueError as error:
         raise InvalidInputError(
             f"LoRA cannot be put on this base: {error}", hint="Check lora.target_modules against the base's layers."

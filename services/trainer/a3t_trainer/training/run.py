@@ -67,7 +67,7 @@ def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
     data = read_trajectories(spec.training_file)
     for warning in data.warnings:
         reporter.message(warning, "warn")
-    sequences = _encode(request, data)
+    sequences = _encode(request, data, reporter)
     plan = _plan(request, sequences)
     model = _model(spec)
     trainer = _trainer(spec, model, plan, reporter)
@@ -79,12 +79,21 @@ def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
     raise SystemExit(0)
 
 
-def _encode(request: FineTuningJobCreate, data: TrainingData) -> list[TokenSequence]:
+def _encode(request: FineTuningJobCreate, data: TrainingData, reporter: Reporter) -> list[TokenSequence]:
     chosen = select(data.trajectories, request.objective)
     tokenizer = load_tokenizer(request.model)
     if request.objective.name == ObjectiveName.label_prefix:
         check_labels(tokenizer)
-    return encode_all(tokenizer, chosen, request.objective, request.optimisation.max_length)
+    sequences = encode_all(tokenizer, chosen, request.objective, request.optimisation.max_length)
+    if not sequences:
+        raise InvalidInputError(
+            f"Nothing to train on: every turn of the {len(chosen)} trajectories is left out.",
+            hint="Turns with made-up observations are never imitated; see also invalid_weight and skip_thoughts.",
+        )
+    if len(sequences) < len(chosen):
+        left_out = len(chosen) - len(sequences)
+        reporter.message(f"{left_out} trajectories are left out: none of their turns is to be imitated.", "warn")
+    return sequences
 
 
 def _plan(request: FineTuningJobCreate, sequences: list[TokenSequence]) -> StepPlan:

@@ -239,7 +239,13 @@ def _tokens(batch: dict[str, Any]) -> int:
 
 
 def _diverged(what: str, value: float, step: int) -> InvalidInputError:
+    if step == 1:
+        return InvalidInputError(
+            f"The {what} became {value} at step 1, before anything was learnt: the base model's weights hold values "
+            "that are not finite, or its computation in this dtype or quantisation overflows.",
+            hint="Check the base model, or train with dtype float32 and without quantisation.",
+        )
     return InvalidInputError(
-        f"The {what} became {value} at step {step}.",
-        hint="Lower the learning rate or failure_weight, set failure_nll_cap, or check the base model's weights.",
+        f"The {what} became {value} at step {step}; most likely training has diverged.",
+        hint="Lower the learning rate or failure_weight, or set failure_nll_cap.",
     )

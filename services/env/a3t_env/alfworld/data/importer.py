@@ -24,14 +24,16 @@ def import_games(
     split: str | None = None,
     *,
     replace: bool = False,
+    skip_broken: bool = False,
     progress: Progress | None = None,
 ) -> Added:
-    """Add the games of some folders or archives, all of them or none.
+    """Add the games of some folders or archives: all of them or, unless broken ones are skipped, none.
 
     Args:
         sources: read one after the other; game files and traj_data.json may come from different archives.
         split: name of the split; by default that of the folder two above the trial (train, valid_seen, …).
         replace: let games of one verb form take the place of games of the other.
+        skip_broken: leave out what is broken, and name it in what is returned.
 
     Raises:
         NotFoundError, InvalidInputError, TooLargeError, ConflictError: nothing was added.
@@ -42,8 +44,11 @@ def import_games(
     with store.batch() as batch:
         for source in sources:
             for member in read_source(source):
-                splits.add(_stage(batch, member, split, source))
                 games += member.name == GAME_FILE
+                try:
+                    splits.add(_stage(batch, member, split, source))
+                except InvalidInputError as error:
+                    batch.broken.add(error)
             if split is not None and len(splits) > 1:
                 raise InvalidInputError(
                     f"{source} holds several splits ({', '.join(sorted(splits))}), and --split names one.",
@@ -54,7 +59,7 @@ def import_games(
                 f"No {GAME_FILE} was found in {', '.join(map(str, sources))}.",
                 hint=_where_they_may_be(sources),
             )
-        return batch.publish(replace=replace, progress=progress)
+        return batch.publish(replace=replace, skip_broken=skip_broken, progress=progress)
 
 
 def _where_they_may_be(sources: Iterable[Path]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.faults import Faults
 from a3t_contracts.registry import sha256_file
 
 from .check import Excluded, check_game
@@ -26,7 +27,6 @@ __all__ = ["GAME_FILE", "TRAJECTORY_FILE", "Added", "Batch", "GameStore"]
 
 GAME_FILE, TRAJECTORY_FILE = "game.tw-pddl", "traj_data.json"
 _GAMES = "games"
-_SHOWN = 3
 
 Progress = Callable[[int, int], None]
 """Told (games checked, games in all)."""
@@ -34,11 +34,12 @@ Progress = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class Added:
-    """What adding games did: new or changed games by split, and left-out ones by reason."""
+    """What adding games did: new or changed games by split, left-out ones by reason, and what was broken."""
 
     games: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
 
 
 class GameStore:
@@ -103,6 +104,8 @@ class Batch:
     def __init__(self, store: GameStore, folder: Path) -> None:
         self._store = store
         self._folder = folder
+        self.broken = Faults()
+        """What could not be staged, or does not play."""
 
     def write(self, split: str, task: str, trial: str, name: str, data: bytes) -> None:
         """Stage one file of a game; the names were checked by the caller.
@@ -118,18 +121,24 @@ class Batch:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 
-    def publish(self, *, replace: bool = False, progress: Progress | None = None) -> Added:
+    def publish(self, *, replace: bool = False, skip_broken: bool = False, progress: Progress | None = None) -> Added:
         """Check every staged game, then replace the index.
 
         Args:
             replace: let games of one verb form take the place of games of the other.
+            skip_broken: leave broken games out, and name them in what is returned.
 
         Raises:
-            InvalidInputError: a staged game is broken; nothing was added.
+            InvalidInputError: some games are broken, all of which it names; nothing was added.
             ConflictError: a split would change its verb form; nothing was added.
         """
         added = Added()
         entries = self._check(added, progress)
+        if self.broken and (not skip_broken or not entries):
+            total = self.broken.count + len(entries) + sum(added.excluded.values())
+            hint = "Nothing was added; --skip-broken takes the others." if entries else "Nothing was added."
+            raise self.broken.error(f"{self.broken.count} of {total} games are broken", hint)
+        added.broken = self.broken.lines()
         index = self._store.index()
         if not replace:
             _refuse_other_form(index, entries)
@@ -148,23 +157,21 @@ class Batch:
 
     def _check(self, added: Added, progress: Progress | None) -> list[GameEntry]:
         folders = sorted({path.parent for path in self._folder.glob("*/*/*/*")})
-        entries, broken = [], []
+        entries = []
         for number, folder in enumerate(folders, 1):
+            if progress is not None:
+                progress(number, len(folders))
             try:
                 found = check_game(folder, self._store.folder)
             except InvalidInputError as error:
-                broken.append(str(error))
+                self.broken.add(error)
+                shutil.rmtree(folder)
                 continue
             if isinstance(found, Excluded):
                 added.excluded[found.reason] = added.excluded.get(found.reason, 0) + 1
                 shutil.rmtree(folder)
             else:
                 entries.append(found)
-            if progress is not None:
-                progress(number, len(folders))
-        if broken:
-            more = f" {len(broken) - _SHOWN} more are broken too." if len(broken) > _SHOWN else ""
-            raise InvalidInputError(" ".join(broken[:_SHOWN]) + more, hint="Nothing was added.")
         return entries
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from .belief import Belief
 from .priors import Priors, load_priors
 from .reading import kind
-from .task import Goal, read_goal
+from .task import ParsedTask, parse_task
 
 __all__ = ["ScriptedExpert", "Search"]
 
@@ -37,7 +37,7 @@ class ScriptedExpert:
     """
 
     def __init__(self, first_observation: str, priors: Priors | None = None, search: Search = "likely") -> None:
-        self.goal: Goal = read_goal(first_observation)
+        self.goal: ParsedTask = parse_task(first_observation)
         self._belief = Belief(first_observation)
         self._priors = priors or load_priors()
         self._listed = search == "listed"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from a3t_contracts.errors import InvalidInputError
 
-__all__ = ["Goal", "Treatment", "read_goal"]
+__all__ = ["ParsedTask", "Treatment", "parse_task"]
 
 Treatment = Literal["clean", "heat", "cool"]
 
@@ -29,7 +29,7 @@ _TASK = re.compile(r"Your task is to: (.+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ParsedTask:
     """What is asked for: `count` objects, treated, in one target receptacle; or one object held beside a lit lamp."""
 
     object: str
@@ -39,7 +39,7 @@ class Goal:
     count: int = 1
 
 
-def read_goal(observation: str) -> Goal:
+def parse_task(observation: str) -> ParsedTask:
     """The goal in a first observation. Raises InvalidInputError for a task that is worded in no known way."""
     found = _TASK.search(observation)
     text = found.group(1).strip().rstrip(".").lower() if found else ""
@@ -47,7 +47,7 @@ def read_goal(observation: str) -> Goal:
         match = pattern.fullmatch(text)
         if match:
             parts = match.groupdict()
-            return Goal(parts["object"], parts.get("target"), parts.get("lamp"), treatment, count)
+            return ParsedTask(parts["object"], parts.get("target"), parts.get("lamp"), treatment, count)
     raise InvalidInputError(
         f"The scripted expert does not understand the task {text[:120]!r}.",
         hint="It knows the templated tasks of ALFWorld, not human annotations.",

@@ -38,10 +38,6 @@ class Scene:
     """Kinds that are only looked at: a house plant, a television."""
     floor: tuple[tuple[float, float], ...]
 
-    def of_kind(self, kind: str) -> list[Receptacle]:
-        """The receptacles of a kind."""
-        return [r for r in self.receptacles if r.kind == kind]
-
 
 @lru_cache(maxsize=128)
 def load_scene(number: int) -> Scene:

@@ -16,6 +16,7 @@ from .grammar import Wording, read_task, read_wording
 from .names import demangle
 from .problem import Problem, read_problem
 from .signatures import SIGNATURES
+from .state import Start
 
 __all__ = ["Game", "parse_game"]
 
@@ -25,24 +26,6 @@ _Pairs = Mapping[int, frozenset[int]]
 _KNIVES = frozenset({"knifetype", "butterknifetype"})
 _POSITIONED = ("receptacleatlocation", "inreceptacle", "objectatlocation", "inreceptacleobject")
 _SINGLE = ("receptacleatlocation", "atlocation", "holds")
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """The changing facts at the beginning of an episode."""
-
-    location: int
-    held: int | None
-    contents: _Pairs
-    """Receptacle → objects in it."""
-    lying: _Pairs
-    """Location → objects at it."""
-    opened: frozenset[int]
-    clean: frozenset[int]
-    hot: frozenset[int]
-    cool: frozenset[int]
-    sliced: frozenset[int]
-    toggled: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .state import State
+from .state import State
 
 __all__ = ["DYNAMIC", "Ask", "Clause", "Literal", "holds"]
 
-Ask = Callable[["State", tuple[int, ...]], bool]
+Ask = Callable[[State, tuple[int, ...]], bool]
 
 DYNAMIC: Mapping[str, Ask] = {
     "inreceptacle": lambda state, a: a[0] in state.contents.get(a[1], ()),

@@ -1,10 +1,31 @@
-"""The changing facts of one episode."""
+"""The changing facts of an episode: as it begins, and as it goes on."""
 
 from __future__ import annotations
 
-from .game import Start
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-__all__ = ["State"]
+__all__ = ["Start", "State"]
+
+_Pairs = Mapping[int, frozenset[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The changing facts at the beginning of an episode."""
+
+    location: int
+    held: int | None
+    contents: _Pairs
+    """Receptacle → objects in it."""
+    lying: _Pairs
+    """Location → objects at it."""
+    opened: frozenset[int]
+    clean: frozenset[int]
+    hot: frozenset[int]
+    cool: frozenset[int]
+    sliced: frozenset[int]
+    toggled: frozenset[int]
 
 
 class State:

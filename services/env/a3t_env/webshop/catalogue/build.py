@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.faults import Faults
 
 from ..search.writer import IndexWriter
 from .manifest import FORMAT, Manifest, write_json
@@ -30,6 +31,7 @@ Progress = Callable[[str, int, int], None]
 
 CHUNK = 20_000
 _KEPT_PROBLEMS = 50
+_NAMED_BROKEN = 1000
 _ASIN = 10
 
 
@@ -46,18 +48,26 @@ class _State:
     bytes: int = 0
     mended: int = 0
     problems: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    broken_count: int = 0
     read: bool = False
 
 
-def build_catalogue(source: Source, target: Path, kind: str, progress: Progress | None = None) -> Manifest:
+def build_catalogue(
+    source: Source, target: Path, kind: str, progress: Progress | None = None, *, skip_broken: bool = False
+) -> Manifest:
     """Build `target` from a source. What a killed build of the same source left behind is taken up.
 
-    Raises InvalidInputError for a broken or an empty source, ConflictError where another process builds `target`.
+    Args:
+        skip_broken: leave out records that cannot be read; the manifest names them.
+
+    Raises InvalidInputError for an empty source and for one with broken records, which it names, ConflictError where
+    another process builds `target`.
     """
     work = target.with_name(f".{target.name}.building")
     work.mkdir(parents=True, exist_ok=True)
     with _alone(work):
-        manifest = _Build(source, work, progress or (lambda *_: None)).run(kind)
+        manifest = _Build(source, work, progress or (lambda *_: None)).run(kind, skip_broken)
         _replace(work, target)
     return manifest
 
@@ -69,10 +79,14 @@ class _Build:
         self._index = IndexWriter(work)
         self._codes: dict[str, dict[str, int]] = {"category": {}, "query": {}}
 
-    def run(self, kind: str) -> Manifest:
+    def run(self, kind: str, skip_broken: bool) -> Manifest:
         if not self._state.read:
             self._read_all()
         state = self._state
+        broken = Faults(_NAMED_BROKEN, state.broken, state.broken_count)
+        if broken and not (skip_broken and state.products):
+            hint = "--skip-broken takes the others." if state.products else None
+            raise broken.error(f"{broken.count} of {state.records} records are broken", hint)
         if not state.products:
             raise InvalidInputError(
                 f"The source has no products ({state.records} records read).", hint="Check that it is the product file."
@@ -88,6 +102,7 @@ class _Build:
             skipped=state.records - state.products,
             mended=state.mended,
             problems=state.problems,
+            broken=broken.lines(),
             source=state.source,
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             index=figures,
@@ -123,7 +138,10 @@ class _Build:
     def _take(self, chunk: list[Sourced], seen: set[str]) -> None:
         state = self._state
         products = []
+        broken = Faults(_NAMED_BROKEN, state.broken, state.broken_count)
         for sourced in chunk:
+            if sourced.broken is not None:
+                broken.add(sourced.broken)
             state.mended += len(sourced.problems)
             state.problems.extend(sourced.problems[: _KEPT_PROBLEMS - len(state.problems)])
             if sourced.product is not None and sourced.product.asin not in seen:
@@ -142,6 +160,7 @@ class _Build:
             self._index.flush(state.runs, state.products)
             state.runs += 1
             state.bytes += sum(map(len, packed))
+        state.broken, state.broken_count = broken.texts, broken.count
         state.products += len(products)
         state.records += len(chunk)
         state.position, state.terms = chunk[-1].position, self._index.terms

@@ -18,7 +18,11 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a catalogue is made of. `kind`: imported or generated; `problems`: the first of what had to be mended."""
+    """What a catalogue is made of.
+
+    `kind`: imported or generated; `problems`: the first of what had to be mended; `broken`: what was left out, because
+    it could not be read.
+    """
 
     format: int
     kind: str
@@ -29,6 +33,7 @@ class Manifest:
     source: dict[str, Any]
     index: dict[str, float]
     problems: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
 
 def read_manifest(folder: Path) -> Manifest:

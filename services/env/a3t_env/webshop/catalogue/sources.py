@@ -19,11 +19,15 @@ _ASIN_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """One record of a source. `product` is None where the original skips it; `position` is where to go on behind it."""
+    """One record of a source. `product` is None where the original skips it; `position` is where to go on behind it.
+
+    `broken` says why there is no product where the record cannot be read.
+    """
 
     product: Product | None
     position: int
     problems: tuple[str, ...] = ()
+    broken: str | None = None
 
 
 class Source(Protocol):
@@ -37,7 +41,10 @@ class Source(Protocol):
         """What identifies the source; a build is only resumed on an equal one."""
 
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
-        """Records from a position on, which is that of record `number` (from 0). Raises InvalidInputError."""
+        """Records from a position on, which is that of record `number` (from 0).
+
+        Raises InvalidInputError where the file ends inside a record or is none of the expected kind.
+        """
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,10 @@ class OriginalFiles:
             for count, member in enumerate(products.objects(position), number):
                 if self.limit is not None and count >= self.limit:
                     return
-                yield self._record(products, member, count, attributes, humans)
+                try:
+                    yield self._record(products, member, count, attributes, humans)
+                except InvalidInputError as error:
+                    yield Sourced(None, member.end, broken=str(error))
 
     def _record(self, products: JsonFile, member: Member, number: int, attributes: _Lookup, humans: _Lookup) -> Sourced:
         raw = products.load(member, number + 1)

@@ -11,7 +11,7 @@ from typing import Literal
 from a3t_contracts.errors import InvalidInputError
 
 from ..goals.reward import Reward
-from ..goals.table import Goal
+from ..goals.table import ShopGoal
 from .layout import SUB_PAGES, done_page, item_page, results_page, start_page, sub_page
 from .page import Clickable, Page
 from .shop import Shop
@@ -58,7 +58,7 @@ class ShopSession:
     def __init__(
         self,
         shop: Shop,
-        goal: Goal,
+        goal: ShopGoal,
         session_id: str,
         *,
         show_attributes: bool = False,

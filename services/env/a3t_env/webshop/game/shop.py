@@ -12,7 +12,7 @@ from ..catalogue.store import Catalogue
 from ..goals.draw import DEFAULT_SEED, GoalKind
 from ..goals.nouns import Tagger, default_tagger
 from ..goals.reward import Reward, purchase_reward
-from ..goals.table import Goal, GoalTable
+from ..goals.table import GoalTable, ShopGoal
 
 __all__ = ["SEARCH_LIMIT", "Shop"]
 
@@ -56,7 +56,7 @@ class Shop:
         text = " ".join(keywords)
         return self._hits(text) if len(text) <= _KEPT_LENGTH else self._search(text)
 
-    def reward(self, number: int, goal: Goal, options: dict[str, str]) -> Reward:
+    def reward(self, number: int, goal: ShopGoal, options: dict[str, str]) -> Reward:
         """What buying a product is worth."""
         price = float(self.synthetic.prices[number])
         return purchase_reward(self.catalogue.product(number), goal, price, options, self._tagger or default_tagger())

@@ -9,7 +9,7 @@ from rapidfuzz import fuzz, utils
 from ..catalogue.records import Product
 from .colours import colour_of
 from .nouns import Tagger, default_tagger
-from .table import Goal
+from .table import ShopGoal
 
 __all__ = ["Reward", "purchase_reward", "token_set_ratio"]
 
@@ -56,7 +56,7 @@ class Reward:
 
 
 def purchase_reward(
-    product: Product, goal: Goal, price: float, options: dict[str, str], tagger: Tagger | None = None
+    product: Product, goal: ShopGoal, price: float, options: dict[str, str], tagger: Tagger | None = None
 ) -> Reward:
     """The reward of buying `product` at `price` dollars with the chosen options (value by group)."""
     r_type, query_match, category_match, title_score = _type(product, goal, tagger or default_tagger())
@@ -93,7 +93,7 @@ def _processed(text: str) -> str:
     return utils.default_process(text.translate(_LATIN_1_REST))
 
 
-def _type(product: Product, goal: Goal, tagger: Tagger) -> tuple[float, bool, bool, float]:
+def _type(product: Product, goal: ShopGoal, tagger: Tagger) -> tuple[float, bool, bool, float]:
     query_match = product.query == goal.query
     category_match = len(_levels(product.product_category) & _levels(goal.product_category)) >= 2
     nouns = tagger(goal.title)

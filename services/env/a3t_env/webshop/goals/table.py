@@ -21,13 +21,13 @@ from ..catalogue.store import Catalogue
 from ..columns import mapped
 from .draw import DEFAULT_SEED, NO_LIMIT, Drawn, GoalKind, draw_goals
 
-__all__ = ["Goal", "GoalTable"]
+__all__ = ["GoalTable", "ShopGoal"]
 
 _COLUMNS = ("product", "choice", "limit", "weight")
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class ShopGoal:
     """What an episode asks for. `options`: value by group name (synthetic) or wanted values (human)."""
 
     index: int
@@ -63,7 +63,7 @@ class GoalTable:
     def __len__(self) -> int:
         return len(self._drawn.product)
 
-    def goal(self, index: int) -> Goal:
+    def goal(self, index: int) -> ShopGoal:
         """Raises NotFoundError for a number that there is not."""
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no {self.kind} goal {index}.", hint=f"There are {len(self)}, from 0.")
@@ -72,7 +72,7 @@ class GoalTable:
         product = self.catalogue.product(number)
         wording = _synthetic if self.kind == "synthetic" else _human
         text, attributes, options = wording(product, choice)
-        return Goal(
+        return ShopGoal(
             index=index,
             product=number,
             asin=product.asin,

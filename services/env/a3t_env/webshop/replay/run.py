@@ -20,7 +20,7 @@ from ..catalogue.store import Catalogue
 from ..game.shop import Shop
 from ..goals.nouns import rule_nouns
 from ..goals.reward import Reward, purchase_reward
-from ..goals.table import Goal, GoalTable
+from ..goals.table import GoalTable, ShopGoal
 from ..goals.title_tokens import title_tokens
 from ..search.analysis import Analyzer, analyze
 from .episodes import replay_episodes
@@ -72,7 +72,7 @@ def _goals(shop: Shop, reference: Path, _: bool) -> Iterable[Agreement]:
         yield agreement
 
 
-def _as_recorded(goal: Goal) -> dict[str, Any]:
+def _as_recorded(goal: ShopGoal) -> dict[str, Any]:
     return {
         "asin": goal.asin,
         "instruction_text": goal.instruction,

@@ -1,0 +1,49 @@
+"""What is wrong with some of many things: all of it is told at once, not the first alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .errors import A3TError, InvalidInputError
+
+__all__ = ["Faults"]
+
+_NAMED = 1000
+
+
+class Faults:
+    """Collects what is wrong while the rest is looked at.
+
+    Args:
+        named: so many are kept in words; of the others only their number.
+        texts: what was found before.
+        count: how many were found before.
+    """
+
+    def __init__(self, named: int = _NAMED, texts: Sequence[str] = (), count: int = 0) -> None:
+        self.texts, self.count = list(texts), count
+        self._named = named
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    def add(self, fault: A3TError | str) -> None:
+        """Take a fault down."""
+        self.count += 1
+        if len(self.texts) < self._named:
+            self.texts.append(str(fault))
+
+    def lines(self) -> list[str]:
+        """A line for each fault that is named, and one for the number of the others."""
+        others = self.count - len(self.texts)
+        return [*self.texts, *([f"{others} more."] if others else [])]
+
+    def error(self, summary: str, hint: str | None = None) -> InvalidInputError:
+        """The error that tells them: the fault itself where there is one, else the summary and a line for each.
+
+        Args:
+            summary: what is wrong, e.g. "3 of 140 games are broken".
+            hint: what to do about them.
+        """
+        detail = self.lines()[0] if self.count == 1 else "\n".join([f"{summary}:", *self.lines()])
+        return InvalidInputError(detail, hint=hint and (hint if self.count == 1 else f"\n{hint}"))

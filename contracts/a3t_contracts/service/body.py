@@ -1,0 +1,145 @@
+"""Request bodies: how long they may be, and how long ones are read without holding up everybody else.
+
+A service answers on one event loop. What a request asks of that loop must not grow with the request: a body over the
+limit is refused at the door, and one above `INLINE_BYTES` is parsed and validated in a thread, one such body after the
+other. Python lets the event loop go on between two of them, so that nobody waits longer than for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive, Scope
+
+from ..errors import InvalidInputError, TooLargeError, UnavailableError
+from .lane import Lane
+
+__all__ = ["INLINE_BYTES", "BodyLimits", "JsonRoute", "drain", "validated"]
+
+T = TypeVar("T")
+
+INLINE_BYTES = 64 * 1024
+"""Bodies up to this size are worked on at once: a thread would cost more than the work."""
+_MOST_ERRORS = 1000
+"""Of more errors in one body nothing but their number is told: writing them out takes longer than the body took."""
+_DRAIN_SECONDS = 10.0
+_lane = Lane("body", 1)
+
+
+class BodyLimits:
+    """How many bytes a request body may have: `usual`, or what `by_path` says of its path."""
+
+    def __init__(self, usual: int, by_path: Mapping[str, int] | None = None) -> None:
+        self._usual, self._by_path = usual, dict(by_path or {})
+
+    def of(self, scope: Scope) -> int:
+        """The limit of a request, in bytes."""
+        return self._by_path.get(scope["path"], self._usual)
+
+    def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> TooLargeError | None:
+        """The error of a request that announces too long a body."""
+        length, limit = headers.get(b"content-length", b""), self.of(scope)
+        return _too_large(limit) if length.isdigit() and int(length) > limit else None
+
+    def guard(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
+        """`receive`, which raises TooLargeError once more bytes have come than the limit."""
+        seen, limit = 0, self.of(scope)
+
+        async def guarded() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > limit:
+                if message.get("more_body"):
+                    await drain(headers, receive)
+                raise _too_large(limit)
+            return message
+
+        return guarded
+
+
+async def drain(headers: Mapping[bytes, bytes], receive: Receive) -> None:
+    """Read a refused body to its end and forget it, for `_DRAIN_SECONDS` at most: a client that still sends when the
+    connection is closed under it never reads why. One that waits to be asked for its body (`Expect`) is not asked."""
+    if b"expect" in headers:
+        return
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while (await receive()).get("more_body"):
+                continue
+    except TimeoutError:
+        return
+
+
+async def validated(model: TypeAdapter[T], body: bytes) -> T:
+    """The model of a JSON body. Raises RequestValidationError, as FastAPI does; InvalidInputError for a body with more
+    errors than anybody reads."""
+    if len(body) <= INLINE_BYTES:
+        return _validated(model, body)
+    return await _lane(partial(_validated, model, body))
+
+
+class JsonRoute(APIRoute):
+    """A route whose long JSON bodies are parsed off the event loop: `APIRouter(route_class=JsonRoute)`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        kind: Any = self.body_field.field_info.annotation if self.body_field is not None else None
+        if kind is None or len(self.dependant.body_params) != 1:
+            return handler
+        model: TypeAdapter[Any] = TypeAdapter(kind)
+
+        async def handle(request: Request) -> Response:
+            ours = _JsonRequest(request.scope, request.receive)
+            body = await _read(ours)
+            if len(body) > INLINE_BYTES and _is_json(request):
+                ours.model = await validated(model, body)
+            return await handler(ours)
+
+        return handle
+
+
+class _JsonRequest(Request):
+    """A request whose body may have become a model already, which FastAPI takes as it is."""
+
+    model: Any = None
+
+    async def json(self) -> Any:
+        return await super().json() if self.model is None else self.model
+
+
+async def _read(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except ClientDisconnect as error:
+        raise UnavailableError("The client went away before its request was complete.") from error
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _validated(model: TypeAdapter[T], body: bytes) -> T:
+    try:
+        return model.validate_json(body)
+    except ValidationError as error:
+        if error.error_count() > _MOST_ERRORS:
+            raise InvalidInputError(
+                f"The body has {error.error_count()} values or names that do not belong there.",
+                hint="Send one with fewer of them; every error is named then.",
+            ) from None
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found]) from None
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"The request body is over the limit of {limit} bytes.", hint="Send less at once.")

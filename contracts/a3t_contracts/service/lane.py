@@ -1,0 +1,32 @@
+"""Threads for work that is too long for the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["Lane"]
+
+T = TypeVar("T")
+
+
+class Lane:
+    """A few threads of their own for one kind of work. Threads that compute in Python take turns with the event loop,
+    so the fewer there are, the sooner it has its turn.
+
+    Args:
+        name: of the threads.
+        threads: how many calls run at the same time; the others wait.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name, self._threads = name, threads
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def __call__(self, run: Callable[[], T]) -> T:
+        """What `run` gives."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"a3t-{self._name}")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run)

@@ -1,0 +1,57 @@
+"""How much text one token can stand for: what a text's length says about its number of tokens before it is encoded."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tokenizers.pre_tokenizers import ByteLevel
+
+__all__ = ["longest_token"]
+
+_BYTE_TOKENS = frozenset(f"<0x{byte:02X}>" for byte in range(256))
+
+
+def longest_token(raw: Any) -> int | None:
+    """Bytes of text that one token of a tokenizer (of the tokenizers library) stands for at most.
+
+    None for a tokenizer that may leave some of a text out, or put more of it into a token than the token's own text:
+    the length of a text then says nothing about the number of its tokens.
+    """
+    parts, vocabulary = json.loads(raw.to_str()), raw.get_vocab(with_added_tokens=True)
+    steps = [*_steps(parts["normalizer"], "normalizers"), *_steps(parts["pre_tokenizer"], "pretokenizers")]
+    keeps_all = (
+        parts["truncation"] is None
+        and parts["model"].get("type") == "BPE"
+        and all(_keeps_text(step) for step in steps)
+        and _knows_every_byte(parts["model"], steps, vocabulary)
+        and not any(token["lstrip"] or token["rstrip"] for token in parts["added_tokens"])
+    )
+    return max(len(token.encode()) for token in vocabulary) if keeps_all else None
+
+
+def _steps(part: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
+    """A normaliser or pre-tokenizer as the list of its steps."""
+    if part is None:
+        return []
+    if part["type"] != "Sequence":
+        return [part]
+    return [step for each in part[inner] for step in _steps(each, inner)]
+
+
+def _keeps_text(step: dict[str, Any]) -> bool:
+    """Whether a step leaves every byte in the text, as one byte or more."""
+    kind = step["type"]
+    if kind == "Replace":
+        pattern = step["pattern"].get("String")
+        return pattern is not None and len(step["content"].encode()) >= len(pattern.encode())
+    if kind == "Split":
+        return bool(step["behavior"] != "Removed")
+    return kind in ("ByteLevel", "Digits", "Metaspace", "Prepend")
+
+
+def _knows_every_byte(model: dict[str, Any], steps: list[dict[str, Any]], vocabulary: dict[str, int]) -> bool:
+    """Whether nothing is ever unknown to the model: unknown text is left out, or becomes one token however long."""
+    if model.get("byte_fallback"):
+        return vocabulary.keys() >= _BYTE_TOKENS
+    return any(step["type"] == "ByteLevel" for step in steps) and vocabulary.keys() >= set(ByteLevel.alphabet())

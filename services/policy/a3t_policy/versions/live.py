@@ -1,0 +1,255 @@
+"""Which version is live, that is, answers requests that name none.
+
+`RegistryLive`: the version that the registry's pointer names, the same on every replica. `OwnLive`: this service's own
+choice, for one replica without a trainer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.registry import valid_version
+from a3t_contracts.schemas.adapter import LivePointer
+from a3t_contracts.schemas.policy import LiveState, ModelCard
+
+from .manager import VersionManager
+from .state import State
+
+__all__ = ["Live", "OwnLive", "Promote", "RegistryLive"]
+
+Promote = Callable[[str], Awaitable[None]]
+"""Moves the registry's pointer to a version; the trainer service does."""
+
+_FALL_BACKS = 5
+_LONGEST_PAUSE = 60.0
+
+log = get_logger(__name__)
+
+
+class OwnLive:
+    """`make_default` decides, and is remembered across restarts."""
+
+    def __init__(self, versions: VersionManager, restore: bool) -> None:
+        self.versions, self._restore = versions, restore
+
+    async def start(self) -> None:
+        """Serve what was served before, as far as it still can be."""
+        saved = await self._saved()
+        for item in sorted(saved.versions, key=lambda v: v.name == saved.live):
+            await self._try_load(item.name, item.path, item.name == saved.live)
+
+    async def close(self) -> None:
+        """Stop what runs in the background."""
+
+    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
+        """Load a version; see `VersionManager.load`."""
+        return await self.versions.load(name, path, make_default)
+
+    async def unload(self, name: str) -> None:
+        """Stop serving a version; the base takes over where it was live."""
+        await self.versions.unload(name)
+
+    async def ensure(self, model: str | None) -> None:
+        """Have a named version at hand before a request begins with it."""
+
+    async def follow(self) -> LiveState:
+        """Raises ConflictError: there is no pointer that this service follows."""
+        raise ConflictError(
+            "This service chooses its live version itself (A3T_POLICY_LIVE=own).",
+            hint="Load a version with `make_default`, or set A3T_POLICY_LIVE=registry.",
+        )
+
+    def state(self) -> LiveState:
+        """What is live."""
+        return LiveState(live=self.versions.live.name)
+
+    async def _saved(self) -> State:
+        if not self._restore:
+            return State()
+        return await asyncio.to_thread(self.versions.state.read, self.versions.base_facts.fingerprint)
+
+    async def _try_load(self, name: str, path: str | None, make_default: bool) -> bool:
+        try:
+            await self.versions.load(name, path, make_default)
+        except (A3TError, OSError) as error:
+            log.warning("version.refused", version=name, reason=str(error), live=self.versions.live.name)
+            return False
+        return True
+
+
+class RegistryLive(OwnLive):
+    """The registry's pointer decides.
+
+    A pointer that cannot be read, or whose version cannot be loaded, leaves the last good version live; `state` says
+    why. After a start the last good one is sought in the pointer's history, so that replicas agree. Where nothing is
+    known yet because something is away, requests that name no version are answered 503.
+
+    Args:
+        promote: moves the pointer; None where no trainer is known.
+        seconds: between two looks at the pointer; 0: looks only at the start and when it is told.
+    """
+
+    def __init__(self, versions: VersionManager, restore: bool, promote: Promote | None, seconds: float) -> None:
+        super().__init__(versions, restore)
+        self._promote, self._seconds = promote, seconds
+        self._pointer: LivePointer | None = None
+        self._refused: str | None = None
+        self._settled = False
+        self._retry_at, self._pause = 0.0, 0.0
+        self._looking = asyncio.Lock()
+        self._watching: asyncio.Task[None] | None = None
+        self._arriving: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self) -> None:
+        """Serve what the pointer names, then, as far as there is room, what was served beside it."""
+        saved = await self._saved()
+        await self.follow()
+        for item in reversed(saved.versions):
+            if self.versions.has_room and not self.versions.holds(item.name):
+                await self._try_load(item.name, item.path, False)
+        if self._seconds:
+            self._watching = asyncio.create_task(self._watch())
+
+    async def close(self) -> None:
+        tasks = [*self._arriving.values(), *([self._watching] if self._watching else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
+        """Load a version; with `make_default` have the pointer moved to it as well, once it is known to load.
+
+        Raises InvalidInputError for a folder outside the registry that shall go live, ConflictError where no trainer
+        is known or the pointer was moved elsewhere meanwhile.
+        """
+        if make_default:
+            self._check_may_go_live(path)
+        if not make_default or self.versions.has_place_beside_live:
+            card = await self.versions.load(name, path, make_default=False)
+            if not make_default:
+                return card
+        if self._promote is not None:
+            await self._promote(name)
+        await self.follow()
+        if self.versions.live.name != name:
+            raise ConflictError(f"{name!r} was promoted and is not live here: {self._refused or 'another one is'}.")
+        return self.versions.card(name)
+
+    async def unload(self, name: str) -> None:
+        """Stop serving a version until it is named again. Raises ConflictError for the live one."""
+        if name == self.versions.live.name != self.versions.base.name:
+            raise ConflictError(
+                f"Version {name!r} is live: the registry's pointer names it.",
+                hint="Promote another one, or the base with `a3t adapters demote`.",
+            )
+        await self.versions.unload(name)
+
+    async def ensure(self, model: str | None) -> None:
+        """Load a version of the registry that is named here for the first time; an unknown name is left to the lease.
+
+        The load goes on where the request that caused it goes away. Raises what loading raises, except NotFoundError.
+        """
+        if model is None or self.versions.holds(model):
+            return
+        task = self._arriving.get(model)
+        if task is None:
+            task = self._arriving[model] = asyncio.create_task(self._arrive(model))
+            task.add_done_callback(lambda done: self._arrived(model, done))
+        await asyncio.shield(task)
+
+    async def follow(self) -> LiveState:
+        """Look at the pointer now and serve what it names."""
+        self._retry_at = 0.0
+        await self._look()
+        return self.state()
+
+    def state(self) -> LiveState:
+        """What is live, what should be, and why it is not."""
+        pointer = self._pointer.version if self._pointer else None
+        return LiveState(live=self.versions.live.name, pointer=pointer, refused=self._refused)
+
+    async def _look(self) -> None:
+        async with self._looking:
+            try:
+                pointer = await asyncio.to_thread(self.versions.registry.live)
+                if pointer is None and self._pointer is not None:
+                    raise UnavailableError(f"The pointer in {self.versions.registry.url} is gone.")
+            except A3TError as error:
+                self._keep_last_good(error)
+                self._retry_at = 0.0
+                return
+            if pointer != self._pointer:
+                self._pointer, self._retry_at = pointer, 0.0
+            if time.monotonic() >= self._retry_at:
+                await self._adopt(pointer or LivePointer())
+
+    async def _adopt(self, pointer: LivePointer) -> None:
+        versions, wanted = self.versions, pointer.version or self.versions.base.name
+        try:
+            if wanted != versions.live.name:
+                await (versions.load(wanted, None, make_default=True) if pointer.version else versions.serve_base())
+        except (A3TError, OSError) as error:
+            if not self._settled and isinstance(error, A3TError) and error.status < 500:
+                await self._fall_back(pointer.history)
+            self._keep_last_good(error)
+            return
+        self._settled, self._refused, self._pause, versions.unsettled = True, None, 0.0, None
+
+    async def _fall_back(self, history: Sequence[str]) -> None:
+        """After a start with a version that does not fit: the newest earlier one that does, else the base."""
+        for version in reversed(history[-_FALL_BACKS:]):
+            if await self._try_load(version, None, True):
+                break
+        self._settled, self.versions.unsettled = True, None
+
+    def _keep_last_good(self, error: Exception) -> None:
+        """Say why the pointer is not followed, and leave what is live; where nothing was yet, say 503."""
+        if self._refused != str(error):
+            log.warning("pointer.not_followed", reason=str(error), live=self.versions.live.name)
+        self._refused = str(error)
+        self._pause = min(_LONGEST_PAUSE, 2 * self._pause or self._seconds)
+        self._retry_at = time.monotonic() + self._pause
+        if not self._settled:
+            self.versions.unsettled = error
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds)
+            try:
+                await self._look()
+            except Exception:
+                log.exception("pointer.watch_failed")
+
+    async def _arrive(self, name: str) -> None:
+        with suppress(NotFoundError):
+            try:
+                valid_version(name)
+            except InvalidInputError:
+                return  # no version has such a name
+            await self.versions.load(name, None, make_default=False)
+            log.info("version.loaded_on_demand", version=name)
+
+    def _arrived(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._arriving[name]
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("version.refused", version=name, reason=str(error), live=self.versions.live.name)
+
+    def _check_may_go_live(self, path: str | None) -> None:
+        if path is not None:
+            raise InvalidInputError(
+                "lora_path: only a version of the registry can go live for every replica.",
+                hint="Leave make_default out and name the version in `model`, or publish it.",
+            )
+        if self._promote is None:
+            raise ConflictError(
+                "make_default moves the registry's pointer, which the trainer service writes, and none is known here.",
+                hint="Set A3T_TRAINER_URL, use `a3t adapters promote`, or set A3T_POLICY_LIVE=own without a trainer.",
+            )
+
+
+Live = OwnLive | RegistryLive
