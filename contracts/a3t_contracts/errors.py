@@ -18,7 +18,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 __all__ = [
     "A3TError",
@@ -42,16 +42,18 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details. `hint` says what to do about it."""
+    """A problem document (RFC 9457): what every error answer carries."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    hint: str | None = None
-    instance: str | None = None
+    type: str = Field(
+        "about:blank", description="Identifies the kind of problem; `about:blank` where the status says all"
+    )
+    title: str = Field(description="The kind of problem in a few words")
+    status: int = Field(description="HTTP status code")
+    detail: str = Field(description="What was wrong, and where")
+    hint: str | None = Field(None, description="What to do about it; null where nothing is known")
+    instance: str | None = Field(None, description="Path of the request; null where it is not known")
 
 
 class A3TError(Exception):

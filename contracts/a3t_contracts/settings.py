@@ -19,17 +19,31 @@ def default_home() -> Path:
 
 
 class CommonSettings(BaseSettings):
-    """What processes of every kind read."""
+    """Settings that every process reads."""
 
     model_config = SettingsConfigDict(env_prefix="A3T_", extra="ignore")
 
-    home: Path = Field(default_factory=default_home, description="Folder of data, database, registry and logs")
-    mode: Literal["development", "production"] = Field("development", description="production refuses defaults")
-    token: SecretStr = Field(SecretStr(DEVELOPMENT_TOKEN), description="Bearer token between services and for users")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severity in the log")
-    log_json: bool | None = Field(None, description="JSON log lines; unset: JSON unless stderr is a terminal")
+    home: Path = Field(
+        default_factory=default_home,
+        description="Folder of data, database, registry and logs; unset: `.a3t` in the home folder of the user",
+    )
+    mode: Literal["development", "production"] = Field(
+        "development", description="`production` refuses to start with the default token; `development` accepts it"
+    )
+    token: SecretStr = Field(
+        SecretStr(DEVELOPMENT_TOKEN),
+        description="Bearer token that every request needs, between services and from users",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe level that is logged"
+    )
+    log_json: bool | None = Field(
+        None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"
+    )
 
-    registry: str | None = Field(None, description="Adapter registry: folder or fsspec URL; unset: <home>/registry")
+    registry: str | None = Field(
+        None, description="Adapter registry: a folder or an fsspec URL such as `s3://…`; unset: `registry` in A3T_HOME"
+    )
 
     @property
     def registry_url(self) -> str:
@@ -45,7 +59,7 @@ class CommonSettings(BaseSettings):
 
 
 class ServiceSettings(CommonSettings):
-    """What every HTTP service reads. Fields of one service carry its name (A3T_ENV_MAX_SESSIONS)."""
+    """Settings that every HTTP service reads. A setting of one service carries its name, as in A3T_ENV_MAX_SESSIONS."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")

@@ -117,7 +117,7 @@ def test_bad_lines_are_named_and_the_rest_is_done(tmp_path: Path, capsys: pytest
         "no json",
         [1],
         log(id="b", steps=[]),
-        log(id="c", environment="chess"),
+        log(id="c", environment="no such name"),
         "",
         log(id="a"),
         log(steps=[{"action": " "}]),

@@ -48,6 +48,9 @@ def test_every_round_publishes_an_agent(home: Path, report: dict[str, object]) -
     assert registry.versions() == versions
     for version in versions:
         registry.fetch(version)
+    pointer = registry.live()
+    assert pointer is not None
+    assert (pointer.version, pointer.history) == (versions[-1], versions[:-1])
 
 
 def test_each_phase_has_its_episodes(report: dict[str, object], episodes: list[Trajectory]) -> None:

@@ -94,6 +94,13 @@ def test_label_prefix_puts_the_outcome_into_the_preamble_once() -> None:
     assert [t.preamble for t, _ in chosen] == ["Outcome: success\n\n", "Outcome: failure\n\nExample."]
 
 
+def test_other_objectives_train_without_the_label_that_an_agent_acted_behind() -> None:
+    earlier = make_trajectory(preamble=labelled_preamble("Example.", success=True))
+    for name in ("contrastive", "sft"):
+        chosen = select([earlier], Objective.model_validate({"name": name}))
+        assert [t.preamble for t, _ in chosen] == ["Example."]
+
+
 def test_labels_that_a_vocabulary_cannot_tell_apart_are_refused() -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

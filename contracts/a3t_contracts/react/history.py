@@ -15,20 +15,28 @@ MOST_TURNS = 1024
 
 
 class Turn(Schema):
-    """One finished step: thought (may be missing), action, and the observation that followed."""
+    """One finished step: the thought, the action, and the observation that followed."""
 
-    thought: str | None = None
-    action: str
-    observation: str
-    completion: str | None = Field(None, description="Text as generated; null: rendered from thought and action")
-    completion_ids: TokenIds | None = Field(None, description="Token ids of `completion` as generated")
+    thought: str | None = Field(None, description="The thought; null where there was none")
+    action: str = Field(description="The action in the words of the environment")
+    observation: str = Field(description="What the agent saw after the action")
+    completion: str | None = Field(
+        None, description="Text of the turn as the policy generated it; null to render it from thought and action"
+    )
+    completion_ids: TokenIds | None = Field(
+        None, description="Ids of the tokens of `completion`; null where they are not known"
+    )
 
 
 class History(Schema):
-    """First observation (with the task in it) and the finished turns."""
+    """What an agent has seen and done so far in an episode."""
 
-    environment: Environment
-    observation: str
-    multiline: bool = Field(False, description="Whether line breaks of observations stay (`EnvironmentInfo.multiline`)")
-    turns: Annotated[list[Turn], Field(fail_fast=True)] = Field(default_factory=list, max_length=MOST_TURNS)
-    preamble: str = Field("", description="Few-shot prompt in front of everything")
+    environment: Environment = Field(description="Environment of the episode")
+    observation: str = Field(description="First observation, with the task in it")
+    multiline: bool = Field(False, description="Whether the agent reads observations with their line breaks")
+    turns: Annotated[list[Turn], Field(fail_fast=True)] = Field(
+        default_factory=list, max_length=MOST_TURNS, description="The finished steps in order"
+    )
+    preamble: str = Field(
+        "", description="Prompt in front of the first observation, for example a worked example; empty for none"
+    )

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas import Environment, EnvironmentInfo, TrajectoryKind
+from a3t_contracts.react import labelled_preamble
+from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, TrajectoryKind
 
 from ..phases import Phase
 from ..recipe import Recipe
@@ -121,9 +122,17 @@ def _exploration(recipe: Recipe) -> Exploration:
 
 
 def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> str:
-    """The preamble of an item: of round 0's few-shot episodes and of the base model's evaluation, else none."""
-    if recipe.round0.mode != "few_shot" or not Phase(item.phase).traits.prompted:
-        return ""
+    """The preamble of an item: the worked example in front of round 0's few-shot episodes and the base model's
+    evaluation, the label of success in front of episodes by an agent that `label_prefix` trained, else none."""
+    phase = Phase(item.phase)
+    if recipe.round0.mode == "few_shot" and phase.traits.prompted:
+        return _worked_example(recipe, environment)
+    agent = item.round - 1 if phase.before_training else item.round
+    return labelled_preamble("", success=True) if _trained_behind_labels(recipe, agent) else ""
+
+
+def _worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
+    """The recipe's example, or the one that the environment brings. Raises NotFoundError where there is neither."""
     if recipe.round0.preamble is not None:
         return _read_preamble(recipe.round0.preamble)
     if not environment.example:
@@ -132,6 +141,12 @@ def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) ->
             hint="Write one into a file and name it in round0.preamble.",
         )
     return environment.example
+
+
+def _trained_behind_labels(recipe: Recipe, agent: int) -> bool:
+    """Whether `label_prefix` trained the agent of a round; before the first one, the base model acts."""
+    part = recipe.training.round0 if agent == 0 else recipe.training
+    return agent >= recipe.first_round and part.objective.name is ObjectiveName.label_prefix
 
 
 @cache

@@ -1,12 +1,14 @@
 """Messages to a prompt: the tokenizer's chat template, else a plain one in this project's text format.
 
 The plain one: system messages are the preamble (a blank line behind), a user's message is an observation
-("Observation: …", unless it says so itself), an assistant's message stands as it is, a line end behind.
+("Observation: …", unless it says so itself), an assistant's message stands as it is, a line end behind. It knows no
+tools. A chat template knows tools where it shows their names, and calls where it shows a call and its result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jinja2 import TemplateError
 
@@ -15,26 +17,80 @@ from a3t_contracts.react.format import OBSERVATION
 
 from .text import TextCodec
 
-__all__ = ["render_chat"]
+__all__ = ["render_chat", "template_text"]
 
-Messages = Sequence[tuple[str, str]]
+Row = dict[str, Any]
+"""A message as chat templates read it: `role`, `content`, and maybe `tool_calls`, `tool_call_id`, `name`."""
+
+_PROBE = "zqxprobe"
+_QUESTION: Row = {"role": "user", "content": "x"}
+_CALL: Row = {"id": "zqxprobe0", "type": "function", "function": {"name": _PROBE, "arguments": {}}}
+_TOOL: Row = {
+    "type": "function",
+    "function": {"name": _PROBE, "description": "", "parameters": {"type": "object", "properties": {}}},
+}
+_CALLED: list[Row] = [
+    _QUESTION,
+    {"role": "assistant", "content": "", "tool_calls": [_CALL]},
+    {"role": "tool", "content": f"{_PROBE} result", "tool_call_id": _CALL["id"], "name": _PROBE},
+]
 
 
-def render_chat(codec: TextCodec, messages: Messages) -> tuple[list[int], str]:
-    """Ids and text of the prompt. Raises InvalidInputError where the template refuses the messages."""
+def render_chat(codec: TextCodec, rows: Sequence[Row], tools: Sequence[Row] = ()) -> tuple[list[int], str]:
+    """Ids and text of the prompt. Raises InvalidInputError where the template refuses the messages, or does not know
+    the tools or calls that the request has."""
+    calls = any(row["role"] == "tool" or "tool_calls" in row for row in rows)
+    if tools and not _shows(codec, [_QUESTION], [_TOOL], _PROBE):
+        hint = "Leave tools out and describe them in a system message, or serve a base whose template knows them."
+        raise InvalidInputError(f"tools: {_lacks(codec, 'tools')}.", hint=hint)
+    if calls and not (_shows(codec, _CALLED, None, f"{_PROBE} result") and _shows(codec, _CALLED[:2], None, _PROBE)):
+        hint = "Send calls and results as the content of messages, or serve a base whose template knows them."
+        raise InvalidInputError(f"messages: {_lacks(codec, 'tool calls')}.", hint=hint)
     if codec.tokenizer.chat_template:
-        text = _by_template(codec, messages)
+        text = _by_template(codec, _named(rows), list(tools) or None)
         return codec.rendered(text), text
-    text = "".join(_plain(role, content) for role, content in messages)
+    text = "".join(_plain(row["role"], row["content"]) for row in rows)
     return codec.prompt(text), text
 
 
-def _by_template(codec: TextCodec, messages: Messages) -> str:
-    rows = [{"role": "system" if role == "developer" else role, "content": content} for role, content in messages]
+def template_text(codec: TextCodec) -> str:
+    """The source of the base's chat templates; empty without any."""
+    template = codec.tokenizer.chat_template or ""
+    return "\n".join(template.values()) if isinstance(template, dict) else str(template)
+
+
+def _by_template(codec: TextCodec, rows: Sequence[Row], tools: list[Row] | None) -> str:
     try:
-        return str(codec.tokenizer.apply_chat_template(rows, tokenize=False, add_generation_prompt=True))
-    except TemplateError as error:
-        raise InvalidInputError(f"messages: the model's chat template refuses them: {error}") from error
+        text = codec.tokenizer.apply_chat_template(rows, tools=tools, tokenize=False, add_generation_prompt=True)
+    except (TemplateError, TypeError, ValueError, KeyError, RecursionError) as error:
+        raise InvalidInputError(f"messages: the base's chat template refuses them: {error}") from error
+    return str(text)
+
+
+def _shows(codec: TextCodec, rows: list[Row], tools: list[Row] | None, sign: str) -> bool:
+    """Whether the template writes a sign that stands in messages or tools of our own."""
+    if not codec.tokenizer.chat_template:
+        return False
+    try:
+        return sign in _by_template(codec, rows, tools)
+    except InvalidInputError:
+        return False
+
+
+def _lacks(codec: TextCodec, what: str) -> str:
+    if codec.tokenizer.chat_template:
+        return f"the base's chat template knows no {what}"
+    return f"the base has no chat template, and the plain one that is used instead knows no {what}"
+
+
+def _named(rows: Sequence[Row]) -> list[Row]:
+    """Results with the names of the functions that they come from, which some templates show."""
+    names = {call["id"]: call["function"]["name"] for row in rows for call in row.get("tool_calls", ())}
+    named = []
+    for row in rows:
+        name = names.get(row.get("tool_call_id", "")) if row["role"] == "tool" else None
+        named.append({"name": name} | row if name else row)
+    return named
 
 
 def _plain(role: str, content: str) -> str:

@@ -52,7 +52,7 @@ def _generations(body: CompletionRequest, codec: TextCodec) -> list[Generation]:
             sampling=body.sampling(body.max_tokens or 16, seed),
             model=body.model,
             stop=body.stop_strings,
-            ignore_eos=body.ignore_eos,
+            ignore_eos=bool(body.ignore_eos),
             top_logprobs=max(1, body.logprobs or 0) if body.logprobs is not None else 0,
         )
         for ids, text in prompts

@@ -1,75 +1,82 @@
-"""Requests and replies of OpenAI's completions, as far as this service serves them. Unknown keys are refused."""
+"""Requests of OpenAI's completions, as far as this service serves them. What is not served is refused by name."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from a3t_contracts.schemas.base import MAX_INT, Schema, TokenIds
+from a3t_contracts.schemas.base import MAX_INT, TokenIds
 from a3t_contracts.schemas.policy import Sampling
 
-__all__ = ["ChatMessage", "ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
+from .messages import ChatMessage
+from .neutral import ClientSchema, Unserved
+from .tools import Tool
+
+__all__ = ["ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
 
 MAX_SEQUENCES = 1024
 """Completions of one request at most."""
 StopString = Annotated[str, Field(max_length=1024)]
-Penalty = Annotated[float, Field(ge=-100, le=100)]
 Texts = Annotated[list[str], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 TokenLists = Annotated[list[TokenIds], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "presence_penalty": (None, 0),
-    "frequency_penalty": (None, 0),
-    "repetition_penalty": (None, 1),
-    "min_p": (None, 0),
-    "logit_bias": (None, {}),
-    "suffix": (None, ""),
-    "tools": (None, []),
-    "tool_choice": (None, "none", "auto"),
-    "response_format": (None, {"type": "text"}),
+_NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you want, and check the reply."
+
+_UNSERVED = {
+    "presence_penalty": Unserved(0),
+    "frequency_penalty": Unserved(0),
+    "repetition_penalty": Unserved(1),
+    "length_penalty": Unserved(1),
+    "min_p": Unserved(0),
+    "min_tokens": Unserved(0),
+    "logit_bias": Unserved(),
+    "stop_token_ids": Unserved(hint="Use stop, with strings."),
+    "use_beam_search": Unserved(False),
+    "include_stop_str_in_output": Unserved(False),
+    "skip_special_tokens": Unserved(True),
+    "spaces_between_special_tokens": Unserved(True),
+    "add_special_tokens": Unserved(True),
+    "priority": Unserved(0),
+    "response_format": Unserved({"type": "text"}, hint=_NO_GRAMMAR),
+    "guided_json": Unserved(hint=_NO_GRAMMAR),
+    "guided_regex": Unserved(hint=_NO_GRAMMAR),
+    "guided_choice": Unserved(hint=_NO_GRAMMAR),
+    "guided_grammar": Unserved(hint=_NO_GRAMMAR),
+    "structured_outputs": Unserved(hint=_NO_GRAMMAR),
+    "store": Unserved(False, hint="Nothing is stored here: keep the reply yourself."),
+    "service_tier": Unserved("auto", "default"),
 }
 
 
-class StreamOptions(Schema):
-    include_usage: bool = False
-    include_obfuscation: bool = False
-    continuous_usage_stats: bool = False
+class StreamOptions(ClientSchema):
+    include_usage: bool | None = False
+    include_obfuscation: bool | None = False
+    continuous_usage_stats: bool | None = False
 
 
-class CommonRequest(Schema):
+class CommonRequest(ClientSchema):
     """What both kinds of completion share. `top_k`, `return_token_ids` and `ignore_eos` are vLLM's names."""
 
     model: str | None = Field(None, description="Base model or adapter version; null: the version live now")
     temperature: float | None = Field(1.0, ge=0, le=5)
     top_p: float | None = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=-1, le=MAX_INT, description="0 and -1: off")
+    top_k: int | None = Field(0, ge=-1, le=MAX_INT, description="0 and -1: off")
     n: int | None = Field(1, ge=1, le=128)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     return_token_ids: bool | None = Field(False, description="Add `token_ids` to each choice")
-    ignore_eos: bool = False
+    ignore_eos: bool | None = False
     user: str | None = None
-    store: bool | None = None
+    safety_identifier: str | None = None
     metadata: dict[str, str] | None = None
 
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    repetition_penalty: Penalty | None = None
-    min_p: Penalty | None = None
-    logit_bias: dict[str, Penalty] | None = Field(None, max_length=1024)
-    suffix: str | None = None
-    tools: list[dict[str, Any]] | None = Field(None, max_length=1024)
-    tool_choice: str | dict[str, Any] | None = None
-    response_format: dict[str, Any] | None = None
+    unserved: ClassVar[dict[str, Unserved]] = _UNSERVED
 
     @model_validator(mode="after")
-    def _refuse_what_is_not_served(self) -> Self:
-        for name, neutral in _NEUTRAL.items():
-            if getattr(self, name) not in neutral:
-                raise ValueError(f"{name} is not supported; leave it out")
+    def _some_stop_strings(self) -> Self:
         if any(not s for s in self.stop_strings):
             raise ValueError("stop: an empty stop string would end every completion at once")
         if len(self.stop_strings) > 16:
@@ -89,7 +96,7 @@ class CommonRequest(Schema):
         return Sampling(
             temperature=1.0 if self.temperature is None else self.temperature,
             top_p=self.top_p or 1.0,
-            top_k=max(0, self.top_k),
+            top_k=max(0, self.top_k or 0),
             max_tokens=max_tokens,
             seed=None if seed is None else seed % 2**63,
         )
@@ -102,10 +109,12 @@ class CompletionRequest(CommonRequest):
     echo: bool | None = False
     best_of: int | None = Field(None, ge=1, le=128)
 
+    unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {"suffix": Unserved()}
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.best_of not in (None, self.choices):
-            raise ValueError("best_of is not supported; leave it out")
+            raise ValueError("best_of is not supported with another value than n. Leave it out")
         if self.echo and self.logprobs is not None:
             raise ValueError("echo with logprobs is not supported; ask for one of them")
         return self
@@ -120,32 +129,48 @@ class CompletionRequest(CommonRequest):
         return [p for p in self.prompt if not isinstance(p, int)]
 
 
-class ChatMessage(Schema):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[list[dict[str, Any]], Field(max_length=4096, fail_fast=True)] | None = None
-    name: str | None = None
-
-    @property
-    def text(self) -> str:
-        """The content as one string. Raises ValueError for parts that are not text."""
-        if self.content is None or isinstance(self.content, str):
-            return self.content or ""
-        if any(part.get("type") != "text" or not isinstance(part.get("text"), str) for part in self.content):
-            raise ValueError("messages: only text content is supported")
-        return "".join(part["text"] for part in self.content)
-
-
 class ChatRequest(CommonRequest):
     messages: Annotated[list[ChatMessage], Field(fail_fast=True)] = Field(min_length=1, max_length=4096)
     max_tokens: int | None = Field(None, ge=1, le=4096)
     max_completion_tokens: int | None = Field(None, ge=1, le=4096)
     logprobs: bool | None = False
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    tools: list[Tool] | None = Field(None, max_length=128)
+    tool_choice: str | dict[str, Any] | None = Field(None, description="none or auto (the default with tools)")
+    parallel_tool_calls: bool | None = Field(None, description="false: the first call of a reply alone")
+    prompt_cache_key: str | None = Field(None, description="Taken and not needed: prefixes are found by themselves")
+    prompt_cache_retention: str | None = None
+
+    unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {
+        "functions": Unserved(hint="It is the old form of tools: send those."),
+        "function_call": Unserved("none", "auto", hint="It is the old form of tool_choice: send that."),
+        "tool_prompt": Unserved(hint="Write it into a system message."),
+        "modalities": Unserved(["text"]),
+        "audio": Unserved(),
+        "prediction": Unserved(),
+        "web_search_options": Unserved(),
+        "moderation": Unserved(),
+        "reasoning_effort": Unserved("none", hint="The bases have no reasoning mode: leave it out."),
+        "verbosity": Unserved("medium", hint="Say in the prompt how long the reply shall be."),
+        "echo": Unserved(False),
+        "add_generation_prompt": Unserved(True),
+        "continue_final_message": Unserved(False),
+        "chat_template": Unserved(hint="The base's own is used."),
+        "chat_template_kwargs": Unserved(hint="The base's chat template is used as it is."),
+    }
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.top_logprobs and not self.logprobs:
             raise ValueError("top_logprobs needs logprobs=true")
-        for message in self.messages:
-            _ = message.text
+        if self.tool_choice not in (None, "none", "auto", "", {}):
+            raise ValueError(
+                "tool_choice: a call cannot be forced, because decoding is not constrained here. Send auto or none, "
+                "and say in the prompt that the tool shall be called"
+            )
         return self
+
+    @property
+    def tools_in_play(self) -> list[dict[str, Any]]:
+        """The tools that the reply may call, as chat templates read them."""
+        return [tool.row() for tool in self.tools or ()] if self.tool_choice != "none" else []

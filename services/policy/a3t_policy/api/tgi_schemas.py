@@ -1,28 +1,22 @@
-"""Requests of text-generation-inference, as far as this service serves them. Unknown keys are refused."""
+"""Requests of text-generation-inference, as far as this service serves them. What is not served is refused by name."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from a3t_contracts.schemas.base import MAX_INT, Schema
+from a3t_contracts.schemas.base import MAX_INT
 from a3t_contracts.schemas.policy import Sampling
+
+from .neutral import ClientSchema, Unserved
 
 __all__ = ["GenerateRequest", "Parameters"]
 
-_NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "best_of": (None, 1),
-    "frequency_penalty": (None, 0),
-    "grammar": (None,),
-    "repetition_penalty": (None, 1),
-    "typical_p": (None, 1),
-    "watermark": (None, False),
-    "decoder_input_details": (None, False),
-}
+_NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you want, and check the reply."
 
 
-class Parameters(Schema):
+class Parameters(ClientSchema):
     adapter_id: str | None = Field(None, description="Adapter version; null: the version live now")
     details: bool | None = Field(False, description="Add tokens, log-probabilities and the finish reason")
     do_sample: bool | None = False
@@ -36,19 +30,18 @@ class Parameters(Schema):
     top_n_tokens: int | None = Field(None, ge=0, le=20)
     truncate: int | None = Field(None, ge=1, le=MAX_INT, description="Keep this many tokens at the end of the prompt")
 
-    best_of: int | None = Field(None, ge=1, le=128)
-    decoder_input_details: bool | None = None
-    frequency_penalty: float | None = Field(None, ge=-100, le=100)
-    grammar: Any = None
-    repetition_penalty: float | None = Field(None, ge=-100, le=100)
-    typical_p: float | None = Field(None, ge=-100, le=100)
-    watermark: bool | None = None
+    unserved: ClassVar[dict[str, Unserved]] = {
+        "best_of": Unserved(1),
+        "frequency_penalty": Unserved(0),
+        "grammar": Unserved(hint=_NO_GRAMMAR),
+        "repetition_penalty": Unserved(1),
+        "typical_p": Unserved(1),
+        "watermark": Unserved(False),
+        "decoder_input_details": Unserved(False),
+    }
 
     @model_validator(mode="after")
-    def _refuse_what_is_not_served(self) -> Self:
-        for name, neutral in _NEUTRAL.items():
-            if getattr(self, name) not in neutral:
-                raise ValueError(f"{name} is not supported; leave it out")
+    def _some_stop_strings(self) -> Self:
         if any(not s for s in self.stop or ()):
             raise ValueError("stop: an empty stop string would end every completion at once")
         return self
@@ -65,8 +58,12 @@ class Parameters(Schema):
         )
 
 
-class GenerateRequest(Schema):
+def _given(parameters: Any) -> Any:
+    return {} if parameters is None else parameters
+
+
+class GenerateRequest(ClientSchema):
     inputs: str
-    parameters: Parameters = Field(default_factory=Parameters)
-    stream: bool = False
+    parameters: Annotated[Parameters, BeforeValidator(_given)] = Field(default_factory=Parameters)
+    stream: bool | None = False
     model: str | None = None

@@ -239,7 +239,10 @@ class VersionManager:
         show_live(self.live.name)
         live = None if self.live is self.base else self.live.name
         state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)
-        await asyncio.to_thread(self.state.write, state)
+        try:
+            await asyncio.to_thread(self.state.write, state)
+        except OSError as error:  # what is served is served; a restart will not know of it
+            log.warning("state.unwritable", path=str(self.state.path), reason=str(error))
 
     def _card(self, version: Version) -> ModelCard:
         return ModelCard(

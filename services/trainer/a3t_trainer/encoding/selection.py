@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.react import labelled_preamble
+from a3t_contracts.react import labelled_preamble, unlabelled_preamble
 from a3t_contracts.schemas.job import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Trajectory
 
@@ -24,9 +24,7 @@ def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[T
     - label_prefix: 1 for all, each behind a label that says how it ended
     - dpo: successes and failures of tasks that have both; the sign comes from the pairs
     """
-    chosen = [(t, _factor(t, objective)) for t in trajectories]
-    if objective.name == ObjectiveName.label_prefix:
-        chosen = [(_labelled(t), factor) for t, factor in chosen]
+    chosen = [(_labelled(t, objective), _factor(t, objective)) for t in trajectories]
     if objective.name == ObjectiveName.dpo:
         chosen = _with_partner(chosen)
     kept = [(t, factor) for t, factor in chosen if factor != 0.0]
@@ -65,9 +63,14 @@ def _factor(trajectory: Trajectory, objective: Objective) -> float:
             return 1.0
 
 
-def _labelled(trajectory: Trajectory) -> Trajectory:
-    preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)
-    return trajectory.model_copy(update={"preamble": preamble})
+def _labelled(trajectory: Trajectory, objective: Objective) -> Trajectory:
+    """Behind the label of its own outcome; under other objectives without the one that its agent acted behind, because
+    the agent that is trained will be asked without."""
+    if objective.name == ObjectiveName.label_prefix:
+        preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)
+    else:
+        preamble = unlabelled_preamble(trajectory.preamble)
+    return trajectory if preamble == trajectory.preamble else trajectory.model_copy(update={"preamble": preamble})
 
 
 def _with_partner(chosen: list[tuple[Trajectory, float]]) -> list[tuple[Trajectory, float]]:

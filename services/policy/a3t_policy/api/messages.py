@@ -1,0 +1,108 @@
+"""Chat messages as clients send them, their own replies included: openai's object, its dump, huggingface_hub's."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from a3t_contracts.schemas.base import MAX_INT
+
+from .neutral import ClientSchema, Unserved
+
+__all__ = ["CalledFunction", "ChatMessage", "ToolCall"]
+
+
+class CalledFunction(ClientSchema):
+    """Which function the model called, and with what."""
+
+    name: str = Field(min_length=1, max_length=256)
+    arguments: str | dict[str, Any] = Field("{}", description="A JSON object, as text (OpenAI's way) or as it is")
+    description: str | None = None
+
+    @model_validator(mode="after")
+    def _an_object(self) -> Self:
+        if not isinstance(self.values_or_none(), dict):
+            raise ValueError("tool_calls: arguments are a JSON object, written as text")
+        return self
+
+    def values_or_none(self) -> Any:
+        """The arguments as a value; None where their text is no JSON."""
+        if isinstance(self.arguments, dict):
+            return self.arguments
+        try:
+            return json.loads(self.arguments or "{}")
+        except (ValueError, RecursionError):
+            return None
+
+
+class ToolCall(ClientSchema):
+    """A call that an earlier reply asked for."""
+
+    id: str | None = None
+    type: Literal["function"] = "function"
+    function: CalledFunction
+    index: int | None = Field(None, ge=0, le=MAX_INT)
+
+
+class ChatMessage(ClientSchema):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str | Annotated[list[dict[str, Any]], Field(max_length=4096, fail_fast=True)] | None = Field(
+        None, description="Text, or a list of parts of type text"
+    )
+    name: str | None = None
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
+    tool_call_id: str | None = None
+
+    unserved: ClassVar[dict[str, Unserved]] = {
+        "function_call": Unserved(hint="It is the old form of tool_calls: send that."),
+        "audio": Unserved(hint="The base reads text: leave it out."),
+        "refusal": Unserved(hint="Send its text as content."),
+        "annotations": Unserved(),
+        "reasoning": Unserved(hint="Leave it out, or send its text as content."),
+        "reasoning_content": Unserved(hint="Leave it out, or send its text as content."),
+    }
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("tool_calls: only an assistant's message has them")
+        if isinstance(self.content, list):
+            for part in self.content:
+                _check_part(part)
+        return self
+
+    @property
+    def text(self) -> str:
+        """The content as one string."""
+        if self.content is None or isinstance(self.content, str):
+            return self.content or ""
+        return "".join(part["text"] for part in self.content)
+
+    def row(self) -> dict[str, Any]:
+        """The message as chat templates read it; arguments are values, as those want them."""
+        row: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": self.text}
+        if self.tool_calls:
+            row["tool_calls"] = [
+                {
+                    "id": call.id or "",
+                    "type": "function",
+                    "function": {"name": call.function.name, "arguments": call.function.values_or_none()},
+                }
+                for call in self.tool_calls
+            ]
+        given = {"name": self.name, "tool_call_id": self.tool_call_id if self.role == "tool" else None}
+        return row | {key: value for key, value in given.items() if value}
+
+
+def _check_part(part: dict[str, Any]) -> None:
+    """Raises ValueError for a part of a content that is not text."""
+    kind = part.get("type")
+    if kind != "text":
+        raise ValueError(f"content: only parts of type text are supported, not {str(kind)[:60]!r}: the base reads text")
+    if not isinstance(part.get("text"), str):
+        raise ValueError("content: a part of type text has its text under `text`")
+    for name, value in part.items():
+        if name not in ("type", "text", "cache_control", "prompt_cache_breakpoint") and value not in (None, "", [], {}):
+            raise ValueError(f"content: {name[:60]!r} of a text part is not supported. Leave it out")
