@@ -8,7 +8,7 @@ import pytest
 
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.react import History, labelled_preamble
-from a3t_contracts.schemas import Objective, Trajectory
+from a3t_contracts.schemas import EnvironmentInfo, Objective, Trajectory
 from a3t_orchestrator.recipe import Recipe, parse_recipe
 from a3t_orchestrator.store import WorkItem
 from a3t_orchestrator.worker.plan import plan_episode
@@ -20,6 +20,9 @@ from tests.trainer.conftest import make_trajectory
 
 BASE = "a3t/tiny"
 LABEL = "Outcome: success\n\n"
+ENVIRONMENT = EnvironmentInfo(
+    name="alfworld", engines=["native"], splits={}, task_types=[], max_steps=50, example="Observation: an example\n"
+)
 
 
 def recipe(mode: str = "demonstrations", *, later: str = "label_prefix", first: str = "sft") -> Recipe:
@@ -40,7 +43,7 @@ def preamble(of: Recipe, number: int, phase: str, kind: str = "policy") -> str:
         sample=0,
         policy_version="v",
     )
-    return plan_episode(of, item).preamble
+    return plan_episode(of, item, ENVIRONMENT).preamble
 
 
 @pytest.mark.parametrize(
