@@ -122,7 +122,7 @@ async def test_what_a_failed_sequence_left_in_its_slot_reaches_nobody(backend: L
     for tensor in (*pool.keys, *pool.values):
         tensor[3].fill_(float("nan"))
     pool.length[3] = 9
-    pool.wipe(3)
+    pool.wipe(3, pool.width)
     assert all(bool((tensor[3] == 0).all()) for tensor in (*pool.keys, *pool.values))
     assert pool.length[3] == 0
 

@@ -249,7 +249,7 @@ class Engine:
         log.error("engine.sequence_failed", version=sequence.version_name, done=sequence.done, exc_info=error)
         sequence.finish_reason = "error"
         if sequence.slot >= 0:
-            self.pool.wipe(sequence.slot)
+            self.pool.wipe(sequence.slot, sequence.done + self.limits.prefill_tokens)
         self._end(sequence, A3TError("The inference engine failed on this sequence; the service's log has the reason."))
 
     def _end(self, sequence: Sequence, last: News | None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,8 +15,8 @@ __all__ = ["CacheShape", "SlotPool"]
 
 _GRANULE = 64
 """Attention reads whole granules, so that a row's sums have the same order whatever the longest row is."""
-_TOUCHED = 1024
-"""Positions of each slot whose memory is taken at the start: the first write to a page costs more than the write."""
+_STALE_SECONDS = 60.0
+"""A slot that was not used for so long is taken before one that never was, so that light use takes little memory."""
 _MIN_COPY = 16
 """Shorter prefixes are recomputed: copying them costs more than it saves."""
 
@@ -60,6 +63,7 @@ class SlotPool:
         self.version = np.full(slots, -1, dtype=np.int64)
         self.busy = np.zeros(slots, dtype=bool)
         self._last_used = np.zeros(slots, dtype=np.int64)
+        self._used_at = np.full(slots, np.inf)
         self._clock = 0
 
     @property
@@ -86,12 +90,11 @@ class SlotPool:
         if matched and idle[source] and matched == self.length[source]:
             slot = source
         else:
-            slot = int(np.where(idle, self._last_used, np.iinfo(np.int64).max).argmin())
+            slot = self._least_recent(idle)
             if slot != source:  # else what it holds of another prompt beyond the common prefix is given up
                 matched = matched if matched >= _MIN_COPY else 0
                 self._copy(source, slot, matched)
-        self._clock += 1
-        self._last_used[slot] = self._clock
+        self._touch(slot)
         self.busy[slot] = True
         self.version[slot] = version
         self.tokens[slot, :matched] = wanted[:matched]
@@ -106,15 +109,15 @@ class SlotPool:
 
     def release(self, slot: int) -> None:
         """The sequence is over; what the slot holds stays for its next turn."""
-        self._clock += 1
-        self._last_used[slot] = self._clock
+        self._touch(slot)
         self.busy[slot] = False
 
-    def wipe(self, slot: int) -> None:
-        """Empty a slot whose sequence failed: what a broken pass wrote must not reach whoever gets the slot next."""
+    def wipe(self, slot: int, tokens: int) -> None:
+        """Empty a slot whose sequence failed, of which `tokens` may have been written: what a broken pass wrote must
+        not reach whoever gets the slot next."""
         self.length[slot] = 0
         for tensor in (*self.keys, *self.values):
-            tensor[slot].zero_()
+            tensor[slot, :tokens].zero_()
 
     def forget(self, version: int | None = None) -> None:
         """Drop the cached prefixes of a version that has left, or all of them."""
@@ -122,6 +125,17 @@ class SlotPool:
         self.length[gone] = 0
         self.version[gone] = -1
         self._last_used[gone] = 0
+
+    def _touch(self, slot: int) -> None:
+        self._clock += 1
+        self._last_used[slot] = self._clock
+        self._used_at[slot] = time.monotonic()
+
+    def _least_recent(self, idle: np.ndarray) -> int:
+        """The idle slot to give up: one that nobody used for long, else one that was never used, else the one that was
+        used longest ago."""
+        stale = idle & (self._used_at < time.monotonic() - _STALE_SECONDS)
+        return int(np.where(stale if stale.any() else idle, self._last_used, np.iinfo(np.int64).max).argmin())
 
     def _longest_prefix(self, wanted: np.ndarray, version: int) -> tuple[int, int]:
         rows = np.flatnonzero((self.version == version) & (self.length > 0))
@@ -140,11 +154,11 @@ class SlotPool:
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros, because what is masked must still be finite. On CPU the memory of what few sequences reach is taken only
-    when it is written."""
+    """Zeros, because what is masked must still be finite. On a CPU memory is taken when it is written and no sooner, in
+    small pages: a huge one (2 MiB, which numpy asks for) would be a whole slot's row for the first token in it."""
     if device.type != "cpu":
         return torch.zeros(size, device=device, dtype=dtype)
-    raw = np.zeros(int(np.prod(size)) * dtype.itemsize, dtype=np.uint8)
-    zeros = torch.from_numpy(raw).view(dtype).view(size)
-    zeros[:, :_TOUCHED].zero_()
-    return zeros
+    memory = mmap.mmap(-1, math.prod(size) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(memory, dtype=dtype).view(size)
