@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from a3t_contracts.schemas import StopReason, Trajectory, TrajectoryKind
+from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind, trajectory_id
+from a3t_orchestrator.cli.trajectories import render
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.report.collect import collect_report
+from a3t_orchestrator.report.html import html
+from a3t_orchestrator.report.text import markdown
 from a3t_orchestrator.store import (
     PhaseKey,
     Plan,
@@ -80,3 +85,45 @@ def test_an_evaluation_counts_split_by_split(store: Store) -> None:
     play(store, key, "paper_valid", TrajectoryKind.evaluation, 1)
     evaluations = collect_report(store, "r-1").rounds[0].evaluations
     assert [(e.split, e.single.n) for e in evaluations] == [("valid_seen", 2)]
+
+
+def test_turns_with_a_made_up_observation_are_counted_and_shown(store: Store) -> None:
+    steps = [
+        Step(
+            index=n,
+            observation="room",
+            thought="I look.",
+            action="",
+            source=Source.policy,
+            reason_by=ReasonBy.policy,
+            valid=False,
+            made_up_observation=n != 1,
+        )
+        for n in range(3)
+    ]
+    ended = Trajectory(
+        id=trajectory_id("r-1", 1, "t", "policy", 0),
+        run="r-1",
+        round=1,
+        environment="alfworld",
+        split="train",
+        task_id="t",
+        kind=TrajectoryKind.policy,
+        steps=steps,
+        success=False,
+        stop_reason=StopReason.max_invalid,
+        created_at=datetime.now(UTC),
+    )
+    with store.session() as session:
+        save_trajectory(session, ended.id, ended, phase="rollout")
+    report = collect_report(store, "r-1")
+    assert [r.made_up_observations for r in report.rounds] == [{}, {"rollout": 2}]
+    assert "| 1 | rollout | 0 | 0 | 0 | 1 | 0 | 0 | 2 |" in markdown(report)
+    page = html(report)
+    assert "turns with a made-up observation" in page
+    assert "max_invalid 1</td><td>2</td>" in page
+    screen = Console(width=200, record=True, file=io.StringIO())
+    screen.print(render(ended))
+    shown = screen.export_text()
+    assert shown.count("✗ went on with a made-up observation") == 2
+    assert "2 went on with a made-up observation" in shown

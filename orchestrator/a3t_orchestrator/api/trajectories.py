@@ -39,6 +39,7 @@ class TrajectoryInfo(BaseModel):
     n_steps: int
     n_sampled: int
     n_invalid: int
+    n_made_up: int
     seconds: float
     created_at: datetime
 

@@ -116,8 +116,10 @@ def render(trajectory: Trajectory) -> Group:
     t = trajectory
     outcome = "success" if t.success else "no success"
     sampled = sum(s.source is Source.sampled for s in t.steps)
+    made_up = sum(s.made_up_observation for s in t.steps)
     tail = Text(
-        f"{outcome}: reward {t.reward:g} after {len(t.steps)} steps ({t.stop_reason.value}), {sampled} of them sampled",
+        f"{outcome}: reward {t.reward:g} after {len(t.steps)} steps ({t.stop_reason.value}), {sampled} of them sampled"
+        + (f", {made_up} went on with a made-up observation" if made_up else ""),
         "bold green" if t.success else "bold red",
     )
     steps = [part for step in t.steps for part in _step(t, step)]
@@ -144,7 +146,9 @@ def _origin(step: Step) -> Text:
         why = {"coin": "by chance", "invalid": "after invalid actions"}[step.trigger.value] if step.trigger else ""
         instead = f" instead of “{step.policy_action}”" if step.policy_action else ""
         origin = Text(f"  ★ SAMPLED {why}{instead}{version}", "bold yellow")
-    return origin if step.valid else Text.assemble(origin, ("  ✗ not understood", "red"))
+    marks = [] if step.valid else [("  ✗ not understood", "red")]
+    marks += [("  ✗ went on with a made-up observation", "red")] if step.made_up_observation else []
+    return Text.assemble(origin, *marks)
 
 
 def _summary(row: TrajectoryRow) -> dict[str, Any]:
@@ -163,6 +167,7 @@ def _summary(row: TrajectoryRow) -> dict[str, Any]:
         "steps": row.n_steps,
         "sampled": row.n_sampled,
         "invalid": row.n_invalid,
+        "made_up_observations": row.n_made_up,
         "agent": row.policy_version,
         "seconds": row.seconds,
     }

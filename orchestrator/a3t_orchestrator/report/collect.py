@@ -47,6 +47,7 @@ class _Outcome:
     reward: float
     stop_reason: str
     n_sampled: int
+    n_made_up: int
     prompt_tokens: int
     completion_tokens: int
     created_at: object
@@ -127,6 +128,7 @@ def _round(
         ),
         lost=lost,
         stop_reasons=_stop_reasons(here),
+        made_up_observations=_made_up(here),
         spent=_spent(row, here),
     )
 
@@ -200,6 +202,13 @@ def _stop_reasons(here: Iterable[_Outcome]) -> dict[str, dict[str, int]]:
     for o in here:
         reasons[o.phase][o.stop_reason] += 1
     return {phase: dict(counter) for phase, counter in reasons.items()}
+
+
+def _made_up(here: Iterable[_Outcome]) -> dict[str, int]:
+    turns: Counter[str] = Counter()
+    for o in here:
+        turns[o.phase] += o.n_made_up
+    return dict(turns)
 
 
 def _spent(row: Round, here: Sequence[_Outcome]) -> Spent:

@@ -63,6 +63,8 @@ class RoundReport(BaseModel):
     evaluations: list[Evaluated]
     lost: int
     stop_reasons: dict[str, dict[str, int]]
+    made_up_observations: dict[str, int]
+    """Phase → turns that were cut in front of an observation that the policy made up."""
     spent: Spent
 
 

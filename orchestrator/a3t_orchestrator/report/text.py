@@ -139,11 +139,12 @@ def _published_table(report: Report, paper: PublishedFigures) -> str:
 
 def _failure_table(report: Report) -> str:
     rows = [
-        [str(r.round), phase, *(str(reasons.get(name, 0)) for name in _REASONS)]
+        [str(r.round), phase, *(str(reasons.get(name, 0)) for name in _REASONS), str(r.made_up_observations[phase])]
         for r in report.rounds
         for phase, reasons in r.stop_reasons.items()
     ]
-    return f"## How episodes ended\n\n{_md_table(['round', 'phase', *_REASONS], rows)}"
+    heads = ["round", "phase", *_REASONS, "turns with a made-up observation"]
+    return f"## How episodes ended\n\n{_md_table(heads, rows)}"
 
 
 _REASONS = ("success", "done", "max_steps", "max_invalid", "context", "error")

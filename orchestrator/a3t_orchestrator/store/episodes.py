@@ -215,6 +215,7 @@ def _row(trajectory: Trajectory, phase: str, annotated: bool) -> dict[str, Any]:
         "n_steps": len(steps),
         "n_sampled": sum(s.source is Source.sampled for s in steps),
         "n_invalid": sum(not s.valid for s in steps),
+        "n_made_up": sum(s.made_up_observation for s in steps),
         "prompt_tokens": sum(s.prompt_tokens or 0 for s in steps),
         "completion_tokens": sum(len(s.completion_ids or ()) for s in steps),
         "actions_sha256": action_hash(steps),

@@ -156,6 +156,7 @@ class TrajectoryRow(Base):
     n_steps: Mapped[int]
     n_sampled: Mapped[int]
     n_invalid: Mapped[int]
+    n_made_up: Mapped[int] = mapped_column(default=0, server_default="0")
     prompt_tokens: Mapped[int]
     completion_tokens: Mapped[int]
     seconds: Mapped[float]
