@@ -33,8 +33,8 @@ def health_under(url: str, token: str, requests: Sequence[Heavy], clients: int =
             return request(http)
 
     with ThreadPoolExecutor(clients) as pool, httpx.Client(base_url=url, timeout=120) as probe:
-        pending = {pool.submit(send, request) for request in requests}
-        order = list(pending)
+        order = [pool.submit(send, request) for request in requests]
+        pending = set(order)
         started.wait()
         while pending:
             assert probe.get("/health").json()["status"] == "ok"
