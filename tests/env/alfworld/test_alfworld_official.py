@@ -17,10 +17,11 @@ from a3t_env.alfworld.data.index import read_index
 from a3t_env.alfworld.environment import AlfworldEnvironment
 from a3t_env.alfworld.native import NativeEngine
 from a3t_env.alfworld.official import OfficialEngine, OfficialPool
-from a3t_env.alfworld.official.process import OfficialProcess
+from a3t_env.alfworld.official.pool import PROGRAM
 from a3t_env.alfworld.parity.__main__ import compare_games, draw_games
 from a3t_env.alfworld.parity.compare import compare
 from a3t_env.alfworld.task_types import TASK_TYPES
+from a3t_env.children import ChildProcess
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -124,8 +125,8 @@ def test_a_hung_child_is_killed_at_the_deadline(game: Path):
     pool = OfficialPool(size=1, load_seconds=_PATIENCE, step_seconds=0.5)
     engine = OfficialEngine(pool, game)
     engine.start()
-    assert engine._child is not None
-    pid = engine._child.pid
+    assert engine.played.child is not None
+    pid = engine.played.child.pid
     os.kill(pid, signal.SIGSTOP)
     with pytest.raises(DeadlineError, match=r"within 0\.5 s"):
         engine.step("look")
@@ -159,15 +160,15 @@ def test_worn_out_children_are_replaced():
 
 def test_children_end_with_a_killed_parent():
     code = (
-        "import os, signal; from a3t_env.alfworld.official.process import OfficialProcess as P; "
-        "print(P().pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal; from a3t_env.alfworld.official.pool import OfficialPool; "
+        "print(OfficialPool().take().pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     parent = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended(int(parent.stdout), 120)
 
 
 def test_killing_twice_is_fine():
-    child = OfficialProcess()
+    child = ChildProcess(PROGRAM)
     child.kill()
     child.kill()
     assert not child.alive

@@ -1,19 +1,10 @@
-"""The child process around the official engine: one game at a time, JSON lines on stdin and a private stdout.
-
-Requests: {"op": "load", "path": …}, {"op": "start"}, {"op": "step", "command": …}. Replies: {"ok": {…}} or
-{"error": "…"}. A state is {"text", "actions", "won"}. The process ends when stdin is closed, even in the middle of a
-step, so that no child outlives its parent.
-"""
+"""The child process around the official engine. A state is {"text", "actions", "won"}."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import queue
-import sys
-import threading
-from typing import IO, Any
+from typing import Any
+
+from a3t_env.children.serve import serve
 
 __all__ = ["main"]
 
@@ -45,40 +36,9 @@ def _state(state: Any) -> dict[str, Any]:
     return {"text": state["feedback"], "actions": state["admissible_commands"], "won": bool(state["won"])}
 
 
-def _answer(game: _Game, request: dict[str, str]) -> dict[str, Any]:
-    operation = request.pop("op")
-    try:
-        return {"ok": getattr(game, operation)(**request)}
-    except Exception as error:
-        return {"error": f"{type(error).__name__}: {str(error)[:500]}"}
-
-
-def _read(requests: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
-        requests.put(line)
-    os._exit(0)
-
-
-def _private_stdout() -> IO[str]:
-    """The real stdout for replies; whatever the libraries print goes to stderr."""
-    replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    return replies
-
-
 def main() -> None:
     """Serve requests until stdin is closed."""
-    argparse.ArgumentParser(
-        prog="python -m a3t_env.alfworld.official.child",
-        description="Plays games on the official ALFWorld engine, one at a time. The env service starts it; requests "
-        "come as JSON lines on standard input, replies go to standard output. It reads no settings.",
-    ).parse_args()
-    replies = _private_stdout()
-    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(requests,), daemon=True).start()
-    game = _Game()
-    while True:
-        replies.write(json.dumps(_answer(game, json.loads(requests.get()))) + "\n")
+    serve(_Game(), "a3t_env.alfworld.official.child", "Plays games on the official ALFWorld engine, one at a time.")
 
 
 if __name__ == "__main__":

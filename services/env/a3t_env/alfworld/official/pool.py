@@ -1,26 +1,17 @@
-"""Child processes for the official engine: bounded, reused, renewed."""
+"""Child processes for the official engine."""
 
 from __future__ import annotations
 
-import os
-import threading
+from ...children import ChildPool, ChildProgram
 
-from a3t_contracts.errors import OverloadedError
+__all__ = ["PROGRAM", "OfficialPool"]
 
-from .process import OfficialProcess
-
-__all__ = ["OfficialPool"]
+PROGRAM = ChildProgram("a3t_env.alfworld.official.child", "the official engine")
 
 
-class OfficialPool:
-    """Hands out one child per episode. Thread-safe.
-
-    Args:
-        size: children at a time (about 150 MB each); a further episode is refused with OverloadedError.
-        games_per_child: a child is replaced after so many games, since the planner library never gives memory back.
-        load_seconds: deadline for loading and for starting a game.
-        step_seconds: deadline for a step.
-    """
+class OfficialPool(ChildPool):
+    """Hands out one child per episode, of about 150 MB; a child is replaced after `games_per_child` games, since the
+    planner library never gives memory back. The arguments are those of `ChildPool`."""
 
     def __init__(
         self,
@@ -29,47 +20,5 @@ class OfficialPool:
         load_seconds: float = 120.0,
         step_seconds: float = 30.0,
     ) -> None:
-        self.load_seconds = load_seconds
-        self.step_seconds = step_seconds
-        self._size = size or max(2, os.cpu_count() or 1)
-        self._games_per_child = games_per_child
-        self._idle: list[OfficialProcess] = []
-        self._busy: set[OfficialProcess] = set()
-        self._lock = threading.Lock()
-
-    def take(self) -> OfficialProcess:
-        """A child for one episode. Raises OverloadedError when all are busy."""
-        with self._lock:
-            child = next((c for c in self._idle if c.alive), None)
-            self._idle = [c for c in self._idle if c is not child and c.alive]
-            if child is None:
-                if len(self._busy) >= self._size:
-                    raise OverloadedError(
-                        f"All {self._size} processes of the official engine are in use.",
-                        hint="Close an episode, raise the number of processes, or use the native engine.",
-                        retry_after=5.0,
-                    )
-                child = OfficialProcess()
-            child.games += 1
-            self._busy.add(child)
-            return child
-
-    def give_back(self, child: OfficialProcess) -> None:
-        """Return a child; one that is dead or worn out is ended."""
-        with self._lock:
-            known = child in self._busy
-            self._busy.discard(child)
-            reusable = known and child.alive and child.games < self._games_per_child
-            if reusable:
-                self._idle.append(child)
-        if not reusable:
-            child.kill()
-
-    def close(self) -> None:
-        """End every child."""
-        with self._lock:
-            children = [*self._idle, *self._busy]
-            self._idle.clear()
-            self._busy.clear()
-        for child in children:
-            child.kill()
+        hint = "Close an episode, raise the number of processes, or use the native engine."
+        super().__init__(PROGRAM, size, games_per_child, load_seconds, step_seconds, hint)

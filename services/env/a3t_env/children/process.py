@@ -9,22 +9,32 @@ import selectors
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from a3t_contracts.errors import DeadlineError, InvalidInputError, UpstreamError
 
-__all__ = ["OfficialProcess"]
+__all__ = ["ChildProcess", "ChildProgram"]
 
 _CHUNK = 1 << 16
 
 
-class OfficialProcess:
+@dataclass(frozen=True, slots=True)
+class ChildProgram:
+    """What children run: a module that calls `serve`, and what it is called in errors ("the official engine")."""
+
+    module: str
+    name: str
+
+
+class ChildProcess:
     """One running child. After a deadline or a death it is killed and every further call raises UpstreamError."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: ChildProgram) -> None:
+        self._name = program.name
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "a3t_env.alfworld.official.child"],
+        self._process = subprocess.Popen(  # noqa: S603  the module is one of an installed package
+            [sys.executable, "-m", program.module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -44,6 +54,10 @@ class OfficialProcess:
         """Whether the child runs."""
         return self._process.poll() is None
 
+    @property
+    def _sentence(self) -> str:
+        return self._name[0].upper() + self._name[1:]
+
     def ask(self, seconds: float, op: str, **arguments: str) -> dict[str, Any]:
         """Send a request and wait for its reply.
 
@@ -58,10 +72,10 @@ class OfficialProcess:
             self.kill()
             if isinstance(error, DeadlineError):
                 raise
-            raise UpstreamError(f"The process of the official engine died during {op!r}.") from error
+            raise UpstreamError(f"The process of {self._name} died during {op!r}.") from error
         reply = json.loads(line)
         if "error" in reply:
-            raise InvalidInputError(f"The official engine failed to {op}: {reply['error']}")
+            raise InvalidInputError(f"{self._sentence} failed to {op}: {reply['error']}")
         answer: dict[str, Any] = reply["ok"]
         return answer
 
@@ -85,7 +99,7 @@ class OfficialProcess:
             selector.register(stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
                 if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise DeadlineError(f"The official engine did not answer within {seconds:g} s.")
+                    raise DeadlineError(f"{self._sentence} did not answer within {seconds:g} s.")
                 chunk = os.read(stdout.fileno(), _CHUNK)
                 if not chunk:
                     raise BrokenPipeError("the child closed its output")
