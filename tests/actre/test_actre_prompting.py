@@ -67,8 +67,27 @@ def test_an_unknown_version_is_one_clear_error() -> None:
         build_prompt(long_query(1), "v99", 8000)
 
 
-@pytest.mark.parametrize("environment", ["alfworld", "webshop"])
+@pytest.mark.parametrize("environment", ["alfworld", "webshop", "lighthouse"])
 def test_every_environment_has_a_worked_example_with_sparse_reasons(environment: Environment) -> None:
     prompt = build_prompt(long_query(0, environment), "v1", 24_000)
     example = prompt[: prompt.index("Now another episode")]
     assert example.count("\nAction: ") > example.count("\nReason for the action: ") >= 3
+
+
+def test_an_environment_that_nobody_wrote_for_gets_the_general_prompt_with_what_it_is() -> None:
+    query = long_query(1, "lighthouse").model_copy(
+        update={"about": "The agent keeps a lighthouse.\nIt lights the lamp."}
+    )
+    prompt = build_prompt(query, "v1", 24_000)
+    assert prompt.startswith("The agent keeps a lighthouse. It lights the lamp. Its actions are given.")
+    assert prompt.endswith("Action: LAST action" + OPEN)
+    assert build_prompt(long_query(1, "lighthouse"), "v1", 24_000).startswith("An agent acts in an environment that")
+    with pytest.raises(InvalidInputError, match="no ActRe prompt 'v99' for lighthouse"):
+        build_prompt(query, "v99", 24_000)
+
+
+def test_a_long_description_leaves_room_for_the_history() -> None:
+    query = long_query(40, "lighthouse").model_copy(update={"about": "lamp " * 1600})
+    prompt = build_prompt(query, "v1", 8000)
+    assert len(prompt) <= 8000
+    assert "go to shelf 39" in prompt

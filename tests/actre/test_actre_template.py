@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a3t_actre.template.alfworld import alfworld_reason
-from a3t_actre.template.alfworld_view import Goal, parse_goal, view_of
+from a3t_actre.environments.alfworld.grammar import alfworld_reason
+from a3t_actre.environments.alfworld.view import Goal, parse_goal, view_of
 from a3t_contracts.react import History, Turn
 from tests.actre.conftest import make_query
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a3t_actre.template.webshop import webshop_reason
+from a3t_actre.environments.webshop.grammar import webshop_reason
 from tests.support.shop_pages import ASKS, BARE, DEAR, MINT, RESULTS, SET, SUB, TO_ITEM, TO_RESULTS
 from tests.support.shop_pages import shop_history as history
 

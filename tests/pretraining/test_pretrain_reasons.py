@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from a3t_actre.template.alfworld_view import Goal, parse_goal
-from a3t_actre.template.webshop import webshop_reason
+from a3t_actre.environments.alfworld.view import Goal, parse_goal
+from a3t_actre.environments.webshop.grammar import webshop_reason
 from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.react import History
 from a3t_contracts.schemas import Reason, ReasonQuery, ReasonsRequest

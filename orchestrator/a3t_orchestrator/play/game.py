@@ -69,7 +69,7 @@ async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentIn
         return info, None
     splits = [name for name, tasks in info.splits.items() if tasks]
     if not splits:
-        raise NotFoundError(f"{info.name} has no tasks yet.", hint=f"`a3t data generate {info.name}` makes some.")
+        raise NotFoundError(f"{info.name} has no tasks yet.", hint=info.get_data or None)
     split = choice.split or splits[0]
     if split not in splits:
         raise InvalidInputError(f"{info.name} has no split {split!r}.", hint=f"Splits: {', '.join(splits)}.")
@@ -89,10 +89,11 @@ async def _draw(env: EnvClient, info: EnvironmentInfo, split: str, choice: TaskC
 class Game:
     """An open session and its history."""
 
-    def __init__(self, services: Services, session: SessionInfo, model: str | None) -> None:
+    def __init__(self, services: Services, session: SessionInfo, model: str | None, about: str = "") -> None:
         self.services = services
         self.session = session
         self.model = model
+        self.about = about
         self.history = History(
             environment=session.task.environment, observation=session.observation, multiline=session.multiline
         )
@@ -111,7 +112,7 @@ class Game:
             seed=choice.seed,
             max_steps=max_steps,
         )
-        return cls(services, await services.env.create(wanted), model)
+        return cls(services, await services.env.create(wanted), model, info.about)
 
     @property
     def steps(self) -> int:
@@ -156,7 +157,7 @@ class Game:
 
     async def why(self, action: str) -> str:
         """ActRe's reason for an action at this point."""
-        query = ReasonQuery(history=self.history, action=action)
+        query = ReasonQuery(history=self.history, action=action, about=self.about)
         result = (await self.services.actre.reasons(ReasonsRequest(queries=[query]))).results[0]
         if isinstance(result, Problem):
             raise error_from_problem(result)

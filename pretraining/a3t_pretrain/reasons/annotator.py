@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from a3t_actre.annotators.template import Grammar, TemplateAnnotator
+from a3t_actre.environments.alfworld.grammar import alfworld_reason
+from a3t_actre.environments.webshop.grammar import webshop_reason
 from a3t_actre.settings import ActReSettings
-from a3t_actre.template.alfworld import alfworld_reason
-from a3t_actre.template.webshop import webshop_reason
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.react import History
 

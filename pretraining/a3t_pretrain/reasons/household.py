@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from a3t_actre.template.alfworld_view import Goal, Shape, goal_of, task_line
+from a3t_actre.environments.alfworld.view import Goal, Shape, goal_of, task_line
 
 __all__ = ["exercise_goal"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from a3t_actre.template.webshop_view import Wishes, read_wishes
+from a3t_actre.environments.webshop.view import Wishes, read_wishes
 
 __all__ = ["exercise_wishes"]
 

@@ -20,6 +20,7 @@ from .backends.openai import OpenAIBackend
 from .backends.tgi import TGIBackend
 from .cache import ReasonCache
 from .desk import Desk
+from .plugins import installed_reasons
 from .settings import ActReSettings
 
 __all__ = ["create_app", "create_desk"]
@@ -48,7 +49,11 @@ def create_app(settings: ActReSettings) -> FastAPI:
 
 
 def create_desk(settings: ActReSettings) -> Desk:
-    """The annotators that the settings allow, and those that other packages add."""
+    """The annotators that the settings allow, and those that other packages add.
+
+    Raises InvalidInputError that names a package whose annotator or reasons cannot be used.
+    """
+    installed_reasons()
     template = TemplateAnnotator()
     annotators: dict[str, Annotator] = {template.name: template}
     if settings.actre_upstream_url:

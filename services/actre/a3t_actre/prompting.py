@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
+from jinja2 import (
+    ChoiceLoader,
+    FileSystemLoader,
+    PackageLoader,
+    PrefixLoader,
+    StrictUndefined,
+    Template,
+    TemplateNotFound,
+)
 from jinja2 import Environment as Jinja
-from jinja2 import PackageLoader, StrictUndefined, Template, TemplateNotFound
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import History, observation_text
 from a3t_contracts.schemas import ReasonQuery
+
+from .plugins import installed_reasons
 
 __all__ = ["build_prompt"]
 
@@ -23,6 +33,8 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     """The few-shot prompt, with the worked example, the history and the action to explain; ends at the open
     "Reason for the action:".
 
+    It is the prompt of the environment's plug-in, or the general one, which says what `query.about` says.
+
     Where it would be longer than `max_chars`, the oldest turns are left out; if that is not enough, the first and the
     newest observation are clipped in the middle.
 
@@ -33,10 +45,11 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     action = " ".join(query.action.split())[:2000]
     turns = [_plain(turn.thought, turn.action, turn.observation, query.history) for turn in query.history.turns]
     first = observation_text(query.history.observation, query.history.multiline)
-    room = max(1000, max_chars - len(_render(template, "", [], 0, action)))
+    render = partial(_render, template, action=action, about=_clip(" ".join(query.about.split()), max_chars // 4))
+    room = max(1000, max_chars - len(render("", [], 0)))
     first = _clip(first, room // 3)
     kept = _newest(turns, room - len(first))
-    return _render(template, first, kept, len(turns) - len(kept), action)
+    return render(first, kept, len(turns) - len(kept))
 
 
 def _plain(thought: str | None, action: str, observation: str, history: History) -> dict[str, str]:
@@ -65,15 +78,19 @@ def _clip(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:half]}{_ELLIPSIS}{text[-half:]}"
 
 
-def _render(template: Template, first: str, turns: list[dict[str, str]], skipped: int, action: str) -> str:
+def _render(
+    template: Template, first: str, turns: list[dict[str, str]], skipped: int, *, action: str, about: str
+) -> str:
     history: dict[str, Any] = {"observation": first, "turns": turns}
-    return template.render(history=history, skipped=skipped, action=action).rstrip()
+    return template.render(history=history, skipped=skipped, action=action, about=about).rstrip()
 
 
 @cache
 def _template(environment: str, version: str) -> Template:
+    plugin = installed_reasons().get(environment)
+    own = plugin is not None and plugin.prompts is not None
     try:
-        return _jinja().get_template(f"{environment}/{version}.jinja")
+        return _jinja().get_template(f"{environment}/{version}.jinja" if own else f"{version}.jinja")
     except TemplateNotFound as error:
         raise InvalidInputError(
             f"There is no ActRe prompt {version!r} for {environment}.", hint="Set A3T_ACTRE_PROMPT to one that is."
@@ -82,8 +99,9 @@ def _template(environment: str, version: str) -> Template:
 
 @cache
 def _jinja() -> Jinja:
+    own = {name: FileSystemLoader(p.prompts) for name, p in installed_reasons().items() if p.prompts is not None}
     return Jinja(
-        loader=PackageLoader("a3t_actre", "prompts"),
+        loader=ChoiceLoader([PrefixLoader(own), PackageLoader("a3t_actre", "prompts")]),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701  the output is a prompt, no HTML
         keep_trailing_newline=False,

@@ -30,12 +30,14 @@ class LogStep(BaseModel):
 
 
 class ActionLog(BaseModel):
-    """One episode as people log it. Further keys are handed through; `id` may be missing."""
+    """One episode as people log it; `about` says what the environment is. Further keys are handed through; `id` and
+    `about` may be missing."""
 
     model_config = ConfigDict(extra="allow")
 
     id: str | None = Field(None, min_length=1)
     environment: Environment
+    about: str = Field("", max_length=8192)
     observation: str
     steps: list[LogStep] = Field(min_length=1)
 
@@ -69,7 +71,8 @@ class Record:
 
     def query(self, index: int) -> ReasonQuery:
         """The question about one step: everything before it, with the reasons found up to now."""
-        return ReasonQuery(history=self._history(index), action=self._steps[index].action)
+        about = self._content.about if isinstance(self._content, ActionLog) else ""
+        return ReasonQuery(history=self._history(index), action=self._steps[index].action, about=about)
 
     def fill(self, index: int, reason: Reason) -> None:
         """Take a reason over into a step."""

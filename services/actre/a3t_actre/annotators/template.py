@@ -1,31 +1,32 @@
-"""The annotator without an LLM: a grammar per environment over the visible history."""
+"""The annotator without an LLM: a grammar over the visible history, the environment's own or the general one."""
 
 from __future__ import annotations
 
-import importlib
 import time
 from collections.abc import Callable
 from functools import partial
 
-from a3t_contracts.errors import UnavailableError
-from a3t_contracts.react import History
+from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import Reason, ReasonQuery
 
+from ..general import general_reason
+from ..plugins import Grammar, installed_reasons
 from .base import writing
 
 __all__ = ["Grammar", "TemplateAnnotator"]
 
-Grammar = Callable[[History, str], str]
-"""The reason of an action after a history."""
+log = get_logger(__name__)
 
 
 class TemplateAnnotator:
     """Deterministic, instant, offline. Reads the history that the request carries and nothing else.
 
+    A grammar that fails or writes nothing is logged, and the general one writes in its place (`fallback` is true).
+
     Args:
         name: what requests call it.
-        grammar_of: the grammar of an environment; raises UnavailableError where there is none. Unset: those of this
-            package.
+        grammar_of: the grammar of an environment; may raise an A3TError where there is none. Unset: those of the
+            installed plug-ins, and the general one for all other environments.
     """
 
     model: str | None = None
@@ -37,8 +38,8 @@ class TemplateAnnotator:
     async def reason(self, query: ReasonQuery) -> Reason:
         started = time.perf_counter()
         grammar = self._grammar_of(query.history.environment)
-        text = await writing(partial(grammar, query.history, query.action))
-        return Reason(reason=text, annotator=self.name, seconds=time.perf_counter() - started)
+        text, fallback = await writing(partial(_written, grammar, query))
+        return Reason(reason=text, annotator=self.name, fallback=fallback, seconds=time.perf_counter() - started)
 
     async def check(self) -> None:
         """Always ready."""
@@ -48,12 +49,15 @@ class TemplateAnnotator:
 
 
 def _grammar(environment: str) -> Grammar:
-    """`<environment>_reason` of the module of that name."""
+    plugin = installed_reasons().get(environment)
+    return plugin.grammar if plugin is not None and plugin.grammar is not None else general_reason
+
+
+def _written(grammar: Grammar, query: ReasonQuery) -> tuple[str, bool]:
+    """The reason, and whether the grammar failed to write one."""
     try:
-        module = importlib.import_module(f"a3t_actre.template.{environment}")
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            f"There is no template grammar for {environment!r} in this installation.", hint="Use the llm annotator."
-        ) from error
-    grammar: Grammar = getattr(module, f"{environment}_reason")
-    return grammar
+        text = grammar(query.history, query.action)
+    except Exception:
+        log.exception("grammar.failed", environment=query.history.environment, action=query.action[:200])
+        text = ""
+    return (text, False) if text else (general_reason(query.history, query.action), True)

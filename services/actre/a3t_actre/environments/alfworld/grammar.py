@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from a3t_contracts.react import History
 
-from .alfworld_view import Goal, GoalReader, View, fits, parse_goal, type_of, view_of
+from .view import Goal, GoalReader, View, fits, parse_goal, type_of, view_of
 
 __all__ = ["alfworld_reason", "reason_in"]
 

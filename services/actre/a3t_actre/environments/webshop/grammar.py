@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from a3t_contracts.react import History
 
-from .webshop_view import View, WishesReader, argument_of, read_wishes, view_of
+from .view import View, WishesReader, argument_of, read_wishes, view_of
 
 __all__ = ["webshop_reason"]
 

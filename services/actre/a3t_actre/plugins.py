@@ -1,0 +1,55 @@
+"""Reasons made for one environment: what a package names under the entry point group `a3t.reasons`.
+
+An environment without such a plug-in gets the general grammar (`general.py`) and the general prompt (`prompts/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import History
+
+__all__ = ["ENTRY_POINT_GROUP", "Grammar", "ReasonsPlugin", "installed_reasons"]
+
+ENTRY_POINT_GROUP = "a3t.reasons"
+Grammar = Callable[[History, str], str]
+"""The reason of an action after a history, from the visible texts alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonsPlugin:
+    """What is known of an environment; its name is that of the entry point.
+
+    Args:
+        grammar: writes reasons without an LLM; None takes the general one.
+        prompts: folder of few-shot prompts for an LLM, `v1.jinja` and later versions; None takes the general ones.
+    """
+
+    grammar: Grammar | None = None
+    prompts: Path | None = None
+
+
+@cache
+def installed_reasons() -> dict[str, ReasonsPlugin]:
+    """Environment → plug-in of every installed package. Raises InvalidInputError that names a bad one's package."""
+    return {point.name: _loaded(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+def _loaded(point: EntryPoint) -> ReasonsPlugin:
+    package = point.dist.name if point.dist else "an installed package"
+    hint = f"Mend or uninstall {package}."
+    try:
+        found: Any = point.load()
+    except Exception as error:
+        raise InvalidInputError(
+            f"The reasons for {point.name!r} ({point.value}) of {package} cannot be loaded: {error}", hint=hint
+        ) from error
+    if not isinstance(found, ReasonsPlugin):
+        raise InvalidInputError(f"{point.value} of {package} is no ReasonsPlugin.", hint=hint)
+    return found

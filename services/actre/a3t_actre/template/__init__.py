@@ -1,1 +1,0 @@
-"""Reasons without an LLM: small grammars over the visible history, one an environment."""
