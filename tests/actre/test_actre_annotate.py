@@ -97,6 +97,7 @@ def test_a_trajectory_stays_one(tmp_path: Path) -> None:
     assert annotate(file, "--local", "--out", out) == 0
     got = Trajectory.model_validate_json(out.read_text())
     assert all(s.thought and s.reason_by == ReasonBy.actre and s.reason_annotator == "template" for s in got.steps)
+    assert all(s.purpose is not None for s in got.steps)
     assert got.id == "t1"
     assert sum("Thought: " in segment.text for segment in render_trajectory(got)) == 3
 

@@ -131,6 +131,7 @@ async def test_every_step_can_be_sampled_with_a_reason(gateway: Gateway) -> None
     episode = await play(exploring(p=1.0), gateway)
     assert {(s.source, s.trigger, s.reason_by) for s in episode.steps} == {("sampled", "coin", "actre")}
     assert all(s.thought and s.reason_annotator == "template" and s.completion is None for s in episode.steps)
+    assert all(s.purpose is not None for s in episode.steps)
     inside = [s for s in episode.steps if s.observation.startswith("You are in room") and " 0" not in s.observation]
     assert all(s.action != s.policy_action for s in inside), "never what the policy would have done"
     assert await play(exploring(p=1.0), gateway) != await play(exploring(p=1.0, seed=8), gateway)

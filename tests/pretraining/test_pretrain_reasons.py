@@ -52,6 +52,7 @@ async def test_the_service_offers_the_annotator(services: tuple[EnvClient, ActRe
         (result,) = (await services[1].reasons(request)).results
         assert isinstance(result, Reason)
         assert result.reason.startswith(words)
+        assert result.purpose == (annotator == ANNOTATOR)
         assert result.annotator == annotator
 
 

@@ -172,6 +172,21 @@ def test_turns_of_a_success_without_a_purpose_can_be_left_out(tokenizer: Any) ->
     assert action_weights(encode(tokenizer, trajectory, skip_thoughts=["I"]), tokenizer) == [1] * 4
 
 
+def test_what_actre_said_of_a_purpose_counts_and_else_how_the_thought_begins(tokenizer: Any) -> None:
+    trajectory = walk("A B C D use", ["a", "b", "c", "d", "on"])
+    said = [("I try something else: I go to A.", None), ("I try something else.", True), ("I look for it.", False)]
+    for step, (thought, purpose) in zip(trajectory.steps, [*said, ("I look for it.", None), said[0]], strict=True):
+        step.thought, step.purpose = thought, purpose
+    weights = action_weights(encode(tokenizer, trajectory, purposeless_weight=0.5), tokenizer)
+    assert weights == [0.5, 1, 0.5, 1, 1], "nobody said anything of the first; the last turn brought the success"
+    trajectory.steps[2].valid = False
+    both = encode(tokenizer, trajectory, purposeless_weight=0.5, invalid_weight=0.5)
+    assert action_weights(both, tokenizer) == [0.5, 1, 0.25, 1, 1]
+    assert action_weights(encode(tokenizer, trajectory), tokenizer) == [1] * 5
+    trajectory.success = False
+    assert action_weights(encode(tokenizer, trajectory, purposeless_weight=0), tokenizer) == [1] * 5
+
+
 def test_the_same_action_with_another_outcome_is_no_repetition(tokenizer: Any) -> None:
     trajectory = walk("A take B A put A", ["a full", "taken", "b", "a empty", "put", "a full"])
     assert action_weights(encode(tokenizer, trajectory, repeat_weight=0), tokenizer) == [1] * 6

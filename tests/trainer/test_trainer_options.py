@@ -61,6 +61,7 @@ JOBS: dict[str, dict[str, dict[str, Any]]] = {
             "action_weight": 2.0,
             "invalid_weight": 0.0,
             "repeat_weight": 0.0,
+            "purposeless_weight": 0.0,
             "skip_thoughts": ["I look for a mug 0"],
         },
         "augmentation": {"interchangeable": [WORDS], "share": 1.0},

@@ -112,11 +112,19 @@ class Objective(Schema):
         description="Factor on those turns of successful trajectories that repeat an earlier action and bring no new "
         "information; 0 leaves them out of the loss",
     )
+    purposeless_weight: float = Field(
+        1.0,
+        ge=0,
+        le=MAX_WEIGHT,
+        description="Factor on those turns of successful trajectories whose reason names no purpose of the action "
+        "(`purpose` of the step), but for the last turn; 0 leaves them out of the loss",
+    )
     skip_thoughts: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
         max_length=1024,
         description="Turns of successful trajectories whose thought begins with one of these texts are left out of the "
-        "loss, but for the last turn. Meant for thoughts that give an action no purpose",
+        "loss, but for the last turn. For recipes of older versions, which have this key in place of "
+        "`purposeless_weight`",
     )
     dpo_beta: float = Field(
         0.1,

@@ -40,6 +40,11 @@ class Reason(Schema):
     """The reason of one action."""
 
     reason: str = Field(description="The reason, as a thought of the agent")
+    purpose: bool = Field(
+        True,
+        description="Whether the reason says what the action is good for. The template annotator answers false for an "
+        "action that serves no goal that it sees; an LLM's reasons always count as true",
+    )
     annotator: str = Field(description="Which annotator wrote it: `llm`, `template` or a plug-in")
     model: str | None = Field(None, description="Model that wrote it; null where no model did")
     fallback: bool = Field(False, description="Whether the first choice of annotator failed and another one wrote it")

@@ -94,6 +94,11 @@ class Step(Schema):
     reason_annotator: str | None = Field(
         None, description="Annotator (and model) that wrote the reason; null where ActRe wrote none"
     )
+    purpose: bool | None = Field(
+        None,
+        description="Whether the reason that ActRe wrote says what the action is good for (`Reason.purpose`); null "
+        "where ActRe wrote none, and in episodes of older versions. `objective.purposeless_weight` weighs turns by it",
+    )
     completion: str | None = Field(
         None,
         description="Generated text of the turn, thought and action together; null where the policy generated none",

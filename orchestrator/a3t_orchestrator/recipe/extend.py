@@ -12,7 +12,7 @@ import yaml
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
-__all__ = ["KEY", "Layer", "changed", "merged", "preset_names", "read_layers", "source_of"]
+__all__ = ["KEY", "Layer", "changed", "merged", "preset_names", "preset_values", "read_layers", "source_of"]
 
 KEY = "extends"
 """The key that names a preset, a file, or a list of both."""
@@ -32,6 +32,11 @@ class Layer:
 def preset_names() -> list[str]:
     """The presets that `extends` can name."""
     return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def preset_values(name: str) -> dict[str, Any]:
+    """The keys that a preset sets."""
+    return _read(_PRESETS / f"{name}.yaml", ())
 
 
 def read_layers(path: Path) -> list[Layer]:

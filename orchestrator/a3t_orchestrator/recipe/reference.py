@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from .extend import preset_names
+from .extend import preset_names, preset_values
 from .schema import HeldOut, Recipe
 
 __all__ = ["Key", "recipe_keys", "reference"]
@@ -29,6 +29,20 @@ entry of the list wins over an earlier one, and the recipe wins over all of them
 `a3t recipes show FILE` prints a recipe with everything that it extends.
 
 `a3t run --fast` applies the recipe's `fast` section last but for `--set key.path=value`, which changes one key.
+"""
+
+_TINY_PRESET = "tiny-agent"
+_TINY = """## For tiny models: the preset `tiny-agent`
+
+A model of about a million parameters does not learn with the settings of a 7B model. `extends: tiny-agent` sets what
+such a model needs; everything else in a recipe stays as it is. The keys that exist for such models alone are
+`failure_weight`, `failure_nll_cap`, `failure_observations`, `invalid_weight`, `repeat_weight` and `purposeless_weight`
+of `training.objective`, `training.optimisation.interpolation` (in no preset), and `training.augmentation`, which the
+preset `alfworld-names` fills in. With their defaults the objective is that of the paper, as it is printed.
+
+| key | default | in `tiny-agent` |
+|---|---|---|
+{rows}
 """
 
 
@@ -63,7 +77,29 @@ def reference() -> str:
             body = _table(keys)
         title = f"`{section}`" if section else "Top level"
         parts.append(f"## {title}\n\n{_one_line(model.__doc__ or '')}\n\n{body}")
-    return "\n".join(parts)
+    return "\n".join([*parts, _TINY.format(rows=_preset_rows(_TINY_PRESET))])
+
+
+def _preset_rows(preset: str) -> str:
+    """Every key that a preset gives another value than the default, with both."""
+    defaults = Recipe.model_validate({"name": "reference", "environment": "alfworld"}).model_dump(mode="json")
+    rows = []
+    for path, value in _leaves(preset_values(preset)):
+        default: Any = defaults
+        for part in path:
+            default = default[part]
+        if value != default:
+            key = ".".join(path)
+            rows.append(f"| `{key}` | `{json.dumps(default)}` | `{json.dumps(value)}` |")
+    return "\n".join(rows)
+
+
+def _leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel], BaseModel | None]]:

@@ -38,6 +38,7 @@ class Choice:
     policy_version: str | None = None
     policy_action: str | None = None
     reason_annotator: str | None = None
+    purpose: bool | None = None
     completion: str | None = None
     completion_ids: list[int] | None = None
     logprobs: list[float] | None = None
@@ -59,6 +60,7 @@ class Choice:
             policy_version=self.policy_version,
             policy_action=self.policy_action,
             reason_annotator=self.reason_annotator,
+            purpose=self.purpose,
             completion=self.completion,
             completion_ids=self.completion_ids,
             logprobs=self.logprobs,
@@ -201,6 +203,6 @@ class _Explorer(_Policy):
         before = time.perf_counter()
         reason = await self.gateway.reason(ReasonQuery(history=history, action=choice.action, about=self.plan.about))
         choice.seconds["actre"] = round(time.perf_counter() - before, 4)
-        choice.thought, choice.reason_by = reason.reason, ReasonBy.actre
+        choice.thought, choice.purpose, choice.reason_by = reason.reason, reason.purpose, ReasonBy.actre
         choice.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator
         return choice

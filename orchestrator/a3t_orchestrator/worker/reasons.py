@@ -32,6 +32,7 @@ async def _explained(episode: Trajectory, index: int, gateway: Gateway, about: s
     return step.model_copy(
         update={
             "thought": reason.reason or None,
+            "purpose": reason.purpose,
             "reason_by": ReasonBy.actre if reason.reason else ReasonBy.none,
             "reason_annotator": f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator,
             "seconds": step.seconds | {"actre": round(loop.time() - before, 4)},

@@ -19,7 +19,8 @@ __all__ = ["ENTRY_POINT_GROUP", "Grammar", "ReasonsPlugin", "installed_reasons"]
 
 ENTRY_POINT_GROUP = "a3t.reasons"
 Grammar = Callable[[History, str], str]
-"""The reason of an action after a history, from the visible texts alone."""
+"""The reason of an action after a history, from the visible texts alone. It begins with `NO_PURPOSE` of
+`a3t_contracts.react` where the action serves no goal that is seen; `purpose` of the answer is false then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Record:
         step.thought = reason.reason
         step.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator
         if not isinstance(step, LogStep):
-            step.reason_by = ReasonBy.actre
+            step.reason_by, step.purpose = ReasonBy.actre, reason.purpose
             step.completion = step.completion_ids = step.logprobs = None
 
     def result(self) -> str:

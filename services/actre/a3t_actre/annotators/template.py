@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from a3t_contracts.logging import get_logger
+from a3t_contracts.react import names_purpose
 from a3t_contracts.schemas import Reason, ReasonQuery
 
 from ..general import general_reason
@@ -39,7 +40,13 @@ class TemplateAnnotator:
         started = time.perf_counter()
         grammar = self._grammar_of(query.history.environment)
         text, fallback = await writing(partial(_written, grammar, query))
-        return Reason(reason=text, annotator=self.name, fallback=fallback, seconds=time.perf_counter() - started)
+        return Reason(
+            reason=text,
+            purpose=names_purpose(text),
+            annotator=self.name,
+            fallback=fallback,
+            seconds=time.perf_counter() - started,
+        )
 
     async def check(self) -> None:
         """Always ready."""

@@ -16,7 +16,7 @@ from a3t_contracts.schemas.job import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 
 from .parts import PartSplitter
-from .vain import turn_weights
+from .turn_weights import turn_weights
 
 __all__ = ["Part", "TokenSequence", "encode_all", "encode_trajectory"]
 

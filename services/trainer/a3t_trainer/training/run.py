@@ -19,7 +19,7 @@ from a3t_contracts.schemas.adapter import AdapterManifest
 from a3t_contracts.schemas.job import FineTuningJobCreate, ObjectiveName
 
 from ..encoding.data import TrainingData, read_trajectories
-from ..encoding.interchange import Interchange
+from ..encoding.name_permutation import NamePermutation
 from ..encoding.plan import StepPlan, build_units, pair_units
 from ..encoding.selection import check_labels, select
 from ..encoding.sequences import TokenSequence, encode_all
@@ -88,7 +88,8 @@ def _encode(request: FineTuningJobCreate, data: TrainingData, reporter: Reporter
     if not sequences:
         raise InvalidInputError(
             f"Nothing to train on: every turn of the {len(chosen)} trajectories is left out.",
-            hint="Turns with made-up observations are never imitated; see also invalid_weight and skip_thoughts.",
+            hint="Turns with made-up observations are never imitated; see also invalid_weight, repeat_weight and "
+            "purposeless_weight.",
         )
     if len(sequences) < len(chosen):
         left_out = len(chosen) - len(sequences)
@@ -116,10 +117,10 @@ def _trainer(spec: JobSpec, model: Any, plan: StepPlan, reporter: Reporter) -> T
     reference = None
     if request.objective.name == ObjectiveName.dpo:
         reference = reference_logprobs(model, plan.units, request.optimisation, spec.folder / "reference.json")
-    interchange = None
+    permutation = None
     if request.augmentation.interchangeable:
-        interchange = Interchange(load_tokenizer(request.model), request.augmentation, request.seed)
-    dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference, interchange)
+        permutation = NamePermutation(load_tokenizer(request.model), request.augmentation, request.seed)
+    dataset = StepDataset(plan, request.objective, request.optimisation, 0, reference, permutation)
     args = _arguments(spec, plan.total_steps)
     return TrajectoryTrainer(
         model,

@@ -18,7 +18,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas.job import Objective, Optimisation, Progress
 
 from ..encoding.collate import MicroBatch, StepScale, collate
-from ..encoding.interchange import Interchange
+from ..encoding.name_permutation import NamePermutation
 from ..encoding.plan import StepPlan, Unit, micro_batches
 from . import checkpoint
 from .averaging import snapshot_path, snapshot_steps
@@ -34,7 +34,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
 
     Args:
         reference: for DPO, log π_ref of every sequence by its id.
-        interchange: permutes names anew in every step.
+        permutation: permutes names anew in every step.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class StepDataset(Dataset[list[MicroBatch]]):
         optimisation: Optimisation,
         pad_id: int,
         reference: dict[str, float] | None = None,
-        interchange: Interchange | None = None,
+        permutation: NamePermutation | None = None,
     ) -> None:
-        self.plan, self.pad_id, self.reference, self.interchange = plan, pad_id, reference, interchange
+        self.plan, self.pad_id, self.reference, self.permutation = plan, pad_id, reference, permutation
         self.packing, self.tokens = optimisation.packing, optimisation.tokens_per_batch
         self.normalisation = objective.normalisation
         self.rank, self.processes = 0, 1
@@ -56,8 +56,8 @@ class StepDataset(Dataset[list[MicroBatch]]):
 
     def __getitem__(self, number: int) -> list[MicroBatch]:
         units = self.plan.step(number)
-        if self.interchange is not None:
-            units = [self.interchange.apply_all(unit, number) for unit in units]
+        if self.permutation is not None:
+            units = [self.permutation.apply_all(unit, number) for unit in units]
         scale = StepScale(None, 1, 1) if self.reference else StepScale.of(self.normalisation, units)
         batches = micro_batches(units, self.tokens, packing=self.packing, multiple_of=self.processes)
         return [self._collate(b, units, scale) for b in batches[self.rank :: self.processes]]

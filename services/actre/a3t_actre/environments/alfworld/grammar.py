@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from a3t_contracts.react import History
+from a3t_contracts.react import NO_PURPOSE, History
 
 from .view import Goal, GoalReader, View, fits, parse_goal, type_of, view_of
 
@@ -119,7 +119,7 @@ def _is_tool(goal: Goal, recep: str) -> bool:
 
 def _try(command: str) -> str:
     plain = {"inventory": "check what I carry", "look": "look around"}.get(command, command)
-    return f"I try something else: I {plain[:_CLIP]}."
+    return f"{NO_PURPOSE}: I {plain[:_CLIP]}."
 
 
 _PURPOSES: dict[str, Callable[[View, Goal, str], str | None]] = {

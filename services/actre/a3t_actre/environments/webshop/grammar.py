@@ -6,7 +6,7 @@ page, and each reason for a choice says what was wished and that it is here.
 
 from __future__ import annotations
 
-from a3t_contracts.react import History
+from a3t_contracts.react import NO_PURPOSE, History
 
 from .view import View, WishesReader, argument_of, read_wishes, view_of
 
@@ -37,7 +37,7 @@ def webshop_reason(history: History, action: str, read_wishes: WishesReader = re
         return _open(view, argument.upper())
     if view.page == "item" and view.offers(argument):
         return _choose(view, argument)
-    return f"I try something else: {_clip(' '.join(action.split()))}."
+    return f"{NO_PURPOSE}: {_clip(' '.join(action.split()))}."
 
 
 def _search(view: View, query: str) -> str:
@@ -58,7 +58,7 @@ def _choose(view: View, value: str) -> str:
     group = next((g for g, v in view.wishes.options.items() if v == value), None)
     if group is None:
         wished = value in view.wishes.thing.lower()
-        return f"I need {value}. It is here. I choose it." if wished else f"I try something else: I choose {value}."
+        return f"I need {value}. It is here. I choose it." if wished else f"{NO_PURPOSE}: I choose {value}."
     if value in view.chosen:
         return f"I have chosen {group} {value} already. I choose it again."
     return f"I need {group} {value}. It is here. I choose it."

@@ -1,11 +1,11 @@
-"""How much of a turn is imitated: those that brought a success nothing, and those with a made-up observation."""
+"""The factor of each turn in the loss: less for turns that add nothing to a success, 0 for made-up observations."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-from a3t_contracts.react import turn_end
+from a3t_contracts.react import names_purpose, turn_end
 from a3t_contracts.schemas.job import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Step, Trajectory
 
@@ -23,7 +23,7 @@ def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) ->
     """
     imitated = trajectory.success if objective.name == ObjectiveName.dpo else reward > 0
     made_up = made_up_turns(trajectory) if imitated else [False] * len(trajectory.steps)
-    return [0.0 if lie else weight for lie, weight in zip(made_up, _purpose(trajectory, objective), strict=True)]
+    return [0.0 if lie else weight for lie, weight in zip(made_up, _imitation(trajectory, objective), strict=True)]
 
 
 def made_up_turns(trajectory: Trajectory) -> list[bool]:
@@ -36,17 +36,29 @@ def made_up_turns(trajectory: Trajectory) -> list[bool]:
     ]
 
 
-def _purpose(trajectory: Trajectory, objective: Objective) -> list[float]:
-    """0 where the thought says no purpose (`skip_thoughts`; the last turn is exempt), `invalid_weight` where the action
-    was not understood, `repeat_weight` where a turn only repeats, 1 otherwise and in failures."""
+def _imitation(trajectory: Trajectory, objective: Objective) -> list[float]:
+    """The factors of a success's turns; 1 throughout in a failure.
+
+    `invalid_weight` where the action was not understood, otherwise `repeat_weight` where a turn only repeats; times
+    `purposeless_weight` where its reason names no purpose. The last turn always has a purpose: it brought the success.
+    """
     steps = trajectory.steps
     if not trajectory.success:
         return [1.0] * len(steps)
-    aimless = [(step.thought or "").startswith(tuple(objective.skip_thoughts)) for step in steps[:-1]]
+    purpose = [*(_purpose_weight(step, objective) for step in steps[:-1]), 1.0]
     return [
-        0.0 if skip else objective.invalid_weight if not step.valid else objective.repeat_weight if again else 1.0
-        for step, again, skip in zip(steps, repeated_turns(trajectory), [*aimless, False], strict=True)
+        factor * (objective.invalid_weight if not step.valid else objective.repeat_weight if again else 1.0)
+        for step, again, factor in zip(steps, repeated_turns(trajectory), purpose, strict=True)
     ]
+
+
+def _purpose_weight(step: Step, objective: Objective) -> float:
+    """What ActRe said of its reason counts. Of a policy's thought, and in episodes of older versions, nobody said
+    anything: there the beginning of the thought tells (`NO_PURPOSE`)."""
+    if (step.thought or "").startswith(tuple(objective.skip_thoughts)):
+        return 0.0
+    purpose = names_purpose(step.thought) if step.purpose is None else step.purpose
+    return 1.0 if purpose else objective.purposeless_weight
 
 
 def repeated_turns(trajectory: Trajectory) -> list[bool]:

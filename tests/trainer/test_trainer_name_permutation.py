@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import Augmentation, FineTuningJobCreate, Objective, Optimisation
-from a3t_trainer.encoding.interchange import Interchange
+from a3t_trainer.encoding.name_permutation import NamePermutation
 from a3t_trainer.encoding.plan import StepPlan, build_units
 from a3t_trainer.encoding.sequences import TokenSequence
 from a3t_trainer.training.trainer import StepDataset
@@ -34,17 +34,17 @@ def sequence(tokenizer: Any, name: str = "one") -> TokenSequence:
 
 
 def test_names_of_a_group_change_places_everywhere_and_nothing_else_does(tokenizer: Any) -> None:
-    interchange = Interchange(tokenizer, Augmentation(interchangeable=[THINGS], share=1.0), seed=0)
-    texts = [tokenizer.decode(interchange.apply(sequence(tokenizer), step).ids) for step in range(40)]
+    permutation = NamePermutation(tokenizer, Augmentation(interchangeable=[THINGS], share=1.0), seed=0)
+    texts = [tokenizer.decode(permutation.apply(sequence(tokenizer), step).ids) for step in range(40)]
     assert set(texts) == {TEXT.replace("mug", thing) for thing in THINGS}
 
 
 def test_share_is_how_often_a_group_is_permuted(tokenizer: Any) -> None:
     one = sequence(tokenizer)
     changed = {
-        share: sum(not np.array_equal(interchange.apply(one, step).ids, one.ids) for step in range(400)) / 400
+        share: sum(not np.array_equal(permutation.apply(one, step).ids, one.ids) for step in range(400)) / 400
         for share in (0.0, 0.5, 1.0)
-        for interchange in [Interchange(tokenizer, Augmentation(interchangeable=[THINGS], share=share), 0)]
+        for permutation in [NamePermutation(tokenizer, Augmentation(interchangeable=[THINGS], share=share), 0)]
     }
     assert changed[0.0] == 0
     assert changed[0.5] == pytest.approx(0.5 * 3 / 4, abs=0.08)
@@ -56,9 +56,9 @@ def test_steps_of_the_trainer_are_drawn_anew_and_can_be_repeated(tokenizer: Any)
     units = build_units([sequence(tokenizer, "one"), sequence(tokenizer, "two")])
 
     def steps(seed: int) -> list[list[int]]:
-        interchange = Interchange(tokenizer, Augmentation(interchangeable=[THINGS]), seed)
+        permutation = NamePermutation(tokenizer, Augmentation(interchangeable=[THINGS]), seed)
         plan = StepPlan.of(units, optimisation, 0)
-        dataset = StepDataset(plan, objective, optimisation, 0, interchange=interchange)
+        dataset = StepDataset(plan, objective, optimisation, 0, permutation=permutation)
         return [dataset[number][0]["input_ids"].tolist()[0] for number in (7, 3, 7, 21)]  # type: ignore[union-attr]
 
     first = steps(0)
@@ -70,7 +70,7 @@ def test_steps_of_the_trainer_are_drawn_anew_and_can_be_repeated(tokenizer: Any)
 
 def test_a_word_of_several_tokens_is_refused(tokenizer: Any) -> None:
     with pytest.raises(InvalidInputError, match="'hippopotamus', which this base's tokenizer writes as"):
-        Interchange(tokenizer, Augmentation(interchangeable=[["mug", "hippopotamus"]]), 0)
+        NamePermutation(tokenizer, Augmentation(interchangeable=[["mug", "hippopotamus"]]), 0)
 
 
 def test_settings_that_cannot_be_meant_are_refused() -> None:

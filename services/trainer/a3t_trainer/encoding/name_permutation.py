@@ -1,7 +1,7 @@
-"""Words that stand in for each other: an episode stays right when all its mugs become plates.
+"""Data augmentation: permutes names in an episode each time that it is trained on.
 
-Where an environment treats names alike, a permutation of them turns an episode into another one that is just as
-valid. Tiny models memorise a few dozen episodes otherwise, name by name.
+Where an environment treats names alike, an episode stays valid when all its mugs become plates. Without such
+permutations tiny models learn the names of a few dozen episodes by heart.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from a3t_contracts.schemas.job import Augmentation
 
 from .sequences import TokenSequence
 
-__all__ = ["Interchange"]
+__all__ = ["NamePermutation"]
 
 
-class Interchange:
+class NamePermutation:
     """Draws a permutation of each group's words for every time that a sequence is trained on.
 
     The draw is a function of the seed, the optimiser step and the sequence's id, so that a resumed job sees what an
