@@ -123,7 +123,7 @@ def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
     done = trajectory.steps if steps is None else trajectory.steps[:steps]
     after = [s.observation for s in trajectory.steps[1:]] + [trajectory.final_observation]
     turns = [
-        Turn(
+        Turn.model_construct(  # unchecked: ids that are no tokens are refused by the trainer, which names the step
             thought=s.thought,
             action=s.action,
             observation=o,
