@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["sync_files", "sync_folder", "write_atomically"]
+__all__ = ["replaced_atomically", "sync_files", "sync_folder", "write_atomically"]
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Replace a file's content so that a reader, or a crash, sees the old or the new and nothing between."""
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
+    """Replace a file's content so that a reader, or a crash, sees the old or the new and nothing between.
+
+    Args:
+        mode: permissions of the file, less the process's umask.
+    """
     data = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with replaced_atomically(path, mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replaced_atomically(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A file to write to, which takes the place of `path` at the block's end; after an error `path` stays as it was."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
+        with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError:
+    except BaseException:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)

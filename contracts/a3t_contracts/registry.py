@@ -65,6 +65,10 @@ class RegistryReader:
                 f"The manifest of adapter {name!r} is broken: {error.errors()[0]['msg']}."
             ) from error
 
+    def holds(self, version: str) -> bool:
+        """Whether the registry has a whole version of this name; reads its manifest alone."""
+        return self._read(version) is not None
+
     def fetch(self, version: str) -> tuple[Path, AdapterManifest]:
         """A local folder with the version's files, every hash verified. Raises InvalidInputError for a corrupt one."""
         manifest = self.manifest(version)

@@ -13,7 +13,6 @@ from a3t_contracts.schemas.policy import Sampling
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.generation import Generation
 from a3t_policy.settings import PolicySettings
-from a3t_trainer.training import run as run_module
 from tests.trainer.conftest import mixed_set
 from tests.trainer.jobs_support import request, run
 
@@ -23,12 +22,12 @@ PROMPTS = [f"Observation: You are in room {n}. Your task is to: put a mug in cab
 
 @pytest.mark.parametrize("quantisation", ["none", "nf4"])
 async def test_the_served_adapter_gives_the_trainers_logprobs(
-    quantisation: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quantisation: str, tiny_model: Path, tmp_path: Path
 ) -> None:
     """QLoRA from the training file to the live version; on a GPU where there is one."""
     torch.set_num_threads(1)
     tolerance = 0.4 if CUDA and quantisation == "nf4" else 1e-4  # products of nf4 are in bfloat16 there
-    model = _trained(quantisation, tiny_model, tmp_path, monkeypatch)
+    model = _trained(quantisation, tiny_model, tmp_path)
     settings = PolicySettings(
         home=tmp_path,
         registry=str(tmp_path / "registry"),
@@ -54,18 +53,11 @@ async def test_the_served_adapter_gives_the_trainers_logprobs(
         await backend.close()
 
 
-def _trained(quantisation: str, base: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def _trained(quantisation: str, base: Path, folder: Path) -> Any:
     """Run a job to its publication; the model that it ended with."""
     kept: list[Any] = []
-    finish = run_module._finish
-
-    def keep(trainer: Any, *arguments: Any) -> dict[str, float]:
-        kept.append(trainer.model)
-        return finish(trainer, *arguments)
-
-    monkeypatch.setattr(run_module, "_finish", keep)
     body = request(base, lora={"quantisation": quantisation}, optimisation={"learning_rate": 1e-2, "epochs": 8})
-    run(folder, body, mixed_set())
+    run(folder, body, mixed_set(), inspect=lambda trainer: kept.append(trainer.model))
     return kept[0].eval()
 
 

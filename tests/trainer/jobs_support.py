@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def run(
     trajectories: list[Trajectory],
     job_id: str = "ftjob-0",
     trackers: tuple[str, ...] = (),
+    inspect: Callable[[Any], None] | None = None,
 ) -> tuple[AdapterManifest, Recorder]:
     """Run a job to its publication in `folder`/registry."""
     from a3t_trainer.training.run import JobSpec, run_job
@@ -63,4 +65,4 @@ def run(
     training_file = write_jsonl(folder / f"{body.version}.jsonl", trajectories)
     recorder = Recorder()
     spec = JobSpec(job_id, body, training_file, folder / f"work-{body.version}", str(folder / "registry"), trackers)
-    return run_job(spec, recorder), recorder
+    return run_job(spec, recorder, inspect), recorder

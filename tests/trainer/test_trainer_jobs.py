@@ -87,29 +87,24 @@ def test_every_kind_of_adapter_trains_and_loads_with_plain_peft(
 
 @pytest.mark.parametrize("quantisation", ["none", "nf4"])
 def test_the_published_adapter_gives_the_trainers_logprobs(
-    tiny_model: Path, mixed: list[Trajectory], tmp_path: Path, quantisation: str, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, mixed: list[Trajectory], tmp_path: Path, quantisation: str
 ) -> None:
     """The trainer's own (packed) log-probs after the last step against plain peft on the published folder."""
-    from a3t_trainer.training import run as run_module
     from a3t_trainer.training.reference import reference_logprobs
 
     kept: dict[str, Any] = {}
-    finish = run_module._finish
-
-    def keep(trainer: Any, spec: Any, reporter: Any) -> dict[str, float]:
-        metrics = finish(trainer, spec, reporter)
-        units = trainer.train_dataset.plan.units
-        kept.update(reference_logprobs(trainer.model, units, spec.request.optimisation, tmp_path / "after.json"))
-        return metrics
-
-    monkeypatch.setattr(run_module, "_finish", keep)
     body = request(
         tiny_model,
         lora={"quantisation": quantisation},
         objective={"failure_reward": 0.5},
         optimisation={"learning_rate": 1e-2},
     )
-    run(tmp_path, body, mixed)
+
+    def keep(trainer: Any) -> None:
+        units = trainer.train_dataset.plan.units
+        kept.update(reference_logprobs(trainer.model, units, body.optimisation, tmp_path / "after.json"))
+
+    run(tmp_path, body, mixed, inspect=keep)
     model = loaded(tiny_model, tmp_path / "registry" / "v0")
     if quantisation == "nf4":
         from transformers import BitsAndBytesConfig

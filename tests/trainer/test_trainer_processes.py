@@ -53,7 +53,7 @@ async def test_two_processes_train_the_adapter_that_one_trains(
         async with TrainerClient("http://trainer", token, transport=transport, timeout=800) as trainer:
             file = await trainer.upload("".join(t.model_dump_json() + "\n" for t in mixed).encode(), "x.jsonl")
             job = await trainer.create_job(body.model_copy(update={"training_file": file.id}))
-            await trainer._send("GET", f"/v1/fine_tuning/jobs/{job.id}/events", params={"stream": "true"})
+            assert [event async for event in trainer.follow(job.id)]
             job = await trainer.job(job.id)
             log = (settings.trainer_home / "worker.log").read_text()
             assert (job.status, job.attempts) == (JobStatus.succeeded, 1), (job.error, log[-2000:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -42,12 +41,9 @@ def client(port: int) -> TrainerClient:
 
 async def reach_step(trainer: TrainerClient, job_id: str, step: int) -> None:
     """Follow the event stream until the job has got so far."""
-    path = f"/v1/fine_tuning/jobs/{job_id}/events"
-    async with trainer._http.stream("GET", path, params={"stream": "true"}) as reply:
-        async for line in reply.aiter_lines():
-            event = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
-            if event.get("type") == "metrics" and event["data"]["step"] >= step:
-                return
+    async for event in trainer.follow(job_id):
+        if event.type == "metrics" and event.data and event.data["step"] >= step:
+            return
     raise AssertionError("the job ended before")
 
 
@@ -71,7 +67,7 @@ async def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, tiny_model: P
         assert psutil.wait_procs(children, timeout=60)[1] == []
         service = start(tmp_path, port)
         async with client(port) as trainer:
-            await trainer._send("GET", f"/v1/fine_tuning/jobs/{job.id}/events", params={"stream": "true"})
+            assert [event async for event in trainer.follow(job.id)]
             job = await trainer.job(job.id)
             assert (job.status, job.attempts) == (JobStatus.succeeded, 2)
             messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
@@ -85,30 +81,32 @@ async def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, tiny_model: P
 
 async def test_job_state_survives_a_cut_event_and_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = JobStore(tmp_path)
-    job = store.create(request("org/base", training_file="file-0"))
-    store.move(job.id, JobStatus.running)
+    job = await store.create(request("org/base", training_file="file-0"))
+    await store.move(job.id, JobStatus.running)
     with (tmp_path / job.id / "events.jsonl").open("a") as file:
         file.write('{"id": "cut')
     again = JobStore(tmp_path)
     assert again.get(job.id).status == JobStatus.queued
-    assert [e.seq for e in again.events(job.id)[0]] == [0, 1]
-    assert [e.seq for e in JobStore(tmp_path).events(job.id)[0]] == [0, 1]
+    assert [e.seq for e in (await again.events(job.id))[0]] == [0, 1]
+    assert [e.seq for e in (await JobStore(tmp_path).events(job.id))[0]] == [0, 1]
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    again.move(job.id, JobStatus.running)
-    again.move(job.id, JobStatus.cancelled)
+    await again.move(job.id, JobStatus.running)
+    await again.move(job.id, JobStatus.cancelled)
     assert again.get(job.id).status == JobStatus.cancelled
     with pytest.raises(A3TError, match="The disk is full: No space left on device"):
-        again.create(request("org/base", "v1"))
+        await again.create(request("org/base", "v1"))
     assert [j.id for j in again.all()] == [job.id]
 
 
-def test_a_job_of_another_release_does_not_keep_the_service_down(tmp_path: Path) -> None:
+async def test_a_job_of_another_release_does_not_keep_the_service_down(tmp_path: Path) -> None:
     store = JobStore(tmp_path)
-    mine, theirs = (store.create(request("org/base", version, training_file="file-0")) for version in ("v0", "v1"))
+    mine, theirs = [
+        await store.create(request("org/base", version, training_file="file-0")) for version in ("v0", "v1")
+    ]
     path = tmp_path / theirs.id / "job.json"
     written = path.read_text().replace('"objective": {', '"objective": {"of_tomorrow": 1,')
     assert "of_tomorrow" in written

@@ -13,29 +13,44 @@ import httpx
 import psutil
 import pytest
 import pytest_asyncio
+from fastapi import FastAPI
 
 from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobStatus
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.app import create_app
+from a3t_trainer.jobs.process import Worker
 from a3t_trainer.settings import TrainerSettings
 from tests.trainer.conftest import make_trajectory
 from tests.trainer.jobs_support import request
 
+TOKEN = TrainerSettings().token.get_secret_value()
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def trainer(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TrainerClient]:
-    """A client of an app that runs in this process; its jobs run in real children."""
-    settings = TrainerSettings(home=tmp_path_factory.mktemp("home"), trainer_report_seconds=0)
-    app = create_app(settings)
-    transport = httpx.ASGITransport(app=app)
+async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FastAPI]:
+    """An app that runs in this process; its jobs run in real children."""
+    app = create_app(TrainerSettings(home=tmp_path_factory.mktemp("home"), trainer_report_seconds=0))
     async with app.router.lifespan_context(app):
-        token = settings.token.get_secret_value()
-        async with TrainerClient("http://trainer", token, transport=transport, timeout=240) as client:
-            yield client
+        yield app
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def trainer(app: FastAPI) -> AsyncIterator[TrainerClient]:
+    """The app's client."""
+    async with TrainerClient("http://trainer", TOKEN, transport=httpx.ASGITransport(app), timeout=240) as client:
+        yield client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Plain HTTP to the app."""
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(base_url="http://trainer", headers=headers, transport=transport) as client:
+        yield client
 
 
 def lines(trajectories: list[Trajectory]) -> bytes:
@@ -44,17 +59,15 @@ def lines(trajectories: list[Trajectory]) -> bytes:
 
 async def ended(trainer: TrainerClient, job: FineTuningJob) -> FineTuningJob:
     """Wait for the job by following its event stream to the end."""
-    reply = await trainer._send("GET", f"/v1/fine_tuning/jobs/{job.id}/events", params={"stream": "true"})
-    assert reply.headers["content-type"].startswith("text/event-stream")
-    assert reply.text.endswith("data: [DONE]\n\n")
+    assert [event async for event in trainer.follow(job.id)]
     return await trainer.job(job.id)
 
 
-async def reach_step(trainer: TrainerClient, job_id: str, step: int) -> None:
+async def reach_step(app: FastAPI, job_id: str, step: int) -> None:
     """Wait until the job has got so far; the app runs in this loop, so its store can be asked."""
-    transport: Any = trainer._http._transport
-    while (await trainer.job(job_id)).progress.step < step:
-        await transport.app.state.trainer.jobs.changed()
+    jobs = app.state.trainer.jobs
+    while jobs.get(job_id).progress.step < step:
+        await jobs.changed()
 
 
 async def create(trainer: TrainerClient, content: bytes, body: FineTuningJobCreate) -> FineTuningJob:
@@ -78,6 +91,14 @@ async def test_a_job_publishes_its_version(trainer: TrainerClient, tiny_model: P
     page = await trainer.events(job.id, after=events[2].seq, limit=2)
     assert [e.seq for e in page.data] == [3, 4]
     assert page.has_more
+
+
+async def test_the_stream_is_server_sent_events(http: httpx.AsyncClient, trainer: TrainerClient) -> None:
+    job = next(job for job in await trainer.jobs() if job.request.version == "good")
+    reply = await http.get(f"/v1/fine_tuning/jobs/{job.id}/events", params={"stream": "true"})
+    assert reply.headers["content-type"].startswith("text/event-stream")
+    assert reply.text.endswith("data: [DONE]\n\n")
+    assert reply.text.count("\ndata: {") == len((await trainer.events(job.id)).data)
 
 
 async def test_the_same_request_is_the_same_job(
@@ -180,11 +201,13 @@ async def test_a_failed_version_can_be_tried_again(
     assert first.id != second.id
 
 
-async def test_cancel_ends_a_running_job(trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]) -> None:
+async def test_cancel_ends_a_running_job(
+    app: FastAPI, trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
     body = request(tiny_model, "cancelled", optimisation={"max_steps": 100_000, "save_steps": 10**6})
     job = await create(trainer, lines(mixed), body)
     waiting = await create(trainer, lines(mixed), request(tiny_model, "waiting"))
-    await reach_step(trainer, job.id, 1)
+    await reach_step(app, job.id, 1)
     assert (await trainer.job(waiting.id)).status == JobStatus.queued
     assert (await trainer.cancel(waiting.id)).status == JobStatus.cancelled
     assert (await trainer.cancel(job.id)).status == JobStatus.cancelled
@@ -198,11 +221,11 @@ async def test_cancel_ends_a_running_job(trainer: TrainerClient, tiny_model: Pat
 
 
 async def test_a_job_whose_process_dies_is_brought_back(
-    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+    app: FastAPI, trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
 ) -> None:
     body = request(tiny_model, "killed", optimisation={"max_steps": 60, "save_steps": 5})
     job = await create(trainer, lines(mixed), body)
-    await reach_step(trainer, job.id, 7)
+    await reach_step(app, job.id, 7)
     workers = psutil.Process().children(recursive=True)
     os.kill(max(workers, key=lambda p: p.create_time()).pid, signal.SIGKILL)
     job = await ended(trainer, job)
@@ -213,16 +236,22 @@ async def test_a_job_whose_process_dies_is_brought_back(
 
 
 async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job(
-    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+    trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its death is not known yet when the job is handed to it: both happen in one turn of the event loop."""
+    give, killed = Worker.give, []
+
+    async def give_to_the_dead(worker: Worker, content: dict[str, Any]) -> None:
+        if not killed:
+            killed.append(worker.process.pid)
+            worker.process.kill()
+        await give(worker, content)
+
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-death")))
-    file = await trainer.upload(lines(mixed), "x.jsonl")
-    transport: Any = trainer._http._transport
-    worker = job_process()
-    worker.kill()
-    body = request(tiny_model, "after-death").model_copy(update={"training_file": file.id})
-    job = await ended(trainer, transport.app.state.trainer.jobs.create(body))
+    waiting = job_process().pid
+    monkeypatch.setattr(Worker, "give", give_to_the_dead)
+    job = await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "after-death")))
+    assert killed == [waiting]
     messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
     assert (job.status, job.attempts) == (JobStatus.succeeded, 1), messages
     assert not any("died" in m for m in messages)
@@ -243,14 +272,14 @@ async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job
         ("GET", "/v1/fine_tuning/jobs?limit=0", 422),
     ],
 )
-async def test_unknown_things_are_problems(trainer: TrainerClient, method: str, path: str, status: int) -> None:
-    reply = await trainer._http.request(method, path)
+async def test_unknown_things_are_problems(http: httpx.AsyncClient, method: str, path: str, status: int) -> None:
+    reply = await http.request(method, path)
     assert reply.status_code == status
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.json()["detail"]
 
 
-async def test_bad_requests_name_the_field(trainer: TrainerClient, tiny_model: Path) -> None:
+async def test_bad_requests_name_the_field(http: httpx.AsyncClient, tiny_model: Path) -> None:
     body = json.loads(request(tiny_model).model_dump_json())
     for change, where in [
         ({"training_file": "file-unknown"}, "file-unknown"),
@@ -258,7 +287,7 @@ async def test_bad_requests_name_the_field(trainer: TrainerClient, tiny_model: P
         ({"version": "../up"}, "body.version"),
         ({"parent": "v0"}, "parent 'v0' is the version to publish"),
     ]:
-        reply = await trainer._http.post("/v1/fine_tuning/jobs", json=body | change)
+        reply = await http.post("/v1/fine_tuning/jobs", json=body | change)
         assert reply.status_code in (404, 422)
         assert where in reply.json()["detail"]
 

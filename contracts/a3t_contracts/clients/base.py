@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from pydantic import BaseModel, ValidationError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from ..errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_response
 from .connections import ConnectionStack
@@ -40,9 +40,14 @@ class RetryPolicy:
     maximum: float = 5.0
     jitter: float = 0.2
 
-    def pause(self, attempt: int) -> float:
-        """Seconds to wait after attempt number `attempt`, the first being 1."""
-        return float(min(self.maximum, self.initial * 2 ** min(attempt - 1, 30))) + random.uniform(0, self.jitter)
+    def retrying(self) -> AsyncRetrying:
+        """What repeats an attempt after a failure that may pass."""
+        return AsyncRetrying(
+            retry=retry_if_exception_type(_PassingError),
+            stop=stop_after_attempt(self.attempts),
+            wait=wait_exponential(multiplier=self.initial, max=self.maximum) + wait_random(0, self.jitter),
+            reraise=True,
+        )
 
 
 class ServiceClient:
@@ -116,6 +121,19 @@ class ServiceClient:
                 hint="Are both of the same version? `GET /health` of a service names its own.",
             ) from error
 
+    async def _lines(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[str]:
+        """The lines of a reply that comes bit by bit, however long it takes, opened with the retries of `_send`."""
+        timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+        request = self._http.build_request("GET", path, params=params, timeout=timeout)
+        reply = await self._persist(partial(self._attempt, request, stream=True), may_repeat=True)
+        try:
+            async for line in reply.aiter_lines():
+                yield line
+        except httpx.TransportError as error:
+            raise UnavailableError(f"{self._where} broke off its reply to GET {path}: {error!r}") from error
+        finally:
+            await reply.aclose()
+
     async def _send(
         self,
         method: str,
@@ -141,31 +159,35 @@ class ServiceClient:
             headers=sent_headers,
             timeout=self._http.timeout if timeout is None else timeout,
         )
-        number = 1
-        while True:
-            try:
-                return await self._attempt(request)
-            except _PassingError as passing:
-                if not may_repeat or number >= self.retry.attempts:
-                    raise passing.error from passing
-            await asyncio.sleep(self.retry.pause(number))
-            number += 1
+        return await self._persist(partial(self._attempt, request), may_repeat)
 
-    async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        where = f"{self.service} service at {self.base_url}"
+    async def _persist(self, attempt: Callable[[], Awaitable[httpx.Response]], may_repeat: bool) -> httpx.Response:
+        """The reply; an attempt that may pass is repeated as the retry policy says, where it may be."""
         try:
-            reply = await self._http.send(request)
+            return await (self.retry.retrying()(attempt) if may_repeat else attempt())
+        except _PassingError as passing:
+            raise passing.error from passing
+
+    async def _attempt(self, request: httpx.Request, stream: bool = False) -> httpx.Response:
+        try:
+            reply = await self._http.send(request, stream=stream)
+            if stream and not reply.is_success:
+                await reply.aread()
         except httpx.TimeoutException as error:
             raise _PassingError(
-                DeadlineError(f"{where} did not answer {request.method} {request.url.path} in time")
+                DeadlineError(f"{self._where} did not answer {request.method} {request.url.path} in time")
             ) from error
         except httpx.TransportError as error:
             hint = "Is it running? `a3t status` shows every service."
-            raise _PassingError(UnavailableError(f"{where} cannot be reached: {error!r}", hint=hint)) from error
+            raise _PassingError(UnavailableError(f"{self._where} cannot be reached: {error!r}", hint=hint)) from error
         if reply.is_success:
             return reply
-        typed = error_from_response(reply.status_code, reply.content, where)
+        typed = error_from_response(reply.status_code, reply.content, self._where)
         raise _PassingError(typed) if reply.status_code in _PASSING else typed
+
+    @property
+    def _where(self) -> str:
+        return f"{self.service} service at {self.base_url}"
 
 
 def _without_none(params: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from pydantic import TypeAdapter
 
+from ..errors import UpstreamError
 from ..schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult, RollBack
-from ..schemas.job import FileObject, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
+from ..schemas.job import FileObject, FineTuningJob, FineTuningJobCreate, JobEvent, JobEventPage, JobPage
 from .base import ServiceClient
 
 __all__ = ["TrainerClient"]
@@ -45,6 +48,17 @@ class TrainerClient(ServiceClient):
         """Events with `seq` above `after`."""
         path = f"/v1/fine_tuning/jobs/{job_id}/events"
         return await self._call(JobEventPage, "GET", path, params={"after": after, "limit": limit})
+
+    async def follow(self, job_id: str, after: int = -1) -> AsyncIterator[JobEvent]:
+        """Events with `seq` above `after` as they come, until the job has ended. Raises UpstreamError where the stream
+        ends before."""
+        params = {"stream": "true", "after": after}
+        async for line in self._lines(f"/v1/fine_tuning/jobs/{job_id}/events", params):
+            if line == "data: [DONE]":
+                return
+            if line.startswith("data: "):
+                yield JobEvent.model_validate_json(line.removeprefix("data: "))
+        raise UpstreamError(f"The events of job {job_id} broke off before it had ended.")
 
     async def adapters(self) -> list[AdapterManifest]:
         reply = await self._send("GET", "/v1/adapters")

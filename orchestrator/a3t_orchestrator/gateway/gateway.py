@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient, RetryPolicy
 from a3t_contracts.errors import (
@@ -151,13 +151,16 @@ class Gateway:
 
 async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
     """Repeat a call, safe to repeat, while its service is away, overloaded or slow, for at most `seconds`."""
-    until, wait = time.monotonic() + seconds, 0.2
-    while True:
-        try:
-            return await call()
-        except _PASSING as error:
-            if time.monotonic() + wait > until:
-                raise
-            log.info("service.waiting", error=str(error), seconds=round(wait, 1))
-        await asyncio.sleep(wait)
-        wait = min(wait * 1.5, 5.0)
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(_PASSING),
+        stop=stop_before_delay(seconds),
+        wait=wait_exponential(multiplier=0.2, exp_base=1.5, max=5.0),
+        before_sleep=_tell,
+        reraise=True,
+    )
+    return await retrying(call)
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    log.info("service.waiting", error=str(error), seconds=round(state.upcoming_sleep, 1))

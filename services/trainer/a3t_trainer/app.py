@@ -24,7 +24,7 @@ def create_app(settings: TrainerSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.trainer = state = TrainerState.of(settings)
+        app.state.trainer = state = await asyncio.to_thread(TrainerState.of, settings)
         app.state.worker = worker = asyncio.create_task(state.supervisor.run())
         yield
         worker.cancel()

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.files import sync_folder, write_atomically
 from a3t_contracts.schemas.job import FileObject
+from a3t_contracts.service import Lane
 
 from .faults import telling_full_disk
 
 __all__ = ["FileStore"]
 
+_BLOCK = 2**20
+"""Bytes that are written at a time: a thread for every chunk of a request would cost more than the writing."""
+
 
 class FileStore:
-    """A folder of `<id>.jsonl` and `<id>.json` (the FileObject, written last). Ids come from the content's SHA-256."""
+    """A folder of `<id>.jsonl` and `<id>.json` (the FileObject, written last). Ids come from the content's SHA-256.
+
+    `add` writes in threads of its own; the other methods read from the disk and belong into a thread, too.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._disk = Lane("files", 4)
         root.mkdir(parents=True, exist_ok=True)
 
     async def add(self, chunks: AsyncIterator[bytes], filename: str) -> FileObject:
         """Store a body as it arrives. Raises InvalidInputError for an empty one."""
-        descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=self.root)
-        partial, digest, size = Path(name), hashlib.sha256(), 0
-        try:
-            with telling_full_disk(), os.fdopen(descriptor, "wb") as file:
-                async for chunk in chunks:
-                    file.write(chunk)
-                    digest.update(chunk)
-                    size += len(chunk)
-                file.flush()
-                await asyncio.to_thread(os.fsync, file.fileno())  # it waits for the disk: seconds for a large file
-            if size == 0:
-                raise InvalidInputError("The uploaded file is empty.", hint="One Trajectory as JSON a line.")
-            return self._keep(partial, digest.hexdigest(), size, filename)
-        finally:
-            partial.unlink(missing_ok=True)
+        with telling_full_disk():
+            upload = await self._disk(partial(_Upload, self.root))
+            try:
+                async for block in _blocks(chunks):
+                    await self._disk(partial(upload.write, block))
+                await self._disk(upload.close)
+                if upload.size == 0:
+                    raise InvalidInputError("The uploaded file is empty.", hint="One Trajectory as JSON a line.")
+                return await self._disk(partial(self._keep, upload, filename))
+            finally:
+                await self._disk(upload.discard)
 
     def get(self, file_id: str) -> FileObject:
         """Raises NotFoundError."""
@@ -60,12 +64,13 @@ class FileStore:
         files = [FileObject.model_validate_json(p.read_text()) for p in self.root.glob("file-*.json")]
         return sorted(files, key=lambda f: (-f.created_at, f.id))
 
-    def _keep(self, partial: Path, sha256: str, size: int, filename: str) -> FileObject:
+    def _keep(self, upload: _Upload, filename: str) -> FileObject:
+        sha256 = upload.digest.hexdigest()
         file_id = f"file-{sha256[:24]}"
         if self._meta(file_id).is_file():
             return self.get(file_id)
-        about = FileObject(id=file_id, bytes=size, created_at=int(time.time()), filename=filename, sha256=sha256)
-        partial.replace(self.root / f"{file_id}.jsonl")
+        about = FileObject(id=file_id, bytes=upload.size, created_at=int(time.time()), filename=filename, sha256=sha256)
+        upload.path.replace(self.root / f"{file_id}.jsonl")
         sync_folder(self.root)
         write_atomically(self._meta(file_id), about.model_dump_json())
         return about
@@ -74,3 +79,40 @@ class FileStore:
         name = file_id.removeprefix("file-")
         safe = name.isalnum() and file_id.startswith("file-")
         return self.root / (f"{file_id}.json" if safe else "no-such-file")
+
+
+class _Upload:
+    """A body on its way into a file of its own in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
+        self.path, self.digest, self.size = Path(name), hashlib.sha256(), 0
+        self._file = os.fdopen(descriptor, "wb")
+
+    def write(self, block: bytes) -> None:
+        self._file.write(block)
+        self.digest.update(block)
+        self.size += len(block)
+
+    def close(self) -> None:
+        """Have the content on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def discard(self) -> None:
+        """Remove what was not kept."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes, `_BLOCK` or more at a time."""
+    waiting = bytearray()
+    async for chunk in chunks:
+        waiting += chunk
+        if len(waiting) >= _BLOCK:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)

@@ -20,12 +20,12 @@ async def upload(request: Request, state: State, filename: str = "trajectories.j
 
 
 @router.get("")
-async def list_files(state: State) -> dict[str, Any]:
+def list_files(state: State) -> dict[str, Any]:
     """All files, newest first."""
     return {"object": "list", "data": state.files.all()}
 
 
 @router.get("/{file_id}")
-async def get_file(file_id: str, state: State) -> FileObject:
+def get_file(file_id: str, state: State) -> FileObject:
     """What is known of a file."""
     return state.files.get(file_id)

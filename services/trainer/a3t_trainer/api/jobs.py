@@ -10,12 +10,12 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from a3t_contracts.errors import ConflictError
-from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas import MAX_INT
 from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from a3t_contracts.service import JsonRoute
 
 from ..jobs.store import JobStore
+from ..state import TrainerState
 from .deps import State
 
 router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=JsonRoute)
@@ -24,14 +24,13 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=Jso
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
     """Queue a job. One job a version: the same request again returns the job that exists, another one is a 409."""
-    state.files.get(body.training_file)
-    published = await asyncio.to_thread(RegistryReader(state.settings.registry_url).versions)
-    if state.jobs.for_version(body.version) is None and body.version in published:
+    await asyncio.to_thread(state.files.get, body.training_file)
+    if state.jobs.for_version(body.version) is None and await asyncio.to_thread(_is_published, state, body.version):
         raise ConflictError(
             f"Adapter version {body.version!r} is in the registry already.",
             hint="Versions are immutable; choose another name.",
         )
-    return state.jobs.create(body)
+    return await state.jobs.create(body)
 
 
 @router.get("")
@@ -62,21 +61,25 @@ async def events(
     stream: bool = False,
 ) -> Response | JobEventPage:
     """Events with `seq` above `after`; with `stream`, as server-sent events until the job has ended."""
-    page, more = state.jobs.events(job_id, after, limit)
+    page, more = await state.jobs.events(job_id, after, limit)
     if stream:
         return StreamingResponse(_follow(state.jobs, job_id, after), media_type="text/event-stream")
     return JobEventPage(data=page, has_more=more)
 
 
+def _is_published(state: TrainerState, version: str) -> bool:
+    return state.settings.reader().holds(version)
+
+
 async def _follow(jobs: JobStore, job_id: str, after: int) -> AsyncIterator[str]:
     while True:
         finished = jobs.finished(job_id)
-        page, more = jobs.events(job_id, after, 1000)
+        page, more = await jobs.events(job_id, after, 1000)
         for event in page:
             after = event.seq
             yield f"id: {event.seq}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n"
         if finished and not more:
             yield "data: [DONE]\n\n"
             return
-        if not more:
+        if not page:  # what came while events were sent has been told already
             await jobs.changed()

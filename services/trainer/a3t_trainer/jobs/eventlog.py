@@ -17,7 +17,8 @@ log = get_logger(__name__)
 
 
 class EventLog:
-    """Appends events. A line that a crash cut off is dropped when the file is read again."""
+    """All events are in memory; `save` appends one to the file. A line that a crash cut off is dropped when the file is
+    read again."""
 
     def __init__(self, path: Path, job_id: str) -> None:
         self.path, self.job_id = path, job_id
@@ -28,7 +29,7 @@ class EventLog:
     def add(
         self, message: str, level: Literal["info", "warn", "error"], kind: Literal["message", "metrics"], data: Any
     ) -> JobEvent:
-        """One event more; a full disk is logged, the event stays in memory."""
+        """One event more, in memory."""
         seq = len(self.events)
         event = JobEvent(
             id=f"{self.job_id}-{seq}",
@@ -40,12 +41,15 @@ class EventLog:
             data=data,
         )
         self.events.append(event)
+        return event
+
+    def save(self, event: JobEvent) -> None:
+        """Append an event to the file; a full disk is logged, the event stays in memory."""
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(event.model_dump_json() + "\n")
         except OSError as error:
-            log.error("event.not_saved", job=self.job_id, seq=seq, error=str(error))
-        return event
+            log.error("event.not_saved", job=self.job_id, seq=event.seq, error=str(error))
 
     def _read(self) -> None:
         whole = 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,18 +22,21 @@ from a3t_contracts.schemas.job import (
     JobStatus,
     Progress,
 )
+from a3t_contracts.service import Lane
 
 from ..faults import telling_full_disk
 from .eventlog import EventLog
-from .identity import job_id
 
 __all__ = ["JobStore"]
+
+Level = Literal["info", "warn", "error"]
 
 log = get_logger(__name__)
 
 
 class JobStore:
-    """All jobs. Used from one event loop; every change of status is on disk before it is told.
+    """All jobs. Used from one event loop; every change of status is on disk before it is told. What reads or writes the
+    disk does so in a thread, one change after the other.
 
     A full disk must not take the service down: what cannot be written is logged and written with the next change. Nor
     must a job that another release wrote: what cannot be read is logged and left on disk as it is.
@@ -43,6 +48,7 @@ class JobStore:
         self._jobs: dict[str, FineTuningJob] = {}
         self._events: dict[str, EventLog] = {}
         self._changed = asyncio.Event()
+        self._disk, self._moving = Lane("jobs", 1), asyncio.Lock()
         for path in sorted(root.glob("*/job.json")):
             try:
                 job = FineTuningJob.model_validate_json(path.read_text())
@@ -52,32 +58,31 @@ class JobStore:
             self._jobs[job.id] = job
         for job in self.all():
             if job.status == JobStatus.running:
-                self.move(job.id, JobStatus.queued)
-                self.say(job.id, "The service was started again; the job goes on from its last checkpoint.", "warn")
+                self._bring_back(job)
 
     def folder(self, job_id: str) -> Path:
         return self.root / job_id
 
-    def create(self, request: FineTuningJobCreate) -> FineTuningJob:
+    async def create(self, request: FineTuningJobCreate) -> FineTuningJob:
         """A new job, or the one that the same request made. One job a version: ConflictError for another request
         while the version's job is open or has succeeded. After a failed or cancelled job it is a new attempt."""
-        known = self.for_version(request.version)
-        if known is not None and known.request == request:
-            return known
-        if known is not None:
-            raise ConflictError(
-                f"Adapter version {request.version!r} belongs to job {known.id}, which was asked for differently.",
-                hint="Versions are immutable; choose another name.",
+        async with self._moving:
+            known = self.for_version(request.version)
+            if known is not None and known.request == request:
+                return known
+            if known is not None:
+                raise ConflictError(
+                    f"Adapter version {request.version!r} belongs to job {known.id}, which was asked for differently.",
+                    hint="Versions are immutable; choose another name.",
+                )
+            attempt = sum(j.request.version == request.version for j in self._jobs.values())
+            job = FineTuningJob(
+                id=_job_id(request, attempt), status=JobStatus.queued, created_at=int(time.time()), request=request
             )
-        attempt = sum(j.request.version == request.version for j in self._jobs.values())
-        job = FineTuningJob(
-            id=job_id(request, attempt), status=JobStatus.queued, created_at=int(time.time()), request=request
-        )
-        with telling_full_disk():
-            self.folder(job.id).mkdir(parents=True, exist_ok=True)
-            write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
-        self._jobs[job.id] = job
-        self.say(job.id, f"Job for adapter version {request.version} is queued.")
+            with telling_full_disk():
+                await self._disk(partial(self._write, job))
+            self._jobs[job.id] = job
+        await self.say(job.id, f"Job for adapter version {request.version} is queued.")
         return job
 
     def for_version(self, version: str) -> FineTuningJob | None:
@@ -100,38 +105,39 @@ class JobStore:
         waiting = [j for j in self._jobs.values() if j.status == JobStatus.queued]
         return sorted(waiting, key=lambda j: (j.created_at, j.id))
 
-    def move(self, job_id: str, status: JobStatus, **changes: Any) -> FineTuningJob:
+    async def move(self, job_id: str, status: JobStatus, **changes: Any) -> FineTuningJob:
         """Change a job's status. Raises ConflictError for a transition that there is not."""
-        job = self.get(job_id)
-        if status not in VALID_TRANSITIONS[job.status]:
-            raise ConflictError(f"Job {job_id} is {job.status}; it cannot become {status}.")
-        if status.ended:
-            changes["finished_at"] = int(time.time())
-        return self._replace(job.model_copy(update={"status": status, **changes}))
+        async with self._moving:
+            job = self.get(job_id)
+            if status not in VALID_TRANSITIONS[job.status]:
+                raise ConflictError(f"Job {job_id} is {job.status}; it cannot become {status}.")
+            if status.ended:
+                changes["finished_at"] = int(time.time())
+            job = job.model_copy(update={"status": status, **changes})
+            await self._disk(partial(self._save, job))
+            self._jobs[job_id] = job
+        self._notify()
+        return job
 
-    def progress(self, job_id: str, progress: Progress) -> None:
+    async def progress(self, job_id: str, progress: Progress) -> None:
         """Take note of a running job's progress; it reaches the disk with the next change of status."""
         self._jobs[job_id] = self.get(job_id).model_copy(update={"progress": progress})
         data = progress.model_dump(mode="json", exclude_none=True)
-        self._log(job_id).add(f"Step {progress.step}/{progress.total_steps}", "info", "metrics", data)
-        self._notify()
+        await self._tell(job_id, f"Step {progress.step}/{progress.total_steps}", "info", "metrics", data)
 
-    def say(
-        self, job_id: str, message: str, level: Literal["info", "warn", "error"] = "info", data: Any = None
-    ) -> None:
+    async def say(self, job_id: str, message: str, level: Level = "info", data: Any = None) -> None:
         """Add an event."""
-        self._log(job_id).add(message, level, "message", data)
-        self._notify()
+        await self._tell(job_id, message, level, "message", data)
 
-    def fail(self, job_id: str, problem: Problem) -> None:
+    async def fail(self, job_id: str, problem: Problem) -> None:
         """End a job as failed with its reason."""
-        self.say(job_id, problem.detail, "error", problem.model_dump(exclude_none=True))
-        self.move(job_id, JobStatus.failed, error=problem.model_dump(exclude_none=True))
+        await self.say(job_id, problem.detail, "error", problem.model_dump(exclude_none=True))
+        await self.move(job_id, JobStatus.failed, error=problem.model_dump(exclude_none=True))
 
-    def events(self, job_id: str, after: int = -1, limit: int = 500) -> tuple[list[JobEvent], bool]:
+    async def events(self, job_id: str, after: int = -1, limit: int = 500) -> tuple[list[JobEvent], bool]:
         """Events with `seq` above `after`, and whether there are more."""
         self.get(job_id)
-        events = self._log(job_id).events[max(after, -1) + 1 :]
+        events = (await self._log(job_id)).events[max(after, -1) + 1 :]
         return events[:limit], len(events) > limit
 
     def finished(self, job_id: str) -> bool:
@@ -141,20 +147,47 @@ class JobStore:
         """Wait until anything changes."""
         await self._changed.wait()
 
-    def _log(self, job_id: str) -> EventLog:
+    async def _tell(
+        self, job_id: str, message: str, level: Level, kind: Literal["message", "metrics"], data: Any
+    ) -> None:
+        events = await self._log(job_id)
+        event = events.add(message, level, kind, data)
+        self._notify()
+        await self._disk(partial(events.save, event))
+
+    async def _log(self, job_id: str) -> EventLog:
         if job_id not in self._events:
-            self._events[job_id] = EventLog(self.folder(job_id) / "events.jsonl", job_id)
+            read = await self._disk(partial(self._read_log, job_id))
+            self._events.setdefault(job_id, read)
         return self._events[job_id]
 
-    def _replace(self, job: FineTuningJob) -> FineTuningJob:
-        self._jobs[job.id] = job
+    def _read_log(self, job_id: str) -> EventLog:
+        return EventLog(self.folder(job_id) / "events.jsonl", job_id)
+
+    def _bring_back(self, job: FineTuningJob) -> None:
+        """Queue a job that the last service left running."""
+        self._jobs[job.id] = job.model_copy(update={"status": JobStatus.queued})
+        self._save(self._jobs[job.id])
+        events = self._events[job.id] = self._read_log(job.id)
+        told = "The service was started again; the job goes on from its last checkpoint."
+        events.save(events.add(told, "warn", "message", None))
+
+    def _save(self, job: FineTuningJob) -> None:
         try:
-            write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
+            self._write(job)
         except OSError as error:
             log.error("job.not_saved", job=job.id, status=str(job.status), error=str(error))
-        self._notify()
-        return job
+
+    def _write(self, job: FineTuningJob) -> None:
+        self.folder(job.id).mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder(job.id) / "job.json", job.model_dump_json(indent=2))
 
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _job_id(request: FineTuningJobCreate, attempt: int) -> str:
+    """`ftjob-` and 24 hex digits of a SHA-256 over the request and how many jobs for its version came before."""
+    key = f"{attempt}\x1f{request.model_dump_json()}"
+    return f"ftjob-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

@@ -67,7 +67,11 @@ class Supervisor:
         if worker is not None:
             await worker.stop_job()
         if job_id not in self._taken and not self.store.finished(job_id):
-            self._end_cancelled(job_id)
+            self._taken.add(job_id)  # no slot begins it meanwhile
+            try:
+                await self._end_cancelled(job_id)
+            finally:
+                self._taken.discard(job_id)
         while not self.store.finished(job_id):
             await self.store.changed()
         return self.store.get(job_id)
@@ -84,7 +88,7 @@ class Supervisor:
                 except Exception as error:  # one job must not end the slot
                     log.exception("job.broken", job=job.id)
                     if not self.store.finished(job.id):
-                        self.store.fail(job.id, problem_of(error))
+                        await self.store.fail(job.id, problem_of(error))
                 finally:
                     self._taken.discard(job.id)
         finally:
@@ -112,8 +116,8 @@ class Supervisor:
 
     async def _attempt(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker | None:
         """One process for one job, and what comes of it. Returns the process, which may take another job."""
-        job = self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
-        self.store.say(job.id, f"Attempt {job.attempts} started.")
+        job = await self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
+        await self.store.say(job.id, f"Attempt {job.attempts} started.")
         waited = worker is not None and worker.usable
         try:
             worker = await self._hand_over(job, worker, device)
@@ -123,7 +127,7 @@ class Supervisor:
                 worker = await self._hand_over(job, None, device)
                 outcome = await self._work(job.id, worker)
         except (A3TError, OSError) as error:
-            self.store.fail(job.id, problem_of(error))
+            await self.store.fail(job.id, problem_of(error))
             return worker
         await self._conclude(job.id, outcome)
         return worker
@@ -142,16 +146,22 @@ class Supervisor:
             del self._running[job_id]
 
     async def _hand_over(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker:
-        folder = self.store.folder(job.id) / "work"
-        folder.mkdir(exist_ok=True)
-        content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
-        if self.settings.trainer_accelerate_config is not None:
-            path = folder / "job.json"
-            write_atomically(path, json.dumps(content))
+        content, path = await asyncio.to_thread(self._prepare, job)
+        if path is not None:
             return await Worker.start(self.settings, device, path)
         chosen = worker if worker is not None and worker.usable else await Worker.start(self.settings, device)
         await chosen.give(content)
         return chosen
+
+    def _prepare(self, job: FineTuningJob) -> tuple[dict[str, Any], Path | None]:
+        """What the process is told, with the file that holds it where accelerate starts the processes."""
+        folder = self.store.folder(job.id) / "work"
+        folder.mkdir(exist_ok=True)
+        content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
+        if self.settings.trainer_accelerate_config is None:
+            return content, None
+        write_atomically(folder / "job.json", json.dumps(content))
+        return content, folder / "job.json"
 
     async def _follow(self, job_id: str, worker: Worker) -> dict[str, Any]:
         """Take note of a job's news; its result (`published` or `failed`, if it got so far) and how it `exited`."""
@@ -159,9 +169,9 @@ class Supervisor:
         async for line in worker.news():
             if "event" in line:
                 event = line["event"]
-                self.store.say(job_id, event["message"], event["level"], event["data"])
+                await self.store.say(job_id, event["message"], event["level"], event["data"])
             elif "progress" in line:
-                self.store.progress(job_id, Progress.model_validate(line["progress"]))
+                await self.store.progress(job_id, Progress.model_validate(line["progress"]))
             else:
                 outcome |= line
         return outcome
@@ -170,19 +180,19 @@ class Supervisor:
         if "published" in outcome:
             await self._succeed(job_id)
         elif job_id in self._cancelled:
-            self._end_cancelled(job_id)
+            await self._end_cancelled(job_id)
         elif "failed" in outcome:
-            self.store.fail(job_id, Problem.model_validate(outcome["failed"]))
+            await self.store.fail(job_id, Problem.model_validate(outcome["failed"]))
         else:
-            self._bring_back(job_id, int(outcome["exited"]))
+            await self._bring_back(job_id, int(outcome["exited"]))
 
     async def _succeed(self, job_id: str) -> None:
         version = self.store.get(job_id).request.version
-        self.store.say(job_id, f"Adapter version {version} is published.")
+        await self.store.say(job_id, f"Adapter version {version} is published.")
         namespace = self.settings.trainer_hub_namespace
         if namespace:
             await self._push(job_id, version, namespace)
-        self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
+        await self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
 
     async def _push(self, job_id: str, version: str, namespace: str) -> None:
         private = self.settings.trainer_hub_private
@@ -190,25 +200,25 @@ class Supervisor:
             url = await asyncio.to_thread(
                 push, self.settings.reader(), version, f"{namespace}/{version}", private=private
             )
-            self.store.say(job_id, f"Pushed to {url}.")
+            await self.store.say(job_id, f"Pushed to {url}.")
         except A3TError as error:
-            self.store.say(job_id, f"Not pushed to the Hub: {error}", "warn")
+            await self.store.say(job_id, f"Not pushed to the Hub: {error}", "warn")
 
-    def _end_cancelled(self, job_id: str) -> None:
+    async def _end_cancelled(self, job_id: str) -> None:
         """A cancelled job has published nothing, or has succeeded a moment earlier."""
         self._cancelled.discard(job_id)
         version = self.store.get(job_id).request.version
         with contextlib.suppress(ConflictError):
-            if published_by(self.settings.registry_url, version, job_id) is not None:
-                self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
+            if await asyncio.to_thread(published_by, self.settings.registry_url, version, job_id) is not None:
+                await self.store.move(job_id, JobStatus.succeeded, fine_tuned_model=version)
                 return
-        self.store.say(job_id, "Cancelled.")
-        self.store.move(job_id, JobStatus.cancelled)
+        await self.store.say(job_id, "Cancelled.")
+        await self.store.move(job_id, JobStatus.cancelled)
 
-    def _bring_back(self, job_id: str, returncode: int) -> None:
+    async def _bring_back(self, job_id: str, returncode: int) -> None:
         """Queue a job whose process died, unless it keeps dying at the same place."""
         how = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
-        step = self._checkpoint_step(job_id)
+        step = await asyncio.to_thread(self._checkpoint_step, job_id)
         before, crashes = self._crashes.get(job_id, (-1, 0))
         crashes = crashes + 1 if step == before else 1
         self._crashes[job_id] = (step, crashes)
@@ -216,12 +226,14 @@ class Supervisor:
             detail = (
                 f"The training process died {crashes} times without getting further than step {max(step, 0)} ({how})."
             )
-            self.store.fail(
+            await self.store.fail(
                 job_id, A3TError(detail, hint="worker.log in the trainer's folder has its output.").problem()
             )
             return
-        self.store.say(job_id, f"The training process died ({how}); the job goes on from its last checkpoint.", "warn")
-        self.store.move(job_id, JobStatus.queued)
+        await self.store.say(
+            job_id, f"The training process died ({how}); the job goes on from its last checkpoint.", "warn"
+        )
+        await self.store.move(job_id, JobStatus.queued)
 
     def _checkpoint_step(self, job_id: str) -> int:
         bundles = (self.store.folder(job_id) / "work").glob("checkpoint-*")

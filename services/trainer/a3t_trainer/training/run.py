@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,12 @@ from .averaging import average, averaging_gap, scale_update, snapshot_path, snap
 from .checkpoint import latest_checkpoint, load_trainable, trainable_tensors
 from .model import check_parent, load_base, load_tokenizer, with_adapter
 from .reference import reference_logprobs
-from .reporting import Reporter
-from .trainer import StepDataset, TrajectoryTrainer
+from .trainer import Reporter, StepDataset, TrajectoryTrainer
 
-__all__ = ["JobSpec", "run_job"]
+__all__ = ["Inspect", "JobSpec", "run_job"]
+
+Inspect = Callable[[TrajectoryTrainer], None]
+"""Is shown a trainer whose training is over."""
 
 _LARGEST_WEIGHT = 1e6
 
@@ -52,8 +55,13 @@ class JobSpec:
     """Least time between two readings of the progress."""
 
 
-def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
+def run_job(spec: JobSpec, reporter: Reporter, inspect: Inspect | None = None) -> AdapterManifest:
     """Train and publish; go on from the last checkpoint bundle where there is one.
+
+    Args:
+        spec: the job.
+        reporter: takes its news.
+        inspect: is shown the trainer with its final weights, before they are published.
 
     Raises the A3TError that says why a job cannot be done. Doing a published job again returns its manifest.
     """
@@ -74,6 +82,8 @@ def run_job(spec: JobSpec, reporter: Reporter) -> AdapterManifest:
     _announce(reporter, sequences, plan, data)
     _train(trainer, spec, reporter)
     metrics = _finish(trainer, spec, reporter)
+    if inspect is not None:
+        inspect(trainer)
     if trainer.is_world_process_zero():
         return publish(spec.registry, _draft(spec, model, data, sequences, metrics))
     raise SystemExit(0)

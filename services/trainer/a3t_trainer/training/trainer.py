@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +24,18 @@ from . import checkpoint
 from .averaging import snapshot_path, snapshot_steps
 from .meter import Meter
 from .objective import dpo_loss, sequence_logprobs, weighted_loss
-from .reporting import Reporter
 
-__all__ = ["StepDataset", "TrajectoryTrainer"]
+__all__ = ["Reporter", "StepDataset", "TrajectoryTrainer"]
+
+
+class Reporter(Protocol):
+    """Where a job's news go."""
+
+    def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
+        """An event for people."""
+
+    def progress(self, progress: Progress) -> None:
+        """Where the job stands."""
 
 
 class StepDataset(Dataset[list[MicroBatch]]):
