@@ -40,6 +40,15 @@ def test_a_resumed_run_says_what_it_found_done() -> None:
     assert shown(found) == ["Round 1 · own trial on the training tasks: 600 episodes, 266 succeeded before"]
 
 
+def test_a_resumed_phase_counts_whole_and_says_what_is_new() -> None:
+    counts = {"total": 600, "lost": 0, "done_before": 360, "successes_before": 150, "resumed": True}
+    key = PhaseKey("r", 1, "rollout")
+    assert shown(
+        PhaseState(key, done=360, successes=150, seconds=0, **counts),  # type: ignore[arg-type]
+        PhaseState(key, done=600, successes=266, seconds=9, **counts),  # type: ignore[arg-type]
+    ) == ["Round 1 · own trial on the training tasks: 600 episodes, 266 succeeded; 240 of them in 9 s, the rest before"]
+
+
 def test_a_phase_that_lost_everything_made_nothing() -> None:
     lost = PhaseState(PhaseKey("r", 0, "evaluate"), 4, 0, 4, successes=0, seconds=5)
     assert shown(lost) == ["Round 0 · evaluation: 0 episodes, 0 succeeded in 5 s"]

@@ -89,12 +89,20 @@ class LiveProgress:
 
 
 def _pass(state: PhaseState) -> str:
-    """What this pass made, in its own time; where it found everything done, what that is."""
+    """What this pass made, in its own time; where it found everything done, what that is; where another process
+    began it, all of the phase, and how much of it fell into this process' time."""
     made = state.done - state.done_before
-    old = state.done > 0 and made == 0
-    episodes, successes = (state.done, state.successes) if old else (made, state.successes - state.successes_before)
-    counted = f"{episodes} episodes" + (f", {successes} succeeded" if state.key.phase.traits.scored else "")
-    return f"{counted} before" if old else f"{counted} in {state.seconds:.0f} s"
+    if state.done > 0 and made == 0:
+        return f"{_counted(state, state.done, state.successes)} before"
+    if state.resumed and state.done_before:
+        return (
+            f"{_counted(state, state.done, state.successes)}; {made} of them in {state.seconds:.0f} s, the rest before"
+        )
+    return f"{_counted(state, made, state.successes - state.successes_before)} in {state.seconds:.0f} s"
+
+
+def _counted(state: PhaseState, episodes: int, successes: int) -> str:
+    return f"{episodes} episodes" + (f", {successes} succeeded" if state.key.phase.traits.scored else "")
 
 
 def _eta(state: PhaseState) -> str:

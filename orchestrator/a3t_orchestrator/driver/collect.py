@@ -6,6 +6,8 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from a3t_contracts.clients import EnvClient
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import TrajectoryKind
@@ -13,7 +15,7 @@ from a3t_contracts.schemas import TrajectoryKind
 from ..gateway import ServiceAddresses
 from ..phases import Phase
 from ..recipe import Compose
-from ..store import Plan, RunTask, outcomes_by_task, plan_work, planned_by_task, run_tasks
+from ..store import Plan, RunTask, has_unsettled, outcomes_by_task, plan_work, planned_by_task, run_tasks
 from .context import PhaseState, RunContext
 from .dispatch import complete_phase
 from .start import fetch_tasks
@@ -127,8 +129,13 @@ async def evaluate_split(context: RunContext, versions: Mapping[int, str], split
 
 async def _do(context: RunContext, number: int, phase: Phase, plans: Sequence[Plan]) -> PhaseState:
     key = context.key(number, phase)
-    await context.store.do(partial(plan_work, key=key, plans=plans))
-    return await complete_phase(context, key)
+
+    def plan(session: Session) -> bool:
+        begun = has_unsettled(session, key)
+        plan_work(session, key, plans)
+        return begun
+
+    return await complete_phase(context, key, resumed=await context.store.do(plan))
 
 
 def _plans(tasks: Iterable[RunTask], kind: TrajectoryKind, samples: Iterable[int], version: str | None) -> list[Plan]:

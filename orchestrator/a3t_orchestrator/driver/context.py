@@ -24,7 +24,7 @@ class PhaseState:
 
     A phase comes in several passes: composing has waves, and evaluating one for each set of tasks. `done` and
     `successes` count them all; `done_before` and `successes_before` are what stood there when this pass began,
-    `seconds` ago.
+    `seconds` ago. `resumed`: another process began this pass, and what it did is among them.
     """
 
     key: PhaseKey
@@ -35,6 +35,7 @@ class PhaseState:
     seconds: float
     done_before: int = 0
     successes_before: int = 0
+    resumed: bool = False
 
 
 class Listener(Protocol):

@@ -34,8 +34,8 @@ _IDLE_SECONDS = 5.0
 _NO_WORKER_SECONDS = 30.0
 
 
-async def complete_phase(context: RunContext, key: PhaseKey) -> PhaseState:
-    """Have workers do what the phase's work list still wants.
+async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
+    """Have workers do what the phase's work list still wants; `resumed`: of a pass that another process began.
 
     The queue is never trusted: items whose worker fell silent, or whose queue entry vanished, are sent again, and
     claiming keeps a second delivery from doing harm. Raises UnavailableError where more than
@@ -47,7 +47,7 @@ async def complete_phase(context: RunContext, key: PhaseKey) -> PhaseState:
         requeue_queued(session, key)
 
     await context.store.do(begin)
-    watch = _Watch(context, key)
+    watch = _Watch(context, key, resumed)
     state = await watch.state()
     lost_before = state.lost
     context.listener.phase(state)
@@ -67,6 +67,7 @@ class _Watch:
 
     context: RunContext
     key: PhaseKey
+    resumed: bool
     started: float = field(default_factory=time.monotonic)
     moved: float = field(default_factory=time.monotonic)
     counts: dict[str, int] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class _Watch:
             seconds=time.monotonic() - self.started,
             done_before=self.before[0],
             successes_before=self.before[1],
+            resumed=self.resumed,
         )
 
     async def send(self) -> None:

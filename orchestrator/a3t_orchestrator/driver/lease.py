@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from a3t_contracts.errors import ConflictError
 
 from ..phases import Phase
-from ..store import PhaseKey, Store, get_run, phase_counts, utc_now
+from ..store import PhaseKey, Store, count_successes, get_run, phase_counts, utc_now
 from .context import Listener, PhaseState
 
 __all__ = ["Driver", "driver_of", "driving", "follow"]
@@ -125,6 +125,6 @@ def _state(session: Session, run: str) -> PhaseState | None:
         total=sum(counts.values()),
         done=counts.get("done", 0),
         lost=counts.get("lost", 0),
-        successes=0,
+        successes=count_successes(session, key),
         seconds=0.0,
     )

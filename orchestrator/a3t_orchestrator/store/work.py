@@ -24,6 +24,7 @@ __all__ = [
     "claim",
     "dispatchable",
     "give_back",
+    "has_unsettled",
     "insert_new",
     "lost_items",
     "mark_queued",
@@ -109,6 +110,12 @@ def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
     """State → number of items."""
     query = select(WorkItem.state, func.count()).where(*_of(key)).group_by(WorkItem.state)
     return {row[0]: row[1] for row in session.execute(query)}
+
+
+def has_unsettled(session: Session, key: PhaseKey) -> bool:
+    """Whether something of the phase was planned and is neither done nor lost."""
+    counts = phase_counts(session, key)
+    return any(state not in _SETTLED for state in counts)
 
 
 def planned_by_task(session: Session, key: PhaseKey) -> dict[str, int]:
