@@ -7,7 +7,9 @@ with a single command becomes `a3t name`, one with several `a3t name COMMAND`.
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -54,12 +56,13 @@ def one_command(function: Callable[..., Any]) -> typer.Typer:
 
 def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 2 for bad input, 3 for something unknown, 1 for other
-    failures, 130 for Ctrl-C. Errors are one message on stderr, never a traceback.
+    failures, 130 for Ctrl-C, 143 for SIGTERM. Errors are one message on stderr, never a traceback.
 
     Args:
         main: a typer app, or a function without arguments.
         arguments: of a typer app; by default the process's own.
     """
+    _leave_on_sigterm()
     try:
         if isinstance(main, typer.Typer):
             code = main(arguments, standalone_mode=False)
@@ -83,6 +86,15 @@ def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | No
         _complain(str(error))
         return 2 if isinstance(error, InvalidInputError) else 3 if isinstance(error, NotFoundError) else 1
     return 0
+
+
+def _leave_on_sigterm() -> None:
+    """The first process of a container would ignore SIGTERM, however long it waits; a handler leaves.
+
+    Programs that end in an orderly way set handlers of their own, in place of this one.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _misused(error: Any) -> int:

@@ -10,13 +10,16 @@ import structlog
 
 __all__ = ["configure_logging", "get_logger"]
 
+_CHATTY = ("botocore", "fsspec", "h2", "hpack", "httpcore", "httpx", "s3transfer", "urllib3")
+"""Libraries that write lines for every request and packet; our own lines say what was asked."""
+
 
 def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
     """Configure structlog and the standard library's root logger to write to stderr.
 
     Args:
         service: bound to every line as `service`.
-        level: DEBUG, INFO, WARNING or ERROR.
+        level: DEBUG, INFO, WARNING or ERROR; of the libraries that speak HTTP nothing below WARNING is shown.
         json: JSON lines; None means JSON unless stderr is a terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
@@ -34,7 +37,8 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
 
 
 def get_logger(name: str) -> Any:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.cli import guarded
 from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError
+from a3t_contracts.logging import configure_logging
 from a3t_contracts.settings import CommonSettings, ServiceSettings
 
 
@@ -74,3 +77,27 @@ def test_exit_codes_of_the_command_line_pass_through() -> None:
         raise SystemExit(2)
 
     assert guarded(leave) == 2
+
+
+def test_debug_is_about_this_project(capsys: pytest.CaptureFixture[str]) -> None:
+    """What libraries say of every request and packet would bury it; what goes wrong in them is told at any level."""
+    try:
+        for level, below in (("DEBUG", logging.INFO), ("ERROR", logging.WARNING)):
+            configure_logging("test", level)
+            for name in ("httpcore.http11", "httpx", "urllib3.connectionpool", "botocore.hooks"):
+                assert not logging.getLogger(name).isEnabledFor(below)
+                assert logging.getLogger(name).isEnabledFor(logging.ERROR)
+        configure_logging("test", "DEBUG")
+        assert logging.getLogger("a3t_policy").isEnabledFor(logging.DEBUG)
+    finally:
+        configure_logging("test", "WARNING")
+
+
+def test_what_waits_leaves_on_sigterm() -> None:
+    """Also as the first process of a container, which ignores the signal where nobody handles it."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        assert guarded(lambda: signal.raise_signal(signal.SIGTERM)) == 143
+    finally:
+        signal.signal(signal.SIGTERM, before)
