@@ -1,6 +1,7 @@
 """The queue: Celery on Redis. It only carries work; what is to be done stands in the database.
 
-JSON only, late acknowledgement, one task in hand; how often a task is delivered again is bounded by the work list.
+JSON only, late acknowledgement, a task in hand for each slot and none beside; how often a task is delivered again is
+bounded by the work list. What no slot has taken stays in the list, whose length autoscalers read.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def configure(settings: OrchestratorSettings) -> Celery:
         task_default_queue="rollout",
         task_create_missing_queues=False,
         worker_prefetch_multiplier=1,
+        worker_disable_prefetch=True,
         worker_soft_shutdown_timeout=30.0,
         worker_enable_soft_shutdown_on_idle=False,
         worker_hijack_root_logger=False,

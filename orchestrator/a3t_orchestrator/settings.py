@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from a3t_contracts.settings import ServiceSettings
@@ -24,6 +26,9 @@ class OrchestratorSettings(ServiceSettings):
     )
     lease_seconds: float = Field(30.0, gt=1, description="An episode whose worker is silent this long is queued again")
     worker_threads: int = Field(2, ge=1, le=64, description="Queue tasks that one worker runs at the same time")
+    worker_heartbeat_file: Path | None = Field(
+        None, description="File that a worker touches every 10 seconds while it serves its queues; unset: none"
+    )
     embedded_threads: int = Field(2, ge=1, description="CPU threads of each embedded service")
 
     @property

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
+from structlog.testing import capture_logs
 
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
@@ -35,11 +36,13 @@ from a3t_orchestrator.store import (
     phase_counts,
     plan_work,
 )
-from a3t_orchestrator.worker import annotated_steps, play, play_with_restarts, run_chunk
+from a3t_orchestrator.worker import annotated_steps, play, play_with_restarts, run_chunk, tasks
 from a3t_orchestrator.worker.plan import EpisodePlan, Exploration
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
+from tests.support.postgres import PostgresServer
 from tests.support.scripted_policy import ScriptedPolicy
+from tests.support.tcp_gate import TcpGate
 
 TOKEN = "episodes-of-the-tests"
 
@@ -343,3 +346,68 @@ async def test_a_cancelled_chunk_gives_its_items_back(world: World, store: Store
         item = session.scalars(select(WorkItem).where(WorkItem.id == mine)).one()
         assert (item.state, item.attempts) == ("pending", 0)
         assert session.scalars(select(TrajectoryRow)).all() == []
+
+
+@pytest.fixture
+def gate(postgres: PostgresServer) -> Iterator[TcpGate]:
+    opened = TcpGate(postgres.port)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def distant(postgres: PostgresServer, gate: TcpGate) -> Iterator[Store]:
+    """A store behind the gate that waits a second for it, with one episode to run."""
+    url = make_url(postgres.fresh_database()).set(port=gate.port)
+    opened = Store(url.render_as_string(), patience=1)
+    opened.upgrade()
+    with opened.session() as session:
+        create_run(session, "r", parse_recipe({"name": "r", "environment": "alfworld"}), "", {})
+        plan_work(session, KEY, [Plan("corridor-3", "", "train", "policy", 0, "base")])
+    yield opened
+    gate.open()
+    opened.close()
+
+
+MINE = trajectory_id("r", 1, "corridor-3", "policy", 0)
+
+
+async def test_an_episode_outlasts_a_database_that_goes_and_comes_back(
+    world: World, distant: Store, gate: TcpGate
+) -> None:
+    def cut(history: History) -> str:
+        if not history.turns:
+            gate.shut()
+        return walk_right(history)
+
+    world.policy.choose, distant.patience = cut, 60
+    chunk = asyncio.create_task(run_chunk(distant, settings_of(world), "r", [MINE], "a"))
+    assert await asyncio.to_thread(gate.refused.wait, 60)
+    gate.open()
+    report = await chunk
+    assert (report.done, report.failed) == (1, 0)
+    with distant.session() as session:
+        assert phase_counts(session, KEY) == {"done": 1}
+        assert session.scalars(select(WorkItem.attempts)).all() == [1]
+
+
+async def test_a_database_that_stays_away_costs_one_line_and_nothing_else(
+    world: World, distant: Store, gate: TcpGate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(history: History) -> str:
+        gate.shut()
+        return walk_right(history)
+
+    world.policy.choose = cut
+    monkeypatch.setattr(tasks, "_parts", lambda: (distant, settings_of(world)))
+    with capture_logs() as lines:
+        await asyncio.to_thread(tasks.run_episodes, "r", [MINE])
+    (told,) = [line for line in lines if line["log_level"] == "error"]
+    assert told["event"] == "chunk.failed"
+    assert "cannot be used" in told["error"]
+    assert "A3T_DATABASE_URL" in told["error"]
+    assert "\n" not in told["error"]
+    gate.open()
+    with distant.session() as session:
+        item = session.scalars(select(WorkItem)).one()
+        assert (item.state, item.attempts) == ("running", 1), "its lease ends, and the driver sends it again"

@@ -9,10 +9,9 @@ from sqlalchemy import make_url
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from a3t_contracts.cli import JsonOption, console, emit_json
-from a3t_contracts.errors import UnavailableError
 
 from ..settings import OrchestratorSettings
-from ..store import Store
+from ..store import DatabaseAwayError, Store
 
 __all__ = ["app"]
 
@@ -27,7 +26,7 @@ def upgrade(
     settings = OrchestratorSettings()
     store = Store(settings.database)
     patient = retry(
-        retry=retry_if_exception_type(UnavailableError), stop=stop_after_delay(wait), wait=wait_fixed(2), reraise=True
+        retry=retry_if_exception_type(DatabaseAwayError), stop=stop_after_delay(wait), wait=wait_fixed(2), reraise=True
     )
     patient(store.upgrade)()
     console.print(f"{_shown(settings)} has schema {store.revision()}.")

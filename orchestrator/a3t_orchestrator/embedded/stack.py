@@ -137,13 +137,13 @@ class EmbeddedStack:
         return Program(name, command, environment, self._log(name), _http_ready(f"{self.url(name)}/{probe}"))
 
     def _worker(self, redis_url: str) -> Program:
-        ready_file = self.home / "run" / "worker.ready"
-        ready_file.unlink(missing_ok=True)
+        heartbeat = self.home / "run" / "worker.heartbeat"
+        heartbeat.unlink(missing_ok=True)
 
         async def ready() -> bool:
-            return ready_file.exists()
+            return heartbeat.exists()
 
-        environment = self._environment() | {"A3T_WORKER_READY_FILE": str(ready_file)}
+        environment = self._environment() | {"A3T_WORKER_HEARTBEAT_FILE": str(heartbeat)}
         command = [sys.executable, "-m", "a3t_orchestrator.worker"]
         return Program("worker", command, environment, self._log("worker"), ready)
 

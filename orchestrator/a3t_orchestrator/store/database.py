@@ -13,23 +13,28 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_delay, wait_exponential
+from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from a3t_contracts.errors import InvalidInputError, UnavailableError
 from a3t_contracts.logging import get_logger
 
-__all__ = ["Store", "alembic_config"]
+__all__ = ["OUTAGE_SECONDS", "DatabaseAwayError", "Store", "alembic_config"]
 
 Result = TypeVar("Result")
 
 log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_OUTAGE_SECONDS = 120.0
+OUTAGE_SECONDS = 120.0
+"""How long the driver and the workers wait for a database that is away."""
 _MIGRATION_LOCK = 0x413354
 """Key of PostgreSQL's advisory lock: pods that start together migrate one after the other."""
+
+
+class DatabaseAwayError(UnavailableError):
+    """The database cannot be reached, or stayed locked."""
 
 
 class Store:
@@ -37,10 +42,12 @@ class Store:
 
     Args:
         url: SQLAlchemy URL; SQLite (write-ahead log) and PostgreSQL (`postgresql+psycopg://…`) are supported.
+        patience: seconds for which `do` waits while the database is away or locked.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = OUTAGE_SECONDS) -> None:
         self.url = url
+        self.patience = patience
         self.engine = _open(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -50,33 +57,30 @@ class Store:
         with self._sessions.begin() as session:
             yield session
 
-    async def do(self, work: Callable[[Session], Result]) -> Result:
+    async def do(self, work: Callable[[Session], Result], *, patience: float | None = None) -> Result:
         """`work` in a transaction of its own, in a thread, so that the event loop goes on meanwhile.
 
-        While the database is away or locked, the transaction is tried again for up to two minutes; then
-        UnavailableError says so.
+        While the database is away or locked, the transaction is tried again for `patience` seconds (by default
+        the store's own); then DatabaseAwayError says so.
         """
 
         def transaction() -> Result:
             with self.session() as session:
                 return work(session)
 
+        wait = _patience(self.patience if patience is None else patience)
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(OperationalError),
-                stop=stop_after_delay(_OUTAGE_SECONDS),
-                wait=wait_exponential(multiplier=0.2, max=5.0),
-                before_sleep=_tell,
-                reraise=True,
-            ):
+            async for attempt in AsyncRetrying(retry=retry_if_exception(_is_away), **wait):
                 with attempt:
                     return await asyncio.to_thread(transaction)
-        except OperationalError as error:
-            raise _unreachable(self.engine, error) from error
+        except DBAPIError as error:
+            if _is_away(error):
+                raise _unreachable(self.engine, error) from error
+            raise
         raise AssertionError("unreachable")
 
     def upgrade(self, revision: str = "head") -> None:
-        """Run the migrations that are missing. Raises UnavailableError where the database cannot be reached."""
+        """Run the migrations that are missing. Raises DatabaseAwayError where the database cannot be reached."""
         try:
             with self.engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
@@ -95,10 +99,13 @@ class Store:
         except DBAPIError as error:
             raise _unreachable(self.engine, error) from error
 
-    def require_current(self) -> None:
-        """Raises UnavailableError unless the schema is the one that this code needs."""
+    def require_current(self, *, patience: float = 0.0) -> None:
+        """Raises UnavailableError unless the schema is the one that this code needs.
+
+        A database that is away is waited for up to `patience` seconds.
+        """
         wanted = ScriptDirectory.from_config(alembic_config()).get_current_head()
-        found = self.revision()
+        found = Retrying(retry=retry_if_exception(_is_away), **_patience(patience))(self.revision)
         if found != wanted:
             raise UnavailableError(
                 f"The database has schema {found or 'none'}, this version needs {wanted}.", hint="Run `a3t db upgrade`."
@@ -141,12 +148,32 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor.close()
 
 
+def _patience(seconds: float) -> dict[str, Any]:
+    """How tenacity waits for a database: soon at first, then every few seconds."""
+    wait = wait_exponential(multiplier=0.2, max=5.0)
+    return {"stop": stop_after_delay(seconds), "wait": wait, "before_sleep": _tell, "reraise": True}
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the connection failed, and not what was asked over it."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    return lost or isinstance(error, (DatabaseAwayError, OperationalError, InterfaceError))
+
+
 def _tell(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    cause = str(getattr(error, "orig", error)).splitlines()[0] if error else ""
-    log.warning("database.waiting", attempt=state.attempt_number, error=cause)
+    log.warning("database.waiting", attempt=state.attempt_number, error=_cause(error))
 
 
-def _unreachable(engine: Engine, error: DBAPIError) -> UnavailableError:
+def _unreachable(engine: Engine, error: DBAPIError) -> DatabaseAwayError:
     where = engine.url.render_as_string(hide_password=True)
-    return UnavailableError(f"The database {where} cannot be used: {error.orig}", hint="Check A3T_DATABASE_URL.")
+    return DatabaseAwayError(
+        f"The database {where} cannot be used: {_cause(error)}.",
+        hint="Check that it runs and that A3T_DATABASE_URL names it; what was begun goes on when it is back.",
+    )
+
+
+def _cause(error: BaseException | None) -> str:
+    """What the driver said, in one line."""
+    lines = str(getattr(error, "orig", error)).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

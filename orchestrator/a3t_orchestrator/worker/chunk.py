@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from a3t_contracts.errors import A3TError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas import EnvironmentInfo, Trajectory, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, trajectory_id
 
 from ..gateway import Gateway, ServiceAddresses
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import (
+    DatabaseAwayError,
     Store,
     WorkItem,
     annotate_trajectory,
@@ -53,10 +57,14 @@ async def run_chunk(
     """Run (or annotate) the items that nobody has done yet; each is stored as soon as it ends.
 
     A failed item goes back to the work list, or is lost after `limits.deliveries`. Cancelling gives the items back.
+    A database that is away is waited for; DatabaseAwayError where it stays away, and the items come back as their
+    leases end.
     """
-    recipe, environment = await asyncio.to_thread(_run, store, run)
+    recipe, environment = await store.do(partial(_run, name=run))
     limits = recipe.limits
-    items = await asyncio.to_thread(_claim, store, ids, worker, settings.lease_seconds, limits.deliveries)
+    items = await store.do(
+        lambda session: claim(session, ids, worker, settings.lease_seconds, limits.deliveries),
+    )
     report = ChunkReport(skipped=len(ids) - len(items))
     if not items:
         return report
@@ -89,39 +97,43 @@ class _Chunk:
             async with asyncio.TaskGroup() as group:
                 for item in self.items:
                     group.create_task(self._one(item, handler, slots))
+        except ExceptionGroup as failures:
+            away, others = failures.split(DatabaseAwayError)
+            if away is None or others is not None:
+                raise
+            raise away.exceptions[0] from None
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             if self.open:
-                await asyncio.shield(asyncio.to_thread(self._give_back))
+                await asyncio.shield(self._give_back())
 
     async def _one(self, item: WorkItem, handler: Handler, slots: asyncio.Semaphore) -> None:
         async with slots:
             try:
                 await handler(item)
                 self.report.done += 1
+            except DatabaseAwayError:
+                raise
             except A3TError as error:
                 log.warning("episode.failed", episode=item.id, task=item.task_id, error=str(error))
-                await asyncio.to_thread(self._return, item.id, str(error))
+                reason = str(error)
+                await self.store.do(lambda session: return_failed(session, item.id, reason, self.deliveries))
                 self.report.failed += 1
             self.open.discard(item.id)
 
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 4)
-            await asyncio.to_thread(self._renew, list(self.open))
+            with suppress(DatabaseAwayError):  # whoever stores an episode tells of it
+                await self.store.do(lambda session: renew(session, list(self.open), self.worker, self.lease))
 
-    def _renew(self, ids: list[str]) -> None:
-        with self.store.session() as session:
-            renew(session, ids, self.worker, self.lease)
-
-    def _return(self, item_id: str, error: str) -> None:
-        with self.store.session() as session:
-            return_failed(session, item_id, error, self.deliveries)
-
-    def _give_back(self) -> None:
-        with self.store.session() as session:
-            give_back(session, list(self.open), self.worker)
+    async def _give_back(self) -> None:
+        """At once or not at all: a worker that stops has no time, and leases that end do the same."""
+        try:
+            await self.store.do(lambda session: give_back(session, list(self.open), self.worker), patience=0)
+        except DatabaseAwayError as error:
+            log.warning("chunk.not_given_back", items=len(self.open), lease_seconds=self.lease, error=str(error))
 
 
 async def _episode(
@@ -130,38 +142,18 @@ async def _episode(
     plan = plan_episode(recipe, item, environment)
     trajectory = await play_with_restarts(plan, gateway)
     annotated = trajectory.kind is not TrajectoryKind.demonstration
-
-    def save() -> None:
-        with store.session() as session:
-            save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated)
-
-    await asyncio.to_thread(save)
+    await store.do(lambda session: save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated))
 
 
 async def _annotate(
     store: Store, gateway: Gateway, recipe: Recipe, environment: EnvironmentInfo, item: WorkItem
 ) -> None:
     episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
-
-    def load() -> Trajectory:
-        with store.session() as session:
-            return get_trajectory(session, episode_id)
-
-    steps = await annotated_steps(await asyncio.to_thread(load), gateway, environment.about)
-
-    def save() -> None:
-        with store.session() as session:
-            annotate_trajectory(session, item.id, episode_id, steps)
-
-    await asyncio.to_thread(save)
+    episode = await store.do(lambda session: get_trajectory(session, episode_id))
+    steps = await annotated_steps(episode, gateway, environment.about)
+    await store.do(lambda session: annotate_trajectory(session, item.id, episode_id, steps))
 
 
-def _run(store: Store, name: str) -> tuple[Recipe, EnvironmentInfo]:
-    with store.session() as session:
-        run = get_run(session, name)
-        return Recipe.model_validate(run.recipe), environment_of(run)
-
-
-def _claim(store: Store, ids: Sequence[str], worker: str, lease: float, deliveries: int) -> list[WorkItem]:
-    with store.session() as session:
-        return claim(session, ids, worker, lease, deliveries)
+def _run(session: Session, name: str) -> tuple[Recipe, EnvironmentInfo]:
+    run = get_run(session, name)
+    return Recipe.model_validate(run.recipe), environment_of(run)

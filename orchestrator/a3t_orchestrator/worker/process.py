@@ -5,18 +5,14 @@ Threads, because its work is waiting for services: the tokens and the games are 
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from celery.signals import worker_ready
-
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
 from a3t_contracts.program import program_parser
 
 from ..queue import QUEUES, configure
 from ..settings import OrchestratorSettings
-from ..store import Store
+from ..store import OUTAGE_SECONDS, Store
+from .heartbeat import beat
 
 __all__ = ["main"]
 
@@ -39,9 +35,11 @@ def main(arguments: list[str] | None = None) -> None:
     if not settings.redis_url:
         raise InvalidInputError("A3T_REDIS_URL is not set.", hint="E.g. redis://host:6379/0.")
     configure_logging("worker", settings.log_level, settings.log_json)
-    Store(settings.database).require_current()
-    _announce_readiness()
-    configure(settings).worker_main(
+    Store(settings.database).require_current(patience=OUTAGE_SECONDS)
+    app = configure(settings)
+    if settings.worker_heartbeat_file:
+        beat(app, settings.worker_heartbeat_file)
+    app.worker_main(
         [
             "worker",
             "--pool=threads",
@@ -52,10 +50,3 @@ def main(arguments: list[str] | None = None) -> None:
             f"--loglevel={settings.log_level}",
         ]
     )
-
-
-def _announce_readiness() -> None:
-    """Touch A3T_WORKER_READY_FILE, where it is set, once the worker listens to its queues."""
-    path = os.environ.get("A3T_WORKER_READY_FILE")
-    if path:
-        worker_ready.connect(lambda **_: Path(path).touch(), weak=False)

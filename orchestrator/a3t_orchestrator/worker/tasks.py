@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from celery.signals import worker_shutting_down
 
+from a3t_contracts.errors import A3TError
 from a3t_contracts.logging import get_logger
 
 from ..queue import app
@@ -55,7 +56,11 @@ def _stop_running(**_: Any) -> None:
 def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
     store, settings = _parts()
     worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
-    report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
+    try:
+        report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
+    except A3TError as error:  # the work list still has the items: the driver sends them again
+        log.error("chunk.failed", run=run, items=len(ids), error=str(error))
+        return
     if report is None:
         log.info("chunk.given_back", run=run, items=len(ids))
     else:
