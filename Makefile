@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 GAMES ?= 200
 SPLIT ?=
-ENV ?= alfworld
+ENV ?=
 PYTEST ?= python -m pytest
 
 .PHONY: help setup demo test retest lint format docs bench parity test-slow test-faults test-gpu test-compose test-chart-run test-helm images up down clean
@@ -23,7 +23,7 @@ help: ## list the targets
 setup: .venv/.setup-done ## make .venv with everything that is needed
 
 demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (ENV=webshop for the shop)
-	@a3t demo --environment $(ENV)
+	@a3t demo $(if $(ENV),--environment $(ENV))
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
 	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart

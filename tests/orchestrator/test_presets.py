@@ -59,7 +59,7 @@ def test_the_later_of_two_presets_wins_and_the_recipe_over_both(tmp_path: Path) 
 
 
 def test_presets_hold_only_keys_of_a_recipe(tmp_path: Path) -> None:
-    assert {"alfworld-names", "mistral-7b", "tiny-agent"} <= set(preset_names())
+    assert {"mistral-7b", "tiny-agent"} <= set(preset_names())
     for name in preset_names():
         assert load_recipe(write(tmp_path / "r.yaml", extends=name, **MINIMAL)).name == "x"
 

@@ -98,6 +98,7 @@ class CorridorEnvironment:
             splits={"train": 2, "valid_seen": 1},
             task_types=["long", "short"],
             max_steps=50,
+            get_data="Build more corridors.",
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

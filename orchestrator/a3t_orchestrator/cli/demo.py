@@ -5,14 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
-from a3t_contracts.errors import NotFoundError, UpstreamError
+from a3t_contracts.errors import InvalidInputError, NotFoundError, UpstreamError
 
 from ..recipe import load_recipe
 from ..report.collect import collect_report
@@ -27,31 +28,32 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-_GENERATE = {
-    "alfworld": ["generate", "alfworld", "--games", "500"],
-    "webshop": ["generate", "webshop", "--products", "1000"],
-}
-_RECIPE = {"alfworld": ("demo.yaml", False), "webshop": ("webshop-tiny.yaml", True)}
-"""Environment → recipe, and whether its `fast` section applies."""
-
 
 @app.command()
 def demo(
     environment: Annotated[
-        Literal["alfworld", "webshop"], typer.Option(help="On which generated tasks the agent plays.")
-    ] = "alfworld",
-    config: Annotated[Path | None, typer.Option(help="Another recipe than the environment's own.")] = None,
+        str | None, typer.Option(help="Where the agent plays; unset: where configs/demo.yaml says.", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Another recipe than the environment's own.", show_default=False)
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download."""
+    """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download.
+
+    The recipes are those of the project: configs/demo.yaml, and for another environment the configs/demo*.yaml that
+    names it.
+    """
     started = time.monotonic()
     settings = OrchestratorSettings()
     quiet_logs(settings)
     screen = errors_console if as_json else console
-    own, fast = _RECIPE[environment]
-    recipe = load_recipe(config or _own_recipe(own), fast=fast and config is None, overrides=overrides or ())
-    _generate_data(recipe.environment, screen)
+    recipe = load_recipe(config or _own_recipe(environment), overrides=overrides or ())
+    if environment not in (None, recipe.environment):
+        raise InvalidInputError(f"{config} plays in {recipe.environment}, not in {environment}.")
+    if recipe.data.generate is not None:
+        _generate_data(recipe.environment, recipe.data.generate, screen)
     store = open_store(settings)
     run = run_async(execute(settings, store, recipe, name=None, resumed=None, screen=screen))
     report = collect_report(store, run)
@@ -67,18 +69,36 @@ def demo(
         console.print(f"An episode with sampled steps: a3t trajectories show {report.examples[0].id}", highlight=False)
 
 
-def _own_recipe(name: str) -> Path:
-    """A recipe of the project's folder, from wherever the command is called."""
+def _own_recipe(environment: str | None) -> Path:
+    """The project's recipe for a demonstration in an environment. Raises NotFoundError where there is none."""
+    recipes = _shipped()
+    if not recipes:
+        raise NotFoundError(
+            "There is no configs/demo.yaml here.", hint="Call it in the project's folder, or give --config."
+        )
+    if environment is None:
+        return recipes[0]
+    found = {load_recipe(path).environment: path for path in reversed(recipes)}
+    if environment not in found:
+        raise NotFoundError(
+            f"There is no recipe configs/demo*.yaml for {environment}, only for {', '.join(sorted(found))}.",
+            hint="Write a recipe with `environment` and `data.generate`, and give it by --config.",
+        )
+    return found[environment]
+
+
+def _shipped() -> list[Path]:
+    """The project's recipes for demonstrations, from wherever the command is called; demo.yaml is the first."""
     for folder in (Path.cwd(), *Path(__file__).resolve().parents):
-        if (folder / "configs" / name).is_file():
-            return folder / "configs" / name
-    raise NotFoundError(f"There is no configs/{name} here.", hint="Call it in the project's folder, or give --config.")
+        if (folder / "configs" / "demo.yaml").is_file():
+            return sorted((folder / "configs").glob("demo*.yaml"), key=lambda path: (len(path.name), path.name))
+    return []
 
 
-def _generate_data(environment: str, screen: Console) -> None:
+def _generate_data(environment: str, arguments: Sequence[str], screen: Console) -> None:
     """`a3t data generate` of the env package, which keeps what is there already."""
     screen.print(f"Generating tasks for {environment} …")
-    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", *_GENERATE[environment]]
+    command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", environment, *arguments]
     finished = subprocess.run(command, check=False, stdout=sys.stderr if screen.stderr else None)  # noqa: S603
     if finished.returncode != 0:
         raise UpstreamError("The tasks could not be generated; the reason stands above.")

@@ -10,12 +10,22 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.clients import EnvClient
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas import TrajectoryKind
+from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind
 
 from ..gateway import ServiceAddresses
 from ..phases import Phase
 from ..recipe import Compose
-from ..store import Plan, RunTask, has_unsettled, outcomes_by_task, plan_work, planned_by_task, run_tasks
+from ..store import (
+    Plan,
+    RunTask,
+    environment_of,
+    get_run,
+    has_unsettled,
+    outcomes_by_task,
+    plan_work,
+    planned_by_task,
+    run_tasks,
+)
 from .context import PhaseState, RunContext
 from .dispatch import complete_phase
 from .start import fetch_tasks
@@ -118,13 +128,17 @@ async def evaluate_split(context: RunContext, versions: Mapping[int, str], split
         raise InvalidInputError(f"{split} is the split that {context.run} trains on.", hint="Name a held-out split.")
     addresses = ServiceAddresses.of(context.settings)
     async with EnvClient(addresses.env, addresses.token) as env:
-        found = await fetch_tasks(env, context.recipe, split, count)
+        found = await fetch_tasks(env, context.recipe, split, count, (await _environment(context)).get_data)
     tasks = [
         RunTask(run=context.run, split=split, task_id=t.id, role="held_out", task_type=t.type, position=i)
         for i, t in enumerate(found)
     ]
     for number, version in sorted(versions.items()):
         await evaluate(context, number, version, tasks)
+
+
+async def _environment(context: RunContext) -> EnvironmentInfo:
+    return await context.store.do(lambda session: environment_of(get_run(session, context.run)))
 
 
 async def _do(context: RunContext, number: int, phase: Phase, plans: Sequence[Plan]) -> PhaseState:

@@ -37,8 +37,10 @@ async def begin_run(
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
         environment = await _described(env, recipe)
-        training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks)
-        held_out = [await fetch_tasks(env, recipe, h.split, h.tasks) for h in recipe.data.held_out]
+        training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks, environment.get_data)
+        held_out = [
+            await fetch_tasks(env, recipe, h.split, h.tasks, environment.get_data) for h in recipe.data.held_out
+        ]
     commit = await asyncio.to_thread(code_commit)
 
     def create(session: Session) -> str:
@@ -55,8 +57,8 @@ async def begin_run(
     return await store.do(create)
 
 
-async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None) -> list[Task]:
-    """`count` tasks of a split, drawn by the run's seed; all of them where it is None.
+async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None, get_data: str = "") -> list[Task]:
+    """`count` tasks of a split, drawn by the run's seed; all of them where it is None. `get_data` says how to get more.
 
     They bear the name of the split that was asked for, which may be a part of the split that they are stored in."""
     types = recipe.data.types
@@ -68,12 +70,12 @@ async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | N
     if not tasks:
         raise NotFoundError(
             f"There are no {recipe.environment} tasks in the split {split!r}.",
-            hint=f"`a3t data generate {recipe.environment}` or `a3t data import` brings some.",
+            hint=get_data or None,
         )
     if count is not None and count > len(tasks):
         raise InvalidInputError(
             f"The recipe wants {count} tasks of the split {split!r}, which has {len(tasks)}.",
-            hint="Lower data.tasks or data.held_out, or generate more.",
+            hint=f"Lower data.tasks or data.held_out, or get more. {get_data}".rstrip(),
         )
     random.Random(f"{recipe.seed}/{split}").shuffle(tasks)
     return tasks[:count]

@@ -104,7 +104,7 @@ def _leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tup
 
 def _sections() -> Iterator[tuple[str, type[BaseModel], BaseModel | None]]:
     """Path, schema and default values of each mapping, the outer one first."""
-    defaults = Recipe.model_validate({"name": "reference", "environment": "alfworld"})
+    defaults = Recipe.model_validate({"name": "reference", "environment": "reference"})
     yield from _below("", Recipe, defaults)
 
 

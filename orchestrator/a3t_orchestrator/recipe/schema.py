@@ -47,6 +47,11 @@ class Data(Schema):
         "tasks",
     )
     types: list[str] | None = Field(None, description="Task types to draw from; null draws from all types")
+    generate: list[str] | None = Field(
+        None,
+        description="Arguments of `a3t data generate ENVIRONMENT` by which `a3t demo` makes the tasks first; null "
+        "where the environment brings its tasks with it",
+    )
     held_out: list[HeldOut] = Field(default_factory=list, description="Sets of tasks that the agent is evaluated on")
 
 
@@ -303,7 +308,7 @@ class Recipe(Schema):
     environment: Environment = Field(description="Environment in which the agent acts")
     engine: str | None = Field(
         None,
-        description="Implementation of the environment to play on, for example `native` or `official` for ALFWorld; "
+        description="Implementation of the environment to play on, as `GET /v1/environments` lists them; "
         "null takes the default of the env service",
     )
     options: dict[str, str] = Field(

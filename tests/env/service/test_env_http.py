@@ -82,7 +82,7 @@ async def test_environments_and_tasks_are_listed_by_filters_and_pages(client: En
         with pytest.raises(NotFoundError, match="There is no") as caught:
             await client.tasks("alfworld", **wrong)
         assert "Known:" in str(caught.value)
-        assert ("a3t data generate alfworld" in str(caught.value)) == ("split" in wrong)
+        assert ("Build more corridors." in str(caught.value)) == ("split" in wrong)
 
 
 async def test_include_actions_in_the_query_adds_them(client: EnvClient) -> None:

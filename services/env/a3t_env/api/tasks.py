@@ -38,8 +38,7 @@ def tasks(
 
 def _filtered(environment: Environment, split: str | None, type: str | None) -> Sequence[Task]:
     info = environment.info()
-    more = f"`a3t data generate {info.name}` or `a3t data import {info.name}` brings more."
-    _refuse_unknown("split", split, info.splits, more)
+    _refuse_unknown("split", split, info.splits, info.get_data)
     _refuse_unknown("task type", type, info.task_types)
     return environment.tasks(split, type)
 

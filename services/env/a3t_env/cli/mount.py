@@ -28,7 +28,7 @@ def _mount() -> typer.Typer:
             command = commands.of(verb)
             if command is not None:
                 group.command(environment)(command)
-        # A group of one command must stay a group: `a3t data fetch alfworld`.
+        # A group of one command must stay a group: `a3t data fetch ENVIRONMENT`.
         group.callback()(_group_callback(help_text))
         root.add_typer(group, name=verb)
     return root
