@@ -14,7 +14,7 @@ from a3t_contracts.schemas.job import FineTuningJobCreate
 from a3t_trainer.training import attention
 from tests.trainer.conftest import mixed_set, write_jsonl
 from tests.trainer.jobs_support import request, run
-from tests.trainer.worker_process import WorkerProcess
+from tests.trainer.process_on_pipes import ProcessOnPipes
 
 PRECISIONS: dict[str, dict[str, Any]] = {
     "float32": {"dtype": "float32"},
@@ -72,12 +72,12 @@ def test_what_a_gpu_trains_learns(tiny_model: Path, tmp_path: Path, precision: s
 def test_a_killed_process_goes_on_where_it_was(tiny_model: Path, tmp_path: Path, precision: str) -> None:
     """Weights, the paged optimiser's state and the generators come back; a GPU's sums differ in their last bits."""
     write_jsonl(tmp_path / "x.jsonl", mixed_set())
-    outcome, code, _ = WorkerProcess(tmp_path, fork=False).attempt(_job(tiny_model, "calm", precision), None)
+    outcome, code, _ = ProcessOnPipes(tmp_path, fork=False).attempt(_job(tiny_model, "calm", precision), None)
     assert (outcome.keys(), code) == ({"published"}, 0)
     body = _job(tiny_model, "disturbed", precision)
-    outcome, code, _ = WorkerProcess(tmp_path, fork=False).attempt(body, kill_at=8)
+    outcome, code, _ = ProcessOnPipes(tmp_path, fork=False).attempt(body, kill_at=8)
     assert (outcome, code) == ({}, -signal.SIGKILL)
-    outcome, code, messages = WorkerProcess(tmp_path, fork=False).attempt(body, None)
+    outcome, code, messages = ProcessOnPipes(tmp_path, fork=False).attempt(body, None)
     assert (outcome.keys(), code) == ({"published"}, 0)
     assert any(m.startswith("Going on from checkpoint-") for m in messages)
     calm, disturbed = (

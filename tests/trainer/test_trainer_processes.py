@@ -55,7 +55,7 @@ async def test_two_processes_train_the_adapter_that_one_trains(
             job = await trainer.create_job(body.model_copy(update={"training_file": file.id}))
             assert [event async for event in trainer.follow(job.id)]
             job = await trainer.job(job.id)
-            log = (settings.trainer_home / "worker.log").read_text()
+            log = (settings.trainer_home / "training.log").read_text()
             assert (job.status, job.attempts) == (JobStatus.succeeded, 1), (job.error, log[-2000:])
             steps = [e.data["step"] for e in (await trainer.events(job.id, limit=1000)).data if e.type == "metrics"]
             assert steps == sorted(set(steps)), "one process alone reports"

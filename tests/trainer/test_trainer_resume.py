@@ -18,16 +18,16 @@ from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.bundle import is_whole, seal
 from tests.trainer.conftest import write_jsonl
 from tests.trainer.jobs_support import request
-from tests.trainer.worker_process import WorkerProcess
+from tests.trainer.process_on_pipes import ProcessOnPipes
 
 STEPS = 24
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory, mixed: list[Trajectory]) -> Iterator[WorkerProcess]:
+def process(tmp_path_factory: pytest.TempPathFactory, mixed: list[Trajectory]) -> Iterator[ProcessOnPipes]:
     folder = tmp_path_factory.mktemp("resume")
     write_jsonl(folder / "x.jsonl", mixed)
-    running = WorkerProcess(folder)
+    running = ProcessOnPipes(folder)
     yield running
     running.process.kill()
     running.process.wait()
@@ -53,19 +53,19 @@ def job(base: Path, version: str) -> FineTuningJobCreate:
     )
 
 
-def test_kill_9_at_random_steps_and_resume(worker: WorkerProcess, tiny_model: Path) -> None:
-    outcome, code, _ = worker.attempt(job(tiny_model, "calm"), None)
+def test_kill_9_at_random_steps_and_resume(process: ProcessOnPipes, tiny_model: Path) -> None:
+    outcome, code, _ = process.attempt(job(tiny_model, "calm"), None)
     assert (outcome.keys(), code) == ({"published"}, 0), outcome
     rng = random.Random()
     kills = sorted(rng.sample(range(1, STEPS), 4))
     for kill in kills:
-        outcome, code, _ = worker.attempt(job(tiny_model, "disturbed"), kill)
+        outcome, code, _ = process.attempt(job(tiny_model, "disturbed"), kill)
         assert (outcome, code) == ({}, -signal.SIGKILL), kills
-    outcome, code, messages = worker.attempt(job(tiny_model, "disturbed"), None)
+    outcome, code, messages = process.attempt(job(tiny_model, "disturbed"), None)
     assert (outcome.keys(), code) == ({"published"}, 0), outcome
     assert any(m.startswith("Going on from checkpoint-") for m in messages) or kills[-1] < 5
     calm, disturbed = (
-        load_file(worker.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "disturbed")
+        load_file(process.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "disturbed")
     )
     assert calm.keys() == disturbed.keys()
     for name, value in calm.items():
@@ -73,33 +73,33 @@ def test_kill_9_at_random_steps_and_resume(worker: WorkerProcess, tiny_model: Pa
         assert value.abs().max() > 1e-3
 
 
-def test_a_damaged_checkpoint_is_passed_over(worker: WorkerProcess, tiny_model: Path) -> None:
+def test_a_damaged_checkpoint_is_passed_over(process: ProcessOnPipes, tiny_model: Path) -> None:
     body = job(tiny_model, "damaged")
-    worker.attempt(body, 12)
-    bundles = sorted((worker.folder / "work-damaged").glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
+    process.attempt(body, 12)
+    bundles = sorted((process.folder / "work-damaged").glob("checkpoint-*"), key=lambda p: int(p.name[11:]))
     assert [b.name for b in bundles] == ["checkpoint-5", "checkpoint-10"]
     with (bundles[1] / "adapter.safetensors").open("r+b") as file:
         file.truncate(100)
-    outcome, _, messages = worker.attempt(body, None)
+    outcome, _, messages = process.attempt(body, None)
     assert "Going on from checkpoint-5." in messages
     assert outcome["published"]["version"] == "damaged"
     calm, damaged = (
-        load_file(worker.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "damaged")
+        load_file(process.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "damaged")
     )
     assert all(torch.allclose(calm[n], damaged[n], rtol=0, atol=1e-6) for n in calm)
 
 
-def test_a_failure_is_told_as_a_problem(worker: WorkerProcess) -> None:
-    outcome, code, _ = worker.attempt(request("/no/such/base"), None)
+def test_a_failure_is_told_as_a_problem(process: ProcessOnPipes) -> None:
+    outcome, code, _ = process.attempt(request("/no/such/base"), None)
     assert code == 1
     assert outcome["failed"]["status"] == 404
     assert outcome["failed"]["detail"] == "There is no base model folder /no/such/base."
 
 
 def test_everything_ends_with_the_service(tmp_path: Path, mixed: list[Trajectory], tiny_model: Path) -> None:
-    """The worker and its running child end when their stdin closes, as it does when the service is killed."""
+    """The process and its running child end when their stdin closes, as it does when the service is killed."""
     write_jsonl(tmp_path / "x.jsonl", mixed)
-    running = WorkerProcess(tmp_path)
+    running = ProcessOnPipes(tmp_path)
     body = job(tiny_model, "orphan")
     body = body.model_copy(update={"optimisation": body.optimisation.model_copy(update={"max_steps": 100_000})})
     content = {"id": "j", "request": body.model_dump(mode="json"), "training_file": str(tmp_path / "x.jsonl")}

@@ -167,7 +167,7 @@ async def test_a_broken_job_fails_with_the_reason_and_publishes_nothing(
 
 def job_process() -> psutil.Process:
     """The child process in which the trainer service trains."""
-    [process] = [p for p in psutil.Process().children() if "a3t_trainer.worker" in p.cmdline()]
+    [process] = [p for p in psutil.Process().children() if "a3t_trainer.training_process" in p.cmdline()]
     return process
 
 
@@ -176,12 +176,12 @@ async def test_a_full_disk_ends_the_job_with_the_reason(
 ) -> None:
     """The kernel refuses every file above 4 KiB to the job's process, as it does on a full disk."""
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-full")))
-    worker = job_process()
-    limit = worker.rlimit(psutil.RLIMIT_FSIZE)
-    worker.rlimit(psutil.RLIMIT_FSIZE, (4096, limit[1]))
+    process = job_process()
+    limit = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (4096, limit[1]))
     body = request(tiny_model, "full", lora={"rank": 16}, optimisation={"save_steps": 1})
     job = await ended(trainer, await create(trainer, lines(mixed), body))
-    worker.rlimit(psutil.RLIMIT_FSIZE, limit)
+    process.rlimit(psutil.RLIMIT_FSIZE, limit)
     assert (job.status, job.attempts) == (JobStatus.failed, 1)
     assert job.error is not None
     assert job.error["detail"].startswith("The disk is full: File too large")
@@ -226,8 +226,8 @@ async def test_a_job_whose_process_dies_is_brought_back(
     body = request(tiny_model, "killed", optimisation={"max_steps": 60, "save_steps": 5})
     job = await create(trainer, lines(mixed), body)
     await reach_step(app, job.id, 7)
-    workers = psutil.Process().children(recursive=True)
-    os.kill(max(workers, key=lambda p: p.create_time()).pid, signal.SIGKILL)
+    children = psutil.Process().children(recursive=True)
+    os.kill(max(children, key=lambda p: p.create_time()).pid, signal.SIGKILL)
     job = await ended(trainer, job)
     messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
     assert (job.status, job.attempts) == (JobStatus.succeeded, 2), messages
@@ -241,11 +241,11 @@ async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job
     """Its death is not known yet when the job is handed to it: both happen in one turn of the event loop."""
     give, killed = Worker.give, []
 
-    async def give_to_the_dead(worker: Worker, content: dict[str, Any]) -> None:
+    async def give_to_the_dead(process: Worker, content: dict[str, Any]) -> None:
         if not killed:
-            killed.append(worker.process.pid)
-            worker.process.kill()
-        await give(worker, content)
+            killed.append(process.process.pid)
+            process.process.kill()
+        await give(process, content)
 
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-death")))
     waiting = job_process().pid

@@ -22,10 +22,10 @@ def main() -> None:
     from a3t_contracts.service import serve
 
     from .app import create_app
-    from .workers import serve_workers
+    from .processes import serve_processes
 
     if settings.env_workers > 1:
-        serve_workers(settings)
+        serve_processes(settings)
     else:
         serve(create_app(settings), settings, "env")
 

@@ -21,11 +21,11 @@ from .api import steps as steps_api
 from .api import tasks as tasks_api
 from .api.direct import DirectSteps
 from .environments import Environments, configured
-from .sessions import Limits, SessionManager
+from .processes.peer import Peer, listen
+from .processes.router import SessionRouter
+from .sessions import SessionLimits, SessionManager
 from .sessions.interface import Sessions
 from .settings import EnvSettings
-from .workers.peer import Peer, listen
-from .workers.router import SessionRouter
 
 __all__ = ["create_app"]
 
@@ -39,12 +39,12 @@ def create_app(
 ) -> FastAPI:
     """The service over the environments of the settings, or over those given.
 
-    `slot` is the number of this worker and `folder` where the sockets of all workers are; without it there is one.
+    `slot` is the number of this process and `folder` where the sockets of all processes are; without it there is one.
     """
     offered = environments or configured(settings)
-    workers = settings.env_workers if folder else 1
-    manager = SessionManager(offered, limits_of(settings, slot, workers), slot=slot)
-    peers = {n: Peer(folder / f"{n}.sock") for n in range(workers) if n != slot} if folder else {}
+    processes = settings.env_workers if folder else 1
+    manager = SessionManager(offered, limits_of(settings, slot, processes), slot=slot)
+    peers = {n: Peer(folder / f"{n}.sock") for n in range(processes) if n != slot} if folder else {}
     sessions: Sessions = SessionRouter(slot, {**peers, slot: manager}) if peers else manager
 
     @asynccontextmanager
@@ -85,14 +85,14 @@ def create_app(
     return app
 
 
-def limits_of(settings: EnvSettings, slot: int = 0, workers: int = 1) -> Limits:
-    """The limits of one worker, which has its part of the sessions.
+def limits_of(settings: EnvSettings, slot: int = 0, processes: int = 1) -> SessionLimits:
+    """The limits of one process, which has its part of the sessions.
 
     An engine that keeps the deadlines itself goes first, because it also kills what hangs; the manager's own, a little
     later, are for those that do not.
     """
-    return Limits(
-        max_sessions=settings.env_max_sessions // workers + (slot < settings.env_max_sessions % workers),
+    return SessionLimits(
+        max_sessions=settings.env_max_sessions // processes + (slot < settings.env_max_sessions % processes),
         idle_seconds=settings.env_idle_seconds,
         start_deadline=settings.env_start_deadline + _GRACE,
         step_deadline=settings.env_step_deadline + _GRACE,

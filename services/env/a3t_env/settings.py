@@ -17,11 +17,11 @@ class EnvSettings(ServiceSettings):
     port: int = Field(8101, ge=1, le=65535, description="TCP port to listen on")
     env_max_body_bytes: int = Field(4 * 2**20, gt=0, description="Larger request bodies are refused with 413")
     env_workers: int = Field(1, ge=1, le=64, description="Processes that serve HTTP and hold sessions")
-    env_max_sessions: int = Field(4096, ge=1, description="Open sessions over all workers; one more gets 429")
+    env_max_sessions: int = Field(4096, ge=1, description="Open sessions over all processes; one more gets 429")
     env_idle_seconds: float = Field(1800.0, gt=0, description="A session unused for so long is reaped")
     env_start_deadline: float = Field(120.0, gt=0, description="Seconds until a session that does not start gets 504")
     env_step_deadline: float = Field(30.0, gt=0, description="Seconds until a step that hangs gets 504")
-    env_threads: int = Field(32, ge=1, le=512, description="Threads a worker for engines that block")
+    env_threads: int = Field(32, ge=1, le=512, description="Threads in each process for engines that block")
     env_remembered_ids: int = Field(10_000, ge=0, description="Closed session ids that get 410 and not 404")
 
     @property

@@ -25,15 +25,15 @@ def create_app(settings: TrainerSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.trainer = state = await asyncio.to_thread(TrainerState.of, settings)
-        app.state.worker = worker = asyncio.create_task(state.supervisor.run())
+        app.state.job_loop = job_loop = asyncio.create_task(state.supervisor.run())
         yield
-        worker.cancel()
+        job_loop.cancel()
         with suppress(asyncio.CancelledError):
-            await worker
+            await job_loop
 
     async def ready() -> dict[str, Any]:
-        worker: asyncio.Task[None] | None = getattr(app.state, "worker", None)
-        if worker is None or worker.done():
+        job_loop: asyncio.Task[None] | None = getattr(app.state, "job_loop", None)
+        if job_loop is None or job_loop.done():
             raise UnavailableError("The trainer's job queue is not running.")
         return {"queued": len(app.state.trainer.jobs.queued())}
 

@@ -9,7 +9,7 @@ import pytest
 
 from a3t_contracts.schemas import SessionCreate
 from a3t_env.environments import Environments
-from a3t_env.sessions import Limits, SessionManager
+from a3t_env.sessions import SessionLimits, SessionManager
 from tests.support.corridor import CorridorEnvironment
 
 
@@ -42,7 +42,7 @@ async def make_manager(corridor: CorridorEnvironment, clock: Clock) -> AsyncIter
     made: list[SessionManager] = []
 
     def make(**limits: float) -> SessionManager:
-        made.append(SessionManager(Environments({"alfworld": lambda: corridor}), Limits(**limits), clock=clock))
+        made.append(SessionManager(Environments({"alfworld": lambda: corridor}), SessionLimits(**limits), clock=clock))
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""The env service as a process of its own, over generated ALFWorld games: engines, workers, restart."""
+"""The env service as a process of its own, over generated ALFWorld games: engines, processes, restart."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_both_engines_play_the_same_episodes_at_the_same_time(home: Path) 
     assert not [child for child in descendants if child.is_running()], "a child outlived the service"
 
 
-async def test_workers_share_a_port_and_one_that_dies_is_replaced(home: Path) -> None:
+async def test_processes_share_a_port_and_one_that_dies_is_replaced(home: Path) -> None:
     with process(home, workers=2) as (url, service):
         async with ready_client(url) as client:
             task = (await client.tasks("alfworld", TRAIN_SPLIT)).tasks[0].id
@@ -95,7 +95,7 @@ async def test_workers_share_a_port_and_one_that_dies_is_replaced(home: Path) ->
             steps = [SessionStep(session_id=i, action="look", index=0) for i in sessions]
             results = (await client.step_many(steps)).results
             assert [r.session_id for r in results if isinstance(r, StepResult)] == sessions
-            _worker_of(service, client).kill()
+            _process_of(service, client).kill()
             lost = await asyncio.gather(*(_fate(url, i) for i in sessions))
             assert set(lost) == {"kept", "lost"}
             opened = await client.create(request)
@@ -117,7 +117,7 @@ async def test_a_restarted_service_forgets_its_sessions_and_says_so(home: Path) 
                 await client.step(first.id, drawn, 0)
 
 
-def _worker_of(service: psutil.Process, client: EnvClient) -> psutil.Process:
+def _process_of(service: psutil.Process, client: EnvClient) -> psutil.Process:
     """One of the two processes that serve the port."""
     port = int(client.base_url.rpartition(":")[2])
     workers = [c for c in service.children(recursive=True) if any(n.laddr.port == port for n in c.net_connections())]
@@ -125,7 +125,7 @@ def _worker_of(service: psutil.Process, client: EnvClient) -> psutil.Process:
 
 
 async def _fate(url: str, session_id: str) -> str:
-    """Whether a session survived the end of a worker; asked until a worker answers."""
+    """Whether a session survived the end of a process; asked until one answers."""
     async with EnvClient(url, DEVELOPMENT_TOKEN, retry=PATIENT) as client:
         try:
             await client.step(session_id, "look", 1)

@@ -12,7 +12,7 @@ from a3t_contracts.schemas import SessionCreate
 from a3t_env.alfworld.environment import AlfworldEnvironment
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.environments import Environments
-from a3t_env.sessions import Limits, SessionManager
+from a3t_env.sessions import SessionLimits, SessionManager
 
 
 async def _soak(home: Path, warm: int, more: int) -> tuple[int, int]:
@@ -20,7 +20,7 @@ async def _soak(home: Path, warm: int, more: int) -> tuple[int, int]:
     add_generated(home, TRAIN_SPLIT, 12)
     environment = AlfworldEnvironment(home)
     tasks = [task.id for task in environment.tasks(TRAIN_SPLIT)]
-    manager = SessionManager(Environments({"alfworld": lambda: environment}), Limits(max_sessions=64))
+    manager = SessionManager(Environments({"alfworld": lambda: environment}), SessionLimits(max_sessions=64))
     this, left_open, figures = psutil.Process(), [], []
     files = this.num_fds()
     for episodes in (warm, more):

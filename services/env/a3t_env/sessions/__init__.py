@@ -1,6 +1,6 @@
 """Sessions: running episodes with an id, their limits and their life."""
 
 from .manager import SessionManager
-from .session import Limits
+from .session import SessionLimits
 
-__all__ = ["Limits", "SessionManager"]
+__all__ = ["SessionLimits", "SessionManager"]

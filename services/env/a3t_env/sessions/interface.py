@@ -1,4 +1,4 @@
-"""What the API asks of sessions, wherever they live: in this process or in another worker."""
+"""What the API asks of sessions, wherever they live: in this process or in another one."""
 
 from __future__ import annotations
 

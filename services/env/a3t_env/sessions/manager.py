@@ -15,7 +15,7 @@ from .. import metrics
 from ..environments import Environments
 from ..protocol import Outcome
 from .interface import StepOutcome
-from .session import Limits, Session
+from .session import Session, SessionLimits
 from .start import close_episode, open_session
 from .table import SessionTable
 from .threads import EngineThreads, NotBegunError, StuckError
@@ -40,13 +40,13 @@ class SessionManager:
     def __init__(
         self,
         environments: Environments,
-        limits: Limits | None = None,
+        limits: SessionLimits | None = None,
         *,
         slot: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.environments = environments
-        self.limits = limits or Limits()
+        self.limits = limits or SessionLimits()
         self._clock = clock
         self._table = SessionTable(self.limits, slot, clock)
         self._threads = EngineThreads(self.limits.threads)

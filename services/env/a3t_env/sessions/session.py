@@ -10,11 +10,11 @@ from a3t_contracts.schemas import SessionInfo, StepResult, Task
 
 from ..protocol import Episode, Outcome
 
-__all__ = ["Limits", "Session"]
+__all__ = ["Session", "SessionLimits"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SessionLimits:
     """What a manager allows. Times in seconds."""
 
     max_sessions: int = 4096

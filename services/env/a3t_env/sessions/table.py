@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from a3t_contracts.errors import GoneError, NotFoundError, OverloadedError
 
 from .. import metrics
-from .session import Limits, Session
+from .session import Session, SessionLimits
 
 __all__ = ["SessionTable"]
 
@@ -17,7 +17,7 @@ __all__ = ["SessionTable"]
 class SessionTable:
     """Not thread-safe: it belongs to the event loop. `clock` gives seconds."""
 
-    def __init__(self, limits: Limits, slot: int, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: SessionLimits, slot: int, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._slot = slot
         self._clock = clock
@@ -32,7 +32,7 @@ class SessionTable:
         return iter(list(self._open.values()))
 
     def new_id(self) -> str:
-        """An id that nobody can guess; what stands before the dash is the worker that holds the session."""
+        """An id that nobody can guess. The number before its dash is that of the process that holds the session."""
         return f"{self._slot}-{secrets.token_hex(10)}"
 
     def reserve(self) -> None:

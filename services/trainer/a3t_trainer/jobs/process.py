@@ -1,4 +1,4 @@
-"""The process that runs jobs."""
+"""The service's end of the training process: starts it, hands over jobs, reads its news, stops it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from a3t_contracts.schemas.job import FineTuningJob
 
 from ..settings import TrainerSettings
 
-__all__ = ["Worker", "job_content"]
+__all__ = ["TrainingProcess", "job_content"]
 
 _LINE_LIMIT = 16 * 2**20
 
 
-class Worker:
-    """A process of `a3t_trainer.worker`, in a process group of its own. It has imported torch by the time a job comes.
+class TrainingProcess:
+    """A process of `a3t_trainer.training_process`, in a group of its own. It has imported torch when a job comes.
 
     Args:
         process: started by `start`.
@@ -40,20 +40,29 @@ class Worker:
         self._job_pid: int | None = None
 
     @classmethod
-    async def start(cls, settings: TrainerSettings, device: str | None, job_file: Path | None = None) -> Worker:
+    async def start(
+        cls, settings: TrainerSettings, device: str | None, job_file: Path | None = None
+    ) -> TrainingProcess:
         """Start a process that waits for jobs on stdin, or, given a job's file, several under accelerate."""
         forks = device is None and job_file is None
-        module = [sys.executable, "-m", "a3t_trainer.worker"]
+        module = [sys.executable, "-m", "a3t_trainer.training_process"]
         command = [*module, "--fork"] if forks else module
         if job_file is not None:
             config = str(settings.trainer_accelerate_config)
-            launch = ["accelerate.commands.launch", "--config_file", config, "-m", "a3t_trainer.worker", str(job_file)]
+            launch = [
+                "accelerate.commands.launch",
+                "--config_file",
+                config,
+                "-m",
+                "a3t_trainer.training_process",
+                str(job_file),
+            ]
             command = [sys.executable, "-m", *launch]
         # Waiting threads soon sleep: spinning ones starve each other once a core is busy with anything else.
         environment = {"TOKENIZERS_PARALLELISM": "false", "GOMP_SPINCOUNT": "1000", **os.environ}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
-        log_path = settings.trainer_home / "worker.log"
+        log_path = settings.trainer_home / "training.log"
         with log_path.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -64,9 +73,9 @@ class Worker:
                 start_new_session=True,
                 limit=_LINE_LIMIT,
             )
-        worker = cls(process, settings, forks=forks)
-        worker._has_job = job_file is not None
-        return worker
+        started = cls(process, settings, forks=forks)
+        started._has_job = job_file is not None
+        return started
 
     @property
     def usable(self) -> bool:
@@ -128,7 +137,7 @@ class Worker:
 
 
 def job_content(job: FineTuningJob, training_file: Path, folder: Path, settings: TrainerSettings) -> dict[str, Any]:
-    """What `a3t_trainer.worker` reads."""
+    """What `a3t_trainer.training_process` reads."""
     return {
         "id": job.id,
         "request": job.request.model_dump(mode="json"),

@@ -20,7 +20,7 @@ from ..files import FileStore
 from ..registry.hub import push
 from ..registry.publish import published_by
 from ..settings import TrainerSettings
-from .process import Worker, job_content
+from .process import TrainingProcess, job_content
 from .store import JobStore
 
 __all__ = ["Supervisor", "devices"]
@@ -44,7 +44,7 @@ class Supervisor:
 
     def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
         self.store, self.files, self.settings = store, files, settings
-        self._running: dict[str, Worker] = {}
+        self._running: dict[str, TrainingProcess] = {}
         self._taken: set[str] = set()
         self._cancelled: set[str] = set()
         self._crashes: dict[str, tuple[int, int]] = {}
@@ -63,9 +63,9 @@ class Supervisor:
         if self.store.finished(job_id):
             raise ConflictError(f"Job {job_id} has {job.status} already; it cannot be cancelled.")
         self._cancelled.add(job_id)
-        worker = self._running.get(job_id)
-        if worker is not None:
-            await worker.stop_job()
+        process = self._running.get(job_id)
+        if process is not None:
+            await process.stop_job()
         if job_id not in self._taken and not self.store.finished(job_id):
             self._taken.add(job_id)  # no slot begins it meanwhile
             try:
@@ -77,14 +77,14 @@ class Supervisor:
         return self.store.get(job_id)
 
     async def _slot(self, device: str | None) -> None:
-        worker: Worker | None = None
+        process: TrainingProcess | None = None
         try:
             while True:
-                worker = await self._warm(worker, device)
+                process = await self._warm(process, device)
                 job = await self._next()
                 self._taken.add(job.id)
                 try:
-                    worker = await self._attempt(job, worker, device)
+                    process = await self._attempt(job, process, device)
                 except Exception as error:  # one job must not end the slot
                     log.exception("job.broken", job=job.id)
                     if not self.store.finished(job.id):
@@ -92,19 +92,19 @@ class Supervisor:
                 finally:
                     self._taken.discard(job.id)
         finally:
-            if worker is not None:
-                await asyncio.shield(worker.close())
+            if process is not None:
+                await asyncio.shield(process.close())
 
-    async def _warm(self, worker: Worker | None, device: str | None) -> Worker | None:
+    async def _warm(self, process: TrainingProcess | None, device: str | None) -> TrainingProcess | None:
         """A process that imports torch while there is no job; not where accelerate starts the processes."""
-        if worker is not None and worker.usable:
-            return worker
+        if process is not None and process.usable:
+            return process
         if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
             return None
         try:
-            return await Worker.start(self.settings, device)
+            return await TrainingProcess.start(self.settings, device)
         except OSError as error:  # the job that needs a process says why it cannot have one
-            log.error("worker.not_started", error=str(error))
+            log.error("process.not_started", error=str(error))
             return None
 
     async def _next(self) -> FineTuningJob:
@@ -114,42 +114,48 @@ class Supervisor:
                     return job
             await self.store.changed()
 
-    async def _attempt(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker | None:
+    async def _attempt(
+        self, job: FineTuningJob, process: TrainingProcess | None, device: str | None
+    ) -> TrainingProcess | None:
         """One process for one job, and what comes of it. Returns the process, which may take another job."""
         job = await self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
         await self.store.say(job.id, f"Attempt {job.attempts} started.")
-        waited = worker is not None and worker.usable
+        waited = process is not None and process.usable
         try:
-            worker = await self._hand_over(job, worker, device)
-            outcome = await self._work(job.id, worker)
-            if waited and not worker.began and job.id not in self._cancelled:
-                log.warning("worker.was_dead", job=job.id)  # it died while it waited: no attempt of the job's
-                worker = await self._hand_over(job, None, device)
-                outcome = await self._work(job.id, worker)
+            process = await self._hand_over(job, process, device)
+            outcome = await self._work(job.id, process)
+            if waited and not process.began and job.id not in self._cancelled:
+                log.warning("process.was_dead", job=job.id)  # it died while it waited: no attempt of the job's
+                process = await self._hand_over(job, None, device)
+                outcome = await self._work(job.id, process)
         except (A3TError, OSError) as error:
             await self.store.fail(job.id, problem_of(error))
-            return worker
+            return process
         await self._conclude(job.id, outcome)
-        return worker
+        return process
 
-    async def _work(self, job_id: str, worker: Worker) -> dict[str, Any]:
+    async def _work(self, job_id: str, process: TrainingProcess) -> dict[str, Any]:
         """What comes of a job that was handed over."""
-        self._running[job_id] = worker
+        self._running[job_id] = process
         try:
             if job_id in self._cancelled:
-                await worker.stop_job()
-            return await self._follow(job_id, worker)
+                await process.stop_job()
+            return await self._follow(job_id, process)
         except BaseException:
-            await asyncio.shield(worker.close())
+            await asyncio.shield(process.close())
             raise
         finally:
             del self._running[job_id]
 
-    async def _hand_over(self, job: FineTuningJob, worker: Worker | None, device: str | None) -> Worker:
+    async def _hand_over(
+        self, job: FineTuningJob, process: TrainingProcess | None, device: str | None
+    ) -> TrainingProcess:
         content, path = await asyncio.to_thread(self._prepare, job)
         if path is not None:
-            return await Worker.start(self.settings, device, path)
-        chosen = worker if worker is not None and worker.usable else await Worker.start(self.settings, device)
+            return await TrainingProcess.start(self.settings, device, path)
+        chosen = (
+            process if process is not None and process.usable else await TrainingProcess.start(self.settings, device)
+        )
         await chosen.give(content)
         return chosen
 
@@ -163,10 +169,10 @@ class Supervisor:
         write_atomically(folder / "job.json", json.dumps(content))
         return content, folder / "job.json"
 
-    async def _follow(self, job_id: str, worker: Worker) -> dict[str, Any]:
+    async def _follow(self, job_id: str, process: TrainingProcess) -> dict[str, Any]:
         """Take note of a job's news; its result (`published` or `failed`, if it got so far) and how it `exited`."""
         outcome: dict[str, Any] = {}
-        async for line in worker.news():
+        async for line in process.news():
             if "event" in line:
                 event = line["event"]
                 await self.store.say(job_id, event["message"], event["level"], event["data"])
@@ -227,7 +233,7 @@ class Supervisor:
                 f"The training process died {crashes} times without getting further than step {max(step, 0)} ({how})."
             )
             await self.store.fail(
-                job_id, A3TError(detail, hint="worker.log in the trainer's folder has its output.").problem()
+                job_id, A3TError(detail, hint="training.log in the trainer's folder has its output.").problem()
             )
             return
         await self.store.say(

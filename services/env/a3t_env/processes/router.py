@@ -1,4 +1,4 @@
-"""Sends each call to the worker that holds the session."""
+"""Sends each call to the process that holds the session."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["SessionRouter"]
 
 
 class SessionRouter:
-    """The sessions of all workers. Implements `Sessions`; what stands before the dash of an id names the worker.
+    """The sessions of all processes. Implements `Sessions`; what stands before the dash of an id names the process.
 
     Args:
-        own: number of this worker.
-        workers: every worker's sessions, this one's too, by number.
+        own: number of this process.
+        processes: every process's sessions, this one's too, by number.
     """
 
-    def __init__(self, own: int, workers: Mapping[int, Sessions]) -> None:
+    def __init__(self, own: int, processes: Mapping[int, Sessions]) -> None:
         self._own = own
-        self._workers = {str(number): sessions for number, sessions in workers.items()}
+        self._processes = {str(number): sessions for number, sessions in processes.items()}
         self._turns = itertools.count(own)
 
     async def create(self, request: SessionCreate) -> SessionInfo:
-        """Open a session on the next worker in turn that has room."""
-        order = [*self._workers.values()]
+        """Open a session on the next process in turn that has room."""
+        order = [*self._processes.values()]
         turn = next(self._turns)
-        refusal: A3TError = UnavailableError("No worker answers.")
+        refusal: A3TError = UnavailableError("No process answers.")
         for step in range(len(order)):
             try:
                 return await order[(turn + step) % len(order)].create(request)
@@ -57,14 +57,14 @@ class SessionRouter:
         return await self._of(session_id).step(session_id, action, index, include_actions)
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Every worker makes its part at the same time; the results are in the order of the request."""
+        """Every process makes its part at the same time; the results are in the order of the request."""
         parts: dict[str, list[int]] = {}
         for place, step in enumerate(steps):
             parts.setdefault(self._key(step.session_id), []).append(place)
         results: list[StepOutcome | None] = [None] * len(steps)
 
         async def make(key: str, places: list[int]) -> None:
-            made = await self._part(self._workers[key], [steps[place] for place in places], include_actions)
+            made = await self._part(self._processes[key], [steps[place] for place in places], include_actions)
             for place, result in zip(places, made, strict=True):
                 results[place] = result
 
@@ -75,15 +75,15 @@ class SessionRouter:
         await self._of(session_id).close(session_id)
 
     def _key(self, session_id: str) -> str:
-        """The worker of a session; an id that names none is this worker's to refuse."""
+        """The process of a session; an id that names none is this process's to refuse."""
         key = session_id.partition("-")[0]
-        return key if key in self._workers else str(self._own)
+        return key if key in self._processes else str(self._own)
 
     def _of(self, session_id: str) -> Sessions:
-        return self._workers[self._key(session_id)]
+        return self._processes[self._key(session_id)]
 
-    async def _part(self, worker: Sessions, steps: list[SessionStep], include_actions: bool) -> Sequence[StepOutcome]:
+    async def _part(self, process: Sessions, steps: list[SessionStep], include_actions: bool) -> Sequence[StepOutcome]:
         try:
-            return await worker.step_many(steps, include_actions)
+            return await process.step_many(steps, include_actions)
         except A3TError as error:
             return [error.problem()] * len(steps)

@@ -1,4 +1,4 @@
-"""Calls between workers: length-prefixed frames on a Unix socket, many calls at a time on one connection.
+"""Calls between processes: length-prefixed frames on a Unix socket, many calls at a time on one connection.
 
 A frame is (length of the body, number of the call, code) and a JSON body. Code of a request: which call; of a reply: 0
 for a result, 1 for a problem document.

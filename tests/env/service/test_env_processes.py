@@ -1,4 +1,4 @@
-"""Several workers behind one API: every worker answers for every session."""
+"""Several processes behind one API: every process answers for every session."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from a3t_contracts.schemas import SampleRequest, SessionStep, StepResult
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_env.app import create_app
 from a3t_env.environments import Environments
+from a3t_env.processes.serve import claim_slot
 from a3t_env.settings import EnvSettings
-from a3t_env.workers.serve import claim_slot
 from tests.env.service.conftest import walk
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
@@ -45,7 +45,7 @@ async def clients(urls: list[str]) -> AsyncIterator[list[EnvClient]]:
         await client.aclose()
 
 
-async def test_sessions_are_spread_and_every_worker_answers_for_them(clients: list[EnvClient]) -> None:
+async def test_sessions_are_spread_and_every_process_answers_for_them(clients: list[EnvClient]) -> None:
     opened = [await clients[0].create(walk(include_actions=True)) for _ in range(4)]
     assert sorted(s.id.partition("-")[0] for s in opened) == ["0", "0", "1", "1"]
     for client in clients:
@@ -63,7 +63,7 @@ async def test_sessions_are_spread_and_every_worker_answers_for_them(clients: li
             await clients[0].session(session.id)
 
 
-async def test_a_batch_over_workers_keeps_its_order(clients: list[EnvClient]) -> None:
+async def test_a_batch_over_processes_keeps_its_order(clients: list[EnvClient]) -> None:
     opened = [(await clients[0].create(walk())).id for _ in range(4)]
     steps = [SessionStep(session_id=i, action="go right", index=0) for i in [opened[3], *opened[:3]]]
     steps.insert(2, SessionStep(session_id="9-never", action="look"))
@@ -77,7 +77,7 @@ async def test_a_batch_over_workers_keeps_its_order(clients: list[EnvClient]) ->
     ]
 
 
-async def test_errors_pass_between_workers_as_they_are(clients: list[EnvClient]) -> None:
+async def test_errors_pass_between_processes_as_they_are(clients: list[EnvClient]) -> None:
     opened = [(await clients[0].create(walk())).id for _ in range(2)]
     for session_id in opened:
         with pytest.raises(ConflictError, match="is out of order") as caught:
@@ -91,7 +91,7 @@ async def test_errors_pass_between_workers_as_they_are(clients: list[EnvClient])
             await clients[0].create(walk(task_id="nowhere"))
 
 
-async def test_the_cap_holds_over_all_workers(clients: list[EnvClient]) -> None:
+async def test_the_cap_holds_over_all_processes(clients: list[EnvClient]) -> None:
     for client in [*clients, *clients, clients[0]]:
         await client.create(walk())
     for client in clients:
@@ -99,12 +99,12 @@ async def test_the_cap_holds_over_all_workers(clients: list[EnvClient]) -> None:
             await client.create(walk())
 
 
-async def test_a_worker_that_is_gone_is_told_and_gone_around(tmp_path: Path) -> None:
+async def test_a_process_that_is_gone_is_told_and_gone_around(tmp_path: Path) -> None:
     settings = EnvSettings(home=tmp_path, env_workers=2)
     app = create_app(settings, Environments({"alfworld": CorridorEnvironment}), slot=0, folder=tmp_path)
     with live_server(app) as url:
         async with EnvClient(url, DEVELOPMENT_TOKEN, retry=ONCE) as client:
-            with pytest.raises(UnavailableError, match="The worker that holds this session ended"):
+            with pytest.raises(UnavailableError, match="The process that holds this session ended"):
                 await client.step("1-lost", "look")
             opened = [(await client.create(walk())).id for _ in range(2)]
             assert {i.partition("-")[0] for i in opened} == {"0"}
@@ -117,5 +117,5 @@ async def test_a_worker_that_is_gone_is_told_and_gone_around(tmp_path: Path) -> 
 
 def test_slots_are_claimed_once(tmp_path: Path) -> None:
     assert [claim_slot(tmp_path, 3) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(ConflictError, match="All 3 worker slots"):
+    with pytest.raises(ConflictError, match="All 3 slots for server processes"):
         claim_slot(tmp_path, 3)

@@ -1,4 +1,4 @@
-"""The trainer's worker as a process, killed where a test says so."""
+"""The trainer's training process on pipes, killed where a test says so."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import IO, Any, cast
 from a3t_contracts.schemas.job import FineTuningJobCreate
 
 
-class WorkerProcess:
-    """`python -m a3t_trainer.worker` on pipes: with `fork` for one job after the other, else for one."""
+class ProcessOnPipes:
+    """`python -m a3t_trainer.training_process` on pipes: with `fork` for one job after the other, else for one."""
 
     def __init__(self, folder: Path, *, fork: bool = True) -> None:
         self.folder, self.fork = folder, fork
-        command = [sys.executable, "-m", "a3t_trainer.worker", *(["--fork"] if fork else [])]
-        with (folder / "worker.log").open("ab") as log:
+        command = [sys.executable, "-m", "a3t_trainer.training_process", *(["--fork"] if fork else [])]
+        with (folder / "training.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
             )
@@ -51,4 +51,4 @@ class WorkerProcess:
                 return outcome, news["exited"], messages
         if not self.fork:
             return outcome, self.process.wait(), messages
-        raise AssertionError((self.folder / "worker.log").read_text()[-2000:])
+        raise AssertionError((self.folder / "training.log").read_text()[-2000:])

@@ -1,4 +1,4 @@
-"""The process that trains: `python -m a3t_trainer.worker [--fork | JOB.json]`.
+"""The process that trains: `python -m a3t_trainer.training_process [--fork | JOB.json]`.
 
 A job is one line of JSON on stdin, or a file (where accelerate starts several processes). JSON lines on stdout are its
 news: `started`, `event`, `progress`, then `published` or `failed`.
@@ -63,7 +63,7 @@ def main() -> int:
     """Take a job and run it, or with `--fork` one after the other. 0: published; 1: failed."""
     arguments = _arguments()
     news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
-    configure_logging("trainer-worker", json=True)
+    configure_logging("trainer-process", json=True)
     run = import_module("a3t_trainer.training.run")
     if arguments.fork:
         return _serve(run, news)
@@ -73,7 +73,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = program_parser(
-        "python -m a3t_trainer.worker",
+        "python -m a3t_trainer.training_process",
         "Trains a fine-tuning job and publishes its adapter version. The trainer service starts it and hands over the "
         "job as a line of JSON on standard input; news come as JSON lines on standard output.",
         notes="The job's JSON has the keys id, request, training_file, folder, registry, trackers, report_seconds.",

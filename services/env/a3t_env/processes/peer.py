@@ -1,4 +1,4 @@
-"""The two ends of the wire: `Peer` calls another worker's sessions, `listen` answers for one's own."""
+"""The two ends of the wire: `Peer` calls another process's sessions, `listen` answers for one's own."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ log = get_logger(__name__)
 
 
 class Peer:
-    """The sessions of the worker behind a Unix socket. Implements `Sessions`.
+    """The sessions of the process behind a Unix socket. Implements `Sessions`.
 
-    Raises UnavailableError where the worker is gone; the supervisor starts another in its place.
+    Raises UnavailableError where the process is gone; the supervisor starts another in its place.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -117,7 +117,7 @@ class Peer:
 
 
 async def listen(sessions: Sessions, socket: Path) -> asyncio.Server:
-    """Answer other workers' calls on a Unix socket."""
+    """Answer other processes' calls on a Unix socket."""
     running: set[asyncio.Task[None]] = set()
 
     def received(wire: FrameProtocol, number: int, code: int, body: bytes) -> None:
@@ -140,7 +140,7 @@ async def _answer(sessions: Sessions, wire: FrameProtocol, number: int, code: in
         wire.send(number, FAILED, _problem_json(error))
     except Exception:
         log.exception("peer.failed", call=call.name)
-        wire.send(number, FAILED, _problem_json(A3TError("An unexpected error in another worker; its log has it.")))
+        wire.send(number, FAILED, _problem_json(A3TError("An unexpected error in another process; its log has it.")))
 
 
 def _problem_json(error: A3TError) -> bytes:
@@ -149,6 +149,6 @@ def _problem_json(error: A3TError) -> bytes:
 
 def _gone() -> UnavailableError:
     return UnavailableError(
-        "The worker that holds this session ended and is started anew.",
+        "The process that holds this session ended and is started anew.",
         hint="Its sessions are lost: open a new one and repeat the episode's actions.",
     )

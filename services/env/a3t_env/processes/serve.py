@@ -1,4 +1,4 @@
-"""The processes: uvicorn's supervisor starts the workers and replaces those that die."""
+"""The processes: uvicorn's supervisor starts them and replaces those that die."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from a3t_contracts.service import EVENT_LOOP, KEEP_ALIVE
 
 from ..settings import EnvSettings
 
-__all__ = ["claim_slot", "serve_workers", "worker_app"]
+__all__ = ["claim_slot", "process_app", "serve_processes"]
 
-_FOLDER = "A3T_ENV_WORKERS_FOLDER"
+_FOLDER = "A3T_ENV_PROCESSES_FOLDER"
 _claims: list[IO[str]] = []
 """Lock files of the slots that this process holds, open as long as it lives."""
 
 
-def serve_workers(settings: EnvSettings) -> None:
+def serve_processes(settings: EnvSettings) -> None:
     """Serve with `env_workers` processes on one listening socket until SIGINT or SIGTERM."""
     configure_logging("env", settings.log_level, settings.log_json)
     with tempfile.TemporaryDirectory(prefix="a3t-env-") as folder:
         os.environ[_FOLDER] = folder
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         uvicorn.run(
-            "a3t_env.workers:worker_app",
+            "a3t_env.processes:process_app",
             factory=True,
             workers=settings.env_workers,
             host=settings.host,
@@ -45,8 +45,8 @@ def serve_workers(settings: EnvSettings) -> None:
         )
 
 
-def worker_app() -> FastAPI:
-    """The app of one worker, in a process of the supervisor."""
+def process_app() -> FastAPI:
+    """The app of one process of the supervisor."""
     from ..app import create_app
 
     settings = EnvSettings()
@@ -55,9 +55,9 @@ def worker_app() -> FastAPI:
     return create_app(settings, slot=claim_slot(folder, settings.env_workers), folder=folder)
 
 
-def claim_slot(folder: Path, workers: int) -> int:
-    """The lowest worker number that no living process holds; the lock goes with this process."""
-    for slot in range(workers):
+def claim_slot(folder: Path, processes: int) -> int:
+    """The lowest number that no living process holds; the lock goes with this process."""
+    for slot in range(processes):
         lock = (folder / f"{slot}.lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -67,11 +67,11 @@ def claim_slot(folder: Path, workers: int) -> int:
         _mark_last_holder_dead(lock)
         _claims.append(lock)
         return slot
-    raise ConflictError(f"All {workers} worker slots in {folder} are held.")
+    raise ConflictError(f"All {processes} slots for server processes in {folder} are held.")
 
 
 def _mark_last_holder_dead(lock: IO[str]) -> None:
-    """Take the gauges of a worker that died out of the metrics, and sign the lock."""
+    """Take the gauges of a process that died out of the metrics, and sign the lock."""
     lock.seek(0)
     pid = lock.read().strip()
     if pid and "PROMETHEUS_MULTIPROC_DIR" in os.environ:
