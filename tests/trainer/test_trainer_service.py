@@ -20,7 +20,7 @@ from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobStatus
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.app import create_app
-from a3t_trainer.jobs.process import Worker
+from a3t_trainer.jobs.process import TrainingProcess
 from a3t_trainer.settings import TrainerSettings
 from tests.trainer.conftest import make_trajectory
 from tests.trainer.jobs_support import request
@@ -239,9 +239,9 @@ async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job
     trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its death is not known yet when the job is handed to it: both happen in one turn of the event loop."""
-    give, killed = Worker.give, []
+    give, killed = TrainingProcess.give, []
 
-    async def give_to_the_dead(process: Worker, content: dict[str, Any]) -> None:
+    async def give_to_the_dead(process: TrainingProcess, content: dict[str, Any]) -> None:
         if not killed:
             killed.append(process.process.pid)
             process.process.kill()
@@ -249,7 +249,7 @@ async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job
 
     await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "before-death")))
     waiting = job_process().pid
-    monkeypatch.setattr(Worker, "give", give_to_the_dead)
+    monkeypatch.setattr(TrainingProcess, "give", give_to_the_dead)
     job = await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "after-death")))
     assert killed == [waiting]
     messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
