@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from a3t_policy.engine.exact import ask_for_exact_rows
 from tests.support.tiny_model import make_tiny_model
@@ -13,6 +14,9 @@ from tests.support.tiny_model import make_tiny_model
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 ask_for_exact_rows()
+# How long an example takes is the machine's affair.
+settings.register_profile("a3t", deadline=None)
+settings.load_profile("a3t")
 
 
 @pytest.fixture(scope="session")

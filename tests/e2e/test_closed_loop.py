@@ -132,7 +132,7 @@ def test_the_report_has_every_section(home: Path, report: dict[str, object], tmp
     written = a3t(home, "report", str(report["run"]), "--out", str(tmp_path))
     assert written.returncode == 0, written.stderr
     page = (tmp_path / "report.html").read_text()
-    for heading in ("Rounds", "by task type", "Beside the paper", "Exploration", "How episodes ended", "Time and"):
+    for heading in ("Rounds", "by task type", "Beside published", "Exploration", "How episodes ended", "Time and"):
         assert heading in page
     assert "<svg" in page
     assert "http-equiv" not in page

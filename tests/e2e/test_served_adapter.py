@@ -36,6 +36,7 @@ async def test_the_served_adapter_gives_the_trainers_logprobs(
         policy_quantisation=quantisation,
         policy_max_context=256,
         policy_slots=8,
+        policy_live="own",
     )
     backend = LocalBackend(settings)
     await backend.start()
