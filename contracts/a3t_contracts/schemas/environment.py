@@ -80,6 +80,7 @@ class EnvironmentInfo(Schema):
     expert: bool = Field(True, description="Whether it has a scripted expert, for demonstrations")
     success: str = Field("", description="When an episode counts as a success, in words")
     get_data: str = Field("", description="How to get its tasks, in words, where they are data")
+    problem: str = Field("", description="Why it cannot be used now, and what to do; empty where it can")
     published: PublishedFigures | None = Field(None, description="Figures of others, for reports")
 
 

@@ -10,7 +10,8 @@ from a3t_contracts.errors import A3TError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import EnvironmentInfo
 
-from .plugins import EnvironmentPlugin, installed_plugins
+from .plugins import EnvironmentPlugin
+from .plugins.discovery import all_plugins
 from .protocol import Environment
 from .settings import EnvSettings
 
@@ -40,7 +41,7 @@ class Environments:
         self._plugins = {n: p if isinstance(p, EnvironmentPlugin) else _plugin(p) for n, p in plugins.items()}
         self._settings = settings
         self._built: dict[str, Environment] = {}
-        self._lock = threading.Lock()
+        self._locks = {name: threading.Lock() for name in self._plugins}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._plugins)
@@ -54,13 +55,13 @@ class Environments:
         plugin = self._plugins.get(name)
         if plugin is None:
             raise NotFoundError(f"There is no environment {name[:80]!r}.", hint=f"Known: {', '.join(self._plugins)}.")
-        with self._lock:
+        with self._locks[name]:
             if name not in self._built:
                 self._built[name] = self._build(name, plugin)
             return self._built[name]
 
     def infos(self) -> list[EnvironmentInfo]:
-        """Every environment; one without data has no engines and no splits."""
+        """Every environment; one that cannot be used now has no engines and no splits, but its problem."""
         return [self._info(name) for name in self._plugins]
 
     def missing(self) -> dict[str, str]:
@@ -83,9 +84,15 @@ class Environments:
         plugin = self._plugins[name]
         try:
             return self.get(name).info()
-        except A3TError:
+        except A3TError as error:
             return EnvironmentInfo(
-                name=name, engines=[], splits={}, task_types=[], max_steps=plugin.max_steps, get_data=plugin.get_data
+                name=name,
+                engines=[],
+                splits={},
+                task_types=[],
+                max_steps=plugin.max_steps,
+                get_data=plugin.get_data,
+                problem=str(error),
             )
 
     def _build(self, name: str, plugin: EnvironmentPlugin) -> Environment:
@@ -109,5 +116,5 @@ def _plugin(source: EnvironmentSource) -> EnvironmentPlugin:
 
 
 def configured(settings: EnvSettings) -> Environments:
-    """Every environment that an installed package brings."""
-    return Environments(installed_plugins(), settings)
+    """Every environment that an installed package or `A3T_ENV_PLUGINS` names."""
+    return Environments(all_plugins(settings), settings)

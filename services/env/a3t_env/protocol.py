@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from a3t_contracts.schemas import EnvironmentInfo, Task
+if TYPE_CHECKING:  # child processes load this module, and need no schemas
+    from a3t_contracts.schemas import EnvironmentInfo, Task
 
 __all__ = ["Environment", "Episode", "Outcome"]
 

@@ -22,6 +22,15 @@ class EnvSettings(ServiceSettings):
     env_start_deadline: float = Field(120.0, gt=0, description="Seconds until a session that does not start gets 504")
     env_step_deadline: float = Field(30.0, gt=0, description="Seconds until a step that hangs gets 504")
     env_threads: int = Field(32, ge=1, le=512, description="Threads in each process for engines that block")
+    env_plugins: str = Field(
+        "", description="Environments of your own: name=module:Class, several with commas between them"
+    )
+    env_plugin_processes: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Most processes for each environment of your own in Python, in each process of the service",
+    )
     env_remembered_ids: int = Field(10_000, ge=0, description="Closed session ids that get 410 and not 404")
 
     @property

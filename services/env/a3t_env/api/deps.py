@@ -22,7 +22,7 @@ _WHEN = {
     409: "The session's state forbids it: another step is being made, another index, the episode is over",
     410: "The session is closed or was reaped",
     413: "The body is too large",
-    422: "A value has the wrong form",
+    422: "A value has the wrong form, or the environment does not offer what was asked for",
     429: "All sessions are in use; Retry-After says when to try again",
     502: "The engine failed; the session is closed",
     504: "The engine did not answer in time",

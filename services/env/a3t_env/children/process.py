@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import selectors
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
+
+import orjson
 
 from a3t_contracts.errors import DeadlineError, InvalidInputError, UpstreamError
 
@@ -21,10 +22,19 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
-    """What children run: a module that calls `serve`, and what it is called in errors ("the official engine")."""
+    """What children run.
+
+    Args:
+        module: calls `json_lines.answer_requests`, or `serve` for a game.
+        name: what it is called in errors ("the official engine").
+        arguments: of the module's command line.
+        keep_stderr: whether what a child prints goes to this process's stderr; else it is dropped.
+    """
 
     module: str
     name: str
+    arguments: tuple[str, ...] = ()
+    keep_stderr: bool = False
 
 
 class ChildProcess:
@@ -32,17 +42,20 @@ class ChildProcess:
 
     def __init__(self, program: ChildProgram) -> None:
         self._name = program.name
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603  the module is one of an installed package
-            [sys.executable, "-m", program.module],
+            [sys.executable, "-m", program.module, *program.arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
+            stderr=None if program.keep_stderr else subprocess.DEVNULL,
+            env=os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
         )
-        self._buffer = b""
         self.games = 0
         """Games loaded so far."""
+        self._buffer = bytearray()
+        self._using = threading.RLock()
+        """Held by who reads or closes the pipes."""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._pipe(self._process.stdout), selectors.EVENT_READ)
 
     @property
     def pid(self) -> int:
@@ -59,50 +72,82 @@ class ChildProcess:
         return self._name[0].upper() + self._name[1:]
 
     def ask(self, seconds: float, op: str, **arguments: str) -> dict[str, Any]:
-        """Send a request and wait for its reply.
+        """`request`, with the content of its reply.
 
         Raises:
-            DeadlineError: no reply within `seconds`; the child is killed.
-            UpstreamError: the child is dead.
+            DeadlineError, UpstreamError: as `request` does.
             InvalidInputError: the engine refused, for example to load a broken game.
         """
-        try:
-            line = self._exchange(seconds, json.dumps({"op": op, **arguments}).encode() + b"\n")
-        except (DeadlineError, OSError) as error:
-            self.kill()
-            if isinstance(error, DeadlineError):
-                raise
-            raise UpstreamError(f"The process of {self._name} died during {op!r}.") from error
-        reply = json.loads(line)
+        reply = self.request(seconds, {"op": op, **arguments})
         if "error" in reply:
             raise InvalidInputError(f"{self._sentence} failed to {op}: {reply['error']}")
         answer: dict[str, Any] = reply["ok"]
         return answer
 
+    def request(self, seconds: float, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its reply.
+
+        Raises:
+            DeadlineError: no reply within `seconds`; the child is killed.
+            UpstreamError: the child is dead, or dies over the request.
+        """
+        with self._using:
+            try:
+                reply: dict[str, Any] = orjson.loads(self._exchange(seconds, orjson.dumps(request) + b"\n"))
+                return reply
+            except (OSError, ValueError) as error:
+                self.kill()
+                raise UpstreamError(
+                    f"The process of {self._name} died during {request.get('op')!r} ({self._ending()})."
+                ) from error
+            except DeadlineError:
+                self.kill()
+                raise
+
     def kill(self) -> None:
-        """End the child at once. Safe to call again."""
+        """End the child at once; a request that waits for it fails. Safe to call again."""
         self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe is not None:
-                    pipe.close()
+        with self._using:
+            self._selector.close()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None and not pipe.closed:
+                    _close(pipe)
 
     def _exchange(self, seconds: float, request: bytes) -> bytes:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        if stdin is None or stdout is None or stdin.closed or not self.alive:
+        if not self.alive:
             raise BrokenPipeError("the child is not running")
+        stdin, stdout = self._pipe(self._process.stdin), self._pipe(self._process.stdout)
         stdin.write(request)
         stdin.flush()
         deadline = time.monotonic() + seconds
-        with selectors.DefaultSelector() as selector:
-            selector.register(stdout, selectors.EVENT_READ)
-            while b"\n" not in self._buffer:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
-                    raise DeadlineError(f"{self._sentence} did not answer within {seconds:g} s.")
-                chunk = os.read(stdout.fileno(), _CHUNK)
-                if not chunk:
-                    raise BrokenPipeError("the child closed its output")
-                self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if not self._selector.select(max(0.0, deadline - time.monotonic())):
+                raise DeadlineError(f"{self._sentence} did not answer within {seconds:g} s.")
+            chunk = os.read(stdout.fileno(), _CHUNK)
+            if not chunk:
+                raise BrokenPipeError("the child closed its output")
+            self._buffer += chunk
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
         return line
+
+    def _ending(self) -> str:
+        code = self._process.returncode
+        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+    @staticmethod
+    def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+        if pipe is None or pipe.closed:
+            raise BrokenPipeError("the child's pipes are closed")
+        return pipe
+
+
+def _close(pipe: IO[bytes]) -> None:
+    """Close a pipe whose other end is gone; what could not be written is of no use."""
+    try:
+        pipe.close()
+    except BrokenPipeError:
+        return

@@ -76,7 +76,7 @@ class SessionManager:
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         """The session's present state."""
         session = self._table.get(session_id)
-        wanted = include_actions or session.include_actions
+        wanted = session.wants_actions(include_actions)
         return session.info(await self._read(session, session.episode.actions) if wanted else None)
 
     async def actions(self, session_id: str) -> list[str]:
@@ -99,7 +99,7 @@ class SessionManager:
     ) -> StepResult:
         """Make one step, or answer again what the same step gave."""
         session = self._table.get(session_id)
-        wanted = include_actions or session.include_actions
+        wanted = session.wants_actions(include_actions)
         if session.inline:
             return self._step_inline(session, action, index, wanted)
         return await self._step_blocking(session, action, index, wanted)
@@ -118,7 +118,7 @@ class SessionManager:
                 _refuse_twice(step, seen)
                 session = self._table.get(step.session_id)
                 if session.inline:
-                    wanted = include_actions or session.include_actions
+                    wanted = session.wants_actions(include_actions)
                     results[place] = self._step_inline(session, step.action, step.index, wanted)
                 else:
                     blocking.setdefault(step.session_id, []).append(place)
@@ -247,7 +247,7 @@ class SessionManager:
     def _failed(self, session: Session, error: Exception) -> A3TError:
         """The error to raise for a step: an episode whose engine failed is of no more use and its session ends."""
         log.error("session.failed", session=session.id, task=session.task.id, exc_info=error)
-        self._end(session, "was ended because its engine failed", "failed")
+        self._end(session, f"was ended because its engine failed: {str(error)[:500]}", "failed")
         if isinstance(error, A3TError):
             return error
         return UpstreamError(

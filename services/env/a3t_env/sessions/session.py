@@ -41,6 +41,7 @@ class Session:
     touched: float
     multiline: bool = False
     separator: str | None = None
+    lists_actions: bool = True
     steps: int = 0
     reward: float = 0.0
     done: bool = False
@@ -49,6 +50,10 @@ class Session:
     last: StepResult | None = None
     making: tuple[str, asyncio.Future[StepResult]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def wants_actions(self, asked: bool) -> bool:
+        """Whether a reply has the admissible actions; never where the environment does not list them."""
+        return self.lists_actions and (asked or self.include_actions)
 
     def repeated(self, action: str, index: int | None) -> StepResult | None:
         """The last result, where this very step was already made; None where it is the next one.

@@ -31,7 +31,7 @@ def open_session(
     episode = environment.episode(task.id, engine, request.seed, options=request.options)
     try:
         started = episode.start()
-        actions = episode.actions() if request.include_actions else None
+        actions = episode.actions() if request.include_actions and info.lists_actions else None
     except Exception as error:
         episode.close()
         if isinstance(error, A3TError):
@@ -51,6 +51,7 @@ def open_session(
         touched=now,
         multiline=info.multiline,
         separator=info.separator,
+        lists_actions=info.lists_actions,
         reward=started.reward,
         done=started.done,
         success=started.success,

@@ -9,13 +9,11 @@ from typing import TypeVar
 
 from a3t_contracts.errors import DeadlineError
 
+from ..errors import NotBegunError
+
 __all__ = ["EngineThreads", "NotBegunError", "StuckError"]
 
 ResultT = TypeVar("ResultT")
-
-
-class NotBegunError(DeadlineError):
-    """A call found no free thread in time: it was not made and may be repeated."""
 
 
 class StuckError(DeadlineError):

@@ -1,0 +1,111 @@
+"""Which plug-ins there are: those that installed packages name, and those of `A3T_ENV_PLUGINS`."""
+
+from __future__ import annotations
+
+import re
+import time
+from importlib.metadata import EntryPoint, entry_points
+
+from a3t_contracts.errors import A3TError, InvalidInputError
+
+from ..protocol import Environment
+from ..settings import EnvSettings
+from .environment import PluginEnvironment
+from .plugin import ENTRY_POINT_GROUP, EnvironmentPlugin
+from .pool import PluginPool
+from .spec import PluginSpec
+from .target import TargetError, load_target
+
+__all__ = ["PythonSource", "all_plugins", "targets_of_setting"]
+
+_OWN_PACKAGE = "a3t-env"
+_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_FORGET_SECONDS = 10.0
+"""How long a plug-in that could not be loaded is not tried again."""
+
+
+def all_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
+    """Name → plug-in. `A3T_ENV_PLUGINS` wins over an installed package.
+
+    One that cannot be loaded is there, too: building it raises. Raises InvalidInputError for a setting that is no list
+    of plug-ins.
+    """
+    found = {point.name: _installed(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
+    for name, target in targets_of_setting(settings.env_plugins).items():
+        found[name] = EnvironmentPlugin(PythonSource(name, target, "A3T_ENV_PLUGINS"))
+    return found
+
+
+def targets_of_setting(setting: str) -> dict[str, str]:
+    """Name → target of `name=module:Class,module:Class`; a target without a name has that of its module.
+
+    Raises InvalidInputError.
+    """
+    targets: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in setting.split(","))):
+        name, _, target = (p.strip() for p in part.rpartition("="))
+        name = name or target.partition(":")[0].rpartition(".")[2]
+        if not _TARGET.fullmatch(target) or not _NAME.fullmatch(name):
+            raise InvalidInputError(
+                f"A3T_ENV_PLUGINS has {part[:120]!r}, which is no plug-in.",
+                hint="Write name=module:Class, several with commas between them.",
+            )
+        if name in targets:
+            raise InvalidInputError(f"A3T_ENV_PLUGINS names the environment {name!r} twice.")
+        targets[name] = target
+    return targets
+
+
+class PythonSource:
+    """Builds the environment of a target; what fails is told again for a while instead of being tried at every look."""
+
+    def __init__(self, name: str, target: str, origin: str) -> None:
+        self._name, self._target, self._origin = name, target, origin
+        self._failed: tuple[float, A3TError] | None = None
+
+    def __call__(self, settings: EnvSettings) -> Environment:
+        if self._failed is not None and time.monotonic() < self._failed[0]:
+            raise self._failed[1]
+        try:
+            return self._build(settings)
+        except A3TError as error:
+            error.hint = error.hint or f"It is named in {self._origin}."
+            self._failed = time.monotonic() + _FORGET_SECONDS, error
+            raise
+
+    def _build(self, settings: EnvSettings) -> Environment:
+        pool = PluginPool(
+            self._name,
+            self._target,
+            settings.env_plugin_processes,
+            start_seconds=settings.env_start_deadline,
+            step_seconds=settings.env_step_deadline,
+        )
+        try:
+            description = pool.describe()
+            if not description.get("rich"):
+                return PluginEnvironment(PluginSpec.read(self._name, self._target, description), pool)
+        except BaseException:
+            pool.close()
+            raise
+        pool.close()
+        return _rich(self._target).build(settings)
+
+
+def _installed(point: EntryPoint) -> EnvironmentPlugin:
+    """The service's own are loaded at once; what another package brings is tried in a process of its own first."""
+    package = point.dist.name if point.dist else "an installed package"
+    if package == _OWN_PACKAGE:
+        return _rich(point.value)
+    return EnvironmentPlugin(PythonSource(point.name, point.value, f"the package {package}"))
+
+
+def _rich(target: str) -> EnvironmentPlugin:
+    try:
+        found = load_target(target)
+    except TargetError as error:
+        raise InvalidInputError(f"The environment {target} cannot be loaded: {error}") from error
+    if not isinstance(found, EnvironmentPlugin):
+        raise InvalidInputError(f"{target} is no EnvironmentPlugin.")
+    return found

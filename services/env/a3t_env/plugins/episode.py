@@ -1,0 +1,191 @@
+"""One episode of a plug-in, in a child process that it shares, and that may die over another episode."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from typing import Any, TypeVar
+
+import orjson
+
+from a3t_contracts.errors import A3TError, ConflictError, DeadlineError, GoneError, UpstreamError
+
+from ..errors import NotBegunError, NotOfferedError
+from ..protocol import Outcome
+from .pool import DeadProcessError, PluginPool, PluginProcess
+from .spec import PluginSpec
+
+__all__ = ["PluginEpisode"]
+
+ResultT = TypeVar("ResultT")
+_MOST_REPLAYS = 4
+_DRAWS = 8
+"""Seeds that are tried for a sampled action other than the one to avoid."""
+
+
+class PluginEpisode:
+    """Implements `a3t_env.protocol.Episode`.
+
+    Where the process dies over another episode, this one is repeated in a new process: the reset and the same actions.
+    It goes on only if they give the same as before. Calls raise UpstreamError or DeadlineError where the plug-in
+    raised, hung, died, or gave what is no result; the episode is lost then.
+    """
+
+    def __init__(
+        self, number: int, pool: PluginPool, spec: PluginSpec, task_id: str, seed: int, options: Mapping[str, str]
+    ) -> None:
+        self._number, self._pool, self._spec = number, pool, spec
+        self._reset = {"task": spec.tasks[task_id], "seed": seed, "options": dict(options)}
+        self._process: PluginProcess | None = None
+        self._first: bytes | None = None
+        self._made: list[tuple[str, bytes]] = []
+        """Actions so far with the digests of what they gave."""
+        self._actions: list[str] | None = None
+        self._lost: A3TError | None = None
+        self._closed = False
+        self._replays = 0
+
+    def start(self) -> Outcome:
+        """The first observation."""
+        state = self._persist(self._begin)
+        self._first, self._made = _digest(state), []
+        return self._take_in(state)
+
+    def step(self, action: str) -> Outcome:
+        """Do one action."""
+        state = self._ask("step", action=action)
+        self._made.append((action, _digest(state)))
+        return self._take_in(state)
+
+    def actions(self) -> list[str]:
+        """Admissible actions. Raises NotOfferedError where the plug-in lists none."""
+        if not self._spec.info.lists_actions:
+            raise self._not_offered("does not list its actions")
+        if self._actions is None:
+            self._actions = list(self._ask("actions"))
+        return list(self._actions)
+
+    def sample(self, seed: int, avoid: str | None = None) -> str:
+        """The plug-in's own draw, or a uniform one from the admissible actions.
+
+        Raises NotOfferedError where there is neither, ConflictError where no action is admissible."""
+        if self._spec.samples_itself:
+            return self._own_sample(seed, avoid)
+        if not self._spec.info.samples:
+            raise self._not_offered("neither draws nor lists actions")
+        choices = self.actions()
+        if not choices:
+            raise ConflictError(f"{self._spec.name} lists no admissible action now.")
+        return random.Random(seed).choice([a for a in choices if a != avoid] or choices)
+
+    def expert(self) -> str:
+        """The plug-in's scripted expert. Raises NotOfferedError where there is none."""
+        if not self._spec.info.expert:
+            raise self._not_offered("has no expert")
+        return str(self._ask("expert"))
+
+    def close(self) -> None:
+        """Close the plug-in's episode; never waits for a busy process."""
+        self._closed = True
+        self._leave()
+
+    def _own_sample(self, seed: int, avoid: str | None) -> str:
+        seeds = random.Random(seed)
+        action = str(self._ask("sample", seed=seed))
+        for _ in range(_DRAWS):
+            if action != avoid:
+                break
+            action = str(self._ask("sample", seed=seeds.getrandbits(32)))
+        return action
+
+    def _ask(self, op: str, **arguments: Any) -> Any:
+        """A request to the present process, or to a new one where that died over another episode."""
+        if self._lost is not None:
+            raise self._lost
+        if self._process is None or self._first is None:
+            raise GoneError("The episode is closed or was not started.")
+        try:
+            return self._request(self._process, op, arguments, self._pool.step_seconds)
+        except DeadProcessError:
+            self._persist(self._repeat)
+            return self._ask(op, **arguments)
+
+    def _request(self, process: PluginProcess, op: str, arguments: Mapping[str, Any], seconds: float) -> Any:
+        try:
+            reply = process.in_turn(seconds, op, episode=self._number, **arguments)
+        except NotBegunError:
+            raise
+        except (DeadlineError, UpstreamError) as error:
+            self._lose(error)
+            raise
+        if "error" in reply:
+            raise self._lose(
+                UpstreamError(
+                    f"The environment {self._spec.name} ({self._spec.target}) failed: {reply['error']}.",
+                    hint="This episode is lost, no other.",
+                )
+            )
+        return reply["ok"]
+
+    def _begin(self) -> Any:
+        """The state after the reset in a process that was free or is new. Raises DeadProcessError."""
+        self._leave()
+        if self._closed:
+            raise GoneError("The episode is closed.")
+        process = self._process = self._pool.place(self._number)
+        return self._request(process, "reset", self._reset, self._pool.start_seconds)
+
+    def _persist(self, attempt: Callable[[], ResultT]) -> ResultT:
+        """`attempt`, again where the process dies meanwhile over another episode."""
+        while self._replays < _MOST_REPLAYS:
+            self._replays += 1
+            try:
+                return attempt()
+            except DeadProcessError:
+                continue
+        raise self._lose(UpstreamError(f"The processes of {self._pool.what} keep dying over other episodes."))
+
+    def _repeat(self) -> None:
+        """Bring a new process to where the old one was. Raises UpstreamError where it does not come there."""
+        self._require_same(_digest(self._begin()) == self._first, "the reset")
+        for number, (action, digest) in enumerate(self._made):
+            if self._process is None:
+                raise GoneError("The episode is closed.")
+            state = self._request(self._process, "step", {"action": action}, self._pool.step_seconds)
+            self._require_same(_digest(state) == digest, f"step {number}")
+
+    def _require_same(self, same: bool, what: str) -> None:
+        if not same:
+            raise self._lose(
+                UpstreamError(
+                    f"The process of {self._pool.what} died over another episode, and this one could not be repeated: "
+                    f"{what} gave something else than before.",
+                    hint="An environment that depends on the task, the seed and the actions alone survives this.",
+                )
+            )
+
+    def _take_in(self, state: Mapping[str, Any]) -> Outcome:
+        self._actions = state["actions"]
+        return Outcome(**{name: value for name, value in state.items() if name != "actions"})
+
+    def _lose(self, error: A3TError) -> A3TError:
+        self._lost = error
+        self._leave()
+        return error
+
+    def _leave(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            self._pool.leave(process, self._number)
+
+    def _not_offered(self, what: str) -> NotOfferedError:
+        return NotOfferedError(
+            f"The environment {self._spec.name} {what}.", hint="`GET /v1/environments` says what each environment has."
+        )
+
+
+def _digest(state: Mapping[str, Any]) -> bytes:
+    """What an agent sees of a state; `info` may hold times and the like."""
+    seen = [state[name] for name in ("observation", "reward", "done", "success", "valid")]
+    return blake2b(orjson.dumps(seen), digest_size=8).digest()

@@ -1,0 +1,30 @@
+"""An environment as the service knows it before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..protocol import Environment
+    from ..settings import EnvSettings
+
+__all__ = ["ENTRY_POINT_GROUP", "EnvironmentPlugin"]
+
+ENTRY_POINT_GROUP = "a3t.environments"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentPlugin:
+    """An environment that is built when it is first used.
+
+    Args:
+        build: makes the environment; raises an A3TError where its data or a package is missing.
+        max_steps: default step cap of an episode, told even while the environment has no tasks.
+        get_data: how to get tasks, in words, where they are data.
+    """
+
+    build: Callable[[EnvSettings], Environment]
+    max_steps: int = 50
+    get_data: str = ""

@@ -1,0 +1,59 @@
+"""Finding what `module:Class` names."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+__all__ = ["TargetError", "load_target", "where_raised"]
+
+
+class TargetError(Exception):
+    """Nothing usable is at a target; the message says what is wrong there and what to do."""
+
+
+def load_target(target: str) -> object:
+    """The object at `module:name`, looked for in the current directory, too. Raises TargetError."""
+    module_name, _, name = target.partition(":")
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: object = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise TargetError(
+                f"There is no module {module_name!r}. Python looks in the current directory ({os.getcwd()}), in "
+                "PYTHONPATH and among the installed packages: start the service where the module lies, or install it."
+            ) from error
+        raise TargetError(
+            f"The module {module_name!r} needs {error.name!r}, which is not installed here: install it."
+        ) from error
+    except BaseException as error:
+        raise TargetError(
+            f"The module {module_name!r} cannot be imported: {where_raised(error)}. Mend it; "
+            f"`python -c 'import {module_name}'` shows the whole traceback."
+        ) from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = sorted(n for n, value in vars(found).items() if isinstance(value, type) and not n.startswith("_"))
+            raise TargetError(
+                f"The module {module_name!r} has no {name!r}. Its classes: {', '.join(known[:10]) or 'none'}."
+            )
+        found = getattr(found, part)
+    return found
+
+
+def where_raised(error: BaseException) -> str:
+    """The error with the last place in its traceback that is not of this package: type, message, file, line."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not code.co_filename.startswith(("<", _HERE)):
+            place = f" (in {code.co_name}, {code.co_filename}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    message = str(error)[:500]
+    return f"{type(error).__name__}{': ' if message else ''}{message}{place}"
+
+
+_HERE = os.path.dirname(__file__)
