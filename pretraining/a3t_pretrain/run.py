@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from a3t_contracts.clients import ActReClient, EnvClient
+from a3t_contracts.files import replaced_atomically
 from a3t_contracts.registry import sha256_file
 from a3t_contracts.schemas import Trajectory
 
@@ -103,16 +104,14 @@ async def _write(
     """A JSONL file that is there once it is whole."""
     if path.is_file():
         return
-    partial = path.with_suffix(".partial")
 
     def told(stage: str, done: int, total: int) -> None:
         report(stage, done, total, None)
 
     practice = practice_for(settings.environment)
-    with partial.open("w", encoding="utf-8") as file:
+    with replaced_atomically(path) as file:
         async for trajectory in write_corpus(env, actre, practice.split, count, seed, told, practice):
-            file.write(trajectory.model_dump_json(exclude_defaults=True) + "\n")
-    partial.replace(path)
+            file.write((trajectory.model_dump_json(exclude_defaults=True) + "\n").encode())
 
 
 @dataclass(slots=True)

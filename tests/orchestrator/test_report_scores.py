@@ -14,8 +14,8 @@ from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory
 from a3t_orchestrator.cli.trajectories import render
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.report.collect import collect_report
-from a3t_orchestrator.report.html import html
 from a3t_orchestrator.report.text import markdown
+from a3t_orchestrator.report.write import html
 from a3t_orchestrator.store import (
     PhaseKey,
     Plan,

@@ -2,6 +2,4 @@
 
 from .encode import *  # noqa: F403
 from .format import *  # noqa: F403
-from .history import *  # noqa: F403
-from .label import *  # noqa: F403
 from .purpose import *  # noqa: F403

@@ -8,6 +8,10 @@ the ids of a prompt are always a prefix of the ids of the finished episode (no r
     completion    "Thought: {thought}\\nAction: {action}\\n"      ("Action: …\\n" alone without a thought)
     observation   "Observation: {observation}\\n"
     …
+
+The label-prefix objective puts the outcome of an episode at the head of its preamble (`labelled_preamble`). Training
+puts each trajectory's own outcome there. The orchestrator asks a policy that was trained so behind the label of
+success; whoever else asks one does the same.
 """
 
 from __future__ import annotations
@@ -17,20 +21,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..schemas.trajectory import Trajectory
-from .history import History, Turn
+from ..schemas.trajectory import History, Trajectory, Turn
 
 __all__ = [
+    "History",
     "Reply",
     "Segment",
+    "Turn",
     "TurnEnd",
     "completion_text",
     "history_of",
+    "labelled_preamble",
     "observation_text",
     "parse_reply",
     "render_history",
     "render_trajectory",
     "turn_end",
+    "unlabelled_preamble",
 ]
 
 THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
@@ -43,6 +50,7 @@ _OBSERVATION = re.compile(
 )
 """What begins an observation: the label anywhere, and at the head of a line in lower or upper case, too. Numbers
 ("Observation 2:") and emphasis ("**Observation**:") are part of it; "my observation: …" in a sentence is none."""
+_LABEL = re.compile(r"\AOutcome: (?:success|failure)\n\n")
 _BANNER = re.compile(r"\s*-= Welcome to [^\n]* =-")
 """What TextWorld writes above the first observation of a game; it tells the agent nothing."""
 
@@ -145,6 +153,16 @@ def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
 def render_trajectory(trajectory: Trajectory) -> list[Segment]:
     """The segments of a whole episode, its last observation included."""
     return render_history(history_of(trajectory))
+
+
+def labelled_preamble(preamble: str, *, success: bool) -> str:
+    """The preamble behind its label; a label that stands there already is replaced."""
+    return f"Outcome: {'success' if success else 'failure'}\n\n{unlabelled_preamble(preamble)}"
+
+
+def unlabelled_preamble(preamble: str) -> str:
+    """The preamble without a label."""
+    return _LABEL.sub("", preamble)
 
 
 def _segments(history: History) -> Iterator[Segment]:

@@ -329,7 +329,12 @@ class JobStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """Whether the job will not change any more by itself."""
-        return self in (JobStatus.succeeded, JobStatus.failed, JobStatus.cancelled)
+        return not VALID_TRANSITIONS[self]
+
+    @property
+    def unsuccessful(self) -> bool:
+        """Whether the job has ended without an adapter version."""
+        return self.ended and self is not JobStatus.succeeded
 
 
 VALID_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {

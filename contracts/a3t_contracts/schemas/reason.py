@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..errors import Problem
-from ..react.history import History
 from .base import Schema
+from .trajectory import History
 
 __all__ = ["Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
 

@@ -1,17 +1,19 @@
-"""The trajectory: the one central schema."""
+"""The trajectory, the one central schema, and the history of an episode that has not ended yet."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from .base import Environment, Name, Schema
+from .base import Environment, Name, Schema, TokenIds
 
 __all__ = [
+    "MOST_TURNS",
+    "History",
     "ReasonBy",
     "Source",
     "Step",
@@ -19,8 +21,12 @@ __all__ = [
     "Trajectory",
     "TrajectoryKind",
     "Trigger",
+    "Turn",
     "trajectory_id",
 ]
+
+MOST_TURNS = 1024
+"""Turns of a history at most; a session has 1,000 steps at most."""
 
 
 class Source(StrEnum):
@@ -66,7 +72,6 @@ class StopReason(StrEnum):
     max_steps = "max_steps"
     max_invalid = "max_invalid"
     context = "context"
-    error = "error"
 
 
 class Step(Schema):
@@ -151,6 +156,34 @@ class Trajectory(Schema):
     created_at: datetime = Field(description="Time at which the episode ended (UTC)")
     seconds: float = Field(0.0, description="Length of the episode in seconds")
     metadata: dict[str, Any] = Field(default_factory=dict, description="Free values")
+
+
+class Turn(Schema):
+    """One finished step: the thought, the action, and the observation that followed."""
+
+    thought: str | None = Field(None, description="The thought; null where there was none")
+    action: str = Field(description="The action in the words of the environment")
+    observation: str = Field(description="What the agent saw after the action")
+    completion: str | None = Field(
+        None, description="Text of the turn as the policy generated it; null to render it from thought and action"
+    )
+    completion_ids: TokenIds | None = Field(
+        None, description="Ids of the tokens of `completion`; null where they are not known"
+    )
+
+
+class History(Schema):
+    """What an agent has seen and done so far in an episode."""
+
+    environment: Environment = Field(description="Environment of the episode")
+    observation: str = Field(description="First observation, with the task in it")
+    multiline: bool = Field(False, description="Whether the agent reads observations with their line breaks")
+    turns: Annotated[list[Turn], Field(fail_fast=True)] = Field(
+        default_factory=list, max_length=MOST_TURNS, description="The finished steps in order"
+    )
+    preamble: str = Field(
+        "", description="Prompt in front of the first observation, for example a worked example; empty for none"
+    )
 
 
 def trajectory_id(run: str, round: int, task_id: str, kind: str, sample: int) -> str:

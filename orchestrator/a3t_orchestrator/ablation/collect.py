@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from pydantic import BaseModel
-from sqlalchemy import select
 
 from ..report.collect import collect_report
 from ..report.model import Evaluated, Report
-from ..store import Run, Store
+from ..store import Store, run_statuses
 from .plan import Ablation, PlannedRun
 
 __all__ = ["ArmResult", "Comparison", "Mean", "SeedResult", "collect_comparison", "mean_of"]
@@ -78,8 +77,8 @@ class Comparison(BaseModel):
 def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedRun]) -> Comparison:
     """Read the finished runs of a comparison."""
     with store.session() as session:
-        found = session.execute(select(Run.name, Run.status).where(Run.name.in_([r.name for r in runs])))
-        finished = {name for name, status in found if status == "finished"}
+        statuses = run_statuses(session, [run.name for run in runs])
+    finished = {name for name, status in statuses.items() if status == "finished"}
     results: dict[str, list[SeedResult]] = {arm: [] for arm in ablation.arms}
     for run in runs:
         if run.name in finished:

@@ -11,8 +11,8 @@ from a3t_contracts.schemas import MAX_INT, TrajectoryKind
 
 from ..phases import Phase
 from ..report.collect import collect_report
-from ..report.html import html, templates
 from ..report.text import round_rows
+from ..report.write import html, templates
 from ..store import (
     EpisodeFilter,
     PhaseKey,

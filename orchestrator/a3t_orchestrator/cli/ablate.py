@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy import select
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.tables import print_table
@@ -18,7 +17,7 @@ from ..ablation.write import comparison_about, comparison_notes, comparison_tabl
 from ..driver.branch import has_shared
 from ..embedded import stack_for
 from ..settings import OrchestratorSettings
-from ..store import Run, Store, revive_lost
+from ..store import Store, revive_lost, run_statuses
 from .common import open_store, quiet_logs, run_async
 from .report import report_folder
 from .run import execute
@@ -95,4 +94,4 @@ def _begun(store: Store, name: str) -> str | None:
 
 def _status(store: Store, name: str) -> str | None:
     with store.session() as session:
-        return session.scalar(select(Run.status).where(Run.name == name))
+        return run_statuses(session, [name]).get(name)

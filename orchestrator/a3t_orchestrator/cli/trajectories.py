@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -12,9 +13,9 @@ import typer
 from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
-from sqlalchemy import select
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.files import replaced_atomically
 from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import Source, Step, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
@@ -27,6 +28,7 @@ from ..store import (
     get_run,
     iter_trajectories,
     list_trajectories,
+    trajectory_ids,
 )
 from .common import settings_and_store
 
@@ -95,8 +97,7 @@ def export(
     where = EpisodeFilter(run=run, round=round, kind=kind, success=success)
     with store.session() as session, _output(out) as file:
         get_run(session, run)
-        query = select(TrajectoryRow.id).where(*where.conditions()).order_by(TrajectoryRow.created_at, TrajectoryRow.id)
-        for trajectory in iter_trajectories(session, list(session.scalars(query))):
+        for trajectory in iter_trajectories(session, trajectory_ids(session, where)):
             file.write(trajectory.model_dump_json(exclude_none=True) + "\n")
 
 
@@ -179,7 +180,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
     if path is None:
         yield sys.stdout
         return
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        yield file
-    partial.replace(path)
+    with replaced_atomically(path) as file:
+        text = TextIOWrapper(file, encoding="utf-8")
+        yield text
+        text.detach()

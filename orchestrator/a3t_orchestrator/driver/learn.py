@@ -43,7 +43,7 @@ async def train(context: RunContext, number: int) -> str:
         return get_job(session, run, number)
 
     row = await context.store.do(begin)
-    ended_badly = row is not None and JobStatus(row.status) in (JobStatus.failed, JobStatus.cancelled)
+    ended_badly = row is not None and JobStatus(row.status).unsuccessful
     if row is None or row.job_id is None or ended_badly:  # a resumed run asks the trainer for another attempt
         job_id = (await start_training(context, number)).id
     else:

@@ -12,6 +12,8 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from a3t_contracts.errors import ConflictError, DeadlineError
+from a3t_contracts.files import write_atomically
+from a3t_contracts.stack import stack_file
 
 __all__ = ["ProcessState", "StackState", "read_state", "stop_running_stack", "write_state"]
 
@@ -44,11 +46,6 @@ class StackState(BaseModel):
     ready: bool = False
 
 
-def state_file(home: Path) -> Path:
-    """Where the state lies."""
-    return home / "run" / "stack.json"
-
-
 def read_state(home: Path) -> StackState | None:
     """The stack that runs; None where there is none, or only the file of one that died."""
     state = _last_state(home)
@@ -70,17 +67,14 @@ async def end_orphans(home: Path, seconds: float = 15.0) -> None:
 
 def write_state(home: Path, state: StackState) -> None:
     """Replace the state in one step; readable by this user alone, because it holds the queue's password."""
-    path = state_file(home)
+    path = stack_file(home)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.touch(mode=0o600)
-    partial.write_text(state.model_dump_json(indent=2), encoding="utf-8")
-    partial.replace(path)
+    write_atomically(path, state.model_dump_json(indent=2), mode=0o600)
 
 
 def _last_state(home: Path) -> StackState | None:
     try:
-        return StackState.model_validate_json(state_file(home).read_bytes())
+        return StackState.model_validate_json(stack_file(home).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
@@ -89,7 +83,7 @@ def forget_state(home: Path) -> None:
     """Remove this process's state."""
     found = read_state(home)
     if found is None or found.supervisor.pid == os.getpid():
-        state_file(home).unlink(missing_ok=True)
+        stack_file(home).unlink(missing_ok=True)
 
 
 def refuse_second(home: Path) -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import Source, Trajectory
 
 from ..phases import Phase
 from ..store import (
+    Outcome,
+    PhaseKey,
     Round,
     Store,
-    TrajectoryRow,
     environment_of,
     get_job,
     get_run,
+    latest_and_shortest,
+    list_outcomes,
     lost_items,
     rounds_of,
-    to_trajectory,
+    sampling_triggers,
     training_counts,
     unfinished_phases,
 )
@@ -33,26 +34,6 @@ __all__ = ["collect_report"]
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """A trajectory without its steps."""
-
-    id: str
-    round: int
-    phase: str
-    split: str
-    task_id: str
-    task_type: str
-    success: bool
-    reward: float
-    stop_reason: str
-    n_sampled: int
-    n_made_up: int
-    prompt_tokens: int
-    completion_tokens: int
-    created_at: object
-
-
 def collect_report(store: Store, run: str) -> Report:
     """The report of a run, finished or not. Raises NotFoundError.
 
@@ -60,7 +41,7 @@ def collect_report(store: Store, run: str) -> Report:
     """
     with store.session() as session:
         row = get_run(session, run)
-        outcomes = _outcomes(session, run)
+        outcomes = list_outcomes(session, run)
         train_split = str(row.recipe["data"]["split"])
         counts, lost = training_counts(session, run), lost_items(session, run)
         lost_by_round = Counter(item.round for item in lost)
@@ -92,17 +73,11 @@ def collect_report(store: Store, run: str) -> Report:
         )
 
 
-def _outcomes(session: Session, run: str) -> list[_Outcome]:
-    columns = [getattr(TrajectoryRow, name) for name in _Outcome.__dataclass_fields__]
-    query = select(*columns).where(TrajectoryRow.run == run).order_by(TrajectoryRow.round, TrajectoryRow.id)
-    return [_Outcome(*row) for row in session.execute(query)]
-
-
 def _round(
     session: Session,
     row: Round,
-    outcomes: Sequence[_Outcome],
-    whole: Sequence[_Outcome],
+    outcomes: Sequence[Outcome],
+    whole: Sequence[Outcome],
     train_split: str,
     members: tuple[int, int],
     lost: int,
@@ -133,7 +108,7 @@ def _round(
     )
 
 
-def _training_score(outcomes: Sequence[_Outcome], number: int, train_split: str) -> Score | None:
+def _training_score(outcomes: Sequence[Outcome], number: int, train_split: str) -> Score | None:
     """The round's agent makes its own trial in the next round; the last one is evaluated on the training tasks."""
     tried = [o for o in outcomes if o.round == number + 1 and o.phase == Phase.rollout]
     measured = [o for o in outcomes if o.round == number and o.phase == Phase.evaluate and o.split == train_split]
@@ -141,9 +116,9 @@ def _training_score(outcomes: Sequence[_Outcome], number: int, train_split: str)
     return _score(found) if found else None
 
 
-def _composition(session: Session, row: Round, here: Sequence[_Outcome]) -> Composition:
+def _composition(session: Session, row: Round, here: Sequence[Outcome]) -> Composition:
     composed = [o for o in here if o.phase == Phase.compose]
-    triggers = _triggers(session, row) if composed else Counter()
+    triggers = sampling_triggers(session, PhaseKey(row.run, row.round, Phase.compose)) if composed else Counter()
     return Composition(
         failed_tasks=len({o.task_id for o in here if o.phase == Phase.rollout and not o.success}),
         composed=len(composed),
@@ -155,22 +130,11 @@ def _composition(session: Session, row: Round, here: Sequence[_Outcome]) -> Comp
     )
 
 
-def _triggers(session: Session, row: Round) -> Counter[str]:
-    query = select(TrajectoryRow.steps).where(
-        TrajectoryRow.run == row.run,
-        TrajectoryRow.round == row.round,
-        TrajectoryRow.phase == Phase.compose,
-        TrajectoryRow.n_sampled > 0,
-    )
-    steps = (step for found in session.scalars(query.execution_options(yield_per=200)) for step in found)
-    return Counter(step["trigger"] for step in steps if step.get("trigger"))
-
-
-def _evaluations(now: Sequence[_Outcome], before: Sequence[_Outcome]) -> list[Evaluated]:
+def _evaluations(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Evaluated]:
     result = []
     for split in sorted({o.split for o in now}):
         mine = [o for o in now if o.split == split]
-        types: dict[str, list[_Outcome]] = defaultdict(list)
+        types: dict[str, list[Outcome]] = defaultdict(list)
         for o in mine:
             types[o.task_type].append(o)
         result.append(
@@ -184,7 +148,7 @@ def _evaluations(now: Sequence[_Outcome], before: Sequence[_Outcome]) -> list[Ev
     return result
 
 
-def _accumulated(now: Sequence[_Outcome], before: Iterable[_Outcome]) -> Score:
+def _accumulated(now: Sequence[Outcome], before: Iterable[Outcome]) -> Score:
     """The best reward of each task over the agents so far, one trial each."""
     best = {o.task_id: (o.success, o.reward) for o in now}
     for o in before:
@@ -193,25 +157,25 @@ def _accumulated(now: Sequence[_Outcome], before: Iterable[_Outcome]) -> Score:
     return score_of(best.values())
 
 
-def _score(outcomes: Iterable[_Outcome]) -> Score:
+def _score(outcomes: Iterable[Outcome]) -> Score:
     return score_of((o.success, o.reward) for o in outcomes)
 
 
-def _stop_reasons(here: Iterable[_Outcome]) -> dict[str, dict[str, int]]:
+def _stop_reasons(here: Iterable[Outcome]) -> dict[str, dict[str, int]]:
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
     for o in here:
         reasons[o.phase][o.stop_reason] += 1
     return {phase: dict(counter) for phase, counter in reasons.items()}
 
 
-def _made_up(here: Iterable[_Outcome]) -> dict[str, int]:
+def _made_up(here: Iterable[Outcome]) -> dict[str, int]:
     turns: Counter[str] = Counter()
     for o in here:
         turns[o.phase] += o.n_made_up
     return dict(turns)
 
 
-def _spent(row: Round, here: Sequence[_Outcome]) -> Spent:
+def _spent(row: Round, here: Sequence[Outcome]) -> Spent:
     return Spent(
         seconds=row.seconds,
         episodes=len(here),
@@ -220,8 +184,8 @@ def _spent(row: Round, here: Sequence[_Outcome]) -> Spent:
     )
 
 
-def _kept(outcomes: Iterable[_Outcome]) -> list[KeptTask]:
-    tasks: dict[str, list[_Outcome]] = defaultdict(list)
+def _kept(outcomes: Iterable[Outcome]) -> list[KeptTask]:
+    tasks: dict[str, list[Outcome]] = defaultdict(list)
     for o in outcomes:
         if o.phase == Phase.compose:
             tasks[o.task_id].append(o)
@@ -232,19 +196,13 @@ def _kept(outcomes: Iterable[_Outcome]) -> list[KeptTask]:
     return sorted(kept, key=lambda k: (-k.kept, k.task_id))
 
 
-def _examples(session: Session, outcomes: Iterable[_Outcome]) -> list[Trajectory]:
+def _examples(session: Session, outcomes: Iterable[Outcome]) -> list[Trajectory]:
     """Composed successes in which a sampled action was valid, one a task, the shortest of the latest rounds."""
     ids = [o.id for o in outcomes if o.phase == Phase.compose and o.success and o.n_sampled]
-    rows = session.scalars(
-        select(TrajectoryRow)
-        .where(TrajectoryRow.id.in_(ids[-500:]))
-        .order_by(TrajectoryRow.round.desc(), TrajectoryRow.n_steps, TrajectoryRow.id)
-    )
     chosen: dict[str, Trajectory] = {}
-    for row in rows:
-        trajectory = to_trajectory(row)
-        if row.task_id not in chosen and any(s.source is Source.sampled and s.valid for s in trajectory.steps):
-            chosen[row.task_id] = trajectory
+    for trajectory in latest_and_shortest(session, ids[-500:]):
+        if trajectory.task_id not in chosen and any(s.source is Source.sampled and s.valid for s in trajectory.steps):
+            chosen[trajectory.task_id] = trajectory
         if len(chosen) == _EXAMPLES:
             break
     return list(chosen.values())

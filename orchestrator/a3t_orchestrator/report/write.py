@@ -1,14 +1,37 @@
-"""Writing a report's three files."""
+"""The report as files: one HTML page that needs nothing else, Markdown and JSON."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from .html import html
-from .model import Report
-from .text import markdown
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
 
-__all__ = ["write_report"]
+from .figures import figures
+from .model import Report
+from .text import markdown, round_rows, splits_of
+
+__all__ = ["html", "templates", "write_report"]
+
+templates = Environment(
+    loader=PackageLoader("a3t_orchestrator.report"),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def html(report: Report) -> str:
+    """A self-contained page."""
+    heads, rows = round_rows(report)
+    return templates.get_template("report.html").render(
+        report=report,
+        heads=heads,
+        rows=rows,
+        splits=splits_of(report),
+        paper=report.published,
+        figures={title: Markup(svg) for title, svg in figures(report).items()},  # noqa: S704  our own drawing
+    )
 
 
 def write_report(report: Report, folder: Path) -> dict[str, Path]:

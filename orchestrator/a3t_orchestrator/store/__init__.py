@@ -3,6 +3,7 @@
 from .branch import *  # noqa: F403
 from .database import *  # noqa: F403
 from .episodes import *  # noqa: F403
+from .outcomes import *  # noqa: F403
 from .records import *  # noqa: F403
 from .runs import *  # noqa: F403
 from .tables import *  # noqa: F403

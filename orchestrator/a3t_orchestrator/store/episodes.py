@@ -30,6 +30,7 @@ __all__ = [
     "outcomes_by_task",
     "save_trajectory",
     "to_trajectory",
+    "trajectory_ids",
 ]
 
 _PLAIN = (
@@ -147,6 +148,12 @@ def list_trajectories(session: Session, where: EpisodeFilter, limit: int = 50, o
 def count_trajectories(session: Session, where: EpisodeFilter) -> int:
     """How many there are over all pages."""
     return session.scalar(select(func.count()).select_from(TrajectoryRow).where(*where.conditions())) or 0
+
+
+def trajectory_ids(session: Session, where: EpisodeFilter) -> list[str]:
+    """Ids of all that match, in order of making."""
+    query = select(TrajectoryRow.id).where(*where.conditions())
+    return list(session.scalars(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id)))
 
 
 def collected(session: Session, run: str, number: int, split: str) -> list[TrajectoryRow]:

@@ -26,6 +26,7 @@ __all__ = [
     "get_run",
     "latest_run",
     "list_runs",
+    "run_statuses",
     "run_tasks",
     "touch_run",
     "unfinished_run",
@@ -105,6 +106,12 @@ def environment_of(run: Run) -> EnvironmentInfo:
 def list_runs(session: Session, limit: int = 100) -> list[Run]:
     """The newest runs first."""
     return list(session.scalars(select(Run).order_by(Run.created_at.desc(), Run.name.desc()).limit(limit)))
+
+
+def run_statuses(session: Session, names: Sequence[str]) -> dict[str, str]:
+    """Name → status of these runs, of those that there are."""
+    query = select(Run.name, Run.status).where(Run.name.in_(names))
+    return {row.name: row.status for row in session.execute(query)}
 
 
 def latest_run(session: Session) -> Run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -16,6 +15,7 @@ from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, LivePointer
 from a3t_contracts.settings import CommonSettings
+from a3t_contracts.stack import stack_url
 from a3t_contracts.tables import print_table
 
 __all__ = ["app"]
@@ -36,10 +36,7 @@ class AdaptersSettings(CommonSettings):
     @property
     def service_url(self) -> str:
         """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
-        stack = self.home / "run" / "stack.json"
-        if self.trainer_url is None and stack.is_file():
-            return str(json.loads(stack.read_text()).get("urls", {}).get("trainer", "http://127.0.0.1:8104"))
-        return self.trainer_url or "http://127.0.0.1:8104"
+        return self.trainer_url or stack_url(self.home, "trainer") or "http://127.0.0.1:8104"
 
 
 @app.command("list")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import A3TError, InvalidInputError, UnauthorizedError, UnavailableError
 from a3t_contracts.settings import CommonSettings
+from a3t_contracts.stack import stack_url
 
 from ..settings import ActReSettings
 from .files import Output, count_lines, read_records
@@ -36,13 +36,7 @@ class AnnotateSettings(CommonSettings):
     @property
     def service_url(self) -> str:
         """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
-        if self.actre_url:
-            return self.actre_url
-        try:
-            stack = json.loads((self.home.expanduser() / "run" / "stack.json").read_bytes())
-            return str(stack["urls"]["actre"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return "http://127.0.0.1:8103"
+        return self.actre_url or stack_url(self.home, "actre") or "http://127.0.0.1:8103"
 
 
 @dataclass(slots=True)

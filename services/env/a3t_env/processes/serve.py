@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.logging import configure_logging
-from a3t_contracts.service import EVENT_LOOP, KEEP_ALIVE
+from a3t_contracts.service import server_options
 
 from ..settings import EnvSettings
 
@@ -35,13 +35,7 @@ def serve_processes(settings: EnvSettings) -> None:
             "a3t_env.processes:process_app",
             factory=True,
             workers=settings.env_workers,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            loop=EVENT_LOOP,
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=KEEP_ALIVE,
+            **server_options(settings),
         )
 
 

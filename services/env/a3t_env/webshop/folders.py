@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.files import write_atomically
 
 __all__ = ["catalogue_folder", "catalogue_names", "current_catalogue", "current_name", "make_current"]
 
@@ -29,9 +30,7 @@ def catalogue_names(root: Path) -> list[str]:
 
 def make_current(root: Path, name: str) -> None:
     """Let a catalogue be the one that is used where none is named."""
-    temporary = root / f".{_CURRENT}.tmp"
-    temporary.write_text(name, "utf-8")
-    temporary.rename(root / _CURRENT)
+    write_atomically(root / _CURRENT, name)
 
 
 def current_name(root: Path) -> str | None:

@@ -11,16 +11,19 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.registry import valid_version
+from a3t_contracts.registry import RegistryReader, valid_version
 from a3t_contracts.schemas.adapter import LivePointer
 from a3t_contracts.schemas.policy import LiveState, ModelCard
 
-from .manager import VersionManager
-from .state import State
+from ..settings import PolicySettings
+from .check import BaseFacts
+from .manager import AdapterHost, VersionManager
+from .state import State, StateFile
 
-__all__ = ["Live", "OwnLive", "Promote", "RegistryLive"]
+__all__ = ["Live", "OwnLive", "Promote", "RegistryLive", "open_versions"]
 
 Promote = Callable[[str], Awaitable[None]]
 """Moves the registry's pointer to a version; the trainer service does."""
@@ -253,3 +256,31 @@ class RegistryLive(OwnLive):
 
 
 Live = OwnLive | RegistryLive
+
+
+async def open_versions(host: AdapterHost, settings: PolicySettings, facts: BaseFacts) -> tuple[VersionManager, Live]:
+    """From settings to versions that are served again after a start, and to what decides which one is live. Close the
+    latter."""
+    registry = RegistryReader(settings.registry_url, settings.home / "policy" / "adapters")
+    versions = VersionManager(host, registry, facts, settings.policy_max_adapters, StateFile(settings.state_file))
+    restore = settings.policy_restore == "state"
+    live: Live = (
+        OwnLive(versions, restore)
+        if settings.policy_live == "own"
+        else RegistryLive(versions, restore, _promoter(settings), settings.policy_watch_registry)
+    )
+    await live.start()
+    return versions, live
+
+
+def _promoter(settings: PolicySettings) -> Promote | None:
+    """Moves the pointer through the trainer service; None where none is named."""
+    url = settings.trainer_url
+    if not url:
+        return None
+
+    async def promote(version: str) -> None:
+        async with TrainerClient(url, settings.token.get_secret_value()) as trainer:
+            await trainer.promote(version)
+
+    return promote

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import Field, ValidationError
 
+from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.base import Schema
 
@@ -54,6 +54,4 @@ class StateFile:
     def write(self, state: State) -> None:
         """Replace the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        partial.write_text(state.model_dump_json(indent=2))
-        partial.replace(self.path)
+        write_atomically(self.path, state.model_dump_json(indent=2))

@@ -87,8 +87,8 @@ class JobStore:
 
     def for_version(self, version: str) -> FineTuningJob | None:
         """The open or successful job of a version; failed and cancelled ones have no hold on it."""
-        given_up = (JobStatus.failed, JobStatus.cancelled)
-        return next((j for j in self._jobs.values() if j.request.version == version and j.status not in given_up), None)
+        jobs = (j for j in self._jobs.values() if j.request.version == version and not j.status.unsuccessful)
+        return next(jobs, None)
 
     def get(self, job_id: str) -> FineTuningJob:
         """Raises NotFoundError."""

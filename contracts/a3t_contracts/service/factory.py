@@ -1,0 +1,75 @@
+"""`create_service`: an app with everything that is not the service's own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware import Middleware
+
+from .. import __version__
+from ..settings import ServiceSettings
+from .body import BodyLimits
+from .metrics import metrics_text
+from .middleware import Shell
+from .problems import ErrorBody, add_error_handlers, plain_body
+
+__all__ = ["ReadyCheck", "create_service"]
+
+ReadyCheck = Callable[[], Awaitable[dict[str, Any]]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+_USUAL_BODIES = BodyLimits(2**20)
+
+
+def create_service(
+    name: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    *,
+    lifespan: Lifespan | None = None,
+    ready: ReadyCheck | None = None,
+    error_body: ErrorBody | None = None,
+    description: str = "",
+    inner: Sequence[Middleware] = (),
+    bodies: BodyLimits = _USUAL_BODIES,
+) -> FastAPI:
+    """A FastAPI app with the shared shell around `routers`.
+
+    `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
+    not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs the bearer token.
+    `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
+    inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors. `bodies`: longer
+    request bodies are refused with 413. Routes with a JSON body are `JsonRoute`s, so that long ones hold up nobody.
+    """
+    app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
+    for router in routers:
+        app.include_router(router)
+    _add_probes(app, name, ready)
+    body = error_body or plain_body
+    add_error_handlers(app, body)
+    for middleware in reversed(inner):
+        app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
+    app.add_middleware(Shell, service=name, settings=settings, body=body, bodies=bodies)
+    return app
+
+
+def _add_probes(app: FastAPI, name: str, ready: ReadyCheck | None) -> None:
+    @app.get("/health", tags=["probes"])
+    async def health() -> dict[str, Any]:
+        """The process lives."""
+        return {"status": "ok", "service": name, "version": __version__}
+
+    @app.get("/ready", tags=["probes"])
+    async def ready_probe() -> dict[str, Any]:
+        """The service can take work."""
+        return {"status": "ready"} | (await ready() if ready else {})
+
+    @app.get("/metrics", tags=["probes"], response_class=PlainTextResponse)
+    async def metrics() -> Response:
+        """Prometheus metrics."""
+        return Response(await metrics_text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,53 @@
+"""What is counted of every request, and how Prometheus reads it."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.types import Scope
+
+from .lane import Lane
+
+__all__ = ["count_request", "metrics_text"]
+
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Those that are counted by name: what clients make up must not fill the memory."""
+_REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
+_SECONDS = Histogram("a3t_http_request_seconds", "Seconds to answer", ["service", "route"])
+_lane = Lane("metrics", 1)
+
+
+def count_request(service: str, scope: Scope, status: int, seconds: float) -> None:
+    """Count a request that was answered."""
+    route = getattr(scope.get("route"), "path", "unmatched")
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    _requests(service, route, method, status).inc()
+    _seconds(service, route).observe(seconds)
+
+
+async def metrics_text() -> bytes:
+    """All metrics in Prometheus's format; made in a thread, because some are read from files or from Redis."""
+    return await _lane(lambda: generate_latest(_metrics_registry()))
+
+
+def _metrics_registry() -> CollectorRegistry:
+    """The metrics of this process, or of all worker processes where PROMETHEUS_MULTIPROC_DIR names their folder."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    together = CollectorRegistry()
+    MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+    return together
+
+
+@functools.lru_cache(maxsize=1024)
+def _requests(service: str, route: str, method: str, status: int) -> Counter:
+    """The counter of these labels; kept, because looking it up costs more than counting."""
+    return _REQUESTS.labels(service, route, method, status)
+
+
+@functools.lru_cache(maxsize=256)
+def _seconds(service: str, route: str) -> Histogram:
+    return _SECONDS.labels(service, route)

@@ -1,0 +1,102 @@
+"""The shell around every app: what happens to a request before a route sees it."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..errors import A3TError, UnauthorizedError
+from ..logging import get_logger
+from ..settings import ServiceSettings
+from .body import BodyLimits, drain
+from .metrics import count_request
+from .problems import ErrorBody, problem_response
+
+__all__ = ["Shell"]
+
+_OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+"""What a client's own request id may be: it is logged and sent back, so it holds nothing that a terminal obeys."""
+
+log = get_logger(__name__)
+
+
+class Shell:
+    """Bearer token, body limit, request id, metrics, and a clean 500; plain ASGI because it is on the hot path."""
+
+    def __init__(
+        self, app: ASGIApp, service: str, settings: ServiceSettings, body: ErrorBody, bodies: BodyLimits
+    ) -> None:
+        self.app = app
+        self.service = service
+        self.body = body
+        self.bodies = bodies
+        self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers.get(b"x-request-id", b""))
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 500
+
+        async def tagged(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"x-request-id", request_id.encode("ascii")),
+                ]
+            await send(message)
+
+        try:
+            await self._guarded(scope, headers, receive, tagged)
+        finally:
+            count_request(self.service, scope, status, time.perf_counter() - started)
+
+    async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+        refusal = self._refusal(scope, headers)
+        if refusal is None and (refusal := self.bodies.refusal(scope, headers)) is not None:
+            await drain(headers, receive)
+        if refusal is not None:
+            await problem_response(refusal, scope["path"], self.body)(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, self.bodies.guard(scope, headers, receive), watched)
+        except A3TError as error:
+            await problem_response(error, scope["path"], self.body)(scope, receive, send)
+        except Exception:
+            log.exception("request.failed", path=scope["path"])
+            if started:
+                raise
+            hidden = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
+            await problem_response(hidden, scope["path"], self.body)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> A3TError | None:
+        if scope["path"] not in _OPEN_PATHS and not hmac.compare_digest(
+            headers.get(b"authorization", b""), self.expected
+        ):
+            return UnauthorizedError(
+                "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
+            )
+        return None
+
+
+def _request_id(given: bytes) -> str:
+    """The client's id where it is a short plain token, else a new one."""
+    return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
