@@ -158,7 +158,11 @@ async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Re
         before_sleep=_tell,
         reraise=True,
     )
-    return await retrying(call)
+
+    async def attempt() -> Result:  # a lambda that returns a coroutine is not awaited by tenacity
+        return await call()
+
+    return await retrying(attempt)
 
 
 def _tell(state: RetryCallState) -> None:
