@@ -26,7 +26,7 @@ from a3t_contracts.cli import guarded
 from a3t_env.alfworld.cache import GameCache
 from a3t_env.alfworld.generator import generate_games
 from a3t_env.alfworld.native import NativeEngine
-from bench.common import Report, console, peer_versions
+from bench.common import BenchReport, console, peer_versions
 
 _REPEATS = 200
 """The native engine is timed over this many repetitions of what the official one does once."""
@@ -38,7 +38,7 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help="Steps a game.")] = 30,
 ) -> None:
     """Measure both engines and print figures and ratios."""
-    report = Report("alfworld_engine", peers=peer_versions("alfworld", "textworld", "fast-downward-textworld"))
+    report = BenchReport("alfworld_engine", peers=peer_versions("alfworld", "textworld", "fast-downward-textworld"))
     with tempfile.TemporaryDirectory() as folder:
         paths = _games(Path(folder), games)
         ours = [_native(path, steps) for path in paths]
@@ -126,7 +126,7 @@ def _timed(action: Callable[[], None], repeats: int = _REPEATS) -> float:
     return (time.perf_counter() - began) / repeats
 
 
-def _fill(report: Report, ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> None:
+def _fill(report: BenchReport, ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> None:
     for name, key in (("steps_per_second", "step"), ("episode_starts", "warm"), ("episode_starts_cold", "cold")):
         native = statistics.median(f[key] for f in ours)
         official = statistics.median(f[key] for f in theirs)

@@ -15,13 +15,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Report", "console", "peer_versions"]
+__all__ = ["BenchReport", "console", "peer_versions"]
 
 console = Console()
 
 
 @dataclass
-class Report:
+class BenchReport:
     """`figures` are measurements with their unit in the name; `ratios` are ours over the peer's of the same run."""
 
     name: str

@@ -29,7 +29,7 @@ import uvloop
 from a3t_contracts.clients import EnvClient, RetryPolicy
 from a3t_contracts.settings import DEVELOPMENT_TOKEN as TOKEN
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
-from bench.common import Report
+from bench.common import BenchReport
 from bench.http_load import Load, LoadResult, request_bytes, run_load
 
 HOST = "127.0.0.1"
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8191)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
-    report = Report("env_http")
+    report = BenchReport("env_http")
     with tempfile.TemporaryDirectory(prefix="a3t-bench-") as folder:
         generate(Path(folder), options.games)
         with service(Path(folder), options.port, options.workers) as running:

@@ -33,7 +33,7 @@ from a3t_contracts.schemas import (
 from a3t_contracts.settings import DEVELOPMENT_TOKEN as TOKEN
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_orchestrator.embedded.state import StackState, read_state
-from bench.common import Report
+from bench.common import BenchReport
 
 EPISODES, AT_ONCE, STEPS, GAMES = 64, 16, 10, 8
 LIMITS = {"policy": 700, "all": 2000}
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the report there")
     arguments = parser.parse_args()
-    report = Report("memory of `a3t up`", figures={f"{name}_limit_mb": limit for name, limit in LIMITS.items()})
+    report = BenchReport("memory of `a3t up`", figures={f"{name}_limit_mb": limit for name, limit in LIMITS.items()})
     with tempfile.TemporaryDirectory(prefix="a3t-memory-") as folder:
         home = Path(folder)
         add_generated(home / "data" / "alfworld", TRAIN_SPLIT, GAMES)

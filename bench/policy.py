@@ -31,7 +31,7 @@ import psutil
 import torch
 
 from a3t_contracts.base_model import resolve_base_model
-from bench.common import Report, console, peer_versions
+from bench.common import BenchReport, console, peer_versions
 from bench.policy_contenders import CONTENDERS, PEERS, Model, Write
 from bench.policy_episodes import Episode, record, shape
 from bench.shapes import SHAPES, make_model
@@ -56,7 +56,7 @@ def main() -> None:
     options = _options()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     torch.set_num_threads(options.threads)
-    report = Report("policy", peers=peer_versions("transformers", "torch"))
+    report = BenchReport("policy", peers=peer_versions("transformers", "torch"))
     count = max(_FEWEST, *options.clients) * (options.repeats + 1)
     episodes = record(options.model, options.threads, count, options.turns, options.tokens)
     report.figures |= {"model": options.model, "threads": options.threads, "timing": options.by}
@@ -72,7 +72,7 @@ def main() -> None:
     report.write(options.json)
 
 
-def _compare(model: Model, episodes: Sequence[Episode], report: Report, options: argparse.Namespace) -> None:
+def _compare(model: Model, episodes: Sequence[Episode], report: BenchReport, options: argparse.Namespace) -> None:
     for clients in options.clients:
         rates = {}
         for name in options.contenders:
@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(
-    name: str, clients: int, model: Model, episodes: Sequence[Episode], report: Report, options: argparse.Namespace
+    name: str, clients: int, model: Model, episodes: Sequence[Episode], report: BenchReport, options: argparse.Namespace
 ) -> float:
     """Tokens per second, the median of the repeats; into the report with the steps and the spread."""
     if torch.cuda.is_available():

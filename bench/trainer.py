@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .common import Report, console, peer_versions
+from .common import BenchReport, console, peer_versions
 from .shapes import SHAPES, make_model
 from .trainer_contenders import CONTENDERS, Settings
 
@@ -43,9 +43,9 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def compare(settings: Settings, repeats: int, contenders: Sequence[str]) -> Report:
+def compare(settings: Settings, repeats: int, contenders: Sequence[str]) -> BenchReport:
     """The contenders in turn, `repeats` times."""
-    report = Report("trainer", peers=peer_versions("trl", "transformers", "peft", "torch", "accelerate"))
+    report = BenchReport("trainer", peers=peer_versions("trl", "transformers", "peft", "torch", "accelerate"))
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in contenders}
     for number in range(repeats):
         for name in contenders:

@@ -35,7 +35,7 @@ from a3t_env.webshop.game.session import ShopSession
 from a3t_env.webshop.game.shopper import RuleBaseline, Shopper
 from a3t_env.webshop.game.wishes import read_wishes
 from a3t_env.webshop.generator import GeneratedProducts
-from bench.common import Report, console, peer_versions
+from bench.common import BenchReport, console, peer_versions
 from bench.webshop_http import http_figures
 from bench.webshop_million import million_figures
 
@@ -196,7 +196,7 @@ def _with_intervals(rewards: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def run(report: Report) -> None:
+def run(report: BenchReport) -> None:
     """All but the million products."""
     with tempfile.TemporaryDirectory(prefix="a3t-bench-") as folder:
         home = Path(folder)
@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=1_000_000)
     parser.add_argument("--catalogue-home", type=Path, help="A home that has the large catalogue already.")
     arguments = parser.parse_args()
-    report = Report("webshop", peers=peer_versions("rapidfuzz", "nltk", "numpy"))
+    report = BenchReport("webshop", peers=peer_versions("rapidfuzz", "nltk", "numpy"))
     if arguments.million:
         report.name = "webshop_million"
         report.figures |= million_figures(arguments.products, arguments.catalogue_home)

@@ -26,9 +26,9 @@ from .sequences import Encoder, read_corpus
 from .services import generate_data, own_services
 from .settings import PretrainSettings, default_settings
 
-__all__ = ["Report", "Services", "check", "pretrain"]
+__all__ = ["Progress", "Services", "check", "pretrain"]
 
-Report = Callable[[str, int, int, float | None], None]
+Progress = Callable[[str, int, int, float | None], None]
 """Called with the stage, what is done, what there is to do, and the loss where there is one."""
 
 CORPUS, HELD_OUT, START = "corpus.jsonl", "held-out.jsonl", "start.json"
@@ -43,7 +43,7 @@ class Services:
     token: str
 
 
-def pretrain(folder: Path, settings: PretrainSettings, report: Report, services: Services | None = None) -> None:
+def pretrain(folder: Path, settings: PretrainSettings, report: Progress, services: Services | None = None) -> None:
     """Make a base model in `folder`; its work files go to `folder/work`.
 
     Without `services`, games are generated and both services started, in a data folder of their own. Called again
@@ -53,7 +53,7 @@ def pretrain(folder: Path, settings: PretrainSettings, report: Report, services:
     _train(folder, work, settings, report)
 
 
-def check(folder: Path, base: Path, report: Report, services: Services | None = None) -> Verdict:
+def check(folder: Path, base: Path, report: Progress, services: Services | None = None) -> Verdict:
     """Make the corpus and the first steps of a finished base again, in `folder`, and compare them with its record.
 
     Raises NotFoundError where the base has no record.
@@ -68,7 +68,7 @@ def check(folder: Path, base: Path, report: Report, services: Services | None = 
     return compare(recorded, begun.recorder.record)
 
 
-def _prepared(folder: Path, settings: PretrainSettings, report: Report, services: Services | None) -> Path:
+def _prepared(folder: Path, settings: PretrainSettings, report: Progress, services: Services | None) -> Path:
     """The folder of work files, with the exercises in it."""
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def _prepared(folder: Path, settings: PretrainSettings, report: Report, services
     return work
 
 
-async def _write_exercises(work: Path, settings: PretrainSettings, report: Report, services: Services | None) -> None:
+async def _write_exercises(work: Path, settings: PretrainSettings, report: Progress, services: Services | None) -> None:
     async with AsyncExitStack() as stack:
         if services is None:
             home = work / "home"
@@ -99,7 +99,7 @@ async def _write(
     path: Path,
     count: int,
     seed: int,
-    report: Report,
+    report: Progress,
 ) -> None:
     """A JSONL file that is there once it is whole."""
     if path.is_file():
@@ -139,7 +139,7 @@ def _begin(work: Path, settings: PretrainSettings) -> _Begun:
     return _Begun(practice, lexicon, run, Recorder(work / START, sha256_file(work / CORPUS)))
 
 
-def _train(folder: Path, work: Path, settings: PretrainSettings, report: Report) -> None:
+def _train(folder: Path, work: Path, settings: PretrainSettings, report: Progress) -> None:
     begun = _begin(work, settings)
     run, lexicon = begun.run, begun.lexicon
     started = time.monotonic()

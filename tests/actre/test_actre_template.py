@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from a3t_actre.environments.alfworld.grammar import alfworld_reason
-from a3t_actre.environments.alfworld.view import Goal, parse_goal, view_of
+from a3t_actre.environments.alfworld.view import HouseholdGoal, parse_goal, view_of
 from a3t_contracts.react import History, Turn
 from tests.actre.conftest import make_query
 
@@ -28,21 +28,21 @@ EPISODE = [
 @pytest.mark.parametrize(
     ("task", "goal"),
     [
-        ("put a mug in shelf.", Goal("put", "mug", "shelf")),
-        ("put some mug on shelf.", Goal("put", "mug", "shelf")),
-        ("put a clean mug in shelf.", Goal("clean", "mug", "shelf")),
-        ("clean some mug and put it in shelf.", Goal("clean", "mug", "shelf")),
-        ("put a hot apple in fridge.", Goal("heat", "apple", "fridge")),
-        ("heat some apple and put it in fridge.", Goal("heat", "apple", "fridge")),
-        ("put a cool pan in diningtable.", Goal("cool", "pan", "diningtable")),
-        ("cool some pan and put it in diningtable.", Goal("cool", "pan", "diningtable")),
-        ("look at cd under the desklamp.", Goal("light", "cd", "", "desklamp")),
-        ("examine the cd with the desklamp.", Goal("light", "cd", "", "desklamp")),
-        ("put two book in desk.", Goal("two", "book", "desk")),
-        ("find two book and put them in desk.", Goal("two", "book", "desk")),
+        ("put a mug in shelf.", HouseholdGoal("put", "mug", "shelf")),
+        ("put some mug on shelf.", HouseholdGoal("put", "mug", "shelf")),
+        ("put a clean mug in shelf.", HouseholdGoal("clean", "mug", "shelf")),
+        ("clean some mug and put it in shelf.", HouseholdGoal("clean", "mug", "shelf")),
+        ("put a hot apple in fridge.", HouseholdGoal("heat", "apple", "fridge")),
+        ("heat some apple and put it in fridge.", HouseholdGoal("heat", "apple", "fridge")),
+        ("put a cool pan in diningtable.", HouseholdGoal("cool", "pan", "diningtable")),
+        ("cool some pan and put it in diningtable.", HouseholdGoal("cool", "pan", "diningtable")),
+        ("look at cd under the desklamp.", HouseholdGoal("light", "cd", "", "desklamp")),
+        ("examine the cd with the desklamp.", HouseholdGoal("light", "cd", "", "desklamp")),
+        ("put two book in desk.", HouseholdGoal("two", "book", "desk")),
+        ("find two book and put them in desk.", HouseholdGoal("two", "book", "desk")),
     ],
 )
-def test_all_task_shapes_are_understood(task: str, goal: Goal) -> None:
+def test_all_task_shapes_are_understood(task: str, goal: HouseholdGoal) -> None:
     assert parse_goal(f"You see a desk 1.\n\nYour task is to: {task}") == goal
 
 

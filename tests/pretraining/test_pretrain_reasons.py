@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from a3t_actre.environments.alfworld.view import Goal, parse_goal
+from a3t_actre.environments.alfworld.view import HouseholdGoal, parse_goal
 from a3t_actre.environments.webshop.grammar import webshop_reason
 from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.react import History
@@ -20,18 +20,21 @@ TOLD = ("mug 2", "shelf 1")
 @pytest.mark.parametrize(
     ("task", "goal"),
     [
-        ("take mug 2 from shelf 1 to desk", Goal("put", "mug 2", "desk", told=(TOLD,))),
-        ("put mug 2 from shelf 1 on desk 3", Goal("put", "mug 2", "desk 3", told=(TOLD,))),
+        ("take mug 2 from shelf 1 to desk", HouseholdGoal("put", "mug 2", "desk", told=(TOLD,))),
+        ("put mug 2 from shelf 1 on desk 3", HouseholdGoal("put", "mug 2", "desk 3", told=(TOLD,))),
         (
             "clean mug 2 from shelf 1 with sinkbasin and put it in desk",
-            Goal("clean", "mug 2", "desk", tool="sinkbasin", told=(TOLD,)),
+            HouseholdGoal("clean", "mug 2", "desk", tool="sinkbasin", told=(TOLD,)),
         ),
-        ("examine the mug 2 from shelf 1 with the desklamp", Goal("light", "mug 2", lamp="desklamp", told=(TOLD,))),
-        ("find a mug", Goal("find", "mug")),
-        ("take two mug to desk, mug 2 from shelf 1", Goal("two", "mug", "desk", told=(TOLD,))),
+        (
+            "examine the mug 2 from shelf 1 with the desklamp",
+            HouseholdGoal("light", "mug 2", lamp="desklamp", told=(TOLD,)),
+        ),
+        ("find a mug", HouseholdGoal("find", "mug")),
+        ("take two mug to desk, mug 2 from shelf 1", HouseholdGoal("two", "mug", "desk", told=(TOLD,))),
     ],
 )
-def test_errands_are_understood(task: str, goal: Goal) -> None:
+def test_errands_are_understood(task: str, goal: HouseholdGoal) -> None:
     assert exercise_goal(f"You see a desk 1.\n\nYour task is to: {task}.") == goal
 
 

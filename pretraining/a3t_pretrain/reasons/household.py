@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from a3t_actre.environments.alfworld.view import Goal, Shape, goal_of, task_line
+from a3t_actre.environments.alfworld.view import HouseholdGoal, Shape, goal_of, task_line
 
 __all__ = ["exercise_goal"]
 
@@ -29,7 +29,7 @@ _SEARCHES: tuple[Shape, ...] = ((re.compile(r"find (?:an? |some |the )?(?P<obj>\
 _TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 
 
-def exercise_goal(observation: str) -> Goal | None:
+def exercise_goal(observation: str) -> HouseholdGoal | None:
     """The goal of an exercise by its first observation; None where it has none, as a random walk.
 
     An errand says where its things are ("take mug 2 from shelf 1 to desk 3", "look at pen 1 from desk 2 under a

@@ -40,7 +40,7 @@ class AnnotateSettings(CommonSettings):
 
 
 @dataclass(slots=True)
-class Report:
+class AnnotationReport:
     """What a run did. `failed` lines got no reason and are tried again by the next run."""
 
     out: str
@@ -71,7 +71,7 @@ def annotate_command(
     target = out or file.with_name(f"{file.name.removesuffix('.jsonl')}.annotated.jsonl")
     if target.resolve() == file.resolve():
         raise InvalidInputError(f"--out {target} is the input itself.")
-    total, report = count_lines(file), Report(str(target))
+    total, report = count_lines(file), AnnotationReport(str(target))
     started = time.perf_counter()
     try:
         with Output(target) as output:
@@ -97,7 +97,7 @@ async def _run(
     at_once: int,
     again: bool,
     total: int,
-    report: Report,
+    report: AnnotationReport,
 ) -> None:
     if output.repaired:
         errors_console.print(f"{output.path}: cut off an unfinished last line.", highlight=False)
@@ -125,7 +125,7 @@ async def _run(
                 progress.advance(bar)
 
 
-def _take(file: Path, finished: Finished, output: Output, report: Report) -> None:
+def _take(file: Path, finished: Finished, output: Output, report: AnnotationReport) -> None:
     error = finished.error
     if isinstance(error, UnavailableError):
         raise UnavailableError(error.detail, hint="`a3t up` starts the service; --local works without one.")
@@ -158,7 +158,7 @@ def _progress() -> Progress:
     )
 
 
-def _show(report: Report) -> None:
+def _show(report: AnnotationReport) -> None:
     parts = [f"{report.annotated} episodes with {report.reasons} new reasons in {report.seconds:.1f} s"]
     counts = {
         "done before": report.skipped,

@@ -17,7 +17,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.tables import print_table
 from a3t_env.cli import DataCommands, data_home
 
-from .catalogue.build import Progress as Report
+from .catalogue.build import Progress as OnProgress
 from .catalogue.build import build_catalogue
 from .catalogue.sources import Source, find_files
 from .catalogue.store import Catalogue
@@ -143,7 +143,7 @@ def _row(name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _bar() -> Iterator[Report]:
+def _bar() -> Iterator[OnProgress]:
     """A progress bar on stderr; a line for each stage."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors_console) as progress:

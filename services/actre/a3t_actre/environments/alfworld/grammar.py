@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from a3t_contracts.react import NO_PURPOSE, History
 
-from .view import Goal, GoalReader, View, fits, parse_goal, type_of, view_of
+from .view import GoalReader, HouseholdGoal, View, fits, parse_goal, type_of, view_of
 
 __all__ = ["alfworld_reason", "reason_in"]
 
@@ -42,14 +42,14 @@ def _plain_reason(view: View, verb: str, rest: str) -> str | None:
     return {"open": _open, "examine": _examine}[verb](view, None, rest) if verb in ("open", "examine") else None
 
 
-def _go(view: View, goal: Goal, rest: str) -> str | None:
+def _go(view: View, goal: HouseholdGoal, rest: str) -> str | None:
     recep = rest.removeprefix("to ")
     if view.held and fits(view.held, goal.obj):
         return _go_with(view, goal, view.held, recep)
     return None if view.held else _search(view, goal.obj, recep)
 
 
-def _go_with(view: View, goal: Goal, held: str, recep: str) -> str | None:
+def _go_with(view: View, goal: HouseholdGoal, held: str, recep: str) -> str | None:
     if goal.kind == "light":
         return _search(view, goal.lamp, recep)
     if _unready(view, goal, held):
@@ -66,7 +66,7 @@ def _search(view: View, what: str, recep: str) -> str | None:
     return None
 
 
-def _take(view: View, goal: Goal, rest: str) -> str | None:
+def _take(view: View, goal: HouseholdGoal, rest: str) -> str | None:
     obj, _, recep = rest.partition(" from ")
     if not fits(obj, goal.obj) or view.held or obj not in view.seen.get(recep, []):
         return None
@@ -75,11 +75,11 @@ def _take(view: View, goal: Goal, rest: str) -> str | None:
     return f"I look for {obj}. It is here. I take it."
 
 
-def _open(view: View, goal: Goal | None, rest: str) -> str | None:
+def _open(view: View, goal: HouseholdGoal | None, rest: str) -> str | None:
     return f"The {rest} is closed. I open it." if rest in view.closed else None
 
 
-def _put(view: View, goal: Goal, rest: str) -> str | None:
+def _put(view: View, goal: HouseholdGoal, rest: str) -> str | None:
     held = view.held
     if not held or not fits(held, goal.obj) or not rest.startswith(f"{held} ") or _unready(view, goal, held):
         return None
@@ -87,8 +87,8 @@ def _put(view: View, goal: Goal, rest: str) -> str | None:
     return f"I put {held} in {recep}." if fits(recep, goal.recep) else None
 
 
-def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
-    def reason(view: View, goal: Goal, rest: str) -> str | None:
+def _treat(verb: str) -> Callable[[View, HouseholdGoal, str], str | None]:
+    def reason(view: View, goal: HouseholdGoal, rest: str) -> str | None:
         obj, _, tool = rest.partition(" with ")
         if goal.kind != verb or view.held != obj or not _unready(view, goal, obj) or not fits(obj, goal.obj):
             return None
@@ -97,7 +97,7 @@ def _treat(verb: str) -> Callable[[View, Goal, str], str | None]:
     return reason
 
 
-def _use(view: View, goal: Goal, rest: str) -> str | None:
+def _use(view: View, goal: HouseholdGoal, rest: str) -> str | None:
     if goal.kind in ("use", "find"):
         return f"I look for {rest}. It is here. I use it." if fits(rest, goal.obj) else None
     if goal.kind != "light" or not fits(rest, goal.lamp) or not view.held or not fits(view.held, goal.obj):
@@ -105,15 +105,15 @@ def _use(view: View, goal: Goal, rest: str) -> str | None:
     return f"I look for {rest}. It is here. I use it."
 
 
-def _examine(view: View, goal: Goal | None, rest: str) -> str | None:
+def _examine(view: View, goal: HouseholdGoal | None, rest: str) -> str | None:
     return f"I am already at {rest}. I examine it." if view.stuck == rest else None
 
 
-def _unready(view: View, goal: Goal, obj: str) -> bool:
+def _unready(view: View, goal: HouseholdGoal, obj: str) -> bool:
     return goal.kind in _TOOLS and obj not in view.ready
 
 
-def _is_tool(goal: Goal, recep: str) -> bool:
+def _is_tool(goal: HouseholdGoal, recep: str) -> bool:
     return fits(recep, goal.tool) if goal.tool else type_of(recep) in _TOOLS[goal.kind]
 
 
@@ -122,7 +122,7 @@ def _try(command: str) -> str:
     return f"{NO_PURPOSE}: I {plain[:_CLIP]}."
 
 
-_PURPOSES: dict[str, Callable[[View, Goal, str], str | None]] = {
+_PURPOSES: dict[str, Callable[[View, HouseholdGoal, str], str | None]] = {
     "go": _go,
     "take": _take,
     "open": _open,

@@ -10,8 +10,8 @@ from typing import Literal
 from a3t_contracts.react import History, observation_text
 
 __all__ = [
-    "Goal",
     "GoalReader",
+    "HouseholdGoal",
     "Shape",
     "View",
     "fits",
@@ -53,7 +53,7 @@ _NOTHING = "Nothing happens"
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class HouseholdGoal:
     """What an agent is after, in the terms that reasons are written in.
 
     The games ask for six kinds, put to two, by types alone ("mug"). A reader of other task lines (see `view_of`) may
@@ -70,14 +70,14 @@ class Goal:
     """Where the task line says that things are: (thing, place)."""
 
 
-GoalReader = Callable[[str], Goal | None]
+GoalReader = Callable[[str], HouseholdGoal | None]
 
 
 @dataclass(slots=True)
 class View:
     """State of an episode as far as its texts tell. Names are such as "mug 2"; types such as "mug"."""
 
-    goal: Goal | None
+    goal: HouseholdGoal | None
     at: str | None = None
     held: str | None = None
     seen: dict[str, list[str]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ def fits(name: str, wanted: str) -> bool:
     return name == wanted or type_of(name) == wanted
 
 
-def parse_goal(observation: str) -> Goal | None:
+def parse_goal(observation: str) -> HouseholdGoal | None:
     """The goal of a game's "Your task is to: …", or None for a text of another shape."""
     return goal_of(task_line(observation), _GOALS)
 
@@ -119,16 +119,16 @@ def task_line(observation: str) -> str:
     return task.group(1).strip().lower() if task else ""
 
 
-def goal_of(line: str, shapes: Sequence[Shape], told: tuple[tuple[str, str], ...] = ()) -> Goal | None:
+def goal_of(line: str, shapes: Sequence[Shape], told: tuple[tuple[str, str], ...] = ()) -> HouseholdGoal | None:
     """The goal by the first shape that fits the line; None where none does.
 
-    A shape's groups are fields of `Goal`. Where its kind is None, its group `how` says the kind.
+    A shape's groups are fields of `HouseholdGoal`. Where its kind is None, its group `how` says the kind.
     """
     for pattern, kind in shapes:
         match = pattern.match(line)
         if match:
             parts = match.groupdict(default="")
-            return Goal(kind or _KIND_OF_WORD[parts.pop("how")], **parts, told=told)
+            return HouseholdGoal(kind or _KIND_OF_WORD[parts.pop("how")], **parts, told=told)
     return None
 
 
