@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
+from a3t_actre.environments.alfworld.view import type_of
+
 __all__ = [
     "MOST_VISITS",
     "Act",
@@ -275,7 +277,3 @@ def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
 
 def is_lamp(name: str) -> bool:
     return type_of(name).endswith("lamp")
-
-
-def type_of(name: str) -> str:
-    return name.rsplit(" ", 1)[0]

@@ -17,7 +17,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_env.alfworld.expert import ScriptedExpert, Search, solve
 from a3t_env.alfworld.expert.make_priors import count_priors
 from a3t_env.alfworld.expert.priors import load_priors
-from a3t_env.alfworld.expert.reading import kind
+from a3t_env.alfworld.expert.reading import type_of
 from a3t_env.alfworld.expert.task import ParsedTask, parse_task
 from a3t_env.alfworld.game_file import read_game_file
 from a3t_env.alfworld.generator import GeneratedGame
@@ -125,7 +125,7 @@ def test_a_listed_search_goes_on_from_where_it_is_and_round_to_the_start():
         sight = f"The {place} is closed." if place.startswith("drawer") else f"On the {place}, you see nothing."
         expert.observe(command, f"You arrive at {place}. {sight}")
     usual = load_priors().of("fork")
-    plausible = [p for p in places if usual.get(kind(p), 0.0) >= 0.1 * max(usual.values())]
+    plausible = [p for p in places if usual.get(type_of(p), 0.0) >= 0.1 * max(usual.values())]
     at = places.index(visited[0])
     onward = [p for p in places[at:] + places[:at] if p in plausible]
     assert len(plausible) > 2

@@ -85,15 +85,15 @@ def _rows(played: Sequence[Played], index: Index) -> Iterator[Row]:
     """A row for each type of each split, and one for the split."""
     for split in sorted({game.split for game in played}):
         of_split = [game for game in played if game.split == split]
-        for kind in (*TASK_TYPES, _ALL):
-            games = [game for game in of_split if kind in (game.type, _ALL)]
+        for type_ in (*TASK_TYPES, _ALL):
+            games = [game for game in of_split if type_ in (game.type, _ALL)]
             steps = [game.steps for game in games if game.steps is not None]
             if games:
                 forms = {index.games[game.id].verb_form for game in games}
                 yield Row(
                     split=split,
                     verb_form="/".join(sorted(forms)),
-                    type=kind,
+                    type=type_,
                     games=len(games),
                     solved=len(steps),
                     mean_steps=round(fmean(steps), 2) if steps else 0.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .reading import kind, receptacles_of, views
+from .reading import receptacles_of, type_of, views
 
 __all__ = ["Belief"]
 
@@ -40,7 +40,7 @@ class Belief:
         self.failed: set[str] = set()
         """Actions that did nothing since the last one that changed anything."""
         self.refused: set[tuple[str, str]] = set()
-        """(object kind, receptacle) where putting did nothing although the agent stood there."""
+        """(object type, receptacle) where putting did nothing although the agent stood there."""
         self.says_put = False
         """Whether this release says "put X in/on Y"."""
 
@@ -49,10 +49,10 @@ class Belief:
         return f"put {entity} in/on {receptacle}" if self.says_put else f"move {entity} to {receptacle}"
 
     def where(self, wanted: str) -> Iterator[tuple[str, str]]:
-        """(object, receptacle) of the objects of a kind that were seen; of those in one place the last listed first."""
+        """(object, receptacle) of the objects of a type that were seen; of those in one place the last listed first."""
         for receptacle, items in self.seen.items():
             for item in reversed(items):
-                if kind(item) == wanted:
+                if type_of(item) == wanted:
                     yield item, receptacle
 
     def observe(self, action: str, observation: str) -> None:
@@ -130,4 +130,4 @@ class Belief:
         elif found := _PUTTING.fullmatch(action):
             moved, receptacle = found.group(1) or found.group(3), found.group(2) or found.group(4)
             if moved == self.held and receptacle in self.here and receptacle not in self.closed:
-                self.refused.add((kind(moved), receptacle))
+                self.refused.add((type_of(moved), receptacle))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from .belief import Belief
 from .priors import Priors, load_priors
-from .reading import kind
+from .reading import type_of
 from .task import ParsedTask, parse_task
 
 __all__ = ["ScriptedExpert", "Search"]
@@ -59,7 +59,7 @@ class ScriptedExpert:
         held = self._belief.held
         if held is None:
             yield from self._fetch(self.goal.object)
-        elif kind(held) != self.goal.object:
+        elif type_of(held) != self.goal.object:
             yield from self._drop(held)
         elif self.goal.lamp:
             yield from self._light(self.goal.lamp)
@@ -87,12 +87,12 @@ class ScriptedExpert:
     def _target_of_two(self) -> str | None:
         """The receptacle that already has one of the objects; None while no target has."""
         seen = self._belief.seen
-        counts = {r: sum(kind(o) == self.goal.object for o in seen.get(r, ())) for r in self._targets()}
+        counts = {r: sum(type_of(o) == self.goal.object for o in seen.get(r, ())) for r in self._targets()}
         best = max(counts, key=lambda r: counts[r], default=None)
         return best if best is not None and counts[best] else None
 
     def _targets(self) -> list[str]:
-        return [r for r in self._belief.receptacles if kind(r) == self.goal.target]
+        return [r for r in self._belief.receptacles if type_of(r) == self.goal.target]
 
     def _light(self, lamp: str) -> Iterator[str]:
         for entity, receptacle in self._belief.where(lamp):
@@ -104,7 +104,7 @@ class ScriptedExpert:
     def _treat(self, held: str, how: str) -> Iterator[str]:
         for appliance in _APPLIANCES[how]:
             for receptacle in self._belief.receptacles:
-                if kind(receptacle) == appliance:
+                if type_of(receptacle) == appliance:
                     yield from self._at(receptacle, f"{how} {held} with {receptacle}", open_first=False)
 
     def _deliver(self, held: str) -> Iterator[str]:
@@ -115,8 +115,8 @@ class ScriptedExpert:
 
     def _drop(self, held: str) -> Iterator[str]:
         """Put down something that is not wanted, near by where possible."""
-        usual = self._priors.of(kind(held))
-        able = [r for r in self._belief.receptacles if usual.get(kind(r), 0.0) > 0.0] or self._belief.receptacles
+        usual = self._priors.of(type_of(held))
+        able = [r for r in self._belief.receptacles if usual.get(type_of(r), 0.0) > 0.0] or self._belief.receptacles
         near = sorted(able, key=lambda r: (r not in self._belief.here, r in self._belief.closed))
         for receptacle in self._willing(held, near):
             yield from self._at(receptacle, self._belief.put_command(held, receptacle))
@@ -124,7 +124,7 @@ class ScriptedExpert:
     def _willing(self, held: str, receptacles: list[str]) -> list[str]:
         """Those that did not refuse such an object; all of them where all did."""
         refused = self._belief.refused
-        return [r for r in receptacles if (kind(held), r) not in refused] or receptacles
+        return [r for r in receptacles if (type_of(held), r) not in refused] or receptacles
 
     def _search(self, wanted: str) -> Iterator[str]:
         belief = self._belief
@@ -153,10 +153,10 @@ class ScriptedExpert:
     def _worth(self, wanted: str) -> dict[str, float]:
         """Receptacle → how often such objects lie there, for each step that looking takes."""
         usual = self._priors.of(wanted)
-        return {r: usual.get(kind(r), 0.0) / self._looking_cost(r) for r in self._belief.receptacles}
+        return {r: usual.get(type_of(r), 0.0) / self._looking_cost(r) for r in self._belief.receptacles}
 
     def _looking_cost(self, receptacle: str) -> float:
-        return _OPENING_COST if kind(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0
+        return _OPENING_COST if type_of(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0
 
     def _is_opening(self, receptacle: str) -> bool:
         """Whether the agent stands before it and has yet to open it."""

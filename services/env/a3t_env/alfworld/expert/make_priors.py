@@ -17,7 +17,7 @@ from a3t_contracts.cli import guarded, one_command
 from ..game_file import load_game
 from ..native import Game
 from .priors import PRIORS_TABLE
-from .reading import kind
+from .reading import type_of
 
 __all__ = ["count_priors"]
 
@@ -29,10 +29,10 @@ def count_priors(games: Iterable[Game]) -> dict[str, dict[str, float]]:
     instances: Counter[str] = Counter()
     holding: Counter[tuple[str, str]] = Counter()
     for game in games:
-        instances.update(kind(game.names[r]) for r in game.location_of)
+        instances.update(type_of(game.names[r]) for r in game.location_of)
         for receptacle, objects in game.start.contents.items():
-            kinds = {kind(game.names[o]) for o in objects}
-            holding.update((k, kind(game.names[receptacle])) for k in kinds)
+            types = {type_of(game.names[o]) for o in objects}
+            holding.update((t, type_of(game.names[receptacle])) for t in types)
     shares: dict[str, dict[str, float]] = {}
     for (wanted, place), count in sorted(holding.items()):
         share = round(count / instances[place], 4)

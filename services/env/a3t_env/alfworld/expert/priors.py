@@ -1,4 +1,4 @@
-"""How often an object of a kind lies in a receptacle of a kind: common knowledge of rooms, as a small table.
+"""How often an object of a type lies in a receptacle of a type: common knowledge of rooms, as a small table.
 
 The shipped table was made from training games only, by `python -m a3t_env.alfworld.expert.make_priors FOLDER`.
 """
@@ -16,13 +16,13 @@ PRIORS_TABLE = "priors.json"
 
 
 class Priors:
-    """Object kind → receptacle kind → share of such receptacles that hold such an object (0 to 1)."""
+    """Object type → receptacle type → share of such receptacles that hold such an object (0 to 1)."""
 
     def __init__(self, shares: Mapping[str, Mapping[str, float]]) -> None:
         self._shares = shares
 
     def of(self, wanted: str) -> Mapping[str, float]:
-        """Shares for one kind of object; empty for an unknown one."""
+        """Shares for one object type; empty for an unknown one."""
         return self._shares.get(wanted, {})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["kind", "listed", "receptacles_of", "views"]
+__all__ = ["listed", "receptacles_of", "type_of", "views"]
 
 _NAME = r"[a-z]+ \d+"
 _ITEM = re.compile(rf"a ({_NAME})")
@@ -15,7 +15,7 @@ _ON = re.compile(rf"On the ({_NAME}), you see (.+?)\.(?:\s|$)")
 _CLOSED = re.compile(rf"The ({_NAME}) is closed\.")
 
 
-def kind(name: str) -> str:
+def type_of(name: str) -> str:
     """ "cabinet" of "cabinet 3"."""
     return name.rsplit(" ", 1)[0]
 
