@@ -61,7 +61,7 @@ class Phase(StrEnum):
         "train",
         Traits(label="training", scored=False, decided_by=("pairing", "training")),
     )
-    publish = (
+    go_live = (  # the database has it under the name that it had at first
         "publish",
         Traits(label="going live", scored=False),
     )

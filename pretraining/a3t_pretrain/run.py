@@ -15,11 +15,11 @@ from a3t_contracts.files import replaced_atomically
 from a3t_contracts.registry import sha256_file
 from a3t_contracts.schemas import Trajectory
 
+from .accuracy import turns_right
 from .card import write_model
 from .corpus import write_corpus
 from .environments import practice_for
 from .loop import Pretraining
-from .measure import turns_right
 from .practice import Lexicon, Practice
 from .record import RECORDED_STEPS, Recorder, Verdict, compare, recorded_start
 from .sequences import Encoder, read_corpus

@@ -41,7 +41,7 @@ class PretrainSettings(Schema):
     warmup_steps: int = Field(60, ge=0)
     decay: float = Field(0.5, ge=0, le=1, description="Share of the run over which the rate falls to 2 %")
     shuffled: float = Field(0.5, ge=0, le=1, description="Share of exercises whose names are permuted")
-    held_out: int = Field(200, ge=1, description="Exercises kept apart to measure on")
+    held_out: int = Field(200, ge=1, description="Exercises kept apart to evaluate on")
     checkpoint_steps: int = Field(50, ge=1)
     threads: int = Field(1, ge=1, description="CPU threads; one gives the same weights on machines with any number")
     shape: ModelShape = Field(default_factory=ModelShape)

@@ -20,7 +20,7 @@ from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
 from a3t_orchestrator.driver.context import RunContext
-from a3t_orchestrator.driver.learn import publish
+from a3t_orchestrator.driver.learn import go_live
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import PhaseKey, Plan, Store, create_run, dispatchable, iter_trajectories, plan_work
@@ -94,7 +94,7 @@ async def begin_round(world: World, run: str) -> list[str]:
     version, recipe = f"{run}-r00", parse_recipe(values)
     with world.store.session() as session:
         create_run(session, run, recipe, "", {})
-    await publish(RunContext(world.store, world.settings, run, recipe), 0, version)
+    await go_live(RunContext(world.store, world.settings, run, recipe), 0, version)
     key = PhaseKey(run, 1, "rollout")
     with world.store.session() as session:
         tasks = ["corridor-3", "corridor-4", "corridor-5"]

@@ -106,15 +106,15 @@ def mean_of(values: Sequence[float]) -> Mean:
 
 def _seed_result(report: Report, seed: int, split: str) -> SeedResult:
     evaluations = [_on(split, r.evaluations) for r in report.rounds]
-    measured = [e for e in evaluations if e is not None]
+    scored = [e for e in evaluations if e is not None]
     last = report.rounds[-1]
     return SeedResult(
         run=report.run,
         seed=seed,
         commit=report.commit,
-        success=[e.single.rate for e in measured],
-        accumulated=measured[-1].accumulated.rate,
-        trials=measured[-1].single.n,
+        success=[e.single.rate for e in scored],
+        accumulated=scored[-1].accumulated.rate,
+        trials=scored[-1].single.n,
         training_successes=last.training_successes,
         training_failures=last.training_failures,
         composed=sum(r.composition.composed for r in report.rounds),

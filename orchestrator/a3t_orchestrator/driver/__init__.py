@@ -1,1 +1,1 @@
-"""The driver of a run: it plans the work of each round, has it done, trains and publishes (paper §2, §3, §5)."""
+"""The driver of a run: plans the work of each round, waits for it, trains the agent, makes it live (paper §2, §3, §5)."""

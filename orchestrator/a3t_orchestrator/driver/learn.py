@@ -17,7 +17,7 @@ from ..store import Job, add_event, get_job, open_round, save_job, spend, touch_
 from .context import RunContext
 from .training import start_training, trainer_client
 
-__all__ = ["base_version", "publish", "train"]
+__all__ = ["base_version", "go_live", "train"]
 
 
 async def base_version(context: RunContext) -> str:
@@ -57,7 +57,7 @@ async def train(context: RunContext, number: int) -> str:
     return job.fine_tuned_model or version_name(run, number)
 
 
-async def publish(context: RunContext, number: int, version: str) -> None:
+async def go_live(context: RunContext, number: int, version: str) -> None:
     """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and
     the policy service is told. Its other replicas follow by themselves; the run names its version in every request.
     """
@@ -72,7 +72,7 @@ async def publish(context: RunContext, number: int, version: str) -> None:
         if row.version != version:
             row.version = version
             add_event(session, context.run, number, "published", f"{version} is live", version=version)
-        spend(session, context.run, number, Phase.publish, time.monotonic() - started)
+        spend(session, context.run, number, Phase.go_live, time.monotonic() - started)
 
     await context.store.do(note)
 

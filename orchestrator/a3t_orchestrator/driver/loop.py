@@ -1,4 +1,4 @@
-"""The closed loop: round 0, then compose → pair → train → publish → evaluate, round after round (paper §5).
+"""The closed loop: round 0, then compose → pair → train → go live → evaluate, round after round (paper §5).
 
 Every phase asks the database what is missing and does that, so that a run that was interrupted anywhere goes on by
 starting this loop again.
@@ -15,7 +15,7 @@ from a3t_contracts.errors import A3TError
 from ..store import RunTask, add_event, open_round, run_tasks, touch_run, utc_now
 from .collect import compose, demonstrate, evaluate, few_shot, rollout
 from .context import RunContext
-from .learn import base_version, publish, train
+from .learn import base_version, go_live, train
 from .lease import driving
 
 __all__ = ["drive"]
@@ -51,14 +51,14 @@ async def _rounds(context: RunContext) -> None:
 
 
 async def _round(context: RunContext, number: int, version: str) -> str:
-    """One round with the agent of the round before; the version that it published."""
+    """One round with the agent of the round before; the version that it trained."""
     row = await context.store.do(partial(open_round, run=context.run, number=number))
     if row.status == "finished" and row.version is not None:
         return row.version
     await _collect(context, number, version)
     trained = await train(context, number)
-    await publish(context, number, trained)
-    await _measure(context, number, trained)
+    await go_live(context, number, trained)
+    await _evaluate(context, number, trained)
 
     def finish(session: Session) -> None:
         row = open_round(session, context.run, number)
@@ -79,7 +79,7 @@ async def _collect(context: RunContext, number: int, version: str) -> None:
         await few_shot(context, version)
 
 
-async def _measure(context: RunContext, number: int, version: str) -> None:
+async def _evaluate(context: RunContext, number: int, version: str) -> None:
     recipe, last = context.recipe, number == context.recipe.rounds
     tasks: list[RunTask] = await _held_out(context) if recipe.evaluation.every_round or last else []
     if last and recipe.evaluation.training_tasks:

@@ -34,7 +34,7 @@ class HeldOut(Schema):
 
 
 class Data(Schema):
-    """The tasks that the run learns from, and the tasks that it is measured on."""
+    """The tasks that the run learns from, and the tasks that it is evaluated on."""
 
     split: str = Field(
         "train",
@@ -322,7 +322,7 @@ class Recipe(Schema):
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
     rounds: int = Field(3, ge=0, description="Number of rounds after round 0")
-    data: Data = Field(default_factory=Data, description="Tasks to learn from and to be measured on")
+    data: Data = Field(default_factory=Data, description="Tasks to learn from and to be evaluated on")
     round0: Round0 = Field(default_factory=Round0, description="How the first agent is made")
     compose: Compose = Field(default_factory=Compose, description="How failed tasks are explored")
     pairing: Pairing = Field(default_factory=Pairing, description="Which episodes are trained on")

@@ -111,8 +111,8 @@ def _round(
 def _training_score(outcomes: Sequence[Outcome], number: int, train_split: str) -> Score | None:
     """The round's agent makes its own trial in the next round; the last one is evaluated on the training tasks."""
     tried = [o for o in outcomes if o.round == number + 1 and o.phase == Phase.rollout]
-    measured = [o for o in outcomes if o.round == number and o.phase == Phase.evaluate and o.split == train_split]
-    found = measured or tried
+    evaluated = [o for o in outcomes if o.round == number and o.phase == Phase.evaluate and o.split == train_split]
+    found = evaluated or tried
     return _score(found) if found else None
 
 

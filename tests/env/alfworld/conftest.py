@@ -27,7 +27,7 @@ def alfworld_home(tmp_path_factory: pytest.TempPathFactory, generated: list[Gene
             stage(batch, game.split, game)
         for game in generate_games("generated_train", 6, seed=6, verb_form="put"):
             stage(batch, "generated_put", game)
-        batch.publish()
+        batch.commit()
     return folder
 
 

@@ -79,7 +79,7 @@ def untouched(store: GameStore, generated: list[GeneratedGame]) -> Iterator[Game
     game = generated[-1]
     with store.batch() as batch:
         batch.write("valid_seen", game.task, game.trial, GAME_FILE, game.game)
-        batch.publish()
+        batch.commit()
 
     def tree() -> dict[str, bytes]:
         found = {str(p.relative_to(store.folder)): p for p in store.folder.rglob("*") if p.is_file()}

@@ -91,7 +91,7 @@ def generate(
                 stage(batch, split, game)
                 done += 1
                 advance(done, total)
-        added = batch.publish(replace=True)
+        added = batch.commit(replace=True)
     _report(added, as_json=as_json)
 
 

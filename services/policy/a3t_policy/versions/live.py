@@ -246,7 +246,7 @@ class RegistryLive(OwnLive):
         if path is not None:
             raise InvalidInputError(
                 "lora_path: only a version of the registry can go live for every replica.",
-                hint="Leave make_default out and name the version in `model`, or publish it.",
+                hint="Leave make_default out and name the version in `model`, or publish it in the registry.",
             )
         if self._promote is None:
             raise ConflictError(

@@ -22,12 +22,12 @@ from a3t_contracts.files import sync_folder
 from ..bundle import is_whole, seal
 
 __all__ = [
+    "finish_bundle",
     "latest_checkpoint",
     "load_optimizer",
     "load_rng",
     "load_scheduler",
     "load_trainable",
-    "publish_bundle",
     "save_optimizer",
     "save_rng",
     "save_scheduler",
@@ -46,7 +46,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return next((b for b in bundles if is_whole(b)), None)
 
 
-def publish_bundle(partial: Path, target: Path) -> None:
+def finish_bundle(partial: Path, target: Path) -> None:
     """Seal a finished folder, give it its name, and drop all but the two newest bundles."""
     seal(partial, step=_step(target))
     if target.exists():

@@ -172,7 +172,7 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
             checkpoint.save_optimizer(partial, self.optimizer)
             checkpoint.save_scheduler(partial, self.lr_scheduler)
             self.state.save_to_json(str(partial / "trainer_state.json"))
-            checkpoint.publish_bundle(partial, target)
+            checkpoint.finish_bundle(partial, target)
             self.reporter.message(f"Checkpoint of step {self.state.global_step} saved.", step=self.state.global_step)
         self.accelerator.wait_for_everyone()
 

@@ -1,7 +1,7 @@
 """The games on disk.
 
 index              what is here, in one file
-store              adding games: staged, checked, then published in one step
+store              adding games: staged, checked, then added in one step
 sources, importer  folders, zip and tar archives
 fetch              the official archives
 subsets            named parts of splits

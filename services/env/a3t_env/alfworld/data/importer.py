@@ -59,7 +59,7 @@ def import_games(
                 f"No {GAME_FILE} was found in {', '.join(map(str, sources))}.",
                 hint=_where_they_may_be(sources),
             )
-        return batch.publish(replace=replace, skip_broken=skip_broken, progress=progress)
+        return batch.commit(replace=replace, skip_broken=skip_broken, progress=progress)
 
 
 def _where_they_may_be(sources: Iterable[Path]) -> str:

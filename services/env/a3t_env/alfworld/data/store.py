@@ -1,4 +1,4 @@
-"""Adding games to a data folder: staged beside the others, checked, then published by replacing the index.
+"""Adding games to a data folder: staged beside the others, checked, then added by replacing the index.
 
 A process that is killed at any moment leaves the old index and the games that it names; what it had staged is swept
 away by the next one.
@@ -65,7 +65,7 @@ class GameStore:
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
-        """A batch to fill and publish; whatever is not published is removed.
+        """A batch to fill and commit; whatever is not committed is removed.
 
         Raises ConflictError while another process adds games.
         """
@@ -121,7 +121,7 @@ class Batch:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
 
-    def publish(self, *, replace: bool = False, skip_broken: bool = False, progress: Progress | None = None) -> Added:
+    def commit(self, *, replace: bool = False, skip_broken: bool = False, progress: Progress | None = None) -> Added:
         """Check every staged game, then replace the index.
 
         Args:

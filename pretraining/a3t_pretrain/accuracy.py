@@ -1,4 +1,4 @@
-"""How well a model reads: which turns of held-out exercises it gets right, every token of them."""
+"""Accuracy of a model on held-out exercises: the share of turns of which it gets every token right."""
 
 from __future__ import annotations
 
