@@ -1,4 +1,4 @@
-"""What `adapter_config.json` may say: the settings that are served exactly, all others refused by name.
+"""Which settings of `adapter_config.json` are served: those computed exactly as peft does; all others are refused.
 
 A list of what is allowed, so that a setting of a later peft that changes what a model computes is refused until it is
 known. What is not set (null, false, empty) or stands at peft's default never hurts.

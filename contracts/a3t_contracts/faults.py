@@ -1,4 +1,4 @@
-"""What is wrong with some of many things: all of it is told at once, not the first alone."""
+"""Collects the faults of many inputs, so that one error names all of them and not only the first."""
 
 from __future__ import annotations
 

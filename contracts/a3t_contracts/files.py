@@ -1,4 +1,4 @@
-"""Files that a reader, or a crash, never finds half-written."""
+"""Atomic writes: a reader, or a program that starts after a crash, sees a file whole or not at all."""
 
 from __future__ import annotations
 

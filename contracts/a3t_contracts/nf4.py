@@ -1,4 +1,4 @@
-"""4-bit products in the precision that was asked for, the same when training and when serving."""
+"""Keeps bitsandbytes' 4-bit products in the requested precision, in training and in serving alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line of a program that is started with `python -m`: `--help`, and no argument that it does not know.
+"""The command line of programs started with `python -m`: `--help` lists their settings; unknown arguments are refused.
 
 What such a program can be told stands in its settings, which it reads from the environment; `--help` lists them.
 """

@@ -1,4 +1,4 @@
-"""Tables of the command line: no id, path or heading is ever cut or broken, however narrow the screen.
+"""Tables of the command line that fit any screen width without cutting an id, a path or a heading.
 
 Of these forms the first that fits is taken: a table with lines; one without; one that is turned on its side (a column a
 record); a paragraph a record. What is piped into a file or another program has all the width it wants, unless COLUMNS

@@ -1,4 +1,4 @@
-"""Who may look at the dashboard: a browser sends no bearer token of its own accord."""
+"""Access to the dashboard: a bearer token, or HTTP basic authentication for browsers, which send no bearer token."""
 
 from __future__ import annotations
 

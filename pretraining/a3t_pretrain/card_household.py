@@ -1,4 +1,4 @@
-"""What the card of the household's base says of it."""
+"""The part of the model card that is specific to the household base."""
 
 __all__ = ["BODY", "NOTE"]
 

@@ -1,4 +1,4 @@
-"""Writing the corpus: exercises are played in the env service, the ActRe service says why (act, then reason)."""
+"""Writes the corpus: exercises are played in the env service, and the ActRe service writes the reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which practice goes with which environment."""
+"""Maps an environment to its exercises and vocabulary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model before training."""
+"""Creates the untrained model."""
 
 from __future__ import annotations
 

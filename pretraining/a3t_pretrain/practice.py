@@ -1,4 +1,4 @@
-"""What differs between the environments that a base model is made for: one `Practice` and one `Lexicon` each."""
+"""What differs between environments in pretraining: exercises (`Practice`) and vocabulary (`Lexicon`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A record of how a run began, by which anybody can tell whether the same command still makes the same model."""
+"""Records the corpus and first steps of a run, by which `--check` tells whether the command still gives the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts that play exercises: find, errand, wander, and slips. They yield actions and are sent what came of them."""
+"""Scripts that play exercises: find, errand, wander, and slips. A script yields actions and receives what followed."""
 
 from __future__ import annotations
 

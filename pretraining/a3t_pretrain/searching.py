@@ -1,4 +1,4 @@
-"""In which order a search goes through the places of a room, and where things usually lie."""
+"""The order in which a search visits the places of a room, from where things usually are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exercises as token sequences with a weight for each token, and vocabularies shuffled so that nothing repeats."""
+"""Encodes exercises as token sequences with a weight for each token, with names permuted at random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pretraining run depends on."""
+"""Settings of a pretraining run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a rendered episode to token ids: the policy prompts and the trainer trains on what this one function gives.
+"""Turns a rendered episode into token ids, for the policy's prompts and the trainer's sequences alike.
 
 Each segment is tokenised on its own, without special tokens, and the ids are joined. Ids that were generated are
 used as they are. So the ids of a prompt are a prefix of the ids of the finished episode.

@@ -1,4 +1,4 @@
-"""How a thought without a purpose begins, for thoughts of which nobody recorded whether they have one."""
+"""Whether a thought names a purpose, judged by how it begins, for thoughts whose step does not record it."""
 
 from __future__ import annotations
 

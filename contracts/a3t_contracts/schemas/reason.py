@@ -1,4 +1,4 @@
-"""The contract of the ActRe service: act first, the reason after the fact."""
+"""Schemas of the ActRe service: the action comes first, ActRe writes the reason for it afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trajectory, the one central schema, and the history of an episode that has not ended yet."""
+"""Schema of a trajectory: one episode with its steps, reward and where each thought and action came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request bodies: how long they may be, and how long ones are read without holding up everybody else.
+"""Request bodies: limits of their length, and parsing long ones in a thread so that other requests do not wait.
 
 A service answers on one event loop. What a request asks of that loop must not grow with the request: a body over the
 limit is refused at the door, and one above `INLINE_BYTES` is parsed and validated in a thread, one such body after the

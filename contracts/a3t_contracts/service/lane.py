@@ -1,4 +1,4 @@
-"""Threads for work that is too long for the event loop."""
+"""Thread pools, one for each sort of work that would block the event loop for too long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the runs of a comparison came to, from the database alone."""
+"""Collects the results of a comparison's runs from the database."""
 
 from __future__ import annotations
 

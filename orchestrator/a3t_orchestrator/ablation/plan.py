@@ -1,4 +1,4 @@
-"""Which runs a comparison consists of."""
+"""Lists the runs of a comparison: one for each variant of the recipe and each seed."""
 
 from __future__ import annotations
 

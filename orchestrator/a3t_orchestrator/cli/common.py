@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Helpers that several commands of `a3t` use."""
 
 from __future__ import annotations
 

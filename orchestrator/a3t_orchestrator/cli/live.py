@@ -1,4 +1,4 @@
-"""A run's progress on the screen: a line a phase, a bar for what is under way."""
+"""Shows a run's progress in the terminal: one line a phase and a progress bar for the current one."""
 
 from __future__ import annotations
 

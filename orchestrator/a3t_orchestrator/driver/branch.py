@@ -1,4 +1,4 @@
-"""A run that begins with what another one did: every phase up to the first that their recipes do not share."""
+"""`a3t run --from`: starts a run with copies of what another run did in the phases that both recipes share."""
 
 from __future__ import annotations
 

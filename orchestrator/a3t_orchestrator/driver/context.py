@@ -1,4 +1,4 @@
-"""What the driver of a run holds, and whom it tells."""
+"""The context of a driven run: store, settings, recipe, and the listener that progress is reported to."""
 
 from __future__ import annotations
 

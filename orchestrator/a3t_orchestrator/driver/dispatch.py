@@ -1,4 +1,4 @@
-"""Getting a phase's work list done: sending it to the queue until nothing is left."""
+"""Sends a phase's work items to the queue and waits until every one is done or given up."""
 
 from __future__ import annotations
 

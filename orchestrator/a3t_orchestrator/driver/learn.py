@@ -1,4 +1,4 @@
-"""Training a round's agent and putting it live."""
+"""Trains the agent of a round and makes its adapter version live."""
 
 from __future__ import annotations
 

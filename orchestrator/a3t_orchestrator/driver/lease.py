@@ -1,4 +1,4 @@
-"""The lease of the process that drives a run: taken by one at a time, renewed while it drives, watched by others."""
+"""The lease of a run: one process at a time may drive it; it renews the lease, and others see when it expired."""
 
 from __future__ import annotations
 

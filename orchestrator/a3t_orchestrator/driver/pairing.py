@@ -1,4 +1,4 @@
-"""Which episodes enter a round's training set (paper §3). A pure function over what the database says of them."""
+"""Chooses the episodes of a round's training set (paper §3). Pure functions over rows of the database."""
 
 from __future__ import annotations
 

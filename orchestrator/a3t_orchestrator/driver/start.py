@@ -1,4 +1,4 @@
-"""Beginning a run: its name, its tasks, the code it ran with."""
+"""Creates a run: checks its name, draws its tasks, and records recipe, code version and environment."""
 
 from __future__ import annotations
 

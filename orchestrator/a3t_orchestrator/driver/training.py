@@ -1,4 +1,4 @@
-"""A round's training set and fine-tuning job."""
+"""Uploads a round's training set and starts its fine-tuning job."""
 
 from __future__ import annotations
 

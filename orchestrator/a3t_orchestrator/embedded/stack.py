@@ -1,4 +1,4 @@
-"""Starting, tending and stopping the embedded stack."""
+"""Starts, supervises and stops the processes of `a3t up`."""
 
 from __future__ import annotations
 

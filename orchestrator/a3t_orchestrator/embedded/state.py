@@ -1,4 +1,4 @@
-"""Which stack runs in an A3T_HOME, written by the one that started it."""
+"""`stack.json`: which services of `a3t up` run in an A3T_HOME, with their process ids and URLs."""
 
 from __future__ import annotations
 

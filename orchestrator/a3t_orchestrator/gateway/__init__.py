@@ -1,3 +1,3 @@
-"""The services as the driver and the workers see them."""
+"""Clients of the services for the driver and the workers, with retries and batching."""
 
 from .gateway import *  # noqa: F403

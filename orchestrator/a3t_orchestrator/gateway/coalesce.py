@@ -1,4 +1,4 @@
-"""Turning many single calls that happen at the same time into few calls that carry many."""
+"""Batches single calls that are made at the same time into few requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services as an episode sees them: pooled clients, coalesced calls, patience during an outage."""
+"""The services as an episode calls them: shared connections, batched requests, retries while a service is away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialogue: read a line, do what it says, show what came of it."""
+"""The dialogue of `a3t play`: reads a line, carries it out, shows the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a player sees."""
+"""Output of `a3t play`: observations, suggestions and help."""
 
 from __future__ import annotations
 

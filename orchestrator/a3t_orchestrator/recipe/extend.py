@@ -1,4 +1,4 @@
-"""`extends` of a recipe: the files that it builds on, each read once, and which file a value comes from."""
+"""Resolves `extends` of a recipe: reads the presets and files it names, and knows which file set which key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says."""
+"""Schema of a report: the figures of a run and of each of its rounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Success rates with their uncertainty."""
+"""Success rates with their 95 % confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store: what every run did and has to do. The database is the truth, the queue only transport."""
+"""The database: what every run has done and still has to do. The queue only transports work that is recorded here."""
 
 from .branch import *  # noqa: F403
 from .database import *  # noqa: F403

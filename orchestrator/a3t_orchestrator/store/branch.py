@@ -1,4 +1,4 @@
-"""Copies of what one run did, for another that begins with it. What a copy needs of the registry stays the source's."""
+"""Copies rounds, episodes and work items of one run into another that starts from it (`a3t run --from`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the episodes of a run ended, without their steps: what a report is made of."""
+"""How the episodes of a run ended, read without their steps; reports are computed from it."""
 
 from __future__ import annotations
 

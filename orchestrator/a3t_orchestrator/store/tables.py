@@ -1,4 +1,4 @@
-"""Tables. Times are UTC; JSON columns hold what is never searched by."""
+"""The database tables. Times are UTC; JSON columns hold values that no query filters by."""
 
 from __future__ import annotations
 

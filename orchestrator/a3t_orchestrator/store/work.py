@@ -1,4 +1,4 @@
-"""The work list of a round: planned, claimed by workers under a lease, done or lost."""
+"""Work items of a round: planned, sent, claimed by a worker under a lease, and finally done or given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who chooses an episode's actions: the policy, the policy with exploration, or the scripted expert."""
+"""Actors choose an episode's actions: the policy, the policy with actions sampled in between, or the expert."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chunk of work items, run concurrently under a lease."""
+"""Plays the episodes of one queue task concurrently, while a lease on their work items is renewed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an episode has to know, drawn from the recipe and its work item."""
+"""The plan of an episode: everything that playing it needs, from the recipe and its work item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing the reasons of a finished episode whose actions are known (demonstrations, imported logs)."""
+"""Asks ActRe for the reasons of a finished episode whose actions are known, such as a demonstration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Celery tasks. Each may be delivered twice, or killed at any moment, without harm: it claims what it does."""
+"""The Celery tasks. A task may be delivered twice or killed at any time, so it first claims its work items."""
 
 from __future__ import annotations
 

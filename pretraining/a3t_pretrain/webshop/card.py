@@ -1,4 +1,4 @@
-"""What the card of the shop's base says of it."""
+"""The part of the model card that is specific to the shop's base."""
 
 __all__ = ["BODY"]
 

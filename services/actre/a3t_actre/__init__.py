@@ -1,1 +1,1 @@
-"""The ActRe LLM over HTTP: act first, the reason after the fact."""
+"""The ActRe service: writes the reason for an action that was chosen before (act first, reason afterwards)."""

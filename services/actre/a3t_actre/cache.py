@@ -1,4 +1,4 @@
-"""Reasons that were already paid for, on disk, by the hash of everything that shaped them."""
+"""A disk cache of reasons that an LLM wrote, keyed by model, prompt, sampling and limits."""
 
 from __future__ import annotations
 

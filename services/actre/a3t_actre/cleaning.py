@@ -1,4 +1,4 @@
-"""From what an LLM wrote to a usable reason, or to why it is none."""
+"""Extracts the reason from an LLM's completion, or says why it holds none."""
 
 from __future__ import annotations
 

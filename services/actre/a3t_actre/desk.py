@@ -1,4 +1,4 @@
-"""The desk where queries come in: picks the annotator, bounds what runs at once, keeps the order."""
+"""Answers batches of queries: chooses the annotator, limits concurrency, keeps the order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reason of any action in any environment, from what its words refer to in the visible history."""
+"""A reason for any action in any environment, from the words of the action that occur in the visible history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus can know of the service: reasons, failures, seconds and the tokens they cost."""
+"""Prometheus metrics of the ActRe service: reasons, failures, seconds, tokens."""
 
 from __future__ import annotations
 

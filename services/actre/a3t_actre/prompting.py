@@ -1,4 +1,4 @@
-"""From a query to the prompt that an LLM completes."""
+"""Builds the prompt of an LLM from a query."""
 
 from __future__ import annotations
 

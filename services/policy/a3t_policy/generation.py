@@ -1,4 +1,4 @@
-"""What is asked of a backend, and what it gives back; the same for every backend and every API."""
+"""Requests to and results of a backend, the same for every backend and API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus can know of the local engine: tokens, seconds, the queue, and which version is live."""
+"""Prometheus metrics of the local engine: tokens, seconds, queue, live version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much text one token can stand for: what a text's length says about its number of tokens before it is encoded."""
+"""The longest text that one token can stand for: bounds the number of tokens of a text before it is tokenised."""
 
 from __future__ import annotations
 

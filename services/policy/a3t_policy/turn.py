@@ -1,4 +1,4 @@
-"""The agent's turn in what a backend generated: the one place where a turn is cut, whatever the backend.
+"""Cuts the agent's turn out of a completion, in the same way for every backend.
 
 Backends stop early where they can (the engine at the token that ends the turn, upstreams at `STOP_STRINGS`) and hand
 over all that was generated.

@@ -1,4 +1,4 @@
-"""Folders that are whole or do not count: files are synced, and a manifest of their hashes is written last."""
+"""Folders written atomically: files are synced, and a manifest of their hashes is written last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Failures of the machine in plain words."""
+"""Explains failures of the machine (memory, disk, GPU) in plain words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routers work with."""
+"""The objects that the routers share: settings, files, jobs, supervisor."""
 
 from __future__ import annotations
 

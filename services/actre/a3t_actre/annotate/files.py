@@ -1,4 +1,4 @@
-"""Reading the input line by line and appending to an output that any kill may have cut."""
+"""Input and output files of `a3t annotate`. The output may have been cut by a kill; the next run goes on behind it."""
 
 from __future__ import annotations
 

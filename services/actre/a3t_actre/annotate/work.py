@@ -1,4 +1,4 @@
-"""The work itself: records in, finished records out in the order of the input, a bounded number at once."""
+"""Annotates records concurrently, a bounded number at a time; results come in the order of the input."""
 
 from __future__ import annotations
 

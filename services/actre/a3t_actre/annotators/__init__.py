@@ -1,1 +1,1 @@
-"""Who writes reasons: `template` without an LLM, `llm` with one."""
+"""Annotators write reasons: `template` by a grammar, `llm` by a language model."""

@@ -1,4 +1,4 @@
-"""What every annotator is."""
+"""The protocol of annotators."""
 
 from __future__ import annotations
 

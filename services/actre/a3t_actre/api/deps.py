@@ -1,4 +1,4 @@
-"""What the routes ask for."""
+"""FastAPI dependencies of the routers."""
 
 from __future__ import annotations
 

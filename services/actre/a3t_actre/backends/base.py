@@ -1,4 +1,4 @@
-"""What every backend is, and the shared words of their errors."""
+"""The protocol of LLM backends, and the error messages that they share."""
 
 from __future__ import annotations
 

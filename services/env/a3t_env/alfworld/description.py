@@ -1,4 +1,4 @@
-"""What the rest of the system is told of ALFWorld."""
+"""ALFWorld's description (`EnvironmentInfo`): about, worked example, published figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ALFWorld engine does for one episode; `native` and `official` implement it."""
+"""The protocol of ALFWorld engines; `native` and `official` implement it."""
 
 from __future__ import annotations
 

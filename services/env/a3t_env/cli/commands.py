@@ -1,4 +1,4 @@
-"""What an environment brings to `a3t data`."""
+"""The commands that an environment adds to `a3t data`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mount of `a3t data`: verbs are groups, environments are their commands."""
+"""Builds `a3t data VERB ENVIRONMENT` from the commands of all environments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two ends of the wire: `Peer` calls another process's sessions, `listen` answers for one's own."""
+"""Calls between server processes: `Peer` calls the sessions of another process, `listen` serves one's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes: uvicorn's supervisor starts them and replaces those that die."""
+"""Starts the server processes under uvicorn's supervisor, which replaces those that die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API asks of sessions, wherever they live: in this process or in another one."""
+"""The protocol of session stores: this process's own, or the router over several processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rest of the system is told of WebShop."""
+"""WebShop's description (`EnvironmentInfo`): about, worked example, separator, published figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where catalogues lie: one folder a name under `<A3T_HOME>/data/webshop`, and a file that names the current one."""
+"""Folders of catalogues: `<A3T_HOME>/data/webshop/<name>`, and the file that names the current one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routers share."""
+"""FastAPI dependencies of the routers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat messages as clients send them, their own replies included: openai's object, its dump, huggingface_hub's."""
+"""Chat messages in every form that clients send, replies of this service included."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests that clients send whole: keys that say nothing are taken, others that are not served are refused by name."""
+"""Accepts keys that clients send with neutral values; refuses by name other values of options that are not served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of OpenAI's completions, as far as this service serves them. What is not served is refused by name."""
+"""Request schemas of OpenAI's completions and chat completions. Options that are not served are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events for both kinds of OpenAI completions, and what they count."""
+"""Server-sent events of streamed completions and chat completions, with their usage counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of text-generation-inference, as far as this service serves them. What is not served is refused by name."""
+"""Request schemas of text-generation-inference. Options that are not served are refused by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens as text-generation-inference writes them: their texts, joined, are the generated text."""
+"""Tokens in TGI's form: the texts of all tokens, joined, are the generated text."""
 
 from __future__ import annotations
 

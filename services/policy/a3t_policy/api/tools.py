@@ -1,4 +1,4 @@
-"""Tools as clients describe them, and the calls in a model's reply.
+"""Tools in requests, and tool calls in a model's reply.
 
 Decoding is not constrained: a call is what the model wrote in its chat template's form, and it counts where every call
 of the reply can be read and names a tool of the request. Anything else stays text.

@@ -1,4 +1,4 @@
-"""What upstreams are told to stop at."""
+"""The stop strings that upstream servers get for an agent's turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a server answer with the adapter that is named, or with the base in silence? TGI does the latter.
+"""Proves that an upstream server answers with the named adapter and not silently with the base, as TGI may.
 
 A server that refuses a name that nobody has is believed. One that answers it has answered with the base: there the
 version must give other log-probabilities than that answer, by more than two askings of the same differ.

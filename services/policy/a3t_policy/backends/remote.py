@@ -1,4 +1,4 @@
-"""What backends with servers behind them share: tokenizer, versions, failover."""
+"""The common part of backends with upstream servers: tokenizer, adapter versions, failover."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several servers that do the same: the least busy healthy one is asked, the next one where it fails."""
+"""Load balancing over equal upstream servers: the least busy healthy one first, the next one if it fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting an adapter's tensors on a base: what is targeted, how it is scaled, and proof of what arrived.
+"""Adds an adapter to the base model: which modules, which scale, and a check that the loaded tensors are the file's.
 
 peft is given the settings that decide what is computed and no others, each targeted module by its full name: it
 initialises nothing from the base, and changes no weight of it.

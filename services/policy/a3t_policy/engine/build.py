@@ -1,4 +1,4 @@
-"""From settings to a loaded model with its engine."""
+"""Builds the engine from the settings: loads the base model and sizes the KV cache."""
 
 from __future__ import annotations
 

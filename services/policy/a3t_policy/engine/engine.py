@@ -1,4 +1,4 @@
-"""The engine: a thread that admits, computes and finishes sequences, step by step, all versions side by side."""
+"""The engine thread: admits, computes and finishes sequences of all versions, one step after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matrix products on a CPU whose rows do not depend on how many rows there are."""
+"""CPU matrix products whose rows have the same bits whatever the number of rows."""
 
 from __future__ import annotations
 

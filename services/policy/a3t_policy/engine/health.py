@@ -1,4 +1,4 @@
-"""Whether the passes of each version work: what `/ready` asks."""
+"""Tracks failed forward passes by version, for `/ready`."""
 
 from __future__ import annotations
 

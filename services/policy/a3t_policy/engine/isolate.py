@@ -1,4 +1,4 @@
-"""Work on several members at once, of which one may fail: it fails alone, the others are worked on without it."""
+"""Runs work on a batch so that a member that fails is taken out and the others go on."""
 
 from __future__ import annotations
 

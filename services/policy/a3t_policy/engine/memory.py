@@ -1,4 +1,4 @@
-"""How much memory this process may still take: a container's limit counts, not only what the machine has."""
+"""The memory that this process may still use, within the machine's and the container's limits."""
 
 from __future__ import annotations
 

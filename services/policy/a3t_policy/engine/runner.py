@@ -1,4 +1,4 @@
-"""One forward pass over KV slots, with any decoder of transformers that attends to all that came before."""
+"""A forward pass over KV slots, with any causal transformers decoder that attends to the full context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing tokens: greedy, or by inverse transform with random numbers that belong to the sequence alone."""
+"""Token sampling: greedy, or inverse transform with random numbers that depend only on the sequence's seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sequence in the engine: what was asked, how far it has come, and where its news go."""
+"""A sequence in the engine: the request, its progress, and the queue that its tokens are sent to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several adapters on one base that is too large to be copied, one of them active, or none."""
+"""Several peft adapters on one base that is too large to copy; at most one is active in a pass."""
 
 from __future__ import annotations
 

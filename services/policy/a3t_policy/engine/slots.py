@@ -1,4 +1,4 @@
-"""KV slots: one row of a static cache a sequence, kept after the sequence so that its next turn goes on from it."""
+"""KV slots: rows of a static cache. A slot is kept after its sequence, so that the next turn reuses it."""
 
 from __future__ import annotations
 

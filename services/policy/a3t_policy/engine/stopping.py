@@ -1,4 +1,4 @@
-"""When a completion is over, judged on its text as it grows."""
+"""Decides when a completion ends, from the text generated so far."""
 
 from __future__ import annotations
 

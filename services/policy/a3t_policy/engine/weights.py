@@ -1,4 +1,4 @@
-"""The base model and the adapters on it: merged copies while the base is small, peft's side by side otherwise."""
+"""The base model with its adapters: a merged copy for each version of a small base, otherwise adapters side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adapter versions: verified, loaded beside the running ones, switched, drained, retired, restored."""
+"""Adapter versions: checking, loading, switching, retiring, and restoring after a restart."""
 
 from .check import *  # noqa: F403
 from .live import *  # noqa: F403

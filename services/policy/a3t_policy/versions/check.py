@@ -1,4 +1,4 @@
-"""Does an adapter folder fit the base? Judged from its files, before anything is loaded."""
+"""Checks from its files alone whether an adapter folder fits the base model."""
 
 from __future__ import annotations
 

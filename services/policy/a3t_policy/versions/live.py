@@ -1,4 +1,4 @@
-"""Which version is live, that is, answers requests that name none.
+"""The live version: the one that answers requests that name none.
 
 `RegistryLive`: the version that the registry's pointer names, the same on every replica. `OwnLive`: this service's own
 choice, for one replica without a trainer.

@@ -1,4 +1,4 @@
-"""Which versions are served: load, switch, lease, drain, retire."""
+"""Manages the loaded versions: load, switch, lease to running requests, retire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was served, remembered across restarts."""
+"""The state file that lists the loaded versions, for the next start."""
 
 from __future__ import annotations
 

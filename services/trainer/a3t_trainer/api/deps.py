@@ -1,4 +1,4 @@
-"""What the routers ask for."""
+"""FastAPI dependencies of the routers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the units of a forward pass to tensors."""
+"""Collates the sequences of a forward pass into tensors."""
 
 from __future__ import annotations
 

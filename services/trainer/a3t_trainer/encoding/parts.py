@@ -1,4 +1,4 @@
-"""Where in a completion the thought ends and the action begins, in tokens."""
+"""Splits the tokens of a completion into thought and action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sequences make up each optimiser step, and how a step is cut into forward passes.
+"""Plans the optimiser steps of a job, and cuts each step into forward passes.
 
 The plan is a function of the data and the seed alone: the data position of a job is the number of its step, and a
 resumed job sees the same steps as an undisturbed one.

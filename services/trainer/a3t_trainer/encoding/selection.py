@@ -1,4 +1,4 @@
-"""Which trajectories an objective trains on, and with which factor R(τ)."""
+"""Selects the trajectories that an objective trains on, each with its factor R(τ)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removing adapter versions that nobody needs any more."""
+"""Removes adapter versions that no run, pointer or other version needs."""
 
 from __future__ import annotations
 

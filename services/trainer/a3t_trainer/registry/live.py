@@ -1,4 +1,4 @@
-"""The live version: a pointer beside the versions, with the history that a rollback goes back through.
+"""The pointer to the live version, with the history that a rollback uses.
 
 Only the trainer service writes it; policy replicas follow it.
 """

@@ -1,4 +1,4 @@
-"""Publishing an adapter version: it is there as a whole, or not at all."""
+"""Publishes an adapter version atomically: it is in the registry whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention for packed rows: every sequence attends to itself alone, and no T × T mask is ever made.
+"""Attention for packed rows: each sequence attends to itself only, without a T × T mask.
 
 Registered with transformers as `a3t_varlen`. On a GPU in half precision it is torch's variable-length flash kernel;
 elsewhere one causal call of scaled-dot-product attention for each sequence of the row.

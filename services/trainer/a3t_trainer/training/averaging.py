@@ -1,4 +1,4 @@
-"""Checkpoint averaging over the training process (paper §5), and interpolation between the base and what came of it.
+"""Checkpoint averaging over the training process (paper §5), and interpolation between base and trained adapter.
 
 What is averaged are the adapter's own tensors (LoRA A and B, DoRA magnitudes), each by its name, as one averages the
 checkpoints of any network. The mean of A and the mean of B do not multiply to the mean of the updates B·A, which in

@@ -1,4 +1,4 @@
-"""The checkpoint bundle: all that a job needs to go on as if nothing had happened. No pickle in it.
+"""Checkpoint bundles: everything a job needs to resume exactly where it was. No pickle is used.
 
 `checkpoint-<step>/`: adapter.safetensors, optimizer.safetensors + optimizer.json, scheduler.json, rng-<rank>.json,
 trainer_state.json (step, which is the data position too) and, last, manifest.json with every hash.

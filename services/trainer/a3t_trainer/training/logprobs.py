@@ -1,4 +1,4 @@
-"""Log-probabilities of chosen tokens only: logits are made where a token has a weight, and piece by piece."""
+"""Log-probabilities of the trained tokens only; logits are computed for those tokens, in pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LoRA of a small model in one product a layer: x (W + s·B·A)ᵀ in place of x Wᵀ + s·(x Aᵀ) Bᵀ.
+"""LoRA of a small model as one product per layer: x (W + s·B·A)ᵀ in place of x Wᵀ + s·(x Aᵀ) Bᵀ.
 
 Both are the same function with the same gradients of A and B. The sum W + s·B·A costs next to nothing where a pass has
 many more tokens than the model is wide, and every layer then makes one pass over its activations instead of four. Its

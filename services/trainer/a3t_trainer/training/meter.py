@@ -1,4 +1,4 @@
-"""Loss by part and speed, gathered without making the device wait."""
+"""Meters loss by part and speed without synchronising with the device."""
 
 from __future__ import annotations
 

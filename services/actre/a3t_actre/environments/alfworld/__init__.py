@@ -1,4 +1,4 @@
-"""What ActRe knows of ALFWorld: a grammar of reasons and a few-shot prompt."""
+"""ActRe's plug-in for ALFWorld: a grammar of reasons and a few-shot prompt."""
 
 from __future__ import annotations
 

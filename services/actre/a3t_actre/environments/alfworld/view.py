@@ -1,4 +1,4 @@
-"""What the visible history of an ALFWorld episode says: the goal, where the agent is, what it holds and has seen."""
+"""Reads an ALFWorld episode's visible texts: the goal, where the agent is, what it holds and what it has seen."""
 
 from __future__ import annotations
 

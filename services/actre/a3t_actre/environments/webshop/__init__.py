@@ -1,4 +1,4 @@
-"""What ActRe knows of WebShop: a grammar of reasons and a few-shot prompt."""
+"""ActRe's plug-in for WebShop: a grammar of reasons and a few-shot prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the visible history of a WebShop episode says: the wishes, the page, the products and options seen so far."""
+"""Reads a WebShop episode's visible texts: the wishes, the page, the products and options seen so far."""
 
 from __future__ import annotations
 

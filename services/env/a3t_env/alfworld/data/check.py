@@ -1,4 +1,4 @@
-"""Whether a staged game may enter the index."""
+"""Checks whether a staged game may be added to the index."""
 
 from __future__ import annotations
 

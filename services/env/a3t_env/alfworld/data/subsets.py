@@ -1,4 +1,4 @@
-"""Named parts of splits: the training and validation tasks of the A³T paper, as far as it tells."""
+"""Named parts of splits: the training and validation tasks of the A³T paper, as far as the paper specifies them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the expert knows of the room: only what observations said, whoever chose the actions."""
+"""The expert's knowledge of the room, from observations only, whoever chose the actions."""
 
 from __future__ import annotations
 

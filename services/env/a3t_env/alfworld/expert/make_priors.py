@@ -1,4 +1,4 @@
-"""Count where things lie in some games, and write the table of priors."""
+"""Writes the table of priors by counting where objects lie in some games."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking observations apart."""
+"""Parses observations: names, lists of objects, receptacles."""
 
 from __future__ import annotations
 

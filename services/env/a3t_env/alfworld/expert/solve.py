@@ -1,4 +1,4 @@
-"""One game, played by the scripted expert."""
+"""Plays one game with the scripted expert."""
 
 from __future__ import annotations
 

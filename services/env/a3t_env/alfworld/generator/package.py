@@ -1,4 +1,4 @@
-"""What the alfworld package ships that games are made from: floor plans, object lists, facts of kitchens, templates."""
+"""What the generator takes from the alfworld package: floor plans, object lists, kitchen facts, templates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filling a room with things, where they usually are."""
+"""Places objects in a room where they usually are."""
 
 from __future__ import annotations
 

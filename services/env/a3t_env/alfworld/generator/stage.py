@@ -1,4 +1,4 @@
-"""Generated games on their way into a data folder."""
+"""Generates games and adds them to a data folder."""
 
 from __future__ import annotations
 

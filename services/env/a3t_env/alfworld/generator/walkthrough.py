@@ -1,4 +1,4 @@
-"""Solving a game with the whole room in sight: proof that it can be solved, and its stored walkthrough."""
+"""Solves a generated game with full knowledge of the room: proves that it can be solved and stores the walkthrough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each action does to the state and answers. Only called where the action is admissible."""
+"""The effects of actions on the state, and their feedback. Callers check first that the action is admissible."""
 
 from __future__ import annotations
 

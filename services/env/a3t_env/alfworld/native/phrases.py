@@ -1,4 +1,4 @@
-"""Wording with slots, taken from a game's grammar: "You move the {o.name} to the {r.name}."."""
+"""Templates of a game's grammar with slots, as "You move the {o.name} to the {r.name}."."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each predicate of the domain is about."""
+"""The argument types of each predicate of the PDDL domain."""
 
 from __future__ import annotations
 

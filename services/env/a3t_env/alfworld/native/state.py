@@ -1,4 +1,4 @@
-"""The changing facts of an episode: as it begins, and as it goes on."""
+"""The facts of an episode that change: at its start and after each action."""
 
 from __future__ import annotations
 

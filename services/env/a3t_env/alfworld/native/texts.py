@@ -1,4 +1,4 @@
-"""What the agent reads, in the words of the reference."""
+"""Observations in the words of the official engine."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Proof that both engines are the same: differential walks over games."""
+"""Compares both engines command by command over random walks through games."""

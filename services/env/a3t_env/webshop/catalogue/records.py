@@ -1,4 +1,4 @@
-"""A product as the shop knows it, and how a record of the original's files becomes one."""
+"""A product, and how it is read from a record of the original's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members of huge JSON files, found without parsing the whole: an array of objects, an object of values, or lines."""
+"""Streams the members of very large JSON files (array, object or lines) without parsing the whole file."""
 
 from __future__ import annotations
 

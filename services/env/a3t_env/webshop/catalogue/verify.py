@@ -1,4 +1,4 @@
-"""Whether a catalogue on disk is whole."""
+"""Checks whether a catalogue on disk is complete and unchanged."""
 
 from __future__ import annotations
 

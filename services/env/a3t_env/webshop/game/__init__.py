@@ -1,1 +1,1 @@
-"""The shop itself: pages, sessions, and the players that need no model."""
+"""The shop: pages, sessions, and scripted players."""

@@ -1,4 +1,4 @@
-"""What stands on each kind of page, in order."""
+"""The contents of each kind of page, in order."""
 
 from __future__ import annotations
 

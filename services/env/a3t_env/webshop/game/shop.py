@@ -1,4 +1,4 @@
-"""What the sessions of one catalogue share: products, search, goals, rewards."""
+"""The shared, read-only parts of a catalogue's sessions: products, search, goals, rewards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an instruction asks for, read from its visible words alone."""
+"""Parses what an instruction asks for from its visible words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the generated shop sells: kinds of products with their categories, qualities and options."""
+"""The product kinds of the generated shop, with their categories, qualities and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products made one by one from a seed: product i is the same whatever was made before it."""
+"""Generates products from a seed; product i does not depend on the products before it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Goals: what an episode asks for, drawn as the original draws it, and what a purchase is worth."""
+"""Goals: the instruction of an episode, drawn as the original draws it, and the reward of a purchase."""

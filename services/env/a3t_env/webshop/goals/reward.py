@@ -1,4 +1,4 @@
-"""What a purchase is worth: the original's reward with all its parts."""
+"""The reward of a purchase: the original's formula with all its parts."""
 
 from __future__ import annotations
 

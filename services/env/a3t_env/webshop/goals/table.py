@@ -1,4 +1,4 @@
-"""Goals by number, their texts made when asked for; the draws are kept beside the catalogue."""
+"""Goals by number. Their texts are made on demand; the random draws are stored beside the catalogue."""
 
 from __future__ import annotations
 

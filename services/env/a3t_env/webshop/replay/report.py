@@ -1,4 +1,4 @@
-"""What a replay found."""
+"""Results of a replay: agreement and differences."""
 
 from __future__ import annotations
 
