@@ -37,13 +37,13 @@ _OWN = {
     "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),
     "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
     "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),
+    "adapters": _Entry(f"{_HERE}.adapters:app", "Adapter versions: list, check, make live, roll back, remove."),
     "episode": _Entry(f"{_HERE}.episode:app", "Play one episode through every service, to see that they work."),
     "db": _Entry(f"{_HERE}.db:app", "Bring the database's schema up to date."),
     "worker": _Entry(f"{_HERE}.worker:app", "Run a worker of the queue."),
 }
 _HELP_OF_OTHERS = {
     "data": "Generate, import and check games and catalogues.",
-    "adapters": "List, check and remove adapter versions.",
     "annotate": "Write reasons for logs of actions.",
     "pretrain": "Make the tiny base model.",
     "play": "Play a task yourself, with or without the agent's suggestions.",

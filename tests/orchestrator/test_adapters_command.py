@@ -15,8 +15,8 @@ import pytest
 import uvicorn
 
 from a3t_contracts.cli import guarded
+from a3t_orchestrator.cli.adapters import app
 from a3t_trainer.app import create_app
-from a3t_trainer.cli import app
 from a3t_trainer.settings import TrainerSettings
 from tests.trainer.test_trainer_registry import put
 
@@ -100,9 +100,12 @@ def test_promote_rollback_and_gc(registry: Path, call: Call) -> None:
 
 def test_without_a_service_there_is_one_clear_message(tmp_path: Path) -> None:
     environment = os.environ | {"A3T_HOME": str(tmp_path), "A3T_TRAINER_URL": "http://127.0.0.1:9"}
-    code = "import sys\nfrom a3t_contracts.cli import guarded\nfrom a3t_trainer.cli import app\nsys.exit(guarded(app))"
     done = subprocess.run(
-        [sys.executable, "-c", code, "list"], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "a3t_orchestrator.cli", "adapters", "list"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "a3t up" in done.stderr
