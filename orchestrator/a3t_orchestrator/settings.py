@@ -29,6 +29,9 @@ class OrchestratorSettings(ServiceSettings):
     worker_heartbeat_file: Path | None = Field(
         None, description="File that a worker touches every 10 seconds while it serves its queues; unset: none"
     )
+    worker_metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="Port on which a worker answers Prometheus at /metrics; unset: none"
+    )
     embedded_threads: int = Field(2, ge=1, description="CPU threads of each embedded service")
 
     @property

@@ -19,7 +19,10 @@ EVERYTHING: dict[str, Any] = {
     "policy": {"gpu": {"count": 1}, "runtimeClassName": "nvidia", "nodeSelector": {"pool": "gpu"}},
     "trainer": {"gpu": {"count": 1}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
     "actre": {"annotator": "llm", "upstream": {"url": "http://vllm:8000/v1", "model": "m", "tokenSecret": "t"}},
-    "networkPolicies": {"allowFromNamespaces": [{"kubernetes.io/metadata.name": "ingress"}]},
+    "networkPolicies": {
+        "allowFromNamespaces": [{"kubernetes.io/metadata.name": "ingress"}],
+        "egress": {"enabled": True, "allow": {"policy": [{"ports": [{"port": 443, "protocol": "TCP"}]}]}},
+    },
     "ingress": {
         "enabled": True,
         "className": "nginx",
@@ -30,6 +33,8 @@ EVERYTHING: dict[str, Any] = {
     },
     "metrics": {
         "serviceMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
+        "podMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
+        "prometheusRule": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
         "grafanaDashboard": {"enabled": True},
     },
 }
@@ -39,6 +44,35 @@ EXTERNAL: dict[str, Any] = {
     "redis": {"enabled": False},
     "registry": {"url": "s3://bucket/registry", "s3Secret": "s3"},
 }
+
+
+OURS = ("env", "policy", "actre", "trainer", "worker", "orchestrator")
+STORES = ("postgres", "redis")
+DIGEST = f"sha256:{'0' * 64}"
+TUNED: dict[str, Any] = {
+    "image": {"digests": dict.fromkeys(("env", "policy", "actre", "trainer", "orchestrator"), DIGEST)},
+    "podAnnotations": {"team": "agents"},
+    "priorityClassName": "batch",
+    "registry": {"persistence": {"existingClaim": "own-registry"}},
+}
+for component in (*OURS, *STORES):
+    TUNED[component] = {
+        "podAnnotations": {"component": component},
+        "serviceAccount": {"annotations": {"role": f"role-of-{component}"}},
+        "nodeSelector": {"pool": component},
+    }
+for component in ("env", "policy", "trainer", "orchestrator", *STORES):
+    TUNED[component]["persistence"] = {"existingClaim": f"own-{component}"}
+for component in OURS:
+    TUNED[component] |= {
+        "extraEnv": [{"name": "HTTPS_PROXY", "valueFrom": {"secretKeyRef": {"name": "proxy", "key": "url"}}}],
+        "extraEnvFrom": [{"secretRef": {"name": "more"}}],
+        "extraVolumes": [{"name": "certificates", "configMap": {"name": "certificates"}}],
+        "extraVolumeMounts": [{"name": "certificates", "mountPath": "/certificates", "readOnly": True}],
+        "probes": {"liveness": {"periodSeconds": 77}},
+    }
+TUNED["policy"] |= {"priorityClassName": "serving"}
+"""Every knob that all components share, and no claim of the chart's own."""
 
 
 def values_file(name: str) -> dict[str, Any]:
@@ -53,13 +87,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gpu": values_file("values-gpu.yaml"),
     "everything": EVERYTHING,
     "external": EXTERNAL,
+    "tuned": TUNED,
 }
 
 
-def render(values: dict[str, Any]) -> list[dict[str, Any]]:
+def render(values: dict[str, Any], name: str = "demo") -> list[dict[str, Any]]:
     """Every object of the chart with these values."""
     with Chart.load(CHART) as chart:
-        manifests = chart.render(values, name="demo", namespace="a3t")
+        manifests = chart.render(values, name=name, namespace="a3t")
     texts = [text for path, text in manifests.items() if path.endswith(".yaml")]
     return [o for text in texts for o in yaml.safe_load_all(text) if o]
 

@@ -12,11 +12,11 @@ import yaml
 from helm_python import Chart, HelmError, lint
 
 from a3t_orchestrator.queue import QUEUES
-from tests.helm.charts import CHART, EXTERNAL, VARIANTS, pod_of, render
+from tests.helm.charts import CHART, DIGEST, EXTERNAL, OURS, STORES, VARIANTS, pod_of, render
 from tests.support.settings_names import unknown_variables
 
 VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"]
-CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PodMonitor", "PrometheusRule"}
 
 
 @pytest.fixture(scope="module", params=list(VARIANTS))
@@ -110,6 +110,7 @@ def test_selectors_find_their_pods(objects: list[dict[str, Any]]) -> None:
 
 def test_claims_that_pods_name_are_rendered(objects: list[dict[str, Any]]) -> None:
     claims = {r["metadata"]["name"] for r in objects if r["kind"] == "PersistentVolumeClaim"}
+    claims |= {f"own-{component}" for component in ("registry", *OURS, *STORES)}
     for resource in objects:
         for volume in (pod_of(resource) or {}).get("volumes", []):
             if "persistentVolumeClaim" in volume:
@@ -144,11 +145,15 @@ def test_the_uid_is_the_one_of_the_images(objects: list[dict[str, Any]]) -> None
             assert (security["runAsUser"], security["runAsGroup"], security["fsGroup"]) == (10001, 10001, 10001)
 
 
+def mebibytes(quantity: str) -> int:
+    return int(quantity.removesuffix("Mi")) if quantity.endswith("Mi") else 1024 * int(quantity.removesuffix("Gi"))
+
+
 def test_a_trial_fits_a_small_cluster() -> None:
     """Requests of all that runs at once: less than a core and 4 GiB."""
     pods = [c["resources"]["requests"] for _, c, serves in containers(render(VARIANTS["cpu"])) if serves]
     assert sum(int(r["cpu"].removesuffix("m")) for r in pods) < 1000
-    assert sum(int(r["memory"].removesuffix("Mi")) for r in pods) < 4096
+    assert sum(mebibytes(r["memory"]) for r in pods) < 4096
 
 
 def affinity(values: dict[str, Any], component: str) -> str | None:
@@ -208,7 +213,8 @@ def test_keda_on_a_redis_outside_needs_its_address() -> None:
 
 
 def test_custom_resources_wait_for_their_definitions() -> None:
-    asked = {"worker": {"keda": {"enabled": True}}, "metrics": {"serviceMonitor": {"enabled": True}}}
+    monitors = {key: {"enabled": True} for key in ("serviceMonitor", "podMonitor", "prometheusRule")}
+    asked = {"worker": {"keda": {"enabled": True}}, "metrics": monitors}
     assert CUSTOM.isdisjoint({r["kind"] for r in render(asked)})
 
 
@@ -226,7 +232,14 @@ def kinds(variant: str) -> dict[str, list[str]]:
 
 def test_optional_parts() -> None:
     everything, plain, external = kinds("everything"), kinds("default"), kinds("external")
-    for kind in ("ScaledObject", "HorizontalPodAutoscaler", "Ingress", "ServiceMonitor"):
+    for kind in (
+        "ScaledObject",
+        "HorizontalPodAutoscaler",
+        "Ingress",
+        "ServiceMonitor",
+        "PodMonitor",
+        "PrometheusRule",
+    ):
         assert kind in everything
         assert kind not in plain
     assert "demo-dashboard" in everything["ConfigMap"]
@@ -263,6 +276,13 @@ def test_migrations_run_before_an_install_on_an_external_database() -> None:
         ({"registry": {"persistence": {"accessMode": "ReadWriteOncePod"}}}, "accessMode"),
         ({"worker": {"keda": {"redisAddress": "redis://host:6379"}}}, "redisAddress"),
         ({"policy": {"startupSeconds": "long"}}, "startupSeconds"),
+        ({"policy": {"updateStrategy": "Rolling"}}, "updateStrategy"),
+        ({"policy": {"probes": {"liveness": {"httpGet": {}}}}}, "httpGet"),
+        ({"image": {"digests": {"policy": "1234"}}}, "policy"),
+        ({"image": {"digests": {"worker": DIGEST}}}, "worker"),
+        ({"env": {"extraEnv": [{"value": "x"}]}}, "name"),
+        ({"worker": {"serviceAccount": {"name": "x"}}}, "name"),
+        ({"networkPolicies": {"egress": {"allow": {"polcy": []}}}}, "polcy"),
     ],
 )
 def test_values_that_break_the_schema_are_refused(values: dict[str, Any], key: str) -> None:
@@ -280,8 +300,9 @@ def test_the_dashboard_is_valid_json() -> None:
     assert len(dashboard["panels"]) >= 4
 
 
-def test_the_dashboard_asks_for_metrics_that_exist() -> None:
+def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
     dashboard = (CHART / "files" / "grafana-dashboard.json").read_text()
+    dashboard += (CHART / "files" / "alerts.yaml").read_text()
     asked = {re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"\ba3t_\w+", dashboard)}
     root = CHART.parents[1]
     sources = [p for part in ("contracts", "services", "orchestrator") for p in (root / part).rglob("*.py")]

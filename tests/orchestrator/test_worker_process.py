@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 from sqlalchemy import make_url
@@ -20,6 +20,7 @@ from a3t_orchestrator.embedded.redis_server import find_server, write_config
 from a3t_orchestrator.queue import configure
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store
+from tests.support.live_server import free_port
 from tests.support.postgres import PostgresServer
 from tests.support.tcp_gate import TcpGate
 from tests.support.waiting_worker import BEGUN, ENDED, RELEASE, TASK
@@ -36,9 +37,7 @@ def until(met: Callable[[], bool], seconds: float = 60) -> None:
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis-compatible server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     config, url = write_config(tmp_path_factory.mktemp("redis"), port)
     process = subprocess.Popen([find_server(), str(config)], stdout=subprocess.DEVNULL)
     reached = Retrying(retry=retry_if_exception_type(redis.RedisError), stop=stop_after_delay(30), wait=wait_fixed(0.1))
@@ -104,18 +103,20 @@ def test_what_no_slot_has_taken_stays_in_the_list(queue: str, heartbeat: Path, t
     client.delete("rollout", "unacked", "unacked_index")
 
 
-def test_a_worker_waits_for_its_database_and_touches_its_file(
+def test_a_worker_waits_for_its_database_then_shows_that_it_lives(
     queue: str, heartbeat: Path, postgres: PostgresServer
 ) -> None:
     url = make_url(postgres.fresh_database())
     migrate(url.render_as_string())
     gate = TcpGate(postgres.port)
     gate.shut()
-    with started(WORKER, queue, url.set(port=gate.port).render_as_string(), heartbeat) as process:
+    database, port = url.set(port=gate.port).render_as_string(), free_port()
+    with started(WORKER, queue, database, heartbeat, A3T_WORKER_METRICS_PORT=str(port)) as process:
         assert gate.refused.wait(60)
         assert not heartbeat.exists()
         gate.open()
         until(heartbeat.exists)
+        assert "a3t_worker_episodes_total" in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
         first = heartbeat.stat().st_mtime_ns
         until(lambda: heartbeat.stat().st_mtime_ns > first)
         assert ended(process) == 0

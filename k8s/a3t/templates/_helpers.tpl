@@ -1,5 +1,13 @@
+{{/* The release and the component. Kubernetes makes labels of 63 characters out of names: those of a StatefulSet (a
+store's) get 11 characters of a hash there. A release that is too long is cut, and the hash of its whole name keeps it
+apart from others. */}}
 {{- define "a3t.name" -}}
-{{- printf "%s-%s" .root.Release.Name .component | trunc 63 | trimSuffix "-" -}}
+{{- $most := sub (ternary 51 62 (has .component (list "postgres" "redis"))) (len .component) | int -}}
+{{- $release := .root.Release.Name -}}
+{{- if gt (len $release) $most -}}
+{{- $release = printf "%s-%s" (trunc (sub $most 7 | int) $release | trimSuffix "-") (sha256sum $release | trunc 6) -}}
+{{- end -}}
+{{- printf "%s-%s" $release .component -}}
 {{- end }}
 
 {{- define "a3t.labels" -}}
@@ -24,11 +32,44 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "a3t.image" -}}
 {{- $i := .root.Values.image -}}
-{{- printf "%s%s/%s:%s" $i.registry $i.prefix .image (default .root.Chart.AppVersion $i.tag) -}}
+{{- $digest := index $i.digests .image -}}
+{{- $version := ternary (printf "@%s" $digest) (printf ":%s" (default .root.Chart.AppVersion $i.tag)) (not (empty $digest)) -}}
+{{- printf "%s%s/%s%s" $i.registry $i.prefix .image $version -}}
 {{- end }}
 
 {{- define "a3t.secret" -}}
 {{- default (printf "%s-secrets" .Release.Name) .Values.auth.existingSecret -}}
+{{- end }}
+
+{{/* The data of the chart's own Secret, as JSON: what the cluster has, else random; the same all through a rendering. */}}
+{{- define "a3t.secretData" -}}
+{{- if not (hasKey .Values.auth "data") -}}
+{{- $old := (lookup "v1" "Secret" .Release.Namespace (include "a3t.secret" .)).data | default dict -}}
+{{- $data := dict -}}
+{{- range $key := list "token" "postgres-password" "redis-password" -}}
+{{- $_ := set $data $key (index $old $key | default (randAlphaNum 40 | b64enc)) -}}
+{{- end -}}
+{{- $_ := set .Values.auth "data" $data -}}
+{{- end -}}
+{{- toJson .Values.auth.data -}}
+{{- end }}
+
+{{/* Changes with the Secret's data, so that an upgrade restarts the pods that read it. */}}
+{{- define "a3t.secretChecksum" -}}
+{{- if .Values.auth.existingSecret -}}
+{{- (lookup "v1" "Secret" .Release.Namespace .Values.auth.existingSecret).data | default dict | toJson | sha256sum -}}
+{{- else -}}
+{{- include "a3t.secretData" . | sha256sum -}}
+{{- end -}}
+{{- end }}
+
+{{- define "a3t.podMetadata" -}}
+labels: {{- include "a3t.labels" . | nindent 2 }}
+annotations:
+  checksum/secret: {{ include "a3t.secretChecksum" .root }}
+  {{- with merge dict (.values.podAnnotations | default dict) .root.Values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- define "a3t.containerSecurity" -}}
@@ -59,6 +100,9 @@ enableServiceLinks: false
 securityContext: {{- include "a3t.podSecurity" . | nindent 2 }}
 {{- with .root.Values.image.pullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.priorityClassName | default .root.Values.priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 {{- with .values.runtimeClassName }}
 runtimeClassName: {{ . }}
@@ -97,6 +141,9 @@ topologySpreadConstraints:
 {{- range $key, $value := .values.settings }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}
+{{- with .values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "a3t.registryEnv" -}}
@@ -107,10 +154,23 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{- define "a3t.registryEnvFrom" -}}
-{{- with .root.Values.registry.s3Secret }}
-envFrom: [{secretRef: {name: {{ . }}}}]
+{{/* Variables from whole Secrets and ConfigMaps. Argument registry: whether the container uses the object store. */}}
+{{- define "a3t.envFrom" -}}
+{{- $from := .values.extraEnvFrom | default list -}}
+{{- if and .registry .root.Values.registry.s3Secret -}}
+{{- $from = prepend $from (dict "secretRef" (dict "name" .root.Values.registry.s3Secret)) -}}
+{{- end -}}
+{{- with $from }}
+envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- define "a3t.extraMounts" -}}
+{{- with .values.extraVolumeMounts }}{{ toYaml . }}{{ end -}}
+{{- end }}
+
+{{- define "a3t.extraVolumes" -}}
+{{- with .values.extraVolumes }}{{ toYaml . }}{{ end -}}
 {{- end }}
 
 {{/* Stores and services, for worker, orchestrator and the command line. */}}
@@ -139,22 +199,34 @@ envFrom: [{secretRef: {name: {{ . }}}}]
 {{- end }}
 {{- end }}
 
-{{/* HTTP probes. Arguments: startupSeconds, how long the first answer may take. */}}
+{{/* A probe as the values tune it. Arguments: kind (startup, liveness, readiness), base, and the component's values. */}}
+{{- define "a3t.probe" -}}
+{{- $tuned := index (.values.probes | default dict) .kind | default dict -}}
+{{ .kind }}Probe: {{- mergeOverwrite .base $tuned | toYaml | nindent 2 }}
+{{- end }}
+
+{{/* HTTP probes; values.startupSeconds: how long the first answer may take. */}}
 {{- define "a3t.httpProbes" -}}
-startupProbe:
-  httpGet: {path: /health, port: http}
-  periodSeconds: 5
-  timeoutSeconds: 5
-  failureThreshold: {{ div (.startupSeconds | default 600) 5 }}
-livenessProbe:
-  httpGet: {path: /health, port: http}
-  periodSeconds: 15
-  timeoutSeconds: 10
-  failureThreshold: 6
-readinessProbe:
-  httpGet: {path: /ready, port: http}
-  periodSeconds: 5
-  timeoutSeconds: 5
+{{- $health := dict "path" "/health" "port" "http" -}}
+{{- $slow := div (.values.startupSeconds | default 600 | int) 5 -}}
+{{- include "a3t.probe" (dict "values" .values "kind" "startup"
+    "base" (dict "httpGet" $health "periodSeconds" 5 "timeoutSeconds" 5 "failureThreshold" $slow)) }}
+{{ include "a3t.probe" (dict "values" .values "kind" "liveness"
+    "base" (dict "httpGet" $health "periodSeconds" 15 "timeoutSeconds" 10 "failureThreshold" 6)) }}
+{{ include "a3t.probe" (dict "values" .values "kind" "readiness"
+    "base" (dict "httpGet" (dict "path" "/ready" "port" "http") "periodSeconds" 5 "timeoutSeconds" 5)) }}
+{{- end }}
+
+{{/* Probes of a worker: how old is the file that it touches every 10 seconds? Starts a shell, not a Python. */}}
+{{- define "a3t.workerProbes" -}}
+{{- $beats := printf "test $(( $(date +%%s) - $(stat -c %%Y %s) )) -lt 60" .file -}}
+{{- $young := dict "command" (list "sh" "-c" $beats) -}}
+{{- include "a3t.probe" (dict "values" .values "kind" "startup"
+    "base" (dict "exec" $young "periodSeconds" 5 "timeoutSeconds" 5 "failureThreshold" 60)) }}
+{{ include "a3t.probe" (dict "values" .values "kind" "liveness"
+    "base" (dict "exec" $young "periodSeconds" 30 "timeoutSeconds" 5 "failureThreshold" 10)) }}
+{{ include "a3t.probe" (dict "values" .values "kind" "readiness"
+    "base" (dict "exec" $young "periodSeconds" 15 "timeoutSeconds" 5 "failureThreshold" 3)) }}
 {{- end }}
 
 {{- define "a3t.resources" -}}
@@ -165,7 +237,13 @@ readinessProbe:
 {{- toYaml $resources }}
 {{- end }}
 
+{{/* The claim of a component's volume: one that exists, or the chart's own. Arguments: root, component, persistence. */}}
+{{- define "a3t.claim" -}}
+{{- .persistence.existingClaim | default (include "a3t.name" .) -}}
+{{- end }}
+
 {{- define "a3t.pvc" -}}
+{{- if not .persistence.existingClaim -}}
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
@@ -178,6 +256,18 @@ spec:
   storageClassName: {{ . }}
   {{- end }}
   resources: {requests: {storage: {{ .persistence.size }}}}
+{{- end }}
+{{- end }}
+
+{{/* The volume of a store, whose pod has the claim template `data`. Arguments: persistence. */}}
+{{- define "a3t.storeClaim" -}}
+- metadata: {name: data}
+  spec:
+    accessModes: [{{ .persistence.accessMode }}]
+    {{- with .persistence.storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources: {requests: {storage: {{ .persistence.size }}}}
 {{- end }}
 
 {{- define "a3t.service" -}}
@@ -196,12 +286,12 @@ spec:
 {{- if ne .persistence.accessMode "ReadWriteMany" }}{{ .component }}{{ end -}}
 {{- end }}
 
-{{- define "a3t.serviceMonitor" -}}
-{{- $monitor := .Values.metrics.serviceMonitor -}}
-{{- and $monitor.enabled (or (not $monitor.checkCrd) (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
-{{- end }}
-
 {{- define "a3t.keda" -}}
 {{- $keda := .Values.worker.keda -}}
 {{- and $keda.enabled (or (not $keda.checkCrd) (.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
+{{- end }}
+
+{{/* Whether a monitoring object is asked for and its CRD is there. Arguments: root, monitor (its values). */}}
+{{- define "a3t.monitored" -}}
+{{- and .monitor.enabled (or (not .monitor.checkCrd) (.root.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
 {{- end }}

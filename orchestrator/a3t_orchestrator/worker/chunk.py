@@ -31,6 +31,7 @@ from ..store import (
     return_failed,
     save_trajectory,
 )
+from .metrics import EPISODES, IN_HAND
 from .plan import plan_episode
 from .reasons import annotated_steps
 from .runner import play_with_restarts
@@ -111,8 +112,10 @@ class _Chunk:
     async def _one(self, item: WorkItem, handler: Handler, slots: asyncio.Semaphore) -> None:
         async with slots:
             try:
-                await handler(item)
+                with IN_HAND.track_inprogress():
+                    await handler(item)
                 self.report.done += 1
+                EPISODES.labels(item.phase, "done").inc()
             except DatabaseAwayError:
                 raise
             except A3TError as error:
@@ -120,6 +123,7 @@ class _Chunk:
                 reason = str(error)
                 await self.store.do(lambda session: return_failed(session, item.id, reason, self.deliveries))
                 self.report.failed += 1
+                EPISODES.labels(item.phase, "failed").inc()
             self.open.discard(item.id)
 
     async def _keep_lease(self) -> None:

@@ -5,6 +5,8 @@ Threads, because its work is waiting for services: the tokens and the games are 
 
 from __future__ import annotations
 
+from prometheus_client import start_http_server
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
 from a3t_contracts.program import program_parser
@@ -39,6 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
     app = configure(settings)
     if settings.worker_heartbeat_file:
         beat(app, settings.worker_heartbeat_file)
+    if settings.worker_metrics_port:
+        start_http_server(settings.worker_metrics_port)
     app.worker_main(
         [
             "worker",
