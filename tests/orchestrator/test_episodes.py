@@ -13,15 +13,23 @@ from structlog.testing import capture_logs
 
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
-from a3t_contracts.errors import NotFoundError, OverloadedError, Problem, UnavailableError, UpstreamError
+from a3t_contracts.errors import (
+    InvalidInputError,
+    NotFoundError,
+    OverloadedError,
+    Problem,
+    UnavailableError,
+    UpstreamError,
+)
 from a3t_contracts.react import History
-from a3t_contracts.schemas import Source, StopReason, TrajectoryKind, Trigger, trajectory_id
+from a3t_contracts.schemas import ActTurn, Proposer, Source, StopReason, TrajectoryKind, Trigger, trajectory_id
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
+from a3t_orchestrator.driver.start import begin_run
 from a3t_orchestrator.gateway import Gateway, ServiceAddresses
 from a3t_orchestrator.gateway.coalesce import Coalescer
-from a3t_orchestrator.recipe import Limits, parse_recipe
+from a3t_orchestrator.recipe import Limits, Recipe, parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import (
     EpisodeFilter,
@@ -33,11 +41,13 @@ from a3t_orchestrator.store import (
     count_trajectories,
     create_run,
     dispatchable,
+    environment_of,
+    get_run,
     phase_counts,
     plan_work,
 )
 from a3t_orchestrator.worker import annotated_steps, play, play_with_restarts, run_chunk, tasks
-from a3t_orchestrator.worker.plan import EpisodePlan, Exploration
+from a3t_orchestrator.worker.plan import EpisodePlan, Exploration, plan_episode
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
 from tests.support.postgres import PostgresServer
@@ -71,6 +81,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def world(servers: World) -> World:
     servers.policy.choose, servers.policy.loaded, servers.policy.answers_as = walk_right, {"base"}, None
     servers.policy.watch = lambda _: None
+    servers.corridor.samples = True
     servers.policy.faults.clear()
     servers.policy.batches.clear()
     return servers
@@ -133,6 +144,7 @@ async def test_the_policys_own_trial(gateway: Gateway, world: World) -> None:
 async def test_every_step_can_be_sampled_with_a_reason(gateway: Gateway) -> None:
     episode = await play(exploring(p=1.0), gateway)
     assert {(s.source, s.trigger, s.reason_by) for s in episode.steps} == {("sampled", "coin", "actre")}
+    assert {s.proposed_by for s in episode.steps} == {Proposer.environment}
     assert all(s.thought and s.reason_annotator == "template" and s.completion is None for s in episode.steps)
     assert all(s.purpose is not None for s in episode.steps)
     inside = [s for s in episode.steps if s.observation.startswith("You are in room") and " 0" not in s.observation]
@@ -159,6 +171,80 @@ async def test_three_invalid_actions_in_a_row_bring_a_sampled_one(gateway: Gatew
     assert episode.stop_reason == StopReason.max_steps
     without = await play(exploring(p=0.0, streak=None, max_steps=8), gateway)
     assert {s.source for s in without.steps} == {"policy"}
+
+
+def proposing(world: World, *proposals: str, own: str = "go right") -> list[ActTurn]:
+    """A corridor that draws no actions, and a policy that writes `own`, and what is proposed at a high temperature;
+    the turns that it is asked for."""
+    turns: list[ActTurn] = []
+
+    def choose(_: History) -> str:
+        high = [turn for turn in turns if turn.sampling.temperature == 1.5]
+        return proposals[(len(high) - 1) % len(proposals)] if turns[-1] in high else own
+
+    world.corridor.samples = False
+    world.policy.watch, world.policy.choose = turns.append, choose
+    return turns
+
+
+def proposed(**changes: object) -> EpisodePlan:
+    rules = Exploration(1.0, None, reasons=True, avoid_policy_action=True, proposer=Proposer.policy)
+    return plan_of(TrajectoryKind.composed, exploration=replace(rules, **changes), max_steps=1)  # type: ignore[arg-type]
+
+
+async def test_where_the_environment_draws_no_actions_the_policy_proposes_them(gateway: Gateway, world: World) -> None:
+    turns = proposing(world, "go right", "", "look around")
+    (step,) = (await play(proposed(), gateway)).steps
+    assert (step.action, step.source, step.proposed_by) == ("look around", Source.sampled, Proposer.policy)
+    assert (step.policy_action, step.trigger, step.reason_by) == ("go right", Trigger.coin, "actre")
+    assert (step.completion, step.completion_ids) == (None, None), "nobody trains on it as the policy's own tokens"
+    assert len({turn.sampling.seed for turn in turns}) == len(turns) == 4, "every draw has its seed"
+    with pytest.raises(InvalidInputError, match="draw no actions"):
+        await play(proposed(proposer=Proposer.environment), gateway)
+
+
+async def test_a_policy_of_one_mind_proposes_what_it_would_do(gateway: Gateway, world: World) -> None:
+    turns = proposing(world, "go right")
+    (step,) = (await play(proposed(), gateway)).steps
+    assert (step.action, step.source, step.policy_action) == ("go right", Source.sampled, "go right")
+    assert len(turns) == 5
+
+
+async def test_a_policy_that_proposes_nothing_acts_itself(gateway: Gateway, world: World) -> None:
+    proposing(world, "")
+    (step,) = (await play(proposed(), gateway)).steps
+    assert (step.action, step.source, step.proposed_by) == ("go right", Source.policy, None)
+    assert step.completion
+
+
+async def test_who_proposes_is_said_by_the_recipe_and_the_environment(world: World, store: Store) -> None:
+    def recipe(**changes: object) -> Recipe:
+        data = {"split": "train", "held_out": []}
+        return parse_recipe(
+            {"name": "r", "environment": "alfworld", "data": data, "round0": {"mode": "none"}} | changes
+        )
+
+    async def begun(**changes: object) -> Proposer | None:
+        name = await begin_run(store, settings_of(world), recipe(**changes), name=f"n{len(names)}")
+        names.append(name)
+        with store.session() as session:
+            environment = environment_of(get_run(session, name))
+        item = WorkItem(id="x", run=name, round=1, phase="compose", task_id="t", task_type="", split="train", sample=0)
+        item.kind, item.policy_version = "composed", "base"
+        exploration = plan_episode(recipe(**changes), item, environment).exploration
+        return exploration and exploration.proposer
+
+    names: list[str] = []
+    assert await begun() is Proposer.environment
+    assert await begun(compose={"propose": "policy"}) is Proposer.policy
+    world.corridor.samples = False
+    assert await begun() is Proposer.policy
+    with pytest.raises(InvalidInputError, match=r"compose\.propose is environment, but alfworld draws no actions"):
+        await begun(compose={"propose": "environment"})
+    with pytest.raises(NotFoundError, match=r"brings no worked example.*round0\.preamble"):
+        await begun(round0={"mode": "few_shot"})
+    with pytest.raises(NotFoundError, match=r"no file missing\.txt, which round0\.preamble names"):
+        await begun(round0={"mode": "few_shot", "preamble": "missing.txt"})
 
 
 async def test_reasons_can_be_left_out_and_the_policy_unasked(gateway: Gateway, world: World) -> None:

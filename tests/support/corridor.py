@@ -64,6 +64,8 @@ class CorridorEpisode:
         return left + (["take flag"] if self.room == self.rooms - 1 else ["go right"])
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
+        if not self.environment.samples:
+            raise InvalidInputError("corridors draw no actions")
         choices = [action for action in self.actions() if action != avoid] or self.actions()
         return random.Random(f"{seed}:{self.room}").choice(choices)
 
@@ -76,10 +78,12 @@ class CorridorEpisode:
 
 
 class CorridorEnvironment:
-    """Three corridors in two splits; `running` holds the episodes that are not closed."""
+    """Three corridors in two splits; `running` holds the episodes that are not closed. Where `samples` is false it
+    draws no actions."""
 
     def __init__(self) -> None:
         self.gate = Gate()
+        self.samples = True
         self.running: set[CorridorEpisode] = set()
         self._tasks = {
             f"corridor-{rooms}": Task(
@@ -99,6 +103,7 @@ class CorridorEnvironment:
             task_types=["long", "short"],
             max_steps=50,
             get_data="Build more corridors.",
+            samples=self.samples,
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

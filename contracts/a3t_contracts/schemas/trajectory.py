@@ -14,6 +14,7 @@ from .base import Environment, Name, Schema, TokenIds
 __all__ = [
     "MOST_TURNS",
     "History",
+    "Proposer",
     "ReasonBy",
     "Source",
     "Step",
@@ -54,6 +55,13 @@ class Trigger(StrEnum):
     invalid = "invalid"
 
 
+class Proposer(StrEnum):
+    """Who proposed a sampled action: the sampler of the environment, or the policy at a high temperature."""
+
+    environment = "environment"
+    policy = "policy"
+
+
 class TrajectoryKind(StrEnum):
     """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or "
     "evaluation."""
@@ -87,6 +95,9 @@ class Step(Schema):
     reason_by: ReasonBy = Field(description="Who wrote the thought")
     valid: bool = Field(description="False where the environment did not understand or allow the action")
     trigger: Trigger | None = Field(None, description="Why the action was sampled; null where it was not")
+    proposed_by: Proposer | None = Field(
+        None, description="Who proposed a sampled action; null for other actions, and in episodes of older versions"
+    )
     policy_version: str | None = Field(
         None,
         description="Adapter version, or base model, that the policy generated the step with; null for steps of others",

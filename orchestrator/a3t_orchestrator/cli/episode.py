@@ -14,7 +14,7 @@ from ..embedded import stack_for
 from ..gateway import Gateway, ServiceAddresses, patiently
 from ..recipe import Limits
 from ..settings import OrchestratorSettings
-from ..worker.plan import EpisodePlan, Exploration
+from ..worker.plan import EpisodePlan, Exploration, proposer_of
 from ..worker.runner import play_with_restarts
 from .common import quiet_logs, run_async
 
@@ -104,5 +104,7 @@ def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int) -> EpisodePla
         max_steps=steps,
         max_invalid=None,
         about=info.about,
-        exploration=Exploration(p, invalid_streak=3, reasons=True, avoid_policy_action=True),
+        exploration=Exploration(
+            p, invalid_streak=3, reasons=True, avoid_policy_action=True, proposer=proposer_of("auto", info)
+        ),
     )

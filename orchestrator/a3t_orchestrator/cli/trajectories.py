@@ -17,7 +17,7 @@ from rich.text import Text
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.files import replaced_atomically
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Source, Step, Trajectory, TrajectoryKind
+from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
 
 from ..store import (
@@ -146,7 +146,8 @@ def _origin(step: Step) -> Text:
     if step.source is Source.sampled:
         why = {"coin": "by chance", "invalid": "after invalid actions"}[step.trigger.value] if step.trigger else ""
         instead = f" instead of “{step.policy_action}”" if step.policy_action else ""
-        origin = Text(f"  ★ SAMPLED {why}{instead}{version}", "bold yellow")
+        by = " (proposed by the policy)" if step.proposed_by is Proposer.policy else ""
+        origin = Text(f"  ★ SAMPLED {why}{by}{instead}{version}", "bold yellow")
     marks = [] if step.valid else [("  ✗ not understood", "red")]
     marks += [("  ✗ went on with a made-up observation", "red")] if step.made_up_observation else []
     return Text.assemble(origin, *marks)

@@ -18,6 +18,7 @@ from ..gateway import ServiceAddresses, patiently
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import Store, add_event, add_tasks, create_run, free_run_name
+from ..worked_example import worked_example
 from .branch import take_over
 
 __all__ = ["begin_run", "code_commit", "fetch_tasks"]
@@ -108,5 +109,12 @@ async def _described(env: EnvClient, recipe: Recipe) -> EnvironmentInfo:
         raise InvalidInputError(
             f"round0.mode is demonstrations, but {info.name} has no scripted expert.",
             hint="Set round0.mode to few_shot or none.",
+        )
+    if recipe.round0.mode == "few_shot":
+        worked_example(recipe, info)
+    if recipe.compose.propose == "environment" and not info.samples:
+        raise InvalidInputError(
+            f"compose.propose is environment, but {info.name} draws no actions.",
+            hint="Set compose.propose to auto or policy.",
         )
     return info.model_copy(update={"task_types": [], "splits": {}})

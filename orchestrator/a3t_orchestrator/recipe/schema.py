@@ -145,6 +145,19 @@ class Compose(Schema):
         description="Probability mass that nucleus sampling keeps for the policy in composed episodes; 1 keeps all "
         "tokens",
     )
+    propose: Literal["auto", "environment", "policy"] = Field(
+        "auto",
+        description="Who proposes the action of a sampled step. `environment`: it draws one of its action space. "
+        "`policy`: the policy writes one at `propose_temperature`. `auto`: the environment where it can, else the "
+        "policy",
+    )
+    propose_temperature: float = Field(
+        1.5,
+        gt=0,
+        le=5,
+        description="Sampling temperature at which the policy proposes actions; at most four draws, of which the first "
+        "one counts that differs from the action that the policy would have taken",
+    )
     annotator: str | None = Field(
         None,
         description="Which annotator of the ActRe service writes the reasons of sampled actions, `template` or `llm`; "
@@ -158,7 +171,7 @@ class Compose(Schema):
     avoid_policy_action: bool = Field(
         True,
         description="Whether the policy is asked for its own action before an action is sampled, so that the sampled "
-        "action differs from it",
+        "action differs from it where there is another one",
     )
 
     @model_validator(mode="after")

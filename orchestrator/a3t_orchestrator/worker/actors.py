@@ -10,6 +10,7 @@ from a3t_contracts.react import History
 from a3t_contracts.schemas import (
     ActResult,
     ActTurn,
+    Proposer,
     ReasonBy,
     ReasonQuery,
     SampleRequest,
@@ -25,6 +26,9 @@ from .plan import EpisodePlan, seed_of
 
 __all__ = ["Actor", "Choice", "actor_for"]
 
+_DRAWS = 4
+"""Proposals that the policy is asked for at one step."""
+
 
 @dataclass(slots=True)
 class Choice:
@@ -35,6 +39,7 @@ class Choice:
     thought: str | None = None
     reason_by: ReasonBy = ReasonBy.none
     trigger: Trigger | None = None
+    proposed_by: Proposer | None = None
     policy_version: str | None = None
     policy_action: str | None = None
     reason_annotator: str | None = None
@@ -57,6 +62,7 @@ class Choice:
             reason_by=self.reason_by,
             valid=valid,
             trigger=self.trigger,
+            proposed_by=self.proposed_by,
             policy_version=self.policy_version,
             policy_action=self.policy_action,
             reason_annotator=self.reason_annotator,
@@ -137,13 +143,16 @@ class _Policy:
     def observe(self, choice: Choice, valid: bool) -> None:
         self.invalid_streak = 0 if valid else self.invalid_streak + 1
 
-    async def _ask(self, history: History) -> tuple[ActResult, float]:
+    async def _ask(
+        self, history: History, temperature: float | None = None, draw: str | None = None
+    ) -> tuple[ActResult, float]:
+        """The policy's turn and the seconds that it took; as the plan says, or at another temperature and draw."""
         plan, before = self.plan, time.perf_counter()
         sampling = Sampling(
-            temperature=plan.temperature,
-            top_p=plan.top_p,
+            temperature=plan.temperature if temperature is None else temperature,
+            top_p=plan.top_p if temperature is None else 1.0,
             max_tokens=plan.max_tokens,
-            seed=seed_of(plan.seed, str(len(history.turns))),
+            seed=seed_of(plan.seed, draw or str(len(history.turns))),
         )
         result = await self.gateway.act(ActTurn(history=history, model=self.version, sampling=sampling))
         self.version = result.model
@@ -183,21 +192,38 @@ class _Explorer(_Policy):
         if self.rules.avoid_policy_action:
             own, seconds["policy"] = await self._ask(history)
         before = time.perf_counter()
-        request = SampleRequest(
-            seed=seed_of(self.plan.seed, f"sample/{len(history.turns)}"), avoid=own.action if own else None
-        )
-        action = await self.gateway.sample(self._session, request)
+        action = await self._proposal(history, own.action if own else None)
+        if not action:
+            return await super().choose(history)
         seconds["sample"] = round(time.perf_counter() - before, 4)
         choice = Choice(
             action,
             Source.sampled,
             trigger=trigger,
+            proposed_by=self.rules.proposer,
             policy_version=own.model if own else self.version,
             policy_action=own.action if own else None,
             prompt_tokens=own.prompt_tokens if own else None,
             seconds=seconds,
         )
         return await self._explain(history, choice) if self.rules.reasons else choice
+
+    async def _proposal(self, history: History, avoid: str | None) -> str:
+        """An action that is not `avoid`, where there is one; empty where the policy wrote none."""
+        if self.rules.proposer is Proposer.policy:
+            return await self._drawn(history, avoid)
+        seed = seed_of(self.plan.seed, f"sample/{len(history.turns)}")
+        return await self.gateway.sample(self._session, SampleRequest(seed=seed, avoid=avoid))
+
+    async def _drawn(self, history: History, avoid: str | None) -> str:
+        """The policy's first draw that is an action and not `avoid`; else the last that is an action at all."""
+        action = ""
+        for draw in range(_DRAWS):
+            result, _ = await self._ask(history, self.rules.temperature, f"propose/{len(history.turns)}/{draw}")
+            action = result.action or action
+            if result.action and result.action != avoid:
+                break
+        return action
 
     async def _explain(self, history: History, choice: Choice) -> Choice:
         before = time.perf_counter()

@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 
-from a3t_contracts.errors import NotFoundError
 from a3t_contracts.react import labelled_preamble
-from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, TrajectoryKind
+from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, Proposer, TrajectoryKind
 
 from ..phases import Phase
 from ..recipe import Recipe
 from ..store import WorkItem
+from ..worked_example import worked_example
 
-__all__ = ["EpisodePlan", "Exploration", "plan_episode", "preamble_of", "seed_of"]
+__all__ = ["EpisodePlan", "Exploration", "plan_episode", "preamble_of", "proposer_of", "seed_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,9 @@ class Exploration:
     invalid_streak: int | None
     reasons: bool
     avoid_policy_action: bool
+    proposer: Proposer = Proposer.environment
+    temperature: float = 1.5
+    """Sampling temperature of the policy's proposals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
         preamble=preamble_of(recipe, item, environment),
         about=environment.about,
-        exploration=_exploration(recipe) if composed else None,
+        exploration=_exploration(recipe, environment) if composed else None,
     )
 
 
@@ -116,9 +117,23 @@ def _max_steps(recipe: Recipe, composed: bool) -> int | None:
     return own or recipe.limits.max_steps
 
 
-def _exploration(recipe: Recipe) -> Exploration:
+def proposer_of(propose: str, environment: EnvironmentInfo) -> Proposer:
+    """Who proposes sampled actions, by `compose.propose` and what the environment can do."""
+    if propose == "auto":
+        return Proposer.environment if environment.samples else Proposer.policy
+    return Proposer(propose)
+
+
+def _exploration(recipe: Recipe, environment: EnvironmentInfo) -> Exploration:
     compose = recipe.compose
-    return Exploration(compose.p, compose.invalid_streak, compose.reasons, compose.avoid_policy_action)
+    return Exploration(
+        compose.p,
+        compose.invalid_streak,
+        compose.reasons,
+        compose.avoid_policy_action,
+        proposer_of(compose.propose, environment),
+        compose.propose_temperature,
+    )
 
 
 def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> str:
@@ -126,33 +141,12 @@ def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) ->
     evaluation, the label of success in front of episodes by an agent that `label_prefix` trained, else none."""
     phase = Phase(item.phase)
     if recipe.round0.mode == "few_shot" and phase.traits.prompted:
-        return _worked_example(recipe, environment)
+        return worked_example(recipe, environment)
     agent = item.round - 1 if phase.before_training else item.round
     return labelled_preamble("", success=True) if _trained_behind_labels(recipe, agent) else ""
-
-
-def _worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
-    """The recipe's example, or the one that the environment brings. Raises NotFoundError where there is neither."""
-    if recipe.round0.preamble is not None:
-        return _read_preamble(recipe.round0.preamble)
-    if not environment.example:
-        raise NotFoundError(
-            f"The environment {environment.name} brings no worked example for few-shot episodes.",
-            hint="Write one into a file and name it in round0.preamble.",
-        )
-    return environment.example
 
 
 def _trained_behind_labels(recipe: Recipe, agent: int) -> bool:
     """Whether `label_prefix` trained the agent of a round; before the first one, the base model acts."""
     part = recipe.training.round0 if agent == 0 else recipe.training
     return agent >= recipe.first_round and part.objective.name is ObjectiveName.label_prefix
-
-
-@cache
-def _read_preamble(path: str) -> str:
-    """Text of the worked example in a file. Raises NotFoundError."""
-    file = Path(path).expanduser()
-    if not file.is_file():
-        raise NotFoundError(f"There is no file {path}, which round0.preamble names.")
-    return file.read_text(encoding="utf-8")
