@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from a3t_contracts.schemas import MAX_INT
 
@@ -25,17 +25,17 @@ class RunInfo(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    environment: str
-    status: str
-    round: int
-    phase: str
-    seed: int
-    commit: str
-    error: str | None
-    created_at: datetime
-    updated_at: datetime
-    finished_at: datetime | None
+    name: str = Field(description="Name of the run")
+    environment: str = Field(description="Environment of the run")
+    status: str = Field(description="Status of the run")
+    round: int = Field(description="Number of the current round")
+    phase: str = Field(description="Current phase")
+    seed: int = Field(description="Seed of the run")
+    commit: str = Field(description="Commit of the code that began the run; empty where it is not known")
+    error: str | None = Field(description="Why the run failed; null where it did not")
+    created_at: datetime = Field(description="Time at which the run was created (UTC)")
+    updated_at: datetime = Field(description="Time of the last change (UTC)")
+    finished_at: datetime | None = Field(description="Time at which the run finished (UTC); null before")
 
 
 class EventInfo(BaseModel):
@@ -43,17 +43,19 @@ class EventInfo(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: int
-    round: int
-    at: datetime
-    level: str
-    kind: str
-    message: str
-    data: dict[str, Any]
+    id: int = Field(description="Number of the event; later events have higher ones")
+    round: int = Field(description="Number of the round")
+    at: datetime = Field(description="Time of the event (UTC)")
+    level: str = Field(description="`info`, `warn` or `error`")
+    kind: str = Field(description="What happened, as a name: `published` (a version went live), `round_finished`, …")
+    message: str = Field(description="What happened, in words")
+    data: dict[str, Any] = Field(description="Values that belong to the event")
 
 
 @router.get("")
-def runs(session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[RunInfo]:
+def runs(
+    session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of runs")] = 100
+) -> list[RunInfo]:
     """Runs, the newest first."""
     return [RunInfo.model_validate(run) for run in list_runs(session, limit)]
 
@@ -75,7 +77,7 @@ def run_events(
     session: SessionDep,
     run: str,
     after: Annotated[int, Query(ge=0, le=MAX_INT, description="Only events with a higher id")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of events")] = 200,
 ) -> list[EventInfo]:
     """Events in order: what was published, lost, given up."""
     get_run(session, run)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from a3t_contracts.schemas import MAX_INT, Trajectory, TrajectoryKind
 
@@ -23,45 +23,47 @@ class TrajectoryInfo(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    id: str
-    run: str
-    round: int
-    phase: str
-    kind: TrajectoryKind
-    split: str
-    task_id: str
-    task_type: str
-    sample: int
-    policy_version: str | None
-    success: bool
-    reward: float
-    stop_reason: str
-    n_steps: int
-    n_sampled: int
-    n_invalid: int
-    n_made_up: int
-    seconds: float
-    created_at: datetime
+    id: str = Field(description="Id of the trajectory")
+    run: str = Field(description="Name of the run")
+    round: int = Field(description="Number of the round")
+    phase: str = Field(description="Phase that played the episode")
+    kind: TrajectoryKind = Field(description="What the episode was played for")
+    split: str = Field(description="Split of the task")
+    task_id: str = Field(description="Id of the task")
+    task_type: str = Field(description="Type of the task")
+    sample: int = Field(description="Number of the episode among those of its task, kind and round, from 0")
+    policy_version: str | None = Field(
+        description="Adapter version, or base model, that played; null for demonstrations"
+    )
+    success: bool = Field(description="Whether the task was solved")
+    reward: float = Field(description="Final reward, 0 to 1")
+    stop_reason: str = Field(description="Why the episode ended")
+    n_steps: int = Field(description="Number of steps")
+    n_sampled: int = Field(description="Steps whose action was sampled")
+    n_invalid: int = Field(description="Steps whose action the environment did not understand or allow")
+    n_made_up: int = Field(description="Turns that were cut in front of an observation that the policy made up")
+    seconds: float = Field(description="Length of the episode in seconds")
+    created_at: datetime = Field(description="Time at which the episode ended (UTC)")
 
 
 class TrajectoryPage(BaseModel):
     """One page, in order of making; `total` counts all pages."""
 
-    trajectories: list[TrajectoryInfo]
-    total: int
-    next_offset: int | None
+    trajectories: list[TrajectoryInfo] = Field(description="The trajectories of the page, oldest first")
+    total: int = Field(description="Number of trajectories over all pages")
+    next_offset: int | None = Field(description="`offset` of the next page; null on the last")
 
 
 @router.get("")
 def trajectories(
     session: SessionDep,
-    run: str | None = None,
-    round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
-    kind: TrajectoryKind | None = None,
-    task_id: str | None = None,
-    success: bool | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
+    run: Annotated[str | None, Query(description="Only of this run")] = None,
+    round: Annotated[int | None, Query(ge=0, le=MAX_INT, description="Only of this round")] = None,
+    kind: Annotated[TrajectoryKind | None, Query(description="Only of this kind")] = None,
+    task_id: Annotated[str | None, Query(description="Only of this task")] = None,
+    success: Annotated[bool | None, Query(description="Only successes, or only failures")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of trajectories on the page")] = 100,
+    offset: Annotated[int, Query(ge=0, le=MAX_INT, description="Number of trajectories to skip")] = 0,
 ) -> TrajectoryPage:
     """Trajectories that match every filter."""
     where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task_id, success=success)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from a3t_contracts.schemas import PublishedFigures, Trajectory
 
@@ -17,84 +17,88 @@ __all__ = ["Composition", "Evaluated", "KeptTask", "Report", "RoundReport", "Spe
 class Evaluated(BaseModel):
     """An agent on a split, one trial a task; `accumulated`: best of each task over the rounds so far (paper §5)."""
 
-    split: str
-    single: Score
-    accumulated: Score
-    by_type: dict[str, Score]
+    split: str = Field(description="Split of the tasks")
+    single: Score = Field(description="Score of this agent alone, one trial a task")
+    accumulated: Score = Field(description="Score of the best trial of each task over the rounds so far")
+    by_type: dict[str, Score] = Field(description="Score of this agent by type of task")
 
 
 class Composition(BaseModel):
     """Exploration of a round. `kept` are successes, `rescued` the failed tasks that got at least one."""
 
-    failed_tasks: int = 0
-    composed: int = 0
-    kept: int = 0
-    rescued: int = 0
-    sampled_steps: int = 0
-    sampled_by_coin: int = 0
-    sampled_by_invalid: int = 0
+    failed_tasks: int = Field(0, description="Training tasks at which the agent's own trial failed")
+    composed: int = Field(0, description="Composed episodes")
+    kept: int = Field(0, description="Composed episodes that succeeded")
+    rescued: int = Field(0, description="Failed tasks with at least one composed success")
+    sampled_steps: int = Field(0, description="Steps of composed episodes whose action was sampled")
+    sampled_by_coin: int = Field(0, description="Of these, sampled by the draw of probability p")
+    sampled_by_invalid: int = Field(0, description="Of these, sampled after several invalid actions in a row")
 
 
 class Spent(BaseModel):
     """What a round took: wall-clock seconds by phase, tokens read and written by the policy."""
 
-    seconds: dict[str, float]
-    episodes: int
-    prompt_tokens: int
-    completion_tokens: int
+    seconds: dict[str, float] = Field(description="Wall-clock seconds by phase")
+    episodes: int = Field(description="Episodes played")
+    prompt_tokens: int = Field(description="Tokens of prompts that the policy read")
+    completion_tokens: int = Field(description="Tokens that the policy generated")
 
 
 class RoundReport(BaseModel):
     """One round and the agent that it made."""
 
-    round: int
-    version: str | None
-    status: str
-    demonstrations: int
-    trial: Score
-    """The agent of the round before, on the training tasks."""
-    training: Score | None
-    """This round's agent on the training tasks, where it was tried."""
-    composition: Composition
-    training_successes: int
-    training_failures: int
-    loss: float | None
-    loss_parts: dict[str, float]
-    evaluations: list[Evaluated]
-    lost: int
-    stop_reasons: dict[str, dict[str, int]]
-    made_up_observations: dict[str, int]
-    """Phase → turns that were cut in front of an observation that the policy made up."""
-    spent: Spent
+    round: int = Field(description="Number of the round, from 0")
+    version: str | None = Field(description="Adapter version that the round made; null before it is trained")
+    status: str = Field(description="`running` or `finished`")
+    demonstrations: int = Field(description="Successful demonstrations collected")
+    trial: Score = Field(description="Score of the agent of the round before on the training tasks")
+    training: Score | None = Field(
+        description="Score of this round's agent on the training tasks; null where it was not tried"
+    )
+    composition: Composition = Field(description="Exploration of the round")
+    training_successes: int = Field(description="Successful trajectories in the training set")
+    training_failures: int = Field(description="Failed trajectories in the training set")
+    loss: float | None = Field(description="Last training loss; null before training")
+    loss_parts: dict[str, float] = Field(description="Last loss by part (nats per token)")
+    evaluations: list[Evaluated] = Field(description="Score of this round's agent on each held-out split")
+    lost: int = Field(description="Episodes that were given up")
+    stop_reasons: dict[str, dict[str, int]] = Field(description="Phase → why its episodes ended → how many")
+    made_up_observations: dict[str, int] = Field(
+        description="Phase → turns that were cut in front of an observation that the policy made up"
+    )
+    spent: Spent = Field(description="What the round took")
 
 
 class KeptTask(BaseModel):
     """Composed episodes of a task over all rounds."""
 
-    task_id: str
-    task_type: str
-    composed: int
-    kept: int
+    task_id: str = Field(description="Id of the task")
+    task_type: str = Field(description="Type of the task")
+    composed: int = Field(description="Composed episodes of the task")
+    kept: int = Field(description="Of these, successes")
 
 
 class Report(BaseModel):
     """A run, from the database alone."""
 
-    run: str
-    status: str
-    environment: str
-    base_model: str
-    seed: int
-    commit: str
-    recipe: dict[str, Any]
-    recipe_sha256: str
-    created_at: datetime
-    finished_at: datetime | None
-    error: str | None
-    base: list[Evaluated]
-    rounds: list[RoundReport]
-    kept: list[KeptTask]
-    lost: list[str]
-    examples: list[Trajectory]
-    published: PublishedFigures | None = None
-    """Figures of others on the same environment."""
+    run: str = Field(description="Name of the run")
+    status: str = Field(description="Status of the run")
+    environment: str = Field(description="Environment of the run")
+    base_model: str = Field(description="Base model of the run")
+    seed: int = Field(description="Seed of the run")
+    commit: str = Field(description="Commit of the code that began the run; empty where it is not known")
+    recipe: dict[str, Any] = Field(description="The recipe, with everything that it extends")
+    recipe_sha256: str = Field(description="SHA-256 of the recipe, hex")
+    created_at: datetime = Field(description="Time at which the run was created (UTC)")
+    finished_at: datetime | None = Field(description="Time at which the run finished (UTC); null before")
+    error: str | None = Field(description="Why the run failed; null where it did not")
+    base: list[Evaluated] = Field(
+        description="Score of the base model on each held-out split; empty where it was not evaluated"
+    )
+    rounds: list[RoundReport] = Field(description="The rounds in order")
+    kept: list[KeptTask] = Field(description="Composed episodes by task, over all rounds")
+    lost: list[str] = Field(description="Why episodes were given up, one text each")
+    examples: list[Trajectory] = Field(description="A few whole trajectories")
+    published: PublishedFigures | None = Field(
+        None, description="Figures of others on the same environment; null where there are none"
+    )

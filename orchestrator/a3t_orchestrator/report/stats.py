@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 __all__ = ["Score", "score_of", "wilson"]
 
@@ -15,12 +15,12 @@ _Z95 = 1.959963984540054
 class Score(BaseModel):
     """Successes of `n` trials; `low` and `high` bound the rate with 95 % confidence (Wilson)."""
 
-    n: int
-    successes: int
-    rate: float
-    low: float
-    high: float
-    reward: float
+    n: int = Field(description="Number of trials")
+    successes: int = Field(description="Number of successful trials")
+    rate: float = Field(description="Share of successful trials, 0 to 1; 0 without trials")
+    low: float = Field(description="Lower end of the 95 % interval of the rate")
+    high: float = Field(description="Upper end of the 95 % interval of the rate")
+    reward: float = Field(description="Mean final reward of the trials, 0 to 1")
 
     @property
     def percent(self) -> str:

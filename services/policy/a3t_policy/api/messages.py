@@ -17,9 +17,9 @@ __all__ = ["CalledFunction", "ChatMessage", "ToolCall"]
 class CalledFunction(ClientSchema):
     """Which function the model called, and with what."""
 
-    name: str = Field(min_length=1, max_length=256)
+    name: str = Field(min_length=1, max_length=256, description="Name of the function")
     arguments: str | dict[str, Any] = Field("{}", description="A JSON object, as text (OpenAI's way) or as it is")
-    description: str | None = None
+    description: str | None = Field(None, description="Accepted and ignored")
 
     @model_validator(mode="after")
     def _an_object(self) -> Self:
@@ -40,20 +40,24 @@ class CalledFunction(ClientSchema):
 class ToolCall(ClientSchema):
     """A call that an earlier reply asked for."""
 
-    id: str | None = None
-    type: Literal["function"] = "function"
-    function: CalledFunction
-    index: int | None = Field(None, ge=0, le=MAX_INT)
+    id: str | None = Field(
+        None, description="Id of the call, which the message with its result names; null where it has none"
+    )
+    type: Literal["function"] = Field("function", description="Type of the tool; only functions exist")
+    function: CalledFunction = Field(description="The function that was called, with its arguments")
+    index: int | None = Field(None, ge=0, le=MAX_INT, description="Position of the call in a streamed reply; ignored")
 
 
 class ChatMessage(ClientSchema):
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool"] = Field(
+        description="Who wrote the message. `developer` counts as `system`"
+    )
     content: str | Annotated[list[dict[str, Any]], Field(max_length=4096, fail_fast=True)] | None = Field(
         None, description="Text, or a list of parts of type text"
     )
-    name: str | None = None
-    tool_calls: list[ToolCall] | None = Field(None, max_length=128)
-    tool_call_id: str | None = None
+    name: str | None = Field(None, description="Name of the author; ignored unless the chat template shows it")
+    tool_calls: list[ToolCall] | None = Field(None, max_length=128, description="Calls in an assistant's message")
+    tool_call_id: str | None = Field(None, description="Id of the call that a message of role `tool` answers")
 
     unserved: ClassVar[dict[str, Unserved]] = {
         "function_call": Unserved(hint="It is the old form of tool_calls: send that."),

@@ -50,28 +50,44 @@ _UNSERVED = {
 
 
 class StreamOptions(ClientSchema):
-    include_usage: bool | None = False
-    include_obfuscation: bool | None = False
-    continuous_usage_stats: bool | None = False
+    include_usage: bool | None = Field(
+        False, description="Whether a last chunk reports the token counts of the request"
+    )
+    include_obfuscation: bool | None = Field(False, description="Accepted and ignored")
+    continuous_usage_stats: bool | None = Field(False, description="Accepted and ignored")
 
 
 class CommonRequest(ClientSchema):
     """What both kinds of completion share. `top_k`, `return_token_ids` and `ignore_eos` are vLLM's names."""
 
     model: str | None = Field(None, description="Base model or adapter version; null: the version live now")
-    temperature: float | None = Field(1.0, ge=0, le=5)
-    top_p: float | None = Field(1.0, gt=0, le=1)
+    temperature: float | None = Field(1.0, ge=0, le=5, description="Sampling temperature; 0 is greedy, null is 1")
+    top_p: float | None = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Nucleus sampling: probability mass that is sampled from; 1 and null are off",
+    )
     top_k: int | None = Field(0, ge=-1, le=MAX_INT, description="0 and -1: off")
-    n: int | None = Field(1, ge=1, le=128)
-    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
-    stream: bool | None = False
-    stream_options: StreamOptions | None = None
+    n: int | None = Field(1, ge=1, le=128, description="Number of completions of each prompt")
+    seed: int | None = Field(
+        None,
+        ge=-(2**63),
+        lt=2**63,
+        description="Seed of the sampling; the same seed gives the same text. Null draws one",
+    )
+    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = Field(
+        None, description="Strings that end a completion, at most 16; the text ends in front of them"
+    )
+    stream: bool | None = Field(
+        False, description="Whether the reply comes as server-sent events while it is generated"
+    )
+    stream_options: StreamOptions | None = Field(None, description="Options of a streamed reply")
     return_token_ids: bool | None = Field(False, description="Add `token_ids` to each choice")
-    ignore_eos: bool | None = False
-    user: str | None = None
-    safety_identifier: str | None = None
-    metadata: dict[str, str] | None = None
+    ignore_eos: bool | None = Field(False, description="Whether generation goes on after the end-of-text token")
+    user: str | None = Field(None, description="Accepted and ignored")
+    safety_identifier: str | None = Field(None, description="Accepted and ignored")
+    metadata: dict[str, str] | None = Field(None, description="Accepted and ignored")
 
     unserved: ClassVar[dict[str, Unserved]] = _UNSERVED
 
@@ -103,11 +119,18 @@ class CommonRequest(ClientSchema):
 
 
 class CompletionRequest(CommonRequest):
-    prompt: str | Texts | TokenIds | TokenLists
-    max_tokens: int | None = Field(16, ge=1, le=4096)
-    logprobs: int | None = Field(None, ge=0, le=20)
-    echo: bool | None = False
-    best_of: int | None = Field(None, ge=1, le=128)
+    prompt: str | Texts | TokenIds | TokenLists = Field(
+        description="The prompt, or a list of prompts, each as text or as token ids"
+    )
+    max_tokens: int | None = Field(16, ge=1, le=4096, description="Largest number of tokens to generate; null is 16")
+    logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description="Number of most likely tokens to report for each generated token; null reports none",
+    )
+    echo: bool | None = Field(False, description="Whether the text begins with the prompt")
+    best_of: int | None = Field(None, ge=1, le=128, description="Only the value of `n` is accepted")
 
     unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {"suffix": Unserved()}
 
@@ -130,16 +153,25 @@ class CompletionRequest(CommonRequest):
 
 
 class ChatRequest(CommonRequest):
-    messages: Annotated[list[ChatMessage], Field(fail_fast=True)] = Field(min_length=1, max_length=4096)
-    max_tokens: int | None = Field(None, ge=1, le=4096)
-    max_completion_tokens: int | None = Field(None, ge=1, le=4096)
-    logprobs: bool | None = False
-    top_logprobs: int | None = Field(None, ge=0, le=20)
-    tools: list[Tool] | None = Field(None, max_length=128)
+    messages: Annotated[list[ChatMessage], Field(fail_fast=True)] = Field(
+        min_length=1, max_length=4096, description="The conversation in order"
+    )
+    max_tokens: int | None = Field(
+        None, ge=1, le=4096, description="Largest number of tokens to generate; null leaves it to what fits the context"
+    )
+    max_completion_tokens: int | None = Field(None, ge=1, le=4096, description="OpenAI's newer name of `max_tokens`")
+    logprobs: bool | None = Field(False, description="Whether the log-probability of each generated token is reported")
+    top_logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=20,
+        description="Number of most likely tokens to report for each generated token; needs `logprobs`",
+    )
+    tools: list[Tool] | None = Field(None, max_length=128, description="Tools that the model may call")
     tool_choice: str | dict[str, Any] | None = Field(None, description="none or auto (the default with tools)")
     parallel_tool_calls: bool | None = Field(None, description="false: the first call of a reply alone")
     prompt_cache_key: str | None = Field(None, description="Taken and not needed: prefixes are found by themselves")
-    prompt_cache_retention: str | None = None
+    prompt_cache_retention: str | None = Field(None, description="Accepted and ignored")
 
     unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {
         "functions": Unserved(hint="It is the old form of tools: send those."),

@@ -19,15 +19,31 @@ _NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you
 class Parameters(ClientSchema):
     adapter_id: str | None = Field(None, description="Adapter version; null: the version live now")
     details: bool | None = Field(False, description="Add tokens, log-probabilities and the finish reason")
-    do_sample: bool | None = False
-    max_new_tokens: int | None = Field(100, ge=1, le=4096)
-    return_full_text: bool | None = False
-    seed: int | None = Field(None, ge=0, lt=2**64)
-    stop: list[Annotated[str, Field(max_length=1024)]] | None = Field(None, max_length=16)
-    temperature: float | None = Field(None, gt=0, le=5)
-    top_k: int | None = Field(None, gt=0, le=MAX_INT)
-    top_p: float | None = Field(None, gt=0, le=1)
-    top_n_tokens: int | None = Field(None, ge=0, le=20)
+    do_sample: bool | None = Field(
+        False, description="Whether to sample; false is greedy unless `temperature`, `top_k` or `top_p` is given"
+    )
+    max_new_tokens: int | None = Field(
+        100, ge=1, le=4096, description="Largest number of tokens to generate; null is 100"
+    )
+    return_full_text: bool | None = Field(False, description="Whether the text begins with the prompt")
+    seed: int | None = Field(None, ge=0, lt=2**64, description="Seed of the sampling; null draws one")
+    stop: list[Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        max_length=16,
+        description="Strings that end the text, at most 16; the text keeps the one that ended it, as in TGI",
+    )
+    temperature: float | None = Field(
+        None, gt=0, le=5, description="Sampling temperature; null is 1 where sampling is on"
+    )
+    top_k: int | None = Field(
+        None, gt=0, le=MAX_INT, description="Number of most likely tokens that are sampled from; null is off"
+    )
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Nucleus sampling: probability mass that is sampled from; null is off"
+    )
+    top_n_tokens: int | None = Field(
+        None, ge=0, le=20, description="Number of most likely tokens to report for each generated token"
+    )
     truncate: int | None = Field(None, ge=1, le=MAX_INT, description="Keep this many tokens at the end of the prompt")
 
     unserved: ClassVar[dict[str, Unserved]] = {
@@ -63,7 +79,9 @@ def _given(parameters: Any) -> Any:
 
 
 class GenerateRequest(ClientSchema):
-    inputs: str
-    parameters: Annotated[Parameters, BeforeValidator(_given)] = Field(default_factory=Parameters)
-    stream: bool | None = False
-    model: str | None = None
+    inputs: str = Field(description="The prompt")
+    parameters: Annotated[Parameters, BeforeValidator(_given)] = Field(
+        default_factory=Parameters, description="How to generate"
+    )
+    stream: bool | None = Field(False, description="For `POST /` only: whether the reply comes as server-sent events")
+    model: str | None = Field(None, description="Accepted and ignored; `parameters.adapter_id` names the version")

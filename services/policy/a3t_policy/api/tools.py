@@ -24,8 +24,10 @@ _JSON = json.JSONDecoder()
 
 
 class FunctionTool(ClientSchema):
-    name: str = Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")
-    description: str | None = None
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9_.:-]{1,128}$", description="Name of the function: letters, digits, `_`, `.`, `:` and `-`"
+    )
+    description: str | None = Field(None, description="What the function does, for the model to read")
     parameters: dict[str, Any] | None = Field(None, description="A JSON Schema")
 
     unserved: ClassVar[dict[str, Unserved]] = {
@@ -34,8 +36,8 @@ class FunctionTool(ClientSchema):
 
 
 class Tool(ClientSchema):
-    type: Literal["function"] = "function"
-    function: FunctionTool
+    type: Literal["function"] = Field("function", description="Type of the tool; only functions exist")
+    function: FunctionTool = Field(description="The function that the model may call")
 
     def row(self) -> dict[str, Any]:
         """The tool as chat templates read it."""

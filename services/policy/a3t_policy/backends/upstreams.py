@@ -33,13 +33,13 @@ class Upstream:
     adapters: set[str] = field(default_factory=set)
 
     def failed(self) -> None:
-        """Leave it alone for a while, longer each time."""
+        """Do not ask this server for a pause that doubles with each failure in a row, 0.5 s to 30 s."""
         self.failures += 1
         self.pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self.pause))
         self.paused_until = time.monotonic() + self.pause
 
     def worked(self) -> None:
-        """Back in favour."""
+        """A call succeeded: the server may be asked again at once."""
         self.pause = self.paused_until = 0.0
 
     @property

@@ -70,7 +70,9 @@ def rollback(state: State, body: RollBack | None = None) -> LivePointer:
 
 @router.post("/registry/gc")
 def collect_garbage(
-    state: State, keep: Annotated[int, Query(ge=1, le=MAX_INT)] = 3, dry_run: bool = False
+    state: State,
+    keep: Annotated[int, Query(ge=1, le=MAX_INT, description="Versions of each run to keep, the newest first")] = 3,
+    dry_run: Annotated[bool, Query(description="Only say what would be removed")] = False,
 ) -> GarbageReport:
     """Remove all but the newest `keep` versions of each run; the live version, the one before it and parents stay."""
     return garbage.collect_garbage(state.settings.registry_url, keep, dry_run=dry_run)

@@ -34,7 +34,9 @@ async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
 
 
 @router.get("")
-async def list_jobs(state: State, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> JobPage:
+async def list_jobs(
+    state: State, limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of jobs")] = 100
+) -> JobPage:
     """Jobs, newest first."""
     jobs = state.jobs.all()
     return JobPage(data=jobs[:limit], has_more=len(jobs) > limit)
@@ -56,9 +58,9 @@ async def cancel(job_id: str, state: State) -> FineTuningJob:
 async def events(
     job_id: str,
     state: State,
-    after: Annotated[int, Query(ge=-1, le=MAX_INT)] = -1,
-    limit: Annotated[int, Query(ge=1, le=10_000)] = 500,
-    stream: bool = False,
+    after: Annotated[int, Query(ge=-1, le=MAX_INT, description="Only events with a higher `seq`")] = -1,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Largest number of events")] = 500,
+    stream: Annotated[bool, Query(description="Follow the events as server-sent events until the job ends")] = False,
 ) -> Response | JobEventPage:
     """Events with `seq` above `after`; with `stream`, as server-sent events until the job has ended."""
     page, more = await state.jobs.events(job_id, after, limit)
