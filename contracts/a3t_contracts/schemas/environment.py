@@ -32,7 +32,7 @@ class Task(Schema):
 
     id: str = Field(description="Id of the task, unique in its environment")
     environment: Environment = Field(description="Environment that the task belongs to")
-    split: str = Field(description="Split that the task belongs to, for example `train` or `valid_seen`")
+    split: str = Field(description="Split that the task belongs to, for example `train` or `test`")
     type: str = Field(description="Type of the task, by which reports group")
     instruction: str | None = Field(
         None, description="The task in words; null where it is known only after an episode has started"

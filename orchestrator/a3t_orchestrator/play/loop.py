@@ -106,7 +106,7 @@ class Dialogue:
     def _why(self, action: str) -> None:
         meant = self._meant(action)
         if not meant:
-            self.screen.say("Say which action: :why go to shelf 1", "yellow")
+            self.screen.say("Say which action: :why ACTION", "yellow")
             return
         reason = self._call(self.game.why(meant))
         if reason is not None:

@@ -37,8 +37,9 @@ _TINY = """## For tiny models: the preset `tiny-agent`
 A model of about a million parameters does not learn with the settings of a 7B model. `extends: tiny-agent` sets what
 such a model needs; everything else in a recipe stays as it is. The keys that exist for such models alone are
 `failure_weight`, `failure_nll_cap`, `failure_observations`, `invalid_weight`, `repeat_weight` and `purposeless_weight`
-of `training.objective`, `training.optimisation.interpolation` (in no preset), and `training.augmentation`, which the
-preset `alfworld-names` fills in. With their defaults the objective is that of the paper, as it is printed.
+of `training.objective`, `training.optimisation.interpolation` (in no preset), and `training.augmentation`, which a
+file of the environment's names fills in (`configs/parts`). With their defaults the objective is that of the paper, as
+it is printed.
 
 | key | default | in `tiny-agent` |
 |---|---|---|
@@ -82,7 +83,7 @@ def reference() -> str:
 
 def _preset_rows(preset: str) -> str:
     """Every key that a preset gives another value than the default, with both."""
-    defaults = Recipe.model_validate({"name": "reference", "environment": "alfworld"}).model_dump(mode="json")
+    defaults = Recipe.model_validate({"name": "reference", "environment": "reference"}).model_dump(mode="json")
     rows = []
     for path, value in _leaves(preset_values(preset)):
         default: Any = defaults

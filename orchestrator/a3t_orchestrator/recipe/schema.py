@@ -25,7 +25,7 @@ __all__ = [
 class HeldOut(Schema):
     """A set of tasks that the agent is only evaluated on. No episode of these tasks is ever trained on."""
 
-    split: str = Field(description="Name of a split of the environment, for example `valid_seen`")
+    split: str = Field(description="Name of a split of the environment, for example `test`")
     tasks: int | None = Field(
         None,
         ge=1,
