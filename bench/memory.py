@@ -54,7 +54,7 @@ def main() -> None:
         with (home / "up.log").open("w") as log:
             up = subprocess.Popen(command, env=os.environ | {"A3T_HOME": folder}, stdout=log, stderr=log)
         try:
-            state = _wait_ready(home, up)
+            state = wait_ready(home, up)
             report.figures |= _measure(state, up.pid, "idle")
             asyncio.run(_use(state))
             report.figures |= _measure(state, up.pid, "after_use")
@@ -65,7 +65,8 @@ def main() -> None:
     report.write(arguments.json)
 
 
-def _wait_ready(home: Path, up: subprocess.Popen[bytes]) -> StackState:
+def wait_ready(home: Path, up: subprocess.Popen[bytes]) -> StackState:
+    """The state of an `a3t up` once all of its services are ready. Exits where it does not get there."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and up.poll() is None:
         state = read_state(home)

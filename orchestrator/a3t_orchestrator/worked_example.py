@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import EnvironmentInfo
 
@@ -16,7 +16,7 @@ __all__ = ["worked_example"]
 def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
     """The text. Raises NotFoundError where there is neither, or no file of the name that the recipe says."""
     if recipe.round0.preamble is not None:
-        return _read_preamble(recipe.round0.preamble)
+        return _preambles.get(recipe.round0.preamble)
     if not environment.example:
         raise NotFoundError(
             f"The environment {environment.name} brings no worked example for few-shot episodes.",
@@ -25,10 +25,12 @@ def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
     return environment.example
 
 
-@cache
 def _read_preamble(path: str) -> str:
     """Text of the worked example in a file. Raises NotFoundError."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise NotFoundError(f"There is no file {path}, which round0.preamble names.")
     return file.read_text(encoding="utf-8")
+
+
+_preambles: ByteCache[str, str] = ByteCache(4 * 2**20, _read_preamble)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.react import render_trajectory
 from a3t_contracts.schemas import Source, Step, Trajectory
@@ -22,6 +23,8 @@ from .vocabulary import NUMBERS, OBJECTS, RECEPTACLES
 
 __all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffled_names"]
 
+_KEPT_BYTES = 256 * 2**20
+"""Of texts and their ids: observations and thoughts come again in many exercises."""
 _RANDOM_THOUGHT_WEIGHT = 0.2
 """The thought of a random action cannot be foreseen, its action can: it repeats the thought."""
 _NEXT_PLACE_WEIGHT = 0.5
@@ -41,9 +44,9 @@ class Encoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, weighing: Weighing) -> None:
         self.weighing = weighing
-        self._encode = lru_cache(maxsize=1 << 17)(
-            lambda text: tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-        )
+        self._encode = ByteCache(
+            _KEPT_BYTES, lambda text: tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+        ).get
         self._chance = self._encode(weighing.chance)[0] if weighing.chance else -1
 
     def sequence(self, trajectory: Trajectory) -> Exercised:

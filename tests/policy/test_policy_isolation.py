@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from a3t_contracts.errors import A3TError
 from a3t_contracts.schemas.policy import Sampling
@@ -115,6 +116,20 @@ async def test_a_stream_beside_a_failing_sequence_loses_nothing(
         ids, poisoned = await asyncio.gather(streamed(), together(backend, [POISON]))
     assert ids == whole.ids
     assert isinstance(poisoned[0], A3TError)
+
+
+async def test_a_defect_that_fails_all_is_logged_once(backend: LocalBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patched, structlog.testing.capture_logs() as lines:
+        patched.setattr(backend.model.engine.runner, "forward", broken)
+        given = await together(backend, range(16))
+    assert all(isinstance(one, A3TError) for one in given)
+    failed = [line for line in lines if line["event"] == "engine.sequences_failed"]
+    assert sum(line["count"] for line in failed) == 16
+    assert len(failed) < 16 / 2  # one line a step: sequences of several lengths begin in several passes
+    assert all(str(line["exc_info"]) == "a defect" for line in failed)
 
 
 async def test_what_a_failed_sequence_left_in_its_slot_reaches_nobody(backend: LocalBackend) -> None:

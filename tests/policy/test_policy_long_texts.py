@@ -10,7 +10,6 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer
 
-from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import TooLargeError
 from a3t_policy.text import TextCodec
 from a3t_policy.token_length import longest_token
@@ -87,25 +86,6 @@ def test_the_cache_of_texts_is_bounded_by_bytes(codec: TextCodec) -> None:
     for n in range(3000):
         codec.encode(f"{n} cabinet " * 40, add_special_tokens=False)
     assert 2**20 < codec._cache.bytes <= 32 * 2**20
-
-
-def test_a_cache_keeps_what_is_used_and_forgets_the_rest() -> None:
-    cache: ByteCache[str, str] = ByteCache(100_000, lambda key, value: len(key) + len(value))
-    made: list[str] = []
-
-    def get(key: str, size: int = 1000) -> str:
-        return cache.get(key, lambda: made.append(key) or "v" * size)
-
-    for n in range(500):
-        get("used")
-        get(f"other {n}")
-        assert cache.bytes <= 100_000
-    assert made.count("used") == 1
-    assert get("other 0") == "v" * 1000
-    assert made.count("other 0") == 2
-    for _ in range(2):
-        get("huge", 90_000)
-    assert made.count("huge") == 2
 
 
 def test_a_prompt_that_cannot_fit_is_413_in_every_api(policy: str, token: str) -> None:

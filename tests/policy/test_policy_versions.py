@@ -183,6 +183,26 @@ async def test_restart_serves_what_was_served(tiny_model: Path, shelf: Path, tmp
         assert len(backend.models()) == 1
 
 
+async def test_a_version_changed_in_place_is_refused_until_it_is_unloaded(
+    tiny_model: Path, shelf: Path, tmp_path: Path
+) -> None:
+    name, other = list(FORCED)[:2]
+    async with running(tiny_model, tmp_path) as backend:
+        await backend.load(name, None, make_default=False)
+    edit_config(shelf / name, lora_alpha=3)
+    for _ in range(2):
+        async with running(tiny_model, tmp_path) as backend:
+            for _ in range(2):
+                with pytest.raises(ConflictError, match="was served with before"):
+                    await backend.load(name, None, make_default=False)
+            await backend.load(other, None, make_default=False)
+            assert name not in [card.id for card in backend.models()]
+    async with running(tiny_model, tmp_path) as backend:
+        await backend.unload(name)
+        await backend.load(name, None, make_default=False)
+        assert (await says(backend, name))[0] == name
+
+
 async def test_a_broken_state_file_does_not_stop_the_service(tiny_model: Path, tmp_path: Path) -> None:
     settings = policy_settings(tiny_model, tmp_path)
     settings.state_file.parent.mkdir(parents=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from sys import getsizeof
 from typing import Any
 
@@ -39,7 +38,9 @@ class TextCodec:
         self.raw = tokenizer.backend_tokenizer
         self.bos_token_id: int | None = tokenizer.bos_token_id
         self.special_ids = frozenset(tokenizer.all_special_ids)
-        self._cache: ByteCache[tuple[str, bool], list[int]] = ByteCache(_CACHED_BYTES, _weight)
+        self._cache: ByteCache[tuple[str, bool], list[int]] = ByteCache(
+            _CACHED_BYTES, lambda key: self._encode_uncached(*key), _weight
+        )
         self._longest = longest_token(self.raw)
         self.vocabulary = len(tokenizer)
         self.token_bytes = TokenBytes(self.raw)
@@ -58,7 +59,7 @@ class TextCodec:
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a text. The list is shared: do not change it."""
-        return self._cache.get((text, add_special_tokens), partial(self._encode_uncached, text, add_special_tokens))
+        return self._cache.get((text, add_special_tokens))
 
     def prompt(self, text: str, *, cut: bool = False) -> list[int]:
         """Ids of a free prompt, with BOS in front where the base wants it (not twice). Raises TooLargeError for one
@@ -129,4 +130,4 @@ class TextCodec:
 
 
 def _weight(key: tuple[str, bool], ids: list[int]) -> int:
-    return getsizeof(key[0]) + getsizeof(ids) + _ID_BYTES * len(ids)
+    return getsizeof(key) + getsizeof(key[0]) + getsizeof(ids) + _ID_BYTES * len(ids)

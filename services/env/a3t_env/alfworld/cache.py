@@ -1,39 +1,32 @@
-"""Parsed games, shared by all episodes of a process and bounded in number."""
+"""Parsed games, shared by all episodes of a process and bounded by the memory that they take."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from pathlib import Path
-from threading import Lock
+
+from a3t_contracts.byte_cache import ByteCache, held_bytes
 
 from .game_file import load_game
 from .native import Game
 
 __all__ = ["GameCache"]
 
+_KEY_BYTES = 1000
+"""A path and a hash."""
+
 
 class GameCache:
-    """Least-recently-used games. Thread-safe; two threads may parse the same game once each."""
+    """The games that were used last, in at most `size` bytes. Thread-safe; two threads may parse the same game once
+    each."""
 
-    def __init__(self, size: int = 1024) -> None:
-        self._size = size
-        self._games: OrderedDict[tuple[Path, str], Game] = OrderedDict()
-        self._lock = Lock()
+    def __init__(self, size: int = 64 * 2**20) -> None:
+        self._games: ByteCache[tuple[Path, str], Game] = ByteCache(
+            size, lambda key: load_game(*key), lambda _, game: _KEY_BYTES + held_bytes(game)
+        )
 
     def get(self, path: Path, sha256: str) -> Game:
         """The parsed game. Raises what `load_game` raises."""
-        key = (path, sha256)
-        with self._lock:
-            game = self._games.get(key)
-            if game is not None:
-                self._games.move_to_end(key)
-                return game
-        game = load_game(path, sha256)
-        with self._lock:
-            self._games[key] = game
-            while len(self._games) > self._size:
-                self._games.popitem(last=False)
-        return game
+        return self._games.get((path, sha256))
 
     def __len__(self) -> int:
         return len(self._games)

@@ -29,17 +29,14 @@ class AlfworldEnvironment:
         folder: data folder (`<A3T_HOME>/data/alfworld`); an index that changes on disk is read again.
         default_engine: "native" or "official".
         pool: child processes of the official engine; one is made on first use if none is given.
-        cache_size: parsed games kept in memory (about 60 kB each).
     """
 
     inline_engines = frozenset({"native"})
 
-    def __init__(
-        self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None, cache_size: int = 1024
-    ) -> None:
+    def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None) -> None:
         self._folder = folder
         self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
-        self._cache = GameCache(cache_size)
+        self._cache = GameCache()
         self._pool = pool
         self._index, self._stamp = Index(), (0, 0)
         if default_engine not in ("native", "official"):

@@ -19,6 +19,7 @@ from a3t_contracts.logging import get_logger
 
 from ..generation import Delta, Generation
 from ..text import TextCodec
+from .failures import Failures
 from .isolate import isolate
 from .runner import Chunk, Runner
 from .sampling import Chosen, TokenRandom, choose
@@ -53,6 +54,7 @@ class Engine:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._outbox: list[tuple[Ticket, News]] = []
+        self._failures = Failures()
         self._thread = threading.Thread(target=self._main, name="a3t-policy-engine", daemon=True)
         self._stopping = False
         self.load = 0
@@ -141,6 +143,7 @@ class Engine:
                     self._end(sequence, error)
             self._running = []
             self.pool.forget()
+        self._failures.log()
 
     def _receive(self) -> bool:
         """Take in what has arrived; wait for something only if there is nothing to do. False: stop."""
@@ -246,7 +249,7 @@ class Engine:
 
     def _failed(self, sequence: Sequence, error: Exception) -> None:
         """End one sequence that cannot be computed. Its slot may hold anything by now and is emptied."""
-        log.error("engine.sequence_failed", version=sequence.version_name, done=sequence.done, exc_info=error)
+        self._failures.add(sequence, error)
         sequence.finish_reason = "error"
         if sequence.slot >= 0:
             self.pool.wipe(sequence.slot, sequence.done + self.limits.prefill_tokens)

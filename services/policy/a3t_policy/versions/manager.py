@@ -151,14 +151,17 @@ class VersionManager:
             return self._card(version)
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version; the base takes over if it was live. Raises NotFoundError."""
+        """Stop serving a version; the base takes over if it was live. Its name may then stand for something else, also
+        that of a version that is refused because its folder was changed. Raises NotFoundError."""
         async with self._lock:
             if name == self.base.name:
                 raise ConflictError("The base model cannot be unloaded.")
-            version = self.find(name)
-            if self.live is version:
-                self.live = self.base
-            self._retire(version)
+            remembered = self.state.contents.pop(name, None)
+            if remembered is None or name in self._versions:
+                version = self.find(name)
+                if self.live is version:
+                    self.live = self.base
+                self._retire(version)
             await self._save()
 
     async def serve_base(self) -> None:
@@ -183,8 +186,11 @@ class VersionManager:
                     hint="Versions never change: publish under a new name.",
                 )
             return known
-        if self.state.contents.pop(name, content) != content:
-            raise ConflictError(f"{folder} holds other weights or settings than {name!r} was served with before.")
+        if self.state.contents.get(name, content) != content:
+            raise ConflictError(
+                f"{folder} holds other weights or settings than {name!r} was served with before.",
+                hint="Versions never change: publish under a new name, or unload the name first.",
+            )
         if name == self.base.name:
             raise ConflictError(f"{name!r} is the name of the base model.")
         if not make_default and not self.has_place_beside_live:
@@ -195,6 +201,7 @@ class VersionManager:
         self._clock += 1
         version.used = self._clock
         self._versions[name] = version
+        self.state.remember(name, content)
         return version
 
     def _verified(self, name: str, path: str | None) -> tuple[Path, AdapterManifest | None]:
@@ -238,7 +245,9 @@ class VersionManager:
         saved = [SavedVersion(name=v.name, path=v.explicit_path, content=v.content) for v in self._versions.values()]
         show_live(self.live.name)
         live = None if self.live is self.base else self.live.name
-        state = State(base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved)
+        state = State(
+            base_fingerprint=self.base_facts.fingerprint, live=live, versions=saved, contents=self.state.contents
+        )
         try:
             await asyncio.to_thread(self.state.write, state)
         except OSError as error:  # what is served is served; a restart will not know of it

@@ -12,6 +12,9 @@ from a3t_contracts.schemas.base import Schema
 
 __all__ = ["SavedVersion", "State", "StateFile"]
 
+_MOST_NAMES = 10_000
+"""Names that are remembered beyond those that are served: some 150 bytes each."""
+
 log = get_logger(__name__)
 
 
@@ -27,6 +30,10 @@ class State(Schema):
     base_fingerprint: str = ""
     live: str | None = None
     versions: list[SavedVersion] = Field(default_factory=list)
+    contents: dict[str, str] = Field(
+        default_factory=dict,
+        description="What each name was served with, until it is unloaded; see `content_id`",
+    )
 
 
 class StateFile:
@@ -35,7 +42,7 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.contents: dict[str, str] = {}
-        """What the versions of the state that was read last were made of."""
+        """What every name was served with, until it is unloaded; those used last where there are too many."""
 
     def read(self, base_fingerprint: str) -> State:
         """The saved state; an empty one where there is none, or where it belongs to another base."""
@@ -48,8 +55,15 @@ class StateFile:
             return State()
         if state.base_fingerprint != base_fingerprint:
             return State()
-        self.contents = {version.name: version.content for version in state.versions if version.content}
+        self.contents = state.contents | {saved.name: saved.content for saved in state.versions if saved.content}
         return state
+
+    def remember(self, name: str, content: str) -> None:
+        """From now on `name` stands for this content."""
+        self.contents.pop(name, None)
+        self.contents[name] = content
+        while len(self.contents) > _MOST_NAMES:
+            del self.contents[next(iter(self.contents))]
 
     def write(self, state: State) -> None:
         """Replace the file."""

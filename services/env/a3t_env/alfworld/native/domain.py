@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError
 
 __all__ = ["Domain", "read_domain"]
@@ -31,9 +31,12 @@ class Domain:
     """Receptacle types that clean."""
 
 
-@lru_cache(maxsize=64)
 def read_domain(text: str) -> Domain:
     """Recognise a domain. Raises InvalidInputError for one that no release has."""
+    return _known.get(text)
+
+
+def _recognised(text: str) -> Domain:
     flat = normalise(text)
     core, helps = _HELP.subn("", flat)
     has_sink = _SINK in core
@@ -45,6 +48,9 @@ def read_domain(text: str) -> Domain:
         )
     cleaners = {"sinkbasintype"} | ({"sinktype"} if has_sink else set())
     return Domain(has_help=helps == 1, cleaners=frozenset(cleaners))
+
+
+_known: ByteCache[str, Domain] = ByteCache(4 * 2**20, _recognised)
 
 
 def normalise(text: str) -> str:

@@ -12,9 +12,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError
 
 from .grammar_syntax import Grammar, parse_grammar
@@ -92,9 +92,12 @@ def read_task(grammar: str) -> tuple[str, str]:
     return plain_text(task), grammar[: match.start(2)] + grammar[match.end(2) :]
 
 
-@lru_cache(maxsize=64)
 def read_wording(grammar: str) -> Wording:
     """Read the wording of a grammar without its task. Raises InvalidInputError for one that no release has."""
+    return _known.get(grammar)
+
+
+def _wording(grammar: str) -> Wording:
     parsed = parse_grammar(grammar)
     _check_structure(parsed)
     commands, feedbacks = {}, {}
@@ -104,6 +107,9 @@ def read_wording(grammar: str) -> Wording:
         commands[name] = Phrase("go to {0}") if template == _GOTO_COMMAND else command_phrase(template, variables)
     help_text = plain_text(_feedback(parsed, "help")) if "help" in parsed.actions else None
     return Wording(commands, feedbacks, help_text)
+
+
+_known: ByteCache[str, Wording] = ByteCache(4 * 2**20, _wording)
 
 
 def structure_hash(grammar: Grammar) -> str:

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import NotFoundError
 
 from ..columns import mapped
 from ..search.bm25 import Bm25Index
 from .manifest import read_manifest
-from .records import Product, unpack
+from .records import Product, memory_of, unpack
 
 __all__ = ["Catalogue"]
 
-_KEPT_PRODUCTS = 2048
+_KEPT_BYTES = 32 * 2**20
+"""Of products that were read."""
 _BLOCK = 8 * 2**20
 
 
@@ -37,7 +39,8 @@ class Catalogue:
         self._order = mapped(folder / "asin.order", np.uint32)
         self.pricing: npt.NDArray[np.float64] = mapped(folder / "pricing.bin", np.float64).reshape(-1, 2)
         self.index = Bm25Index(folder, mapped(folder / "asin.rank", np.uint32))
-        self.product = lru_cache(maxsize=_KEPT_PRODUCTS)(self._product)
+        products: ByteCache[int, Product] = ByteCache(_KEPT_BYTES, self._product, lambda _, product: memory_of(product))
+        self.product = products.get
 
     def __len__(self) -> int:
         return self.manifest.products

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
+from sys import getsizeof
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError
 
 from ..catalogue.store import Catalogue
@@ -17,9 +19,9 @@ from ..goals.table import GoalTable, ShopGoal
 __all__ = ["SEARCH_LIMIT", "Shop"]
 
 SEARCH_LIMIT = 50
-_KEPT_SEARCHES = 4096
-_KEPT_LENGTH = 1000
-"""Longer searches are not remembered: what agents send must not fill the memory."""
+_KEPT_BYTES = 16 * 2**20
+"""Of searches and what they found."""
+_NUMBER_BYTES = 32
 
 
 class Shop:
@@ -28,7 +30,7 @@ class Shop:
     def __init__(self, catalogue: Catalogue, seed: int = DEFAULT_SEED, tagger: Tagger | None = None) -> None:
         self.catalogue, self.seed = catalogue, seed
         self._tagger = tagger
-        self._hits = lru_cache(maxsize=_KEPT_SEARCHES)(self._search)
+        self._hits: ByteCache[str, tuple[int, ...]] = ByteCache(_KEPT_BYTES, self._search, _weight)
 
     @cached_property
     def synthetic(self) -> GoalTable:
@@ -53,8 +55,7 @@ class Shop:
         special = _SPECIAL.get(keywords[0])
         if special:
             return special(self, keywords[1:], rng)
-        text = " ".join(keywords)
-        return self._hits(text) if len(text) <= _KEPT_LENGTH else self._search(text)
+        return self._hits.get(" ".join(keywords))
 
     def reward(self, number: int, goal: ShopGoal, options: dict[str, str]) -> Reward:
         """What buying a product is worth."""
@@ -67,6 +68,10 @@ class Shop:
         except UnicodeEncodeError as error:
             raise InvalidInputError("The search holds half a surrogate pair.") from error
         return tuple(hit.document for hit in self.catalogue.index.search(text, SEARCH_LIMIT))
+
+
+def _weight(text: str, found: tuple[int, ...]) -> int:
+    return getsizeof(text) + getsizeof(found) + _NUMBER_BYTES * len(found)
 
 
 def _random(shop: Shop, _: list[str], rng: random.Random) -> tuple[int, ...]:

@@ -8,9 +8,11 @@ this can differ).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 from importlib.util import find_spec
 from threading import Lock
+
+from a3t_contracts.byte_cache import ByteCache
 
 from .title_tokens import title_tokens
 
@@ -21,6 +23,7 @@ Tagger = Callable[[str], tuple[str, ...]]
 """Lower-cased nouns of a title, in order, repeats included."""
 
 _NOUNS = ("PNOUN", "NOUN", "PROPN")
+_KEPT_BYTES = 16 * 2**20
 
 
 @cache
@@ -29,10 +32,16 @@ def default_tagger() -> Tagger:
     return _spacy_tagger() if find_spec("spacy") and find_spec(MODEL) else rule_nouns
 
 
-@lru_cache(maxsize=16_384)
 def rule_nouns(title: str) -> tuple[str, ...]:
     """Every alphabetic token."""
+    return _by_rule.get(title)
+
+
+def _alphabetic(title: str) -> tuple[str, ...]:
     return tuple(token.lower() for token in title_tokens(title) if token.isalpha())
+
+
+_by_rule: ByteCache[str, tuple[str, ...]] = ByteCache(_KEPT_BYTES, _alphabetic)
 
 
 def _spacy_tagger() -> Tagger:
@@ -40,9 +49,8 @@ def _spacy_tagger() -> Tagger:
 
     model, one_at_a_time = spacy.load(MODEL), Lock()
 
-    @lru_cache(maxsize=16_384)
     def nouns(title: str) -> tuple[str, ...]:
         with one_at_a_time:  # Sessions run in several threads, and spaCy does not promise that a model may.
             return tuple(token.text.lower() for token in model(title) if token.pos_ in _NOUNS)
 
-    return nouns
+    return ByteCache(_KEPT_BYTES, nouns).get

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from sys import getsizeof
 from typing import Any
+
+from a3t_contracts.byte_cache import ByteCache
 
 from .tokens import tokenize
 
@@ -47,31 +50,23 @@ STOP_WORDS = frozenset(
     }
 )
 _APOSTROPHES = "'’＇"
+_ROUNDING = 15
+"""Bytes that the allocator may add to a text."""
 
 
 class Analyzer:
-    """Turns texts into terms. Terms of words are remembered, at most `memory` of them."""
+    """Turns texts into terms. Terms of words are remembered, in at most `memory` bytes."""
 
-    def __init__(self, memory: int = 500_000) -> None:
-        self._terms: dict[str, str] = {}
-        self._memory = memory
+    def __init__(self, memory: int = 64 * 2**20) -> None:
+        self._terms: ByteCache[str, str] = ByteCache(memory, _term, _weight)
 
     def __call__(self, text: str) -> list[str]:
         """The terms of a text in order, repeats included."""
-        known, terms = self._terms, []
-        for token in tokenize(text):
-            term = known.get(token)
-            if term is None:
-                term = self._remember(token)
-            if term:
-                terms.append(term)
-        return terms
+        return [term for term in map(self._terms.get, tokenize(text)) if term]
 
-    def _remember(self, token: str) -> str:
-        if len(self._terms) >= self._memory:
-            self._terms.clear()
-        self._terms[token] = term = _term(token)
-        return term
+
+def _weight(token: str, term: str) -> int:
+    return getsizeof(token) + getsizeof(term) + 2 * _ROUNDING
 
 
 def _term(token: str) -> str:
@@ -100,5 +95,5 @@ def _stemmer() -> Any:
     return PorterStemmer(mode=PorterStemmer.MARTIN_EXTENSIONS)
 
 
-analyze = Analyzer(memory=50_000)
+analyze = Analyzer(memory=8 * 2**20)
 """The analyser that queries share."""

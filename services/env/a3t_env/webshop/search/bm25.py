@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError
 
 from ..columns import mapped
@@ -22,6 +22,8 @@ MAX_TERMS = 1024
 
 _SMALL = 500_000
 _ROUNDING = 1e-6
+_KEPT_BYTES = 8 * 2**20
+"""Of words of queries and their numbers."""
 Docs = npt.NDArray[np.uint32]
 Scores = npt.NDArray[np.float64]
 
@@ -58,7 +60,7 @@ class Bm25Index:
         self._tfs = mapped(folder / "post.tf", np.uint16)
         self._peaks = mapped(folder / "term.peak", np.float32)
         self._inverse = np.fromfile(folder / "doc.inv", np.float32)
-        self._number = lru_cache(maxsize=65_536)(self._find)
+        self._number: ByteCache[str, int | None] = ByteCache(_KEPT_BYTES, self._find)
 
     def search(self, query: str, k: int = 50) -> list[Hit]:
         """The `k` best documents that hold any of the query's terms.
@@ -132,7 +134,7 @@ class Bm25Index:
         return [Hit(int(found[i]), float(scores[i])) for i in order]
 
     def _term(self, word: str, times: int) -> _Term | None:
-        number = self._number(word)
+        number = self._number.get(word)
         if number is None:
             return None
         start, end = int(self._starts[number]), int(self._starts[number + 1])
