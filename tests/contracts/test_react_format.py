@@ -153,3 +153,24 @@ def test_every_prompt_is_a_prefix_of_the_rendered_episode() -> None:
         assert whole[: len(prompt)] == prompt
         assert whole[len(prompt)].ids == (steps, 7)
     assert whole[-1].text == "Observation: the end\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        (RAW, "You are in a room. Your task is to: put a mug in cabinet."),
+        ("a  -= Welcome to x =- =-b", "ab"),
+        ("-= Welcome to nowhere\n -= Welcome to y =- c", "-= Welcome to nowhere c"),
+        ("-= Welcome to x =-\n-= Welcome to y =-", "-= Welcome to y =-"),
+        ("-= Welcome to =-", "-= Welcome to =-"),
+    ],
+)
+def test_the_welcome_is_left_out_once(raw: str, read: str) -> None:
+    assert observation_text(raw) == read
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", "-= Welcome to ", "-= Welcome to \n", "mug 1 ", "x", " -="])
+def test_long_texts_are_folded_as_short_ones_are(unit: str) -> None:
+    """Also those that a careless pattern needs the square of their length for."""
+    raw = unit * (600_000 // len(unit))
+    assert observation_text(raw) == " ".join(raw.split())

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer
@@ -86,6 +87,22 @@ def test_the_cache_of_texts_is_bounded_by_bytes(codec: TextCodec) -> None:
     for n in range(3000):
         codec.encode(f"{n} cabinet " * 40, add_special_tokens=False)
     assert 2**20 < codec._cache.bytes <= 32 * 2**20
+
+
+@pytest.mark.parametrize("count", [1, 8, 500])
+def test_the_end_of_a_prompt_is_that_of_the_whole(codec: TextCodec, count: int) -> None:
+    lines = [f"Observation: On shelf {n}, you see a mug {n % 7}.\nAction: go to desk é漢 {n}\n" for n in range(999)]
+    for text in ("".join(lines), "x" * 50_000, " \n" * 20_000 + "go", "short", "漢" * 10_000):
+        assert codec.prompt_end(text, count) == codec.prompt(text)[-count:]
+
+
+def test_the_end_of_a_huge_prompt_takes_little_memory(codec: TextCodec) -> None:
+    process = psutil.Process()
+    codec.prompt_end("You see a mug 1. " * 1000, 8)
+    before = process.memory_info().rss
+    huge = "You see a cabinet 1 and a mug 2. " * 500_000
+    assert codec.prompt_end(huge, 8) == codec.prompt_end(huge[-10_000:], 8)
+    assert process.memory_info().rss - before < 2 * len(huge)
 
 
 def test_a_prompt_that_cannot_fit_is_413_in_every_api(policy: str, token: str) -> None:

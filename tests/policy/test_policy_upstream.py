@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
@@ -22,6 +24,7 @@ from a3t_contracts.errors import (
 from a3t_contracts.react import History
 from a3t_contracts.schemas.policy import Sampling
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
+from a3t_policy.app import create_app
 from a3t_policy.backends import make_backend
 from a3t_policy.backends.openai import OpenAIBackend
 from a3t_policy.backends.remote import RemoteBackend
@@ -99,6 +102,66 @@ async def test_upstream_says_what_the_local_one_says(
         assert isinstance(last, Generated)
         assert last.text == expected.text
         assert expected.text.startswith("".join(item.text for item in news if isinstance(item, Delta)))
+
+
+@pytest.mark.parametrize("kind", ["openai", "tgi"])
+async def test_streams_hold_every_token_and_say_what_stopped_them(
+    kind: str, tiny_model: Path, registry: Path, tmp_path: Path, policy: str
+) -> None:
+    async with behind(tiny_model, tmp_path, registry, [policy], kind) as backend:
+        free = ask(backend, str(tiny_model), temperature=1.0, seed=5, max_tokens=24)
+        text = (await backend.generate(free)).text
+        for stop in (text[3:6], text[8:15], text[9:10]):
+            stopped = replace(free, stop=(stop,))
+            whole = await backend.generate(stopped)
+            news = [item async for item in backend.stream(stopped)]
+            last, deltas = news[-1], [item for item in news if isinstance(item, Delta)]
+            assert isinstance(last, Generated)
+            assert last.text == whole.text == text[: text.index(stop)]
+            assert last.finish_reason == whole.finish_reason == "stop"
+            assert whole.stop_sequence == last.stop_sequence == stop
+            assert [token.id for delta in deltas for token in delta.tokens] == [t.id for t in whole.tokens or []]
+            assert whole.text.startswith("".join(delta.text for delta in deltas))
+
+
+async def test_top_tokens_of_an_openai_upstream_are_passed_on(
+    tiny_model: Path, registry: Path, tmp_path: Path, policy: str, token: str
+) -> None:
+    own = httpx.Client(base_url=policy, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    bodies = {
+        "/v1/completions": {"prompt": "Observation: x", "max_tokens": 30, "seed": 3, "temperature": 2.0, "logprobs": 3},
+        "/v1/chat/completions": {
+            "messages": [{"role": "user", "content": "x"}],
+            "max_tokens": 30,
+            "seed": 3,
+            "temperature": 2.0,
+            "logprobs": True,
+            "top_logprobs": 3,
+        },
+    }
+    settings = policy_settings(
+        tiny_model,
+        tmp_path,
+        registry=str(registry),
+        policy_backend="openai",
+        policy_upstreams=policy,
+        policy_upstream_token=DEVELOPMENT_TOKEN,
+    )
+    with live_server(create_app(settings)) as url:
+        passed = httpx.Client(base_url=url, headers=own.headers, timeout=60)
+        for path, body in bodies.items():
+            body |= {"model": str(tiny_model)}
+            expected, given = (http.post(path, json=body).json()["choices"][0]["logprobs"] for http in (own, passed))
+            for mine, theirs in zip(_tops(expected), _tops(given), strict=True):
+                assert list(theirs) == list(mine)
+                assert list(theirs.values()) == pytest.approx(list(mine.values()), abs=1e-4)
+
+
+def _tops(logprobs: dict[str, Any]) -> list[dict[Any, float]]:
+    if "content" not in logprobs:
+        return list(logprobs["top_logprobs"])
+    rows = [row["top_logprobs"] for row in logprobs["content"]]
+    return [{(top["token"], *top["bytes"]): top["logprob"] for top in row} for row in rows]
 
 
 async def test_tgi_proves_the_adapters_it_was_started_with(

@@ -51,8 +51,12 @@ _OBSERVATION = re.compile(
 """What begins an observation: the label anywhere, and at the head of a line in lower or upper case, too. Numbers
 ("Observation 2:") and emphasis ("**Observation**:") are part of it; "my observation: …" in a sentence is none."""
 _LABEL = re.compile(r"\AOutcome: (?:success|failure)\n\n")
-_BANNER = re.compile(r"\s*-= Welcome to [^\n]* =-")
-"""What TextWorld writes above the first observation of a game; it tells the agent nothing."""
+_BANNER = ("-= Welcome to ", " =-")
+"""Beginning and end of the line that TextWorld writes above the first observation of a game; it tells the agent
+nothing."""
+_SPACE = re.compile(r"\s")
+_PIECE = 2**17
+"""Characters that are folded at once: Python lets no other thread work meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,40 @@ def observation_text(raw: str, multiline: bool = False) -> str:
     as it is but for white space around it."""
     if multiline:
         return raw.strip()
-    return " ".join(_BANNER.sub("", raw, count=1).split())
+    return _one_line(_without_banner(raw))
+
+
+def _without_banner(raw: str) -> str:
+    """In time that grows with the text and not faster, whatever is in it."""
+    opening, closing = _BANNER
+    start = raw.find(opening)
+    while start >= 0:
+        line_end = raw.find("\n", start)
+        line_end = len(raw) if line_end < 0 else line_end
+        end = raw.rfind(closing, start + len(opening), line_end)
+        if end >= 0:
+            return raw[:start].rstrip() + raw[end + len(closing) :]
+        start = raw.find(opening, line_end)
+    return raw
+
+
+def _one_line(text: str) -> str:
+    """The words with one space between them."""
+    if len(text) <= _PIECE:
+        return " ".join(text.split())
+    pieces, start = [], 0
+    while start < len(text):
+        space = _SPACE.search(text, start + _PIECE)
+        end = space.start() if space else len(text)
+        pieces.append(" ".join(text[start:end].split()))
+        start = end
+    return " ".join(piece for piece in pieces if piece)
 
 
 def completion_text(thought: str | None, action: str) -> str:
     """A turn as the agent would have written it; both are folded to one line."""
-    line = f"{ACTION} {' '.join(action.split())}\n"
-    thought = " ".join(thought.split()) if thought else ""
+    line = f"{ACTION} {_one_line(action)}\n"
+    thought = _one_line(thought) if thought else ""
     return f"{THOUGHT} {thought}\n{line}" if thought else line
 
 

@@ -46,6 +46,8 @@ class TokenInfo:
     logprob: float
     top: tuple[tuple[int, float], ...] = ()
     special: bool = False
+    top_names: tuple[tuple[str, float], ...] = ()
+    """In place of `top` where an upstream names the most likely tokens by text, in any order, maybe with this one."""
 
 
 @dataclass(slots=True)

@@ -19,6 +19,7 @@ from .token_length import longest_token
 __all__ = ["TextCodec"]
 
 _CACHED_BYTES = 32 * 2**20
+_CHARACTERS_A_TOKEN, _SPARE_TOKENS, _MOST_CUT = 8, 64, 2**20
 _ID_BYTES = 40
 """A token id in a list: the reference and the number."""
 
@@ -61,12 +62,29 @@ class TextCodec:
         """Ids of a text. The list is shared: do not change it."""
         return self._cache.get((text, add_special_tokens))
 
-    def prompt(self, text: str, *, cut: bool = False) -> list[int]:
+    def prompt(self, text: str) -> list[int]:
         """Ids of a free prompt, with BOS in front where the base wants it (not twice). Raises TooLargeError for one
-        that cannot fit, unless it will be `cut`."""
-        if not cut:
-            self.require_room(self._fewest(len(text)))
-        ids = self._encode_uncached(text, False)
+        that cannot fit."""
+        self.require_room(self._fewest(len(text)))
+        return self._begun(self._encode_uncached(text, False))
+
+    def prompt_end(self, text: str, count: int) -> list[int]:
+        """The last `count` ids of a free prompt, or all where there are fewer. Of a long text no more is encoded than
+        what holds them and some before them, so that how it begins there changes nothing; at most _MOST_CUT
+        characters. Raises TooLargeError as `prompt` does where `count` is no less than the context."""
+        if self.context is not None and count >= self.context:
+            return self.prompt(text)
+        size = _CHARACTERS_A_TOKEN * (count + _SPARE_TOKENS)
+        while size < min(len(text), _MOST_CUT):
+            ids = self._encode_uncached(text[-size:], False)
+            if len(ids) >= count + _SPARE_TOKENS:
+                return ids[-count:]
+            size *= 2
+        if len(text) > _MOST_CUT:
+            return self._encode_uncached(text[-_MOST_CUT:], False)[-count:]
+        return self._begun(self._encode_uncached(text, False))[-count:]
+
+    def _begun(self, ids: list[int]) -> list[int]:
         return ids if ids[: len(self._bos)] == self._bos else self._bos + ids
 
     def check(self, ids: Sequence[int]) -> None:

@@ -84,7 +84,7 @@ class _Shape(Choice):
             "index": index,
             "text": prefix + done.text,
             "finish_reason": done.finish_reason,
-            "stop_reason": done.stop_sequence if done.stop_sequence in self.body.stop_strings else None,
+            "stop_reason": self._stop_reason(done),
             "logprobs": self._logprobs(index, done.tokens or []),
         }
         if self.body.return_token_ids:
@@ -109,7 +109,12 @@ class _Shape(Choice):
         return choice
 
     def last(self, index: int, text: str, done: Generated) -> dict[str, Any]:
-        return {"index": index, "text": text, "finish_reason": done.finish_reason, "logprobs": None}
+        ended = {"finish_reason": done.finish_reason, "stop_reason": self._stop_reason(done)}
+        return {"index": index, "text": text, **ended, "logprobs": None}
+
+    def _stop_reason(self, done: Generated) -> str | None:
+        """The stop string that ended it."""
+        return done.stop_sequence if done.stop_sequence in self.body.stop_strings else None
 
     def _logprobs(self, index: int, tokens: list[TokenInfo]) -> dict[str, Any] | None:
         if self.body.logprobs is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from ..generation import TokenInfo
 from ..text import TextCodec
 
 __all__ = ["TextOffsets", "chat_logprobs", "text_logprobs"]
+
+_PART = re.compile(r"bytes:(\\x[0-9a-f]{2})+")
 
 
 class TextOffsets:
@@ -31,10 +34,13 @@ class TextOffsets:
 def chat_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int) -> dict[str, Any]:
     """The `logprobs` of a chat choice: every token with its own bytes, and the `top` most likely ones."""
 
-    def entry(token: int, logprob: float) -> dict[str, Any]:
-        return {"token": codec.token_name(token), "logprob": logprob, "bytes": list(codec.token_bytes(token))}
+    def entry(name: str, own: bytes, logprob: float) -> dict[str, Any]:
+        return {"token": name, "logprob": logprob, "bytes": list(own)}
 
-    rows = [entry(t.id, t.logprob) | {"top_logprobs": [entry(i, p) for i, p in t.top[:top]]} for t in tokens]
+    rows = []
+    for t in tokens:
+        likely = [entry(name, _named(name), p) for name, p in _likely(codec, t, top)]
+        rows.append(entry(codec.token_name(t.id), codec.token_bytes(t.id), t.logprob) | {"top_logprobs": likely})
     return {"content": rows, "refusal": None}
 
 
@@ -42,7 +48,7 @@ def text_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int, offse
     """The `logprobs` of a text choice. The sampled token stands in `top_logprobs` also where it is none of the top."""
     rows = []
     for token in tokens:
-        likely = {codec.token_name(i): p for i, p in token.top[:top]}
+        likely = dict(_likely(codec, token, top))
         rows.append(likely | {codec.token_name(token.id): token.logprob})
     return {
         "tokens": [codec.token_name(token.id) for token in tokens],
@@ -50,3 +56,15 @@ def text_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int, offse
         "top_logprobs": rows,
         "text_offset": [offsets.next(b"" if t.special else codec.token_bytes(t.id)) for t in tokens],
     }
+
+
+def _likely(codec: TextCodec, token: TokenInfo, count: int) -> list[tuple[str, float]]:
+    """Names and log-probabilities of the `count` most likely tokens in this one's place, the likeliest first."""
+    if token.top_names:
+        return sorted(token.top_names, key=lambda named: -named[1])[:count]
+    return [(codec.token_name(i), p) for i, p in token.top[:count]]
+
+
+def _named(name: str) -> bytes:
+    """The bytes of a token by its name, see `TextCodec.token_name`."""
+    return bytes.fromhex(name[6:].replace("\\x", "")) if _PART.fullmatch(name) else name.encode("utf-8", "replace")

@@ -74,9 +74,7 @@ async def info(backend: BackendDep, settings: SettingsDep) -> dict[str, Any]:
 
 def _generation(body: GenerateRequest, codec: TextCodec) -> Generation:
     parameters = body.parameters
-    ids = codec.prompt(body.inputs, cut=parameters.truncate is not None)
-    if parameters.truncate:
-        ids = ids[-parameters.truncate :]
+    ids = codec.prompt_end(body.inputs, parameters.truncate) if parameters.truncate else codec.prompt(body.inputs)
     if not ids:
         raise InvalidInputError("inputs: it has no tokens.", hint="Send at least one character.")
     sampling = parameters.sampling()

@@ -74,6 +74,7 @@ class OpenAIBackend(RemoteBackend):
                 whole.completion_tokens = usage.get("completion_tokens", 0)
             for choice in chunk.get("choices", ()):
                 whole.finish_reason = choice.get("finish_reason") or whole.finish_reason
+                whole.stop_sequence = _stopped_by(choice) or whole.stop_sequence
                 whole.text += choice.get("text") or ""
                 yield Delta(choice.get("text") or "", version.name, _tokens(choice))
         yield whole
@@ -232,7 +233,10 @@ def _tokens(choice: dict[str, Any]) -> list[TokenInfo]:
     texts, logprobs = given.get("tokens") or [], given.get("token_logprobs") or []
     if not ids or not len(ids) == len(texts) == len(logprobs):
         return []
-    return [TokenInfo(i, text, logprob) for i, text, logprob in zip(ids, texts, logprobs, strict=True)]
+    rows = given.get("top_logprobs") or []
+    tops = [tuple((row or {}).items()) for row in rows] if len(rows) == len(ids) else [()] * len(ids)
+    found = zip(ids, texts, logprobs, tops, strict=True)
+    return [TokenInfo(i, text, logprob, top_names=top) for i, text, logprob, top in found]
 
 
 def _chunk(server: Upstream, data: str) -> dict[str, Any]:

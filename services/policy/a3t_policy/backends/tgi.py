@@ -60,9 +60,7 @@ class TGIBackend(RemoteBackend):
         reply = await self._call(server, generation, _adapter(version), stream=False)
         details = reply.details
         tokens = _tokens(details.tokens) if details is not None else []
-        text = _without_stop(reply.generated_text, generation)
-        finish = "length" if details is not None and details.finish_reason == "length" else "stop"
-        return _done(text, finish, tokens, generation, version)
+        return _done(reply.generated_text, details, tokens, generation, version)
 
     async def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
@@ -76,9 +74,8 @@ class TGIBackend(RemoteBackend):
                 new = _tokens([item.token])
                 tokens += new
                 if item.generated_text is not None:
-                    text = _without_stop(item.generated_text, generation)
-                    reason = "length" if item.details and item.details.finish_reason == "length" else "stop"
-                    yield _done(text, reason, tokens, generation, version)
+                    yield Delta("", version.name, new)  # its text may be a stop string's, the whole one has the rest
+                    yield _done(item.generated_text, item.details, tokens, generation, version)
                     return
                 piece = held + ("" if item.token.special else item.token.text)
                 sure = _sure(piece, stop_strings(generation))
@@ -112,7 +109,7 @@ class TGIBackend(RemoteBackend):
             reply = await self._call(server, generation, name, stream=False)
             details = reply.details
             tokens = _tokens(details.tokens) if details is not None else []
-            return _done(reply.generated_text, "length", tokens, generation, version)
+            return _done(reply.generated_text, details, tokens, generation, version)
 
         try:
             await prove_adapter(ask, version.name, server.url)
@@ -157,11 +154,15 @@ def _adapter(version: Version) -> str | None:
     return version.name if version.number else None
 
 
-def _done(text: str, reason: str, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:
+def _done(text: str, details: Any, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:
+    """`details`: TGI's, which say how it ended; None where it gave none."""
     said = [token for token in tokens if not token.special]
+    reason = details.finish_reason if details is not None else "stop"
+    stop = _stop_at_end(text, generation) if reason != "eos_token" else None
     return Generated(
-        text=text,
-        finish_reason=reason,
+        text=text.removesuffix(stop or ""),
+        finish_reason="length" if reason == "length" and stop is None else "stop",
+        stop_sequence="eos" if reason == "eos_token" else stop,
         model=version.name,
         prompt_tokens=len(generation.prompt_ids),
         completion_tokens=len(tokens),
@@ -175,14 +176,11 @@ def _tokens(tokens: Any) -> list[TokenInfo]:
     return [TokenInfo(t.id, t.text, t.logprob if t.logprob is not None else 0.0, special=t.special) for t in tokens]
 
 
-def _without_stop(text: str, generation: Generation) -> str:
-    """TGI leaves the stop sequence in the text; OpenAI and this service do not. An agent's turn is cut later."""
+def _stop_at_end(text: str, generation: Generation) -> str | None:
+    """The stop sequence that TGI leaves in the text; OpenAI and this service do not. An agent's turn is cut later."""
     if generation.act:
-        return text
-    for stop in stop_strings(generation):
-        if text.endswith(stop):
-            return text[: -len(stop)]
-    return text
+        return None
+    return next((stop for stop in stop_strings(generation) if text.endswith(stop)), None)
 
 
 def _sure(piece: str, stops: list[str]) -> int:
