@@ -28,7 +28,7 @@ import psutil
 from a3t_contracts.settings import DEVELOPMENT_TOKEN as TOKEN
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_orchestrator.embedded.state import StackState
-from bench.common import Report
+from bench.common import BenchReport
 from bench.memory import wait_ready
 
 LIMIT_SECONDS = 1.0
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the report there")
     parser.add_argument("--only", nargs="*", choices=REQUESTS, help="these requests alone")
     arguments = parser.parse_args()
-    report = Report("/health under hostile requests", figures={"limit_seconds": LIMIT_SECONDS})
+    report = BenchReport("/health under hostile requests", figures={"limit_seconds": LIMIT_SECONDS})
     with tempfile.TemporaryDirectory(prefix="a3t-health-") as folder:
         home = Path(folder)
         add_generated(home / "data" / "alfworld", TRAIN_SPLIT, 8)
