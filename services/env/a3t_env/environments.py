@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from a3t_contracts.errors import A3TError, NotFoundError, UnavailableError
+from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import EnvironmentInfo
 
 from .plugins import EnvironmentPlugin
-from .plugins.discovery import all_plugins
+from .plugins.discovery import all_plugins, targets_of_setting
 from .protocol import Environment
+from .remote import remote_plugins
 from .settings import EnvSettings
 
 __all__ = ["EnvironmentSource", "Environments", "configured"]
@@ -41,10 +42,14 @@ class Environments:
         self._plugins = {n: p if isinstance(p, EnvironmentPlugin) else _plugin(p) for n, p in plugins.items()}
         self._settings = settings
         self._built: dict[str, Environment] = {}
+        # One each: a remote that does not answer keeps nobody waiting who wants another environment.
         self._locks = {name: threading.Lock() for name in self._plugins}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._plugins)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._plugins
 
     def get(self, name: str) -> Environment:
         """The environment. Raises NotFoundError for an unknown one and for one whose data is
@@ -101,6 +106,8 @@ class Environments:
             if any(environment.info().splits.values()):
                 return environment
             detail, hint = f"The environment {name} has no tasks yet.", None
+        except UnavailableError:
+            raise
         except A3TError as error:
             detail, hint = error.detail, error.hint
         except ImportError as error:
@@ -116,5 +123,11 @@ def _plugin(source: EnvironmentSource) -> EnvironmentPlugin:
 
 
 def configured(settings: EnvSettings) -> Environments:
-    """Every environment that an installed package or `A3T_ENV_PLUGINS` names."""
-    return Environments(all_plugins(settings), settings)
+    """Every environment that an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES` names; the settings win.
+
+    Raises InvalidInputError for a setting of the wrong form, and for a name that is in both.
+    """
+    remotes = remote_plugins(settings)
+    for name in targets_of_setting(settings.env_plugins).keys() & remotes.keys():
+        raise InvalidInputError(f"A3T_ENV_PLUGINS and A3T_ENV_REMOTES both name {name!r}.", hint="Rename one of them.")
+    return Environments({**all_plugins(settings), **remotes}, settings)

@@ -21,7 +21,7 @@ class EnvSettings(ServiceSettings):
     env_idle_seconds: float = Field(1800.0, gt=0, description="A session unused for so long is reaped")
     env_start_deadline: float = Field(120.0, gt=0, description="Seconds until a session that does not start gets 504")
     env_step_deadline: float = Field(30.0, gt=0, description="Seconds until a step that hangs gets 504")
-    env_threads: int = Field(32, ge=1, le=512, description="Threads in each process for engines that block")
+    env_threads: int = Field(32, ge=1, le=512, description="Threads in each process for each environment that blocks")
     env_plugins: str = Field(
         "", description="Environments of your own: name=module:Class, several with commas between them"
     )
@@ -31,6 +31,10 @@ class EnvSettings(ServiceSettings):
         le=256,
         description="Most processes for each environment of your own in Python, in each process of the service",
     )
+    env_remotes: str = Field(
+        "", description="Environments behind HTTP: `name=http://host:port`, several with commas between them"
+    )
+    env_remote_max_bytes: int = Field(2**20, gt=0, description="Largest reply of a remote environment to a step")
     env_remembered_ids: int = Field(10_000, ge=0, description="Closed session ids that get 410 and not 404")
 
     @property

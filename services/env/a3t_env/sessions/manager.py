@@ -18,7 +18,7 @@ from .interface import StepOutcome
 from .session import Session, SessionLimits
 from .start import close_episode, open_session
 from .table import SessionTable
-from .threads import EngineThreads, NotBegunError, StuckError
+from .threads import EnginePools, EngineThreads, NotBegunError, StuckError
 
 __all__ = ["SessionManager"]
 
@@ -49,7 +49,7 @@ class SessionManager:
         self.limits = limits or SessionLimits()
         self._clock = clock
         self._table = SessionTable(self.limits, slot, clock)
-        self._threads = EngineThreads(self.limits.threads)
+        self._pools = EnginePools(self.limits.threads)
         self._disposals: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class SessionManager:
         self._table.reserve()
         try:
             session_id, began = self._table.new_id(), time.perf_counter()
-            session, actions = await self._threads.call(
+            session, actions = await self._threads(request.environment).call(
                 lambda: open_session(self.environments, request, session_id, self._clock()),
                 self.limits.start_deadline,
                 f"Starting task {request.task_id[:200]!r}",
@@ -158,7 +158,11 @@ class SessionManager:
             self._table.remove(session.id, "ended with the service")
             self._dispose(session, "shutdown")
         await asyncio.gather(*self._disposals)
-        self._threads.shutdown()
+        self._pools.shutdown()
+
+    def _threads(self, environment: str) -> EngineThreads:
+        """The threads of an environment; names that there are not share some."""
+        return self._pools.of(environment if environment in self.environments else "")
 
     async def _attempt(self, step: SessionStep, include_actions: bool) -> StepOutcome:
         try:
@@ -228,7 +232,7 @@ class SessionManager:
         async with session.lock:
             self._table.get(session.id)
             try:
-                return await self._threads.call(run, self.limits.step_deadline, what)
+                return await self._threads(session.task.environment).call(run, self.limits.step_deadline, what)
             except StuckError as error:
                 self._end(session, "was ended because its engine hung", "hung", stuck=True)
                 error.hint = "The session is closed: open a new one."
@@ -266,14 +270,16 @@ class SessionManager:
     def _dispose(self, session: Session, reason: str, stuck: bool = False) -> asyncio.Task[None]:
         """Close the episode, after the call that it is in unless that is stuck."""
 
+        threads = self._threads(session.task.environment)
+
         async def close() -> None:
             if session.inline:
                 close_episode(session)
             elif stuck:
-                await self._threads.close(lambda: close_episode(session))
+                await threads.close(lambda: close_episode(session))
             else:
                 async with session.lock:
-                    await self._threads.close(lambda: close_episode(session))
+                    await threads.close(lambda: close_episode(session))
 
         metrics.CLOSED.labels(reason).inc()
         task = asyncio.create_task(close())

@@ -11,7 +11,7 @@ from a3t_contracts.errors import DeadlineError
 
 from ..errors import NotBegunError
 
-__all__ = ["EngineThreads", "NotBegunError", "StuckError"]
+__all__ = ["EnginePools", "EngineThreads", "NotBegunError", "StuckError"]
 
 ResultT = TypeVar("ResultT")
 
@@ -56,6 +56,25 @@ class EngineThreads:
         """Take no more calls; those that hang are left behind."""
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._closers.shutdown(wait=True)
+
+
+class EnginePools:
+    """Threads of their own for each environment, so that one that hangs takes none from the others."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._pools: dict[str, EngineThreads] = {}
+
+    def of(self, environment: str) -> EngineThreads:
+        """The threads of an environment; threads are started when they are needed."""
+        if environment not in self._pools:
+            self._pools[environment] = EngineThreads(self._threads)
+        return self._pools[environment]
+
+    def shutdown(self) -> None:
+        """See `EngineThreads.shutdown`."""
+        for pool in self._pools.values():
+            pool.shutdown()
 
 
 def _after(finished: Future[ResultT], late: Callable[[ResultT], object] | None) -> None:

@@ -1,0 +1,93 @@
+"""`A3T_ENV_REMOTES`: which servers play which environments."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from a3t_contracts.errors import InvalidInputError
+
+__all__ = ["SCHEMES", "Address", "Split", "addresses"]
+
+SCHEMES = {
+    "http": ("http", "http"),
+    "https": ("http", "https"),
+    "openenv+ws": ("openenv", "ws"),
+    "openenv+wss": ("openenv", "wss"),
+    "agentgym+http": ("agentgym", "http"),
+    "agentgym+https": ("agentgym", "https"),
+}
+"""Scheme in the setting → protocol, and the scheme that is really called."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_EXAMPLE = "Write it as NAME=URL, for example `guess=http://127.0.0.1:8200`; a comma separates several."
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A split of numbered tasks; `first` is the number of its first task over all splits."""
+
+    name: str
+    tasks: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One remote environment: where it is, how it is spoken to, and what the query of its URL sets."""
+
+    name: str
+    protocol: str
+    url: str
+    splits: tuple[Split, ...] = ()
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+def addresses(text: str) -> list[Address]:
+    """The remotes of a setting `name=url,name=url`. Raises InvalidInputError that quotes what is wrong."""
+    found = [_address(part.strip()) for part in text.split(",") if part.strip()]
+    for one in found:
+        if sum(other.name == one.name for other in found) > 1:
+            raise InvalidInputError(f"A3T_ENV_REMOTES names {one.name!r} twice.", hint="Give each its own name.")
+    return found
+
+
+def _address(text: str) -> Address:
+    name, sign, url = text.partition("=")
+    parts = urlsplit(url)
+    if not sign or not _NAME.fullmatch(name):
+        raise InvalidInputError(f"A3T_ENV_REMOTES has {text[:200]!r}, which has no proper name.", hint=_EXAMPLE)
+    if parts.scheme not in SCHEMES or not parts.hostname or not _port_is_good(url):
+        raise InvalidInputError(
+            f"A3T_ENV_REMOTES gives {name} the URL {url[:200]!r}, which names no server.",
+            hint=f"{_EXAMPLE} Schemes: {', '.join(SCHEMES)}.",
+        )
+    protocol, scheme = SCHEMES[parts.scheme]
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    settings = {key: value for key, value in query if key not in ("tasks", "split")}
+    base = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+    return Address(name, protocol, base, _splits(name, query), settings)
+
+
+def _port_is_good(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
+def _splits(name: str, query: list[tuple[str, str]]) -> tuple[Split, ...]:
+    """`tasks=160&split=train&tasks=40&split=test`: the numbers of the second split go on after those of the first."""
+    counts = [value for key, value in query if key == "tasks"]
+    names = [value for key, value in query if key == "split"] or ["train"][: len(counts)]
+    good = all(count.isdecimal() and 0 < int(count) <= 10_000_000 for count in counts)
+    if not good or len(counts) != len(names) or len(set(names)) != len(names) or not all(map(_NAME.fullmatch, names)):
+        raise InvalidInputError(
+            f"A3T_ENV_REMOTES has bad tasks for {name}: tasks={', '.join(counts)} split={', '.join(names)}.",
+            hint="Each split has a name and a number of tasks: `?tasks=160&split=train&tasks=40&split=test`.",
+        )
+    splits, first = [], 0
+    for split, count in zip(names, counts, strict=True):
+        splits.append(Split(split, int(count), first))
+        first += int(count)
+    return tuple(splits)

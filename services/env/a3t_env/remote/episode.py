@@ -1,0 +1,223 @@
+"""An episode at a remote, which survives lost replies and a restart of the remote."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from a3t_contracts.errors import ConflictError, DeadlineError, InvalidInputError, NotFoundError, UpstreamError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import EnvironmentInfo, Task
+
+from .. import metrics
+from ..errors import NotOfferedError
+from ..plugins.results import Reply
+from ..protocol import Outcome
+from .backend import Backend, Handle
+from .deadline import left, within
+from .lost import BusyError, EpisodeLostError, RefusedError, ReplyLostError
+
+__all__ = ["RemoteEpisode"]
+
+ResultT = TypeVar("ResultT")
+_PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)
+"""Seconds before each further attempt: together about as long as a server takes to restart."""
+_DRAWS = 8
+"""Seeds that are tried for a sampled action other than the one to avoid."""
+_CLOSE_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+class RemoteEpisode:
+    """Remembers its actions and a digest of what each gave. Where the remote lost the episode, it opens another, does
+    the same actions, and goes on if everything came out the same.
+
+    Args:
+        start_seconds: deadline of the start.
+        step_seconds: deadline of every other call, with all its attempts and a replay.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        info: EnvironmentInfo,
+        task: Task,
+        seed: int,
+        options: Mapping[str, str],
+        *,
+        start_seconds: float,
+        step_seconds: float,
+    ) -> None:
+        self._backend, self._info, self._task, self._seed, self._options = backend, info, task, seed, options
+        self._start_seconds, self._step_seconds = start_seconds, step_seconds
+        self._handle: Handle | None = None
+        self._past: list[tuple[str, bytes]] = []
+        self._began = b""
+        self._last: Reply | None = None
+
+    def start(self) -> Outcome:
+        """The first observation."""
+        with within(self._start_seconds):
+            self._last = self._attempt(self._open, restart=False)
+        self._began = _digest(self._last.outcome)
+        return self._last.outcome
+
+    def step(self, action: str) -> Outcome:
+        """Do one action; asked again or replayed where its reply was lost."""
+        index = len(self._past)
+        with within(self._step_seconds):
+            answer = self._attempt(lambda: self._running().step(action, index), repeats=self._backend.repeats)
+        self._past.append((action, _digest(answer.outcome)))
+        self._last = answer
+        return answer.outcome
+
+    def actions(self) -> list[str]:
+        """Admissible actions: those that came with the last reply, or the remote is asked."""
+        if self._last is not None and self._last.actions is not None:
+            return self._last.actions
+        if not self._info.lists_actions:
+            raise NotOfferedError(f"{self._info.name} does not list its actions.")
+        found = self._ask(lambda handle: handle.actions())
+        if self._last is not None:
+            self._last.actions = found
+        return found
+
+    def sample(self, seed: int, avoid: str | None = None) -> str:
+        """The remote's own draw, or a uniform one from the actions that it lists.
+
+        Raises NotOfferedError where there is neither, ConflictError where no action is admissible.
+        """
+        if self._backend.draws:
+            return self._own_sample(seed, avoid)
+        if not self._info.lists_actions:
+            raise NotOfferedError(f"{self._info.name} neither draws nor lists actions.")
+        choices = self.actions()
+        if not choices:
+            raise ConflictError(f"{self._info.name} lists no admissible action now.")
+        return random.Random(seed).choice([action for action in choices if action != avoid] or choices)
+
+    def _own_sample(self, seed: int, avoid: str | None) -> str:
+        seeds = random.Random(seed)
+        action = self._ask(lambda handle: handle.sample(seed))
+        for _ in range(_DRAWS):
+            if action != avoid:
+                break
+            action = self._ask(lambda handle: handle.sample(seeds.getrandbits(31)))
+        return action
+
+    def expert(self) -> str:
+        """The expert's next action. Raises NotOfferedError where the environment has none."""
+        if not self._info.expert:
+            raise NotOfferedError(f"{self._info.name} has no expert.")
+        return self._ask(lambda handle: handle.expert())
+
+    def close(self) -> None:
+        """End the episode at the remote, if that still knows it."""
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        with within(_CLOSE_SECONDS):
+            try:
+                handle.close()
+            except EpisodeLostError:
+                return
+            except (ReplyLostError, BusyError) as error:
+                log.warning("remote.close_failed", environment=self._info.name, error=str(error))
+
+    def _ask(self, question: Callable[[Handle], ResultT]) -> ResultT:
+        with within(self._step_seconds):
+            return self._attempt(lambda: question(self._running()), repeats=True)
+
+    def _attempt(self, call: Callable[[], ResultT], *, repeats: bool = True, restart: bool = True) -> ResultT:
+        """`call`, again after what another call can mend.
+
+        Args:
+            repeats: the call may be made twice for the same episode; else a lost reply costs the episode.
+            restart: an episode that is lost is replayed; else the error is raised.
+        """
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                return call()
+            except BusyError as error:
+                if not _pause(pauses):
+                    raise error.error from error
+            except ReplyLostError as error:
+                if left() == 0.0:
+                    raise DeadlineError(error.detail) from error
+                if restart and not repeats:
+                    self._forget(error, running=True)
+                if not _pause(pauses):
+                    raise
+            except RefusedError as error:
+                if not restart:
+                    raise InvalidInputError(error.detail) from error
+                raise
+            except EpisodeLostError as error:
+                if not restart:
+                    raise NotFoundError(error.detail) from error
+                self._forget(error, running=False)
+                if not _pause(pauses):
+                    raise
+
+    def _open(self) -> Reply:
+        self._handle, answer = self._backend.open(self._task, self._seed, self._options)
+        return answer
+
+    def _running(self) -> Handle:
+        """The episode at the remote; a fresh one with the same past where the last was lost."""
+        if self._handle is None:
+            self._handle = self._replayed()
+        return self._handle
+
+    def _replayed(self) -> Handle:
+        metrics.REPLAYS.labels(self._info.name).inc()
+        handle, answer = self._backend.open(self._task, self._seed, self._options)
+        try:
+            self._compare(0, "its start", self._began, answer)
+            for index, (action, before) in enumerate(self._past):
+                self._compare(index + 1, repr(action[:200]), before, handle.step(action, index))
+        except Exception:
+            self._close_quietly(handle)
+            raise
+        return handle
+
+    def _compare(self, number: int, what: str, before: bytes, now: Reply) -> None:
+        if _digest(now.outcome) != before:
+            raise UpstreamError(
+                f"{self._info.name} lost the episode of task {self._task.id!r}, and its repetition came out otherwise: "
+                f"after {what} (observation {number}) it now says {now.outcome.observation[:200]!r}.",
+                hint="Play the task again. What comes out the same for the same task, seed and actions is repeated.",
+            )
+
+    def _forget(self, error: Exception, *, running: bool) -> None:
+        log.info("remote.lost", environment=self._info.name, task=self._task.id, steps=len(self._past), why=str(error))
+        lost, self._handle = self._handle, None
+        if lost is not None and running:
+            self._close_quietly(lost)
+
+    def _close_quietly(self, handle: Handle) -> None:
+        """End an episode that may still run at the remote."""
+        try:
+            with within(1.0):
+                handle.close()
+        except (UpstreamError, BusyError) as error:
+            log.info("remote.close_failed", environment=self._info.name, error=str(error))
+
+
+def _pause(pauses: Iterator[float]) -> bool:
+    """Wait before the next attempt; false where there is none."""
+    pause = next(pauses, None)
+    if pause is None or pause >= left():
+        return False
+    time.sleep(pause)
+    return True
+
+
+def _digest(outcome: Outcome) -> bytes:
+    text = f"{outcome.reward!r} {outcome.done} {outcome.success} {outcome.valid} {outcome.observation}"
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -1,0 +1,114 @@
+"""HTTP to a remote that nobody vouches for: pooled, bounded in time and size, without redirects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import httpcore
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from a3t_contracts.errors import A3TError, OverloadedError, UnavailableError, UpstreamError
+
+from ..plugins.results import BadResultError
+from .deadline import DeadlineBackend, remaining
+from .lost import BusyError, EpisodeLostError, RefusedError, ReplyLostError
+
+__all__ = ["LIST_BYTES", "RemoteHttp", "checked", "read"]
+
+ResultT = TypeVar("ResultT")
+LIST_BYTES = 64 * 2**20
+"""Largest reply that lists tasks."""
+
+
+class RemoteHttp:
+    """One remote. Thread-safe; connections are kept and shared.
+
+    Args:
+        name: the environment's name, for errors.
+        base: URL without a slash at its end.
+        max_bytes: larger replies are not read to their end.
+    """
+
+    def __init__(self, name: str, base: str, max_bytes: int) -> None:
+        self.name, self.base = name, base
+        self._max_bytes = max_bytes
+        self._pool = httpcore.ConnectionPool(
+            max_connections=1024,
+            max_keepalive_connections=256,
+            keepalive_expiry=60.0,
+            network_backend=DeadlineBackend(),
+        )
+
+    def call(self, method: str, path: str, body: Any = None, *, max_bytes: int | None = None) -> bytes:
+        """The body of a reply of status 2xx, within the deadline of this thread.
+
+        Raises ReplyLostError where no reply came, EpisodeLostError for 404 and 410, BusyError for 429 and 503,
+        RefusedError for 400 and 422, UpstreamError for every other reply and for one that is too large.
+        """
+        content = None if body is None else orjson.dumps(body)
+        headers = [("Content-Type", "application/json")] if content is not None else []
+        limit = max_bytes or self._max_bytes
+        try:
+            timeouts = {"pool": remaining()}
+            with self._pool.stream(
+                method, self.base + path, headers=headers, content=content, extensions={"timeout": timeouts}
+            ) as reply:
+                received = self._read(reply, limit, f"{method} {path}")
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            why = str(error) or type(error).__name__
+            raise ReplyLostError(
+                f"The server of {self.name} ({self.base}) did not answer {method} {path}: {why}."
+            ) from error
+        if 200 <= reply.status < 300:
+            return received
+        raise self._refused(reply, received, f"{method} {path}")
+
+    def close(self) -> None:
+        """Close the kept connections."""
+        self._pool.close()
+
+    def _read(self, reply: httpcore.Response, limit: int, what: str) -> bytes:
+        received = bytearray()
+        for part in reply.iter_stream():
+            received += part
+            if len(received) > limit:
+                raise UpstreamError(
+                    f"The server of {self.name} answered {what} with more than {limit} bytes.",
+                    hint="Let it send less, or raise A3T_ENV_REMOTE_MAX_BYTES.",
+                )
+        return bytes(received)
+
+    def _refused(self, reply: httpcore.Response, body: bytes, what: str) -> A3TError | BusyError:
+        text = body[:300].decode("utf-8", "replace").strip() or "an empty body"
+        detail = f"The server of {self.name} answered {what} with {reply.status}: {text}"
+        if 300 <= reply.status < 400:
+            return UpstreamError(f"{detail} Redirects are not followed.", hint="Give the URL that it redirects to.")
+        if reply.status in (404, 410):
+            return EpisodeLostError(detail)
+        if reply.status in (400, 422):
+            return RefusedError(detail)
+        if reply.status == 429:
+            return BusyError(OverloadedError(detail, retry_after=2.0))
+        if reply.status == 503:
+            return BusyError(UnavailableError(detail, retry_after=2.0))
+        return UpstreamError(detail)
+
+
+def checked(adapter: TypeAdapter[ResultT], body: bytes, where: str) -> ResultT:
+    """The reply as its type. Raises UpstreamError that names the first fault."""
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, fault["loc"])) or "the reply"
+        raise UpstreamError(f"{where} is not as the protocol says: {place}: {fault['msg']}.") from error
+
+
+def read(where: str, reader: Callable[..., ResultT], *given: object) -> ResultT:
+    """What a reader of results makes of a reply. Raises UpstreamError that says what is wrong with it."""
+    try:
+        return reader(*given)
+    except BadResultError as error:
+        raise UpstreamError(f"{where} is not as the protocol says: {error}.") from error

@@ -1,0 +1,184 @@
+"""OpenEnv's client protocol over its socket: one connection is one episode.
+
+Over HTTP its `reset` and `step` make a new environment each, so only descriptions are read there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, PayloadTooBig
+from websockets.sync.client import ClientConnection, connect
+
+from a3t_contracts.errors import InvalidInputError, OverloadedError, UpstreamError
+from a3t_contracts.schemas import EnvironmentInfo, Task
+
+from ..plugins.results import Reply, read_actions, read_reset, read_step
+from .address import Address
+from .deadline import left
+from .http import RemoteHttp, checked, read
+from .lost import BusyError, EpisodeLostError, ReplyLostError
+from .numbered import numbered_tasks
+from .settings import RemoteSettings, described, read_settings
+
+__all__ = ["OpenEnvBackend"]
+
+_SCHEMA = TypeAdapter(dict[str, Any])
+_TEXTS = ("text", "message", "observation", "prompt", "content", "response", "output", "result")
+"""Fields that hold the text of an observation where there are several texts."""
+_LISTS = ("actions", "available_actions", "admissible_actions", "admissible_commands", "legal_actions")
+
+
+class OpenEnvBackend:
+    """A server of OpenEnv. `reset` gets the number of the task as `seed`, with `split` and `index` if it takes them."""
+
+    engine = "openenv"
+    repeats = False
+    draws = False
+
+    def __init__(self, address: Address, max_bytes: int) -> None:
+        self._address, self._settings, self._max_bytes = address, read_settings(address), max_bytes
+        self._http = RemoteHttp(address.name, address.url.replace("ws", "http", 1), max_bytes)
+        self._action = self._settings.action
+        self._lists = False
+
+    def describe(self) -> EnvironmentInfo:
+        """`GET /schema` names the field of the action; it must have just one that is needed and takes text."""
+        where = f"/schema of {self._address.name}"
+        schema = checked(_SCHEMA, self._http.call("GET", "/schema"), where)
+        self._action = self._settings.action or _text_field(schema.get("action"), self._address.name)
+        observation = schema.get("observation")
+        fields = observation.get("properties", {}) if isinstance(observation, dict) else {}
+        self._lists = any(name in fields for name in _LISTS)
+        return described(self._address, self._settings, self.engine, lists_actions=self._lists)
+
+    def tasks(self) -> Sequence[Task]:
+        return numbered_tasks(self._address.name, self._address.splits, "task")
+
+    def open(self, task: Task, seed: int, options: Mapping[str, str]) -> tuple[_Episode, Reply]:
+        socket = self._connect()
+        episode = _Episode(socket, self._address.name, self._settings, self._action)
+        numbers = {"seed": task.metadata["number"], "split": task.split, "index": task.metadata["index"]}
+        try:
+            return episode, episode.reset({**options, **numbers})
+        except BaseException:
+            socket.close_socket()
+            raise
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _connect(self) -> ClientConnection:
+        try:
+            return connect(
+                f"{self._address.url}/ws",
+                open_timeout=max(left(), 0.001),
+                close_timeout=1.0,
+                max_size=self._max_bytes,
+                compression=None,
+                proxy=None,
+            )
+        except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
+            raise ReplyLostError(
+                f"The server of {self._address.name} ({self._address.url}/ws) cannot be connected: {error}"
+            ) from error
+
+
+class _Episode:
+    def __init__(self, socket: ClientConnection, name: str, settings: RemoteSettings, action: str) -> None:
+        self._socket, self._name, self._settings, self._action = socket, name, settings, action
+
+    def reset(self, data: dict[str, Any]) -> Reply:
+        given = self._given("reset", data)
+        return read(f"The reset of {self._name}", read_reset, {k: given[k] for k in ("observation", "actions")})
+
+    def step(self, action: str, index: int) -> Reply:
+        given = self._given("step", {self._action: action})
+        return read(f"The step of {self._name}", read_step, given, self._settings.success)
+
+    def actions(self) -> list[str]:
+        return read(f"The actions of {self._name}", read_actions, None)
+
+    def sample(self, seed: int) -> str:
+        raise UpstreamError("OpenEnv's protocol draws no actions.")
+
+    def expert(self) -> str:
+        raise UpstreamError("OpenEnv's protocol has no expert.")
+
+    def close(self) -> None:
+        try:
+            self._socket.send(b'{"type":"close"}'.decode())
+        except ConnectionClosed:
+            return
+        finally:
+            self._socket.close()
+
+    def _given(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        """The reply to a message in the words of this service."""
+        said = self._exchange(kind, data)
+        seen = said.get("observation")
+        reward = said.get("reward")
+        return {
+            "observation": _text_of(seen, self._settings.observation),
+            "reward": 0.0 if reward is None else reward,
+            "done": said.get("done", False),
+            "actions": next((seen[name] for name in _LISTS if seen.get(name) is not None), None)
+            if isinstance(seen, dict)
+            else None,
+        }
+
+    def _exchange(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        what = f"{self._name} at {kind}"
+        try:
+            self._socket.send(orjson.dumps({"type": kind, "data": data}).decode())
+            text = self._socket.recv(timeout=left(), decode=False)
+        except TimeoutError as error:
+            self._socket.close_socket()
+            raise ReplyLostError(f"The server of {what} did not answer in time.") from error
+        except ConnectionClosed as error:
+            if isinstance(error.__cause__, PayloadTooBig) or (error.sent and error.sent.code == 1009):
+                raise UpstreamError(f"The server of {what} answered with more than the allowed bytes.") from error
+            raise EpisodeLostError(f"The server of {what} closed the connection: {error}") from error
+        said = checked(_SCHEMA, bytes(text), f"The answer of {what}")
+        inner = said.get("data")
+        if not isinstance(inner, dict):
+            raise UpstreamError(f"The answer of {what} has no data.")
+        if said.get("type") != "observation":
+            raise self._error(what, inner)
+        return inner
+
+    def _error(self, what: str, data: dict[str, Any]) -> Exception:
+        text = f"The server of {what} answered with an error: {data.get('code')}: {str(data.get('message'))[:300]}"
+        if data.get("code") == "CAPACITY_REACHED":
+            return BusyError(OverloadedError(text, hint="Raise max_concurrent_envs of that server.", retry_after=5.0))
+        return UpstreamError(text)
+
+
+def _text_field(action: Any, name: str) -> str:
+    """The one field of an action that takes the agent's text. Raises InvalidInputError where it is not plain."""
+    fields = action.get("properties", {}) if isinstance(action, dict) else {}
+    texts = [key for key, kind in fields.items() if isinstance(kind, dict) and kind.get("type") == "string"]
+    needed = [key for key in texts if key in action.get("required", [])] or texts
+    if len(needed) == 1:
+        return str(needed[0])
+    raise InvalidInputError(
+        f"An action of {name} has no single field for a text; it has: {', '.join(map(str, fields)) or 'none'}.",
+        hint="Name the field in the URL: `?action=FIELD`.",
+    )
+
+
+def _text_of(seen: Any, field: str) -> Any:
+    """An observation as text: the field that is set, the first of the usual names, the only text, or all as JSON."""
+    if not isinstance(seen, dict):
+        return seen
+    if field:
+        return seen.get(field)
+    texts = [key for key, value in seen.items() if isinstance(value, str)]
+    named = [key for key in _TEXTS if key in texts] or (texts if len(texts) == 1 else [])
+    if named:
+        return seen[named[0]]
+    shown = {k: v for k, v in seen.items() if k not in ("metadata", *_LISTS)}
+    return orjson.dumps(shown).decode()
