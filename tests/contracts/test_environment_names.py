@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from a3t_actre.plugins import installed_reasons
+from a3t_contracts.schemas import PublishedFigures
 from a3t_env.plugins.discovery import all_plugins
 from a3t_env.settings import EnvSettings
 
@@ -38,6 +42,12 @@ def test_no_package_names_an_environment() -> None:
     naming = {str(path.relative_to(ROOT)) for path in checked if NAMES.search(path.read_text(encoding="utf-8"))}
     naming |= {str(path.relative_to(ROOT)) for path in checked if NAMES.search(path.name)}
     assert naming == set(ALLOWED), "say it by EnvironmentInfo, a plug-in or a recipe"
+
+
+def test_published_figures_name_the_same_rounds() -> None:
+    assert PublishedFigures(test_set="x", single=[1, 2], accumulated=[1, 3]).single == [1, 2]
+    with pytest.raises(ValidationError, match="single has 1 rounds, accumulated has 2"):
+        PublishedFigures(test_set="x", single=[1], accumulated=[1, 3])
 
 
 def test_those_that_ship_come_in_as_plug_ins() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..errors import Problem
 from .base import MAX_INT, MAX_SEED, Environment, Schema
@@ -59,6 +59,12 @@ class PublishedFigures(Schema):
         default_factory=list, description="(sequences, of which failed) of the accumulated training set, by round"
     )
     others: dict[str, float] = Field(default_factory=dict, description="Other agents and their success")
+
+    @model_validator(mode="after")
+    def _rounds_agree(self) -> PublishedFigures:
+        if len(self.single) != len(self.accumulated):
+            raise ValueError(f"single has {len(self.single)} rounds, accumulated has {len(self.accumulated)}")
+        return self
 
 
 class EnvironmentInfo(Schema):
