@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["replaced_atomically", "sync_files", "sync_folder", "write_atomically"]
+from .errors import ConflictError
+
+__all__ = ["replaced_atomically", "sole_writer", "sync_files", "sync_folder", "write_atomically"]
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
@@ -54,3 +57,16 @@ def sync_files(folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Nobody else is inside this block with the same folder, which is there. Raises ConflictError where somebody is."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError(
+                f"Another process is writing to {folder}.", hint="Wait until it has finished."
+            ) from error
+        yield

@@ -6,7 +6,6 @@ away by the next one.
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import shutil
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
 from a3t_contracts.faults import Faults
+from a3t_contracts.files import sole_writer
 from a3t_contracts.registry import sha256_file
 
 from .check import Excluded, check_game
@@ -70,7 +70,7 @@ class GameStore:
         Raises ConflictError while another process adds games.
         """
         (self.folder / _GAMES).mkdir(parents=True, exist_ok=True)
-        with self._lock():
+        with sole_writer(self.folder):
             self._sweep(self.index())
             folder = self.folder / _GAMES / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
             folder.mkdir()
@@ -78,17 +78,6 @@ class GameStore:
                 yield Batch(self, folder)
             finally:
                 self._sweep(self.index())
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        with (self.folder / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConflictError(
-                    f"Another process is adding games to {self.folder}.", hint="Wait until it has finished."
-                ) from error
-            yield
 
     def _sweep(self, index: Index) -> None:
         """Remove batches that no entry names."""

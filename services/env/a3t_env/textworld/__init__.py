@@ -1,0 +1,1 @@
+"""TextWorld: generated interactive fiction, played on the textworld package in child processes."""
