@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from ..schemas.policy import ActReply, ActRequest, LiveState, LoadAdapter, ModelCard, ModelList
+from ..schemas.recording import EpisodeCreate, EpisodePage, EpisodeReward, RecordedEpisode, RecordedEpisodeInfo
 from .base import ServiceClient
 
 __all__ = ["PolicyClient"]
@@ -33,3 +36,25 @@ class PolicyClient(ServiceClient):
     async def follow(self, timeout: float = 300.0) -> LiveState:
         """Have the service look at the registry's pointer now and load what it names."""
         return await self._call(LiveState, "POST", "/v1/live", idempotent=True, timeout=timeout)
+
+    async def open_episode(self, request: EpisodeCreate) -> RecordedEpisodeInfo:
+        """Open an episode; completions that name it in the header `EPISODE_HEADER` are recorded."""
+        return await self._call(RecordedEpisodeInfo, "POST", "/v1/episodes", request)
+
+    async def reward_episode(self, episode: str, reward: EpisodeReward) -> RecordedEpisodeInfo:
+        """Close an episode with its reward."""
+        path = f"/v1/episodes/{quote(episode, safe='')}/reward"
+        return await self._call(RecordedEpisodeInfo, "POST", path, reward, idempotent=True)
+
+    async def drop_episode(self, episode: str) -> None:
+        """Forget an open episode."""
+        await self._send("DELETE", f"/v1/episodes/{quote(episode, safe='')}", idempotent=True)
+
+    async def episode(self, episode: str) -> RecordedEpisode:
+        """An episode with its calls."""
+        return await self._call(RecordedEpisode, "GET", f"/v1/episodes/{quote(episode, safe='')}")
+
+    async def closed_episodes(self, after: int = 0, limit: int = 100, **wanted: str) -> EpisodePage:
+        """Closed episodes behind a number, without their calls; `wanted` are environment, split, run."""
+        params = {"state": "closed", "after": after, "limit": limit, **wanted}
+        return await self._call(EpisodePage, "GET", "/v1/episodes", params=params)

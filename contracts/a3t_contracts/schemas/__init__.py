@@ -6,4 +6,5 @@ from .environment import *  # noqa: F403
 from .job import *  # noqa: F403
 from .policy import *  # noqa: F403
 from .reason import *  # noqa: F403
+from .recording import *  # noqa: F403
 from .trajectory import *  # noqa: F403

@@ -11,8 +11,9 @@ from fastapi import FastAPI
 from a3t_contracts.errors import A3TError, Problem
 from a3t_contracts.service import BodyLimits, create_service
 
-from .api import act, adapters, chat, completions, models, tgi
+from .api import act, adapters, chat, completions, episodes, models, tgi
 from .backends import make_backend
+from .episodes.store import EpisodeStore
 from .settings import PolicySettings
 
 __all__ = ["create_app"]
@@ -25,16 +26,18 @@ _TGI_TYPES = {422: "validation", 413: "validation", 429: "overloaded"}
 def create_app(settings: PolicySettings) -> FastAPI:
     """The app; the base model is loaded when it starts. Raises NotFoundError for an unknown base model."""
     backend = make_backend(settings)
+    recorded = EpisodeStore(settings.episodes_folder, settings.episode_limits)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await recorded.load()
         await backend.start()
         try:
             yield
         finally:
             await backend.close()
 
-    routers = [act.router, completions.router, chat.router, models.router, adapters.router, tgi.router]
+    routers = [act.router, episodes.router, completions.router, chat.router, models.router, adapters.router, tgi.router]
     app = create_service(
         "policy",
         settings,
@@ -46,6 +49,7 @@ def create_app(settings: PolicySettings) -> FastAPI:
         description="The policy LLM: OpenAI- and TGI-compatible completions, LoRA adapters that swap under load.",
     )
     app.state.backend = backend
+    app.state.episodes = recorded
     app.state.settings = settings
     return app
 

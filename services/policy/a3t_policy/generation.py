@@ -10,7 +10,7 @@ from a3t_contracts.schemas.policy import LiveState, ModelCard, Sampling
 
 from .text import TextCodec
 
-__all__ = ["Backend", "Delta", "Generated", "Generation", "TokenInfo"]
+__all__ = ["Backend", "Delta", "Generated", "Generation", "Generator", "TokenInfo"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,8 @@ class Generated:
     """The turn was cut in front of an observation that the model began (`cut_turn`)."""
 
 
-class Backend(Protocol):
-    """Where completions come from. Errors are those of `a3t_contracts.errors`."""
-
-    codec: TextCodec
-
-    async def start(self) -> None:
-        """Load or connect, then restore the adapter versions."""
-
-    async def close(self) -> None:
-        """Let go of everything."""
+class Generator(Protocol):
+    """What generates completions. Errors are those of `a3t_contracts.errors`."""
 
     def admit(self, count: int) -> None:
         """Raises OverloadedError where `count` more sequences do not fit now."""
@@ -97,6 +89,18 @@ class Backend(Protocol):
 
     def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
         """Deltas, then the finished completion."""
+
+
+class Backend(Generator, Protocol):
+    """Where completions come from. Errors are those of `a3t_contracts.errors`."""
+
+    codec: TextCodec
+
+    async def start(self) -> None:
+        """Load or connect, then restore the adapter versions."""
+
+    async def close(self) -> None:
+        """Let go of everything."""
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
         """Verify, load and read back an adapter version; with `make_default` the pointer is moved to it."""

@@ -9,6 +9,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from a3t_contracts.settings import ServiceSettings
 
+from .episodes.limits import EpisodeLimits
+
 __all__ = ["PolicySettings"]
 
 
@@ -60,6 +62,17 @@ class PolicySettings(ServiceSettings):
         None, description="Address of the trainer service, which moves the pointer for `make_default`; unset: refused"
     )
 
+    policy_episodes_open: int = Field(
+        1000, ge=1, description="Recorded episodes that are open at once; one more gets 429"
+    )
+    policy_episodes_kept: int = Field(10_000, ge=1, description="Closed recorded episodes; the oldest leave first")
+    policy_episode_max_bytes: int = Field(
+        64 * 2**20, gt=0, description="Size of a recorded episode; then requests get 413"
+    )
+    policy_episode_idle_seconds: float = Field(
+        86_400.0, gt=0, description="An open episode that was unused for so long makes room where too many are open"
+    )
+
     policy_upstreams: str = Field("", description="Base URLs of the servers behind this one, separated by commas")
     policy_upstream_model: str | None = Field(None, description="Name of the base model at the upstreams")
     policy_upstream_token: SecretStr = Field(SecretStr(""), description="Bearer token for the upstreams")
@@ -81,6 +94,21 @@ class PolicySettings(ServiceSettings):
     def state_file(self) -> Path:
         """Which versions are held is remembered here across restarts."""
         return self.home / "policy" / f"state-{self.port}.json"
+
+    @property
+    def episodes_folder(self) -> Path:
+        """Recorded episodes; each replica has its own."""
+        return self.home / "policy" / f"episodes-{self.port}"
+
+    @property
+    def episode_limits(self) -> EpisodeLimits:
+        """Bounds of what is recorded."""
+        return EpisodeLimits(
+            open=self.policy_episodes_open,
+            kept=self.policy_episodes_kept,
+            bytes=self.policy_episode_max_bytes,
+            idle_seconds=self.policy_episode_idle_seconds,
+        )
 
     @model_validator(mode="after")
     def _upstreams_where_needed(self) -> PolicySettings:

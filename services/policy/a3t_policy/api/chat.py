@@ -17,7 +17,7 @@ from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, SettingsDep, generate_all, prepared, while_connected
+from .deps import CodecDep, RecordedDep, SettingsDep, generate_all, prepared, while_connected
 from .logprobs import chat_logprobs
 from .openai_schemas import ChatRequest
 from .sse import completion_stream, usage
@@ -32,7 +32,7 @@ _ANY_MODEL = frozenset({"tgi", "dummy"})
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
-    body: ChatRequest, request: Request, backend: BackendDep, codec: CodecDep, settings: SettingsDep
+    body: ChatRequest, request: Request, backend: RecordedDep, codec: CodecDep, settings: SettingsDep
 ) -> Response:
     """Messages in, the assistant's message out; streamed as server-sent events on request."""
     generations = await prepared(request, lambda: _generations(body, codec, settings))

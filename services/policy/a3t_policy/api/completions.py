@@ -15,7 +15,7 @@ from a3t_contracts.service import JsonRoute
 from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, generate_all, prepared, while_connected
+from .deps import CodecDep, RecordedDep, generate_all, prepared, while_connected
 from .logprobs import TextOffsets, text_logprobs
 from .openai_schemas import MAX_SEQUENCES, CompletionRequest
 from .sse import Choice, completion_stream, usage
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 
 
 @router.post("/completions", response_model=None)
-async def completions(body: CompletionRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
+async def completions(body: CompletionRequest, request: Request, backend: RecordedDep, codec: CodecDep) -> Response:
     """Text (or token ids) in, completions out; streamed as server-sent events on request."""
     generations = await prepared(request, lambda: _generations(body, codec))
     backend.admit(len(generations))

@@ -6,16 +6,28 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from a3t_contracts.errors import UnavailableError
+from a3t_contracts.schemas.recording import EPISODE_HEADER
 from a3t_contracts.service import INLINE_BYTES, Lane
 
-from ..generation import Backend, Generated, Generation
+from ..episodes.backend import RecordingBackend
+from ..episodes.store import EpisodeStore
+from ..generation import Backend, Generated, Generation, Generator
 from ..settings import PolicySettings
 from ..text import TextCodec
 
-__all__ = ["BackendDep", "CodecDep", "SettingsDep", "generate_all", "prepared", "while_connected"]
+__all__ = [
+    "BackendDep",
+    "CodecDep",
+    "EpisodesDep",
+    "RecordedDep",
+    "SettingsDep",
+    "generate_all",
+    "prepared",
+    "while_connected",
+]
 
 T = TypeVar("T")
 _encoding = Lane("encode", 4)
@@ -38,9 +50,34 @@ def _settings(request: Request) -> PolicySettings:
     return settings
 
 
+def _episodes(request: Request) -> EpisodeStore:
+    episodes: EpisodeStore = request.app.state.episodes
+    return episodes
+
+
 BackendDep = Annotated[Backend, Depends(_backend)]
 CodecDep = Annotated[TextCodec, Depends(_codec)]
 SettingsDep = Annotated[PolicySettings, Depends(_settings)]
+EpisodesDep = Annotated[EpisodeStore, Depends(_episodes)]
+
+
+def _recorded(
+    backend: BackendDep,
+    episodes: EpisodesDep,
+    episode: Annotated[
+        str | None, Header(alias=EPISODE_HEADER, description="Id of the episode that the completion belongs to")
+    ] = None,
+) -> Generator:
+    """The backend, which records where the request names an episode. Raises NotFoundError, ConflictError,
+    TooLargeError."""
+    if episode is None:
+        return backend
+    episodes.writable(episode)
+    return RecordingBackend(backend, episodes, episode)
+
+
+RecordedDep = Annotated[Generator, Depends(_recorded)]
+"""For completions of clients, which may belong to an episode."""
 
 
 async def prepared(request: Request, prepare: Callable[[], T]) -> T:
@@ -63,7 +100,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
         task.cancel()
 
 
-async def generate_all(backend: Backend, generations: Sequence[Generation]) -> list[Generated]:
+async def generate_all(backend: Generator, generations: Sequence[Generation]) -> list[Generated]:
     """All of them at once; the first failure cancels the rest."""
     if len(generations) == 1:
         return [await backend.generate(generations[0])]

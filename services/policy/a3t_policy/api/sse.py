@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from a3t_contracts.errors import A3TError
 
-from ..generation import Backend, Delta, Generated, Generation
+from ..generation import Delta, Generated, Generation, Generator
 from .openai_schemas import CommonRequest
 
 __all__ = ["Choice", "completion_stream", "event", "merged", "usage"]
@@ -49,7 +49,7 @@ def event(data: Any) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-async def merged(backend: Backend, generations: Sequence[Generation]) -> AsyncIterator[Item]:
+async def merged(backend: Generator, generations: Sequence[Generation]) -> AsyncIterator[Item]:
     """The news of several generations as they come; ends when all have ended. Closing it cancels them."""
     queue: asyncio.Queue[Item] = asyncio.Queue()
 
@@ -73,7 +73,7 @@ async def merged(backend: Backend, generations: Sequence[Generation]) -> AsyncIt
 
 
 async def completion_stream(
-    head: dict[str, Any], backend: Backend, generations: Sequence[Generation], shape: Choice, body: CommonRequest
+    head: dict[str, Any], backend: Generator, generations: Sequence[Generation], shape: Choice, body: CommonRequest
 ) -> StreamingResponse:
     """The streamed reply. What fails before the first token is a plain error reply."""
     items = merged(backend, generations)

@@ -1,0 +1,97 @@
+"""Episodes that the policy service records while somebody's own agent talks to it: the contract of `/v1/episodes`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Environment, Name, Schema
+from .trajectory import TrajectoryKind
+
+__all__ = [
+    "EPISODE_HEADER",
+    "EpisodeCreate",
+    "EpisodePage",
+    "EpisodeReward",
+    "EpisodeState",
+    "RecordedCall",
+    "RecordedEpisode",
+    "RecordedEpisodeInfo",
+]
+
+EPISODE_HEADER = "X-A3T-Episode"
+"""Header that names the episode which a completion belongs to."""
+
+EpisodeState = Literal["open", "closed"]
+
+
+class EpisodeCreate(Schema):
+    """Body of `POST /v1/episodes`: what the agent is about to do."""
+
+    environment: Environment = Field(description="Name of the environment; any name for one that is not A³T's own")
+    split: str = Field("train", max_length=128, description="Split that the task belongs to")
+    task_id: str = Field(min_length=1, max_length=512, description="Id of the task")
+    task_type: str = Field("", max_length=128, description="Type of the task, by which reports group")
+    kind: TrajectoryKind = Field(TrajectoryKind.policy, description="What the episode is played for")
+    run: Name | None = Field(None, description="Run that the episode is meant for; null for any")
+    metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Free values")
+
+
+class EpisodeReward(Schema):
+    """Body of `POST /v1/episodes/{id}/reward`, which closes the episode."""
+
+    reward: float = Field(ge=0, le=1, allow_inf_nan=False, description="Final reward R(τ), from 0 to 1")
+    success: bool = Field(description="Whether the task was solved")
+
+
+class RecordedEpisodeInfo(EpisodeCreate):
+    """A recorded episode without its calls."""
+
+    id: str = Field(description="Id of the episode")
+    state: EpisodeState = Field(description="`open` until a reward closes it")
+    number: int | None = Field(
+        None, description="Place among the closed episodes of this service, from 1; null while it is open"
+    )
+    calls: int = Field(0, description="Number of completions so far")
+    opened_at: datetime = Field(description="Time at which it was opened (UTC)")
+    closed_at: datetime | None = Field(None, description="Time at which it was closed (UTC); null while it is open")
+    reward: float | None = Field(None, description="Final reward, from 0 to 1; null while it is open")
+    success: bool | None = Field(None, description="Whether the task was solved; null while it is open")
+
+
+class RecordedCall(Schema):
+    """One completion of an episode, as exactly as the backend knows it."""
+
+    index: int = Field(description="Number of the call in its episode, from 0, in the order in which calls finished")
+    prompt_ids: list[int] = Field(description="Ids of all tokens of the prompt")
+    continues: int = Field(
+        description="Number of leading prompt ids that agree with prompt and completion of the call before; what "
+        "follows is new to the agent"
+    )
+    observation: str = Field(description="Text of the prompt's new tokens")
+    completion: str = Field(description="Generated text, cut at a stop string")
+    completion_ids: list[int] | None = Field(
+        None, description="Ids of the generated tokens; null where the backend does not return them"
+    )
+    logprobs: list[float] | None = Field(
+        None, description="Natural log-probability of each generated token; null where they are not known"
+    )
+    finish_reason: str = Field(description="Why generation ended: `stop` or `length`")
+    model: str = Field(description="Adapter version, or base model, whose weights generated the completion")
+
+
+class RecordedEpisode(RecordedEpisodeInfo):
+    """A recorded episode with its calls."""
+
+    recorded: list[RecordedCall] = Field(description="The calls in order")
+
+
+class EpisodePage(Schema):
+    """One page of `GET /v1/episodes`."""
+
+    episodes: list[RecordedEpisodeInfo] = Field(description="Closed ones by number, open ones in order of opening")
+    next_after: int | None = Field(
+        None, description="Value of `after` that continues behind this page of closed episodes; null for open ones"
+    )

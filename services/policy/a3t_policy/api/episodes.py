@@ -1,0 +1,70 @@
+"""`/v1/episodes`: episodes of somebody's own agent, recorded by the header `X-A3T-Episode` of its completions."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from a3t_contracts.schemas.recording import (
+    EpisodeCreate,
+    EpisodePage,
+    EpisodeReward,
+    EpisodeState,
+    RecordedEpisode,
+    RecordedEpisodeInfo,
+)
+from a3t_contracts.service import JsonRoute
+
+from .deps import EpisodesDep
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1/episodes", tags=["episodes"], route_class=JsonRoute)
+
+
+@router.post("", status_code=201)
+async def create(body: EpisodeCreate, episodes: EpisodesDep) -> RecordedEpisodeInfo:
+    """Open an episode. Completions whose header `X-A3T-Episode` has its id are recorded, until a reward closes it."""
+    return await episodes.create(body)
+
+
+@router.get("")
+async def page(
+    episodes: EpisodesDep,
+    state: EpisodeState = "closed",
+    environment: str | None = None,
+    split: str | None = None,
+    run: str | None = None,
+    after: Annotated[int, Query(ge=0, description="Number of the last closed episode that is known already")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> EpisodePage:
+    """Episodes without their calls: closed ones by number, open ones in order of opening."""
+    wanted = (
+        info
+        for info in episodes.listed(state, after)
+        if environment in (None, info.environment) and split in (None, info.split) and run in (None, info.run)
+    )
+    found = list(islice(wanted, limit))
+    last = found[-1].number if found else after
+    return EpisodePage(episodes=found, next_after=last if state == "closed" else None)
+
+
+@router.get("/{episode_id}")
+async def get(episode_id: str, episodes: EpisodesDep) -> RecordedEpisode:
+    """An episode with its calls: token ids of prompts and completions, log-probabilities, versions."""
+    return await episodes.get(episode_id)
+
+
+@router.post("/{episode_id}/reward")
+async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) -> RecordedEpisodeInfo:
+    """Close an episode with its reward. The same again gives the same reply; another reward is a conflict (409)."""
+    return await episodes.close(episode_id, body)
+
+
+@router.delete("/{episode_id}", status_code=204)
+async def drop(episode_id: str, episodes: EpisodesDep) -> Response:
+    """Forget an open episode, for example after its environment failed. An unknown one is no error."""
+    await episodes.drop(episode_id)
+    return Response(status_code=204)
