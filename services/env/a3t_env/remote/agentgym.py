@@ -19,7 +19,7 @@ from a3t_contracts.schemas import EnvironmentInfo, Task
 from ..plugins.results import Reply, read_actions, read_reset, read_step
 from .address import Address
 from .http import RemoteHttp, checked, read
-from .lost import EpisodeLostError, RefusedError
+from .lost import EpisodeLostError, FailedError
 from .numbered import numbered_tasks
 from .settings import described, read_settings
 
@@ -47,7 +47,7 @@ class AgentGymBackend:
         task = numbered_tasks(self._address.name, self._address.splits, "task")[0]
         episode, began = self.open(task, 0, {})
         self._lists = began.actions is not None or episode.has_actions()
-        episode.close()
+        episode.close_if_it_can()
         return described(self._address, self._settings, self.engine, lists_actions=self._lists)
 
     def tasks(self) -> Sequence[Task]:
@@ -96,7 +96,7 @@ class _Episode:
         return names | own | {"world_type": "Text"}
 
     def step(self, action: str, index: int) -> Reply:
-        said = self._backend._said("/step", {"id": self._id, "env_idx": self._id, "action": action})
+        said = self._stepped({"id": self._id, "env_idx": self._id, "action": action})
         where = f"The step of {self._backend._address.name}"
         if not isinstance(said, dict):
             raise UpstreamError(f"{where} is no JSON object.")
@@ -108,6 +108,17 @@ class _Episode:
         }
         return read(where, read_step, given, self._backend._settings.success)
 
+    def _stepped(self, body: dict[str, Any]) -> Any:
+        """The reply to a step. Some servers fail at an environment that they do not know: `observation` then, too."""
+        try:
+            return self._backend._said("/step", body)
+        except FailedError as error:
+            try:
+                self._backend._said(f"/observation?{self.query}")
+            except FailedError:
+                raise EpisodeLostError(error.detail) from error
+            raise
+
     def actions(self) -> list[str]:
         said = self._backend._said(f"/available_actions?{self.query}")
         given = said.get("available_actions", said.get("clickables")) if isinstance(said, dict) else said
@@ -116,7 +127,7 @@ class _Episode:
     def has_actions(self) -> bool:
         try:
             self.actions()
-        except (EpisodeLostError, RefusedError, UpstreamError):
+        except UpstreamError:
             return False
         return True
 

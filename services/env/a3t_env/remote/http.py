@@ -13,7 +13,7 @@ from a3t_contracts.errors import A3TError, OverloadedError, UnavailableError, Up
 
 from ..plugins.results import BadResultError
 from .deadline import DeadlineBackend, remaining
-from .lost import BusyError, EpisodeLostError, RefusedError, ReplyLostError
+from .lost import BusyError, EpisodeLostError, FailedError, RefusedError, ReplyLostError
 
 __all__ = ["LIST_BYTES", "RemoteHttp", "checked", "read"]
 
@@ -93,7 +93,7 @@ class RemoteHttp:
             return BusyError(OverloadedError(detail, retry_after=2.0))
         if reply.status == 503:
             return BusyError(UnavailableError(detail, retry_after=2.0))
-        return UpstreamError(detail)
+        return FailedError(detail) if reply.status >= 500 else UpstreamError(detail)
 
 
 def checked(adapter: TypeAdapter[ResultT], body: bytes, where: str) -> ResultT:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from a3t_contracts.errors import A3TError, UpstreamError
 
-__all__ = ["BusyError", "EpisodeLostError", "RefusedError", "ReplyLostError"]
+__all__ = ["BusyError", "EpisodeLostError", "FailedError", "RefusedError", "ReplyLostError"]
 
 
 class ReplyLostError(UpstreamError):
@@ -13,6 +13,10 @@ class ReplyLostError(UpstreamError):
 
 class EpisodeLostError(UpstreamError):
     """The remote knows the episode no more, for example after its restart."""
+
+
+class FailedError(UpstreamError):
+    """The remote answered with a status of 500 or more."""
 
 
 class RefusedError(UpstreamError):

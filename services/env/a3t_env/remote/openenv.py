@@ -6,6 +6,7 @@ Over HTTP its `reset` and `step` make a new environment each, so only descriptio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import orjson
@@ -59,21 +60,24 @@ class OpenEnvBackend:
         return numbered_tasks(self._address.name, self._address.splits, "task")
 
     def open(self, task: Task, seed: int, options: Mapping[str, str]) -> tuple[_Episode, Reply]:
-        socket = self._connect()
-        episode = _Episode(socket, self._address.name, self._settings, self._action)
+        stack = ExitStack()
+        episode = _Episode(stack, self._connected(stack), self._address.name, self._settings, self._action)
         numbers = {"seed": task.metadata["number"], "split": task.split, "index": task.metadata["index"]}
         try:
             return episode, episode.reset({**options, **numbers})
+        except EpisodeLostError as error:
+            stack.close()
+            raise ReplyLostError(error.detail) from error
         except BaseException:
-            socket.close_socket()
+            stack.close()
             raise
 
     def close(self) -> None:
         self._http.close()
 
-    def _connect(self) -> ClientConnection:
+    def _connected(self, stack: ExitStack) -> ClientConnection:
         try:
-            return connect(
+            opening = connect(
                 f"{self._address.url}/ws",
                 open_timeout=max(left(), 0.001),
                 close_timeout=1.0,
@@ -81,6 +85,7 @@ class OpenEnvBackend:
                 compression=None,
                 proxy=None,
             )
+            return stack.enter_context(opening)
         except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
             raise ReplyLostError(
                 f"The server of {self._address.name} ({self._address.url}/ws) cannot be connected: {error}"
@@ -88,8 +93,11 @@ class OpenEnvBackend:
 
 
 class _Episode:
-    def __init__(self, socket: ClientConnection, name: str, settings: RemoteSettings, action: str) -> None:
-        self._socket, self._name, self._settings, self._action = socket, name, settings, action
+    def __init__(
+        self, stack: ExitStack, socket: ClientConnection, name: str, settings: RemoteSettings, action: str
+    ) -> None:
+        self._stack, self._socket = stack, socket
+        self._name, self._settings, self._action = name, settings, action
 
     def reset(self, data: dict[str, Any]) -> Reply:
         given = self._given("reset", data)
@@ -109,12 +117,8 @@ class _Episode:
         raise UpstreamError("OpenEnv's protocol has no expert.")
 
     def close(self) -> None:
-        try:
-            self._socket.send(b'{"type":"close"}'.decode())
-        except ConnectionClosed:
-            return
-        finally:
-            self._socket.close()
+        with self._stack, suppress(ConnectionClosed):
+            self._socket.send('{"type": "close"}')
 
     def _given(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         """The reply to a message in the words of this service."""
@@ -133,7 +137,9 @@ class _Episode:
     def _exchange(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         what = f"{self._name} at {kind}"
         try:
-            self._socket.send(orjson.dumps({"type": kind, "data": data}).decode())
+            # A server that is full closes at once: its reason is still there to be read.
+            with suppress(ConnectionClosed):
+                self._socket.send(orjson.dumps({"type": kind, "data": data}).decode())
             text = self._socket.recv(timeout=left(), decode=False)
         except TimeoutError as error:
             self._socket.close_socket()

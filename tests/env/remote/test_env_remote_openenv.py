@@ -1,0 +1,111 @@
+"""A real server of the openenv package behind the env service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+from openenv.core.env_server import Environment, create_fastapi_app
+from openenv.core.env_server.types import Action, Observation, State
+
+from a3t_contracts.errors import OverloadedError, UpstreamError
+from a3t_env.sessions import SessionManager
+from tests.support.live_server import free_port, live_server
+from tests.support.remote_play import play
+
+ManagerOf = Callable[..., SessionManager]
+
+
+class Guess(Action):
+    message: str
+
+
+class Seen(Observation):
+    echoed: str
+    guesses: int = 0
+
+
+class Echo(Environment[Guess, Seen, State]):
+    """Echoes; the word of the task, which is its number, ends the episode."""
+
+    SUPPORTS_CONCURRENT_SESSIONS: ClassVar[bool] = True
+    open = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Echo.open += 1
+        self.number, self.guesses = 0, 0
+
+    def reset(self, seed: int | None = None, episode_id: str | None = None, **_: Any) -> Seen:
+        self.number, self.guesses = seed or 0, 0
+        return Seen(echoed=f"Say the number after {self.number}.", done=False, reward=None)
+
+    def step(self, action: Guess, timeout_s: float | None = None, **_: Any) -> Seen:
+        if action.message == "break":
+            raise RuntimeError("the echo broke")
+        self.guesses += 1
+        done = action.message == str(self.number + 1)
+        size = 2_000_000 if action.message == "shout" else 1
+        return Seen(echoed=action.message * size, guesses=self.guesses, done=done, reward=float(done))
+
+    @property
+    def state(self) -> State:
+        return State(step_count=self.guesses)
+
+    def close(self) -> None:
+        Echo.open -= 1
+
+
+def server(envs: int = 8) -> Any:
+    return create_fastapi_app(Echo, Guess, Seen, max_concurrent_envs=envs)
+
+
+def remote(url: str) -> str:
+    return f"game=openenv+{url.replace('http', 'ws')}?tasks=5&split=train&tasks=2&split=test&about=Say+numbers."
+
+
+async def test_a_server_of_openenv_is_played(manager_of: ManagerOf) -> None:
+    with live_server(server()) as url:
+        manager = manager_of(remote(url))
+        info = manager.environments.get("game").info()
+        assert (info.about, info.engines, info.lists_actions) == ("Say numbers.", ["openenv"], False)
+        session, other = await manager.create(play("train-003")), await manager.create(play("test-001"))
+        assert session.observation == "Say the number after 3."
+        assert other.observation == "Say the number after 6."
+        first = await manager.step(session.id, "9", 0)
+        assert (first.observation, first.reward, first.done) == ("9", 0.0, False)
+        assert await manager.step(session.id, "9", 0) == first
+        last = await manager.step(session.id, "4", 1)
+        assert (last.done, last.success) == (True, True)
+        open_before = Echo.open
+        await manager.close(session.id)
+        assert Echo.open == open_before - 1
+
+
+async def test_a_restart_is_made_good_by_a_replay(manager_of: ManagerOf) -> None:
+    port = free_port()
+    with live_server(server(), port) as url:
+        manager = manager_of(remote(url))
+        session = await manager.create(play("train-003"))
+        await manager.step(session.id, "9", 0)
+    with live_server(server(), port):
+        assert (await manager.step(session.id, "4", 1)).success
+
+
+@pytest.mark.parametrize(("action", "why"), [("break", "the echo broke"), ("shout", "more than")])
+async def test_what_breaks_costs_one_episode(manager_of: ManagerOf, action: str, why: str) -> None:
+    with live_server(server()) as url:
+        manager = manager_of(remote(url))
+        session, other = await manager.create(play("train-003")), await manager.create(play("train-004"))
+        with pytest.raises(UpstreamError, match=why):
+            await manager.step(session.id, action, 0)
+        assert (await manager.step(other.id, "5", 0)).success
+
+
+async def test_a_server_that_is_full_says_so(manager_of: ManagerOf) -> None:
+    with live_server(server(envs=1)) as url:
+        manager = manager_of(remote(url))
+        await manager.create(play("train-003"))
+        with pytest.raises(OverloadedError, match="CAPACITY_REACHED"):
+            await manager.create(play("train-004"))
