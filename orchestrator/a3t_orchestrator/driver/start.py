@@ -100,7 +100,7 @@ async def _described(env: EnvClient, recipe: Recipe) -> EnvironmentInfo:
     if recipe.environment not in found:
         raise NotFoundError(
             f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",
-            hint="`a3t data` brings data; docs/environments.md says how to add an environment of your own.",
+            hint="`a3t data` brings data; docs/how-to says how to add an environment of your own.",
         )
     info = found[recipe.environment]
     if recipe.engine is not None and info.engines and recipe.engine not in info.engines:
