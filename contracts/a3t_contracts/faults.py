@@ -12,12 +12,12 @@ _NAMED = 1000
 
 
 class Faults:
-    """Collects what is wrong while the rest is looked at.
+    """Collects faults while the remaining inputs are still checked.
 
     Args:
-        named: so many are kept in words; of the others only their number.
-        texts: what was found before.
-        count: how many were found before.
+        named: largest number of faults whose texts are kept; further ones are only counted.
+        texts: texts of faults that were found before.
+        count: number of faults that were found before.
     """
 
     def __init__(self, named: int = _NAMED, texts: Sequence[str] = (), count: int = 0) -> None:

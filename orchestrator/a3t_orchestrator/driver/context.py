@@ -20,7 +20,7 @@ __all__ = ["Listener", "PhaseState", "RunContext", "Silent"]
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """How far a phase is: items by state, and successes among the episodes that it made.
+    """Progress of a phase: work items by state, and successes among its episodes.
 
     A phase comes in several passes: composing has waves, and evaluating one for each set of tasks. `done` and
     `successes` count them all; `done_before` and `successes_before` are what stood there when this pass began,
