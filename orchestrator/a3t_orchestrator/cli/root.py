@@ -44,6 +44,7 @@ _OWN = {
 }
 _HELP_OF_OTHERS = {
     "data": "Generate, import and check games and catalogues.",
+    "env": "Write an environment of your own, and check it.",
     "annotate": "Write reasons for logs of actions.",
     "pretrain": "Make the tiny base model.",
     "play": "Play a task yourself, with or without the agent's suggestions.",

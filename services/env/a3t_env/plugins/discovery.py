@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import PurePath
 
 from a3t_contracts.errors import A3TError, InvalidInputError
 
@@ -16,10 +17,10 @@ from .pool import PluginPool
 from .spec import PluginSpec
 from .target import TargetError, load_target
 
-__all__ = ["PythonSource", "all_plugins", "targets_of_setting"]
+__all__ = ["PythonSource", "all_plugins", "name_of_target", "targets_of_setting"]
 
 _OWN_PACKAGE = "a3t-env"
-_TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_TARGET = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|[^,=:]*\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FORGET_SECONDS = 10.0
 """How long a plug-in that could not be loaded is not tried again."""
@@ -45,16 +46,22 @@ def targets_of_setting(setting: str) -> dict[str, str]:
     targets: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in setting.split(","))):
         name, _, target = (p.strip() for p in part.rpartition("="))
-        name = name or target.partition(":")[0].rpartition(".")[2]
+        name = name or name_of_target(target)
         if not _TARGET.fullmatch(target) or not _NAME.fullmatch(name):
             raise InvalidInputError(
                 f"A3T_ENV_PLUGINS has {part[:120]!r}, which is no plug-in.",
-                hint="Write name=module:Class, several with commas between them.",
+                hint="Write name=module:Class or name=path/to/file.py:Class, several with commas between them.",
             )
         if name in targets:
             raise InvalidInputError(f"A3T_ENV_PLUGINS names the environment {name!r} twice.")
         targets[name] = target
     return targets
+
+
+def name_of_target(target: str) -> str:
+    """What an environment is called where nobody says: as its module or file."""
+    module = target.rpartition(":")[0]
+    return PurePath(module).stem if module.endswith(".py") else module.rpartition(".")[2]
 
 
 class PythonSource:

@@ -1,4 +1,4 @@
-"""Finding what `module:Class` names."""
+"""Finding what `module:Class` or `path/to/file.py:Class` names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ class TargetError(Exception):
 
 
 def load_target(target: str) -> object:
-    """The object at `module:name`, looked for in the current directory, too. Raises TargetError."""
-    module_name, _, name = target.partition(":")
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """The object at a target; a module is looked for in the current directory, too. Raises TargetError."""
+    module_name, _, name = target.rpartition(":")
+    folder = os.getcwd()
+    if module_name.endswith(".py"):
+        folder, file = os.path.split(os.path.abspath(os.path.expanduser(module_name)))
+        if not os.path.isfile(os.path.join(folder, file)):
+            raise TargetError(f"There is no file {os.path.join(folder, file)}.")
+        module_name = file.removesuffix(".py")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         found: object = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -1,0 +1,76 @@
+"""The service that a check talks to: one in this process with the present settings, or one at a URL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from a3t_contracts.clients import EnvClient, RetryPolicy
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.schemas import EnvironmentInfo
+
+from ...app import create_app
+from ...plugins.discovery import name_of_target, targets_of_setting
+from ...settings import EnvSettings
+
+__all__ = ["serving"]
+
+_ONCE = RetryPolicy(attempts=1)
+_CALL_SECONDS = 300.0
+
+
+@asynccontextmanager
+async def serving(subject: str, environment: str | None = None) -> AsyncIterator[tuple[EnvClient, EnvironmentInfo]]:
+    """A client, and what the environment says of itself.
+
+    Args:
+        subject: the name of an environment, `module:Class`, `path/to/file.py:Class`, or the URL of an env service.
+        environment: which one, where the service at the URL has several.
+
+    Raises NotFoundError where there is no such environment or it cannot be used, InvalidInputError for a URL with
+    several environments and no choice.
+    """
+    settings = EnvSettings()
+    token = settings.token.get_secret_value()
+    if "://" in subject:
+        async with EnvClient(subject, token, timeout=_CALL_SECONDS, retry=_ONCE) as client:
+            yield client, _chosen(await client.environments(), environment, subject)
+        return
+    name = subject
+    if ":" in subject:
+        name = name_of_target(subject)
+        settings = settings.model_copy(update={"env_plugins": _with(settings.env_plugins, name, subject)})
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        EnvClient(
+            "http://env", token, timeout=_CALL_SECONDS, retry=_ONCE, transport=httpx.ASGITransport(app=app)
+        ) as client,
+    ):
+        yield client, _chosen(await client.environments(), name, "this installation")
+
+
+def _with(plugins: str, name: str, target: str) -> str:
+    """The setting with one more plug-in, which replaces one of its name."""
+    targets = targets_of_setting(plugins) | {name: target}
+    return ",".join(f"{key}={value}" for key, value in targets.items())
+
+
+def _chosen(infos: list[EnvironmentInfo], name: str | None, where: str) -> EnvironmentInfo:
+    usable = [info for info in infos if not info.problem]
+    if name is None:
+        if len(usable) != 1:
+            names = ", ".join(info.name for info in infos)
+            raise InvalidInputError(f"{where} has several environments: {names}.", hint="Choose one by --environment.")
+        return usable[0]
+    found = next((info for info in infos if info.name == name), None)
+    if found is None:
+        raise NotFoundError(
+            f"{where} has no environment {name!r}, only {', '.join(info.name for info in infos)}.",
+            hint="Name yours in A3T_ENV_PLUGINS=name=module:Class, or check module:Class itself.",
+        )
+    if found.problem:
+        raise NotFoundError(found.problem)
+    return found
