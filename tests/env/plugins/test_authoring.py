@@ -21,8 +21,8 @@ class Game:
     def reset(self, task, seed):
         return f"It is {next(told)}."
     def step(self, action):
-        if not action.isalpha():
-            raise ValueError("letters only")
+        if not action.isalnum():
+            raise ValueError("letters and digits only")
         return "Still.", 0, False
 """
 
@@ -62,5 +62,5 @@ def test_faults_are_found_and_named(tmp_path: Path) -> None:
     failed = {name for name, verdict in verdicts.items() if verdict["state"] == "failed"}
     assert failed == {"same seed", "64 at once", "bad actions"}
     assert "first observation" in str(verdicts["same seed"]["text"])
-    assert "letters only" in str(verdicts["bad actions"]["text"])
+    assert "letters and digits only" in str(verdicts["bad actions"]["text"])
     assert verdicts["start"]["state"] == verdicts["offers"]["state"] == "noted"
