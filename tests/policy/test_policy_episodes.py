@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from a3t_contracts.clients import PolicyClient
-from a3t_contracts.errors import ConflictError, NotFoundError, OverloadedError, TooLargeError
+from a3t_contracts.errors import ConflictError, NotFoundError, OverloadedError, TooLargeError, UnavailableError
 from a3t_contracts.schemas.recording import EPISODE_HEADER, EpisodeCreate, EpisodeReward
 from a3t_policy.app import create_app
 from a3t_policy.episodes.limits import EpisodeLimits
@@ -213,6 +213,31 @@ async def test_an_episode_that_was_half_opened_never_was(tmp_path: Path) -> None
     store = await loaded(tmp_path)
     assert list(store.listed("open")) == []
     assert [path.name for path in tmp_path.glob("ep-*")] == ["ep-1.jsonl"]
+
+
+async def test_damaged_files_cost_what_is_in_them_alone(tmp_path: Path) -> None:
+    store = EpisodeStore(tmp_path)
+    episodes = [await store.create(TASK) for _ in range(3)]
+    for episode in episodes:
+        await store.close(episode.id, WON)
+    with (tmp_path / f"{episodes[0].id}.jsonl").open("ab") as file:
+        file.write(b"{}}\n")
+    with pytest.raises(UnavailableError, match=r"Line 2 of .* is damaged"):
+        await store.get(episodes[0].id)
+    lines = (tmp_path / "closed.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "closed.jsonl").write_bytes(lines[0] + b"?\n" + lines[2])
+    later = await loaded(tmp_path)
+    assert [info.id for info in later.listed("closed")] == [episodes[2].id]
+    assert [info.id for info in later.listed("open")] == [episodes[1].id]
+    assert (await later.close(episodes[1].id, WON)).number == 4
+
+
+async def test_a_disk_that_refuses_is_said_and_nothing_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    store = EpisodeStore(tmp_path / "file" / "episodes")
+    with pytest.raises(UnavailableError, match=r"cannot be (read|written): Not a directory"):
+        await store.create(TASK)
+    assert list(store.listed("open")) == []
 
 
 async def loaded(folder: Path) -> EpisodeStore:

@@ -6,16 +6,26 @@ import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from pydantic import ValidationError
+
+from a3t_contracts.errors import UnavailableError
 from a3t_contracts.files import sync_folder
+from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.base import Schema
 
 __all__ = ["Journal"]
 
 RowT = TypeVar("RowT", bound=Schema)
+log = get_logger(__name__)
 
 
 class Journal(Generic[RowT]):
-    """Rows of one schema in a file that nobody else writes to. Not thread-safe; calls touch the disk."""
+    """Rows of one schema in a file that nobody else writes to. Not thread-safe; calls touch the disk.
+
+    Args:
+        path: made by the first row, in a folder that is made, too.
+        row: schema of the rows.
+    """
 
     def __init__(self, path: Path, row: type[RowT]) -> None:
         self.path = path
@@ -23,20 +33,52 @@ class Journal(Generic[RowT]):
         self._end: int | None = None
         """Bytes of the whole rows, once they are known."""
 
-    def read(self) -> list[RowT]:
-        """Every whole row; none where there is no file. Raises ValidationError for a row that is none."""
+    def read(self, *, leave_out_damaged: bool = False) -> list[RowT]:
+        """Every whole row; none where there is no file.
+
+        Args:
+            leave_out_damaged: log rows that are none and leave them out.
+
+        Raises UnavailableError for a file that cannot be read, or for a damaged row.
+        """
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
             data = b""
+        except OSError as error:
+            raise self._unavailable("read", error) from error
         self._end = data.rfind(b"\n") + 1
-        return [self._row.model_validate_json(line) for line in data[: self._end].splitlines()]
+        rows = []
+        for number, line in enumerate(data[: self._end].splitlines(), 1):
+            try:
+                rows.append(self._row.model_validate_json(line))
+            except ValidationError as error:
+                if not leave_out_damaged:
+                    raise UnavailableError(
+                        f"Line {number} of {self.path} is damaged.", hint="Move the file away, and keep it for a look."
+                    ) from error
+                log.warning("journal.damaged", path=str(self.path), line=number, reason=str(error))
+        return rows
 
     def append(self, row: RowT) -> int:
-        """Add a row, durably; the bytes of all rows. What an earlier error or crash left behind them is overwritten."""
+        """Add a row, durably; the bytes of all rows. What an earlier error or crash left behind them is overwritten.
+
+        Raises UnavailableError where the disk does not take it.
+        """
         if self._end is None:
-            self.read()
-        line, end, fresh = row.model_dump_json().encode() + b"\n", self._end or 0, not self.path.exists()
+            self.read(leave_out_damaged=True)
+        line, end = row.model_dump_json().encode() + b"\n", self._end or 0
+        try:
+            self._write(line, end)
+        except OSError as error:
+            raise self._unavailable("written", error) from error
+        self._end = end + len(line)
+        return self._end
+
+    def _write(self, line: bytes, end: int) -> None:
+        fresh = not self.path.exists()
+        if fresh:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("wb" if fresh else "r+b") as file:
             file.truncate(end)
             file.seek(end)
@@ -45,5 +87,6 @@ class Journal(Generic[RowT]):
             os.fsync(file.fileno())
         if fresh:
             sync_folder(self.path.parent)
-        self._end = end + len(line)
-        return self._end
+
+    def _unavailable(self, what: str, error: OSError) -> UnavailableError:
+        return UnavailableError(f"{self.path} cannot be {what}: {error.strerror}.")

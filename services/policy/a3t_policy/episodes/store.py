@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from a3t_contracts.errors import ConflictError, NotFoundError, OverloadedError, TooLargeError
+from a3t_contracts.errors import ConflictError, NotFoundError, OverloadedError, TooLargeError, UnavailableError
 from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas.recording import (
@@ -71,18 +69,13 @@ class EpisodeStore:
         await asyncio.to_thread(self._load)
 
     async def create(self, request: EpisodeCreate) -> RecordedEpisodeInfo:
-        """Open an episode. Raises OverloadedError while too many are open."""
+        """Open an episode. Raises OverloadedError while too many are open, UnavailableError where the disk refuses."""
         await self._make_room()
         opening = Opening(**request.model_dump(), id=f"ep-{uuid.uuid4().hex}", opened_at=datetime.now(UTC))
         episode = _Episode(_info(opening), Journal(self._path(opening.id), Row))
         self._episodes[opening.id] = episode  # at once, so that it counts as open
-
-        def write() -> int:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return episode.journal.append(Row(opened=opening))
-
         try:
-            episode.bytes = await asyncio.to_thread(write)
+            episode.bytes = await asyncio.to_thread(episode.journal.append, Row(opened=opening))
         except BaseException:
             self._episodes.pop(opening.id, None)
             raise
@@ -166,7 +159,7 @@ class EpisodeStore:
                 yield info
 
     def _load(self) -> None:
-        closings = self._closings.read()
+        closings = self._closings.read(leave_out_damaged=True)
         self._last = max((closing.number for closing in closings), default=0)
         for path in sorted(self._folder.glob("ep-*.jsonl"), key=lambda path: path.stat().st_mtime):
             self._load_one(path)
@@ -176,13 +169,13 @@ class EpisodeStore:
         if len(closings) > 2 * self._limits.kept:
             kept = (c for c in closings if c.id in self._episodes)
             write_atomically(self._closings.path, "".join(f"{c.model_dump_json()}\n" for c in kept))
-            self._closings.read()
+            self._closings.read(leave_out_damaged=True)
 
     def _load_one(self, path: Path) -> None:
         journal = Journal(path, Row)
         try:
             rows = journal.read()
-        except ValidationError as error:
+        except UnavailableError as error:
             log.warning("episode.unreadable", path=str(path), reason=str(error))
             return
         if not rows or rows[0].opened is None:
