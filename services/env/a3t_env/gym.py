@@ -1,0 +1,88 @@
+"""Gymnasium environments whose observations can be told as text, with text or discrete actions.
+
+gymnasium itself is not imported: whoever has such an environment has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+__all__ = ["GymnasiumGame", "from_gymnasium"]
+
+
+class GymnasiumGame:
+    """A Gymnasium environment with `reset(task, seed)` and `step(action)` in words; see `from_gymnasium`."""
+
+    def __init__(self, env: Any, splits: Mapping[str, int], names: Sequence[str] | None, tell: Callable[[Any], str]):
+        self._env, self._tell = env, tell
+        self.splits = dict(splits)
+        self._names = list(names) if names is not None else _names_of(env.action_space)
+        if self._names is not None:
+            self.actions = lambda: list(self._names or ())
+
+    def reset(self, task: Any, seed: int) -> str:
+        """The first observation. The task alone seeds the environment: the same id is the same game."""
+        observation, _ = self._env.reset(seed=int(task.seed))
+        return self._tell(observation)
+
+    def step(self, action: str) -> tuple[object, ...]:
+        """Observation, reward, done, success (left to the reward), valid."""
+        if self._names is None:
+            given: object = action
+        elif action in self._names:
+            given = self._number(action)
+        else:
+            return f"There is no action {action[:80]!r}.", 0.0, False, False, False
+        observation, reward, terminated, truncated, _ = self._env.step(given)
+        return self._tell(observation), float(reward), bool(terminated or truncated), None, True
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
+
+    def _number(self, action: str) -> int:
+        return int(getattr(self._env.action_space, "start", 0)) + (self._names or []).index(action)
+
+
+def from_gymnasium(
+    make: Callable[[], Any],
+    *,
+    splits: Mapping[str, int],
+    actions: Sequence[str] | None = None,
+    tell: Callable[[Any], str] = str,
+    **described: Any,
+) -> Callable[[], Any]:
+    """A Gymnasium environment as one for `serve` or `A3T_ENV_PLUGINS`.
+
+    Args:
+        make: makes the environment, for example `lambda: gymnasium.make("FrozenLake-v1")`.
+        splits: number of tasks by split; each task has a seed of its own for `reset`.
+        actions: names of discrete actions in their order; None takes the numbers. Text actions have no names.
+        tell: an observation in words.
+        described: further attributes, for example `max_steps`, `about`, `example`, `success_reward`.
+
+    Raises ValueError where actions are neither text nor discrete, or the names are not as many as the actions.
+    """
+
+    def game() -> GymnasiumGame:
+        env = make()
+        made = GymnasiumGame(env, splits, actions, tell)
+        count = getattr(env.action_space, "n", None)
+        if actions is not None and count is not None and int(count) != len(actions):
+            raise ValueError(f"there are {count} actions, but {len(actions)} names")
+        for name, value in described.items():
+            setattr(made, name, value)
+        return made
+
+    return game
+
+
+def _names_of(space: Any) -> list[str] | None:
+    """The numbers of a discrete space; None for text."""
+    if hasattr(space, "n"):
+        start = int(getattr(space, "start", 0))
+        return [str(number) for number in range(start, start + int(space.n))]
+    if hasattr(space, "characters"):
+        return None
+    raise ValueError(f"actions must be text or discrete, not {space}")
