@@ -7,12 +7,18 @@ from typing import Protocol
 
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError
 
-__all__ = ["STOP", "Backend", "Completion", "cut_at_stop", "no_answer", "out_of_reach", "refusal"]
+__all__ = ["STOP", "Backend", "Completion", "LLMFailures", "cut_at_stop"]
 
 STOP = ("\nObservation:", "\nAction:", "\nReason for the action:")
 """What would begin the next part of the episode."""
 
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_HINTS = {
+    401: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
+    403: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
+    404: "Check A3T_ACTRE_UPSTREAM_URL (for openai it ends in /v1) and A3T_ACTRE_MODEL.",
+    413: "Lower A3T_ACTRE_MAX_PROMPT_CHARS.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +51,31 @@ def cut_at_stop(text: str) -> str:
     return text[: min(ends)] if ends else text
 
 
-def no_answer(url: str, seconds: float) -> DeadlineError:
-    """The server took too long."""
-    return DeadlineError(f"The LLM server at {url} gave no answer within {seconds:g} s.", passing=True)
+class LLMFailures:
+    """See `a3t_contracts.upstream.failures`. Their `extra["passing"]` says whether another attempt may succeed."""
 
+    def no_answer(self, server: str, seconds: float) -> A3TError:
+        return DeadlineError(f"The LLM server at {server} gave no answer within {seconds:g} s.", passing=True)
 
-def out_of_reach(url: str, error: Exception) -> UnavailableError:
-    """The server cannot be reached."""
-    return UnavailableError(
-        f"The LLM server at {url} cannot be reached: {error!r}.", hint="Check A3T_ACTRE_UPSTREAM_URL.", passing=True
-    )
+    def out_of_reach(self, server: str, error: Exception) -> A3TError:
+        return UnavailableError(
+            f"The LLM server at {server} cannot be reached: {error!r}.",
+            hint="Check A3T_ACTRE_UPSTREAM_URL.",
+            passing=True,
+        )
 
+    def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
+        text = " ".join(said.split())[:300] or "empty body"
+        return UpstreamError(
+            f"The LLM server at {server} answered {status}: {text}",
+            hint=_HINTS.get(status),
+            passing=status in _WORTH_ANOTHER_TRY,
+        )
 
-def refusal(url: str, status: int, body: str) -> A3TError:
-    """The server answered with an error status."""
-    hints = {
-        401: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
-        403: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
-        404: "Check A3T_ACTRE_UPSTREAM_URL (for openai it ends in /v1) and A3T_ACTRE_MODEL.",
-        413: "Lower A3T_ACTRE_MAX_PROMPT_CHARS.",
-    }
-    text = " ".join(body.split())[:300] or "empty body"
-    return UpstreamError(
-        f"The LLM server at {url} answered {status}: {text}",
-        hint=hints.get(status),
-        passing=status in _WORTH_ANOTHER_TRY,
-    )
+    def strange(self, server: str, api: str, reply: object) -> A3TError:
+        said = repr(reply if isinstance(reply, Exception) else str(reply)[:200])
+        return UpstreamError(
+            f"The LLM server at {server} gave a reply of another form than {api}'s: {said}.",
+            hint="Check A3T_ACTRE_UPSTREAM_URL and A3T_ACTRE_BACKEND.",
+            passing=True,
+        )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import httpx
+from a3t_contracts.upstream.openai import OpenAITransport
 
-from a3t_contracts.errors import UpstreamError
-
-from .base import STOP, Completion, cut_at_stop, no_answer, out_of_reach, refusal
+from .base import STOP, Completion, LLMFailures, cut_at_stop
 
 __all__ = ["OpenAIBackend"]
+
+_FAILURES = LLMFailures()
 
 
 class OpenAIBackend:
@@ -36,25 +36,20 @@ class OpenAIBackend:
         timeout: float = 30.0,
     ) -> None:
         self.url = url.rstrip("/")
-        self.timeout = timeout
         self._model = model
         self._ask_model = model is None
         self._api = api
         self._max_tokens = max_tokens
-        self._http = httpx.AsyncClient(
-            base_url=self.url,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            timeout=httpx.Timeout(timeout, connect=min(10.0, timeout), pool=None),
-            limits=httpx.Limits(max_connections=128, max_keepalive_connections=128),
+        self._http = OpenAITransport(
+            _FAILURES, token=token, timeout=timeout, connect=min(10.0, timeout), connections=128, kept=128
         )
 
     async def model(self, refresh: bool = False) -> str:
         if self._model is None or (refresh and self._ask_model):
-            listed = await self._call("GET", "/models", None)
-            try:
-                self._model = str(listed["data"][0]["id"])
-            except (KeyError, IndexError, TypeError) as error:
-                raise self._strange(listed) from error
+            listed = await self._http.models(self.url, "/models")
+            if not listed:
+                raise _FAILURES.strange(self.url, "OpenAI", listed)
+            self._model = listed[0]
         return self._model
 
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
@@ -66,7 +61,7 @@ class OpenAIBackend:
             "seed": seed,
             "stop": list(STOP),
         }
-        return self._answer(await self._call("POST", path, body))
+        return self._answer(await self._http.json(self.url, "POST", path, body))
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -84,25 +79,4 @@ class OpenAIBackend:
             usage = reply.get("usage") or {}
             return Completion(cut_at_stop(text), whole, usage.get("prompt_tokens"), usage.get("completion_tokens"))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise self._strange(reply) from error
-
-    async def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        try:
-            reply = await self._http.request(method, path, json=body)
-        except httpx.TimeoutException as error:
-            raise no_answer(self.url, self.timeout) from error
-        except httpx.HTTPError as error:
-            raise out_of_reach(self.url, error) from error
-        if not reply.is_success:
-            raise refusal(self.url, reply.status_code, reply.text)
-        try:
-            return reply.json()
-        except ValueError as error:
-            raise self._strange(reply.text) from error
-
-    def _strange(self, reply: Any) -> UpstreamError:
-        return UpstreamError(
-            f"The LLM server at {self.url} gave a reply of another form than OpenAI's: {str(reply)[:200]!r}.",
-            hint="Check A3T_ACTRE_UPSTREAM_URL and A3T_ACTRE_BACKEND.",
-            passing=True,
-        )
+            raise _FAILURES.strange(self.url, "OpenAI", reply) from error

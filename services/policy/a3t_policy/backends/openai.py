@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from a3t_contracts.errors import (
-    A3TError,
-    InvalidInputError,
-    NotFoundError,
-    UnavailableError,
-    UpstreamError,
-    error_from_response,
-)
+from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError, UnavailableError, UpstreamError
+from a3t_contracts.upstream.openai import OpenAITransport
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
 from .cutting import stop_strings
+from .failures import UpstreamFailures
 from .proof import probe, prove_adapter
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
 __all__ = ["OpenAIBackend"]
+
+_FAILURES = UpstreamFailures()
 
 
 class OpenAIBackend(RemoteBackend):
@@ -39,11 +33,13 @@ class OpenAIBackend(RemoteBackend):
 
     def __init__(self, settings: PolicySettings) -> None:
         super().__init__(settings)
-        token = settings.policy_upstream_token.get_secret_value()
-        self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}"} if token else None,
-            timeout=httpx.Timeout(settings.policy_upstream_timeout, connect=5.0, pool=None),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=settings.policy_upstream_concurrency),
+        self._http = OpenAITransport(
+            _FAILURES,
+            token=settings.policy_upstream_token.get_secret_value(),
+            timeout=settings.policy_upstream_timeout,
+            connect=5.0,
+            connections=None,
+            kept=settings.policy_upstream_concurrency,
         )
         self._base_name = settings.policy_upstream_model
 
@@ -54,13 +50,13 @@ class OpenAIBackend(RemoteBackend):
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
         body = await self._body(server, generation, version)
         try:
-            reply = await self._json(server, "POST", "/v1/completions", body)
+            reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         except NotFoundError:
             if not version.number or version.name not in server.adapters:
                 raise
             server.adapters.discard(version.name)  # it restarted and holds nothing any more
             body = await self._body(server, generation, version)
-            reply = await self._json(server, "POST", "/v1/completions", body)
+            reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         return _generated(server, reply, version, body)
 
     async def ask_stream(
@@ -69,7 +65,9 @@ class OpenAIBackend(RemoteBackend):
         body = await self._body(server, generation, version)
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         whole = Generated("", "length", version.name, len(generation.prompt_ids), 0)
-        async for chunk in self._events(server, body):
+        async for chunk in self._http.events(server.url, "/v1/completions", body):
+            if not isinstance(chunk, dict) or "error" in chunk:
+                raise UpstreamError(f"{server.url} failed in the middle of a completion: {str(chunk)[:300]}")
             if usage := chunk.get("usage"):
                 whole.completion_tokens = usage.get("completion_tokens", 0)
             for choice in chunk.get("choices", ()):
@@ -94,16 +92,16 @@ class OpenAIBackend(RemoteBackend):
         for server in self.upstreams.servers:
             if version.name in server.adapters:
                 server.adapters.discard(version.name)
-                await self._send(server, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
+                await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
 
     async def _ensure(self, server: Upstream, version: Version) -> None:
         """Load a version on a server unless it is there, and read back that it is."""
         if version.name in server.adapters:
             return
-        if version.name not in await self._listed(server):
+        if version.name not in await self._http.models(server.url, "/v1/models"):
             body = {"lora_name": version.name, "lora_path": self._path(version), "make_default": False}
-            await self._send(server, "POST", "/v1/load_lora_adapter", body)
-            if version.name not in await self._listed(server):
+            await self._http.send(server.url, "POST", "/v1/load_lora_adapter", body)
+            if version.name not in await self._http.models(server.url, "/v1/models"):
                 raise UpstreamError(f"{server.url} took adapter {version.name!r} and does not list it.")
         await self._prove(server, version)
         server.adapters.add(version.name)
@@ -114,12 +112,12 @@ class OpenAIBackend(RemoteBackend):
 
         async def ask(name: str) -> Generated:
             body = self._request(generation, name)
-            return _generated(server, await self._json(server, "POST", "/v1/completions", body), version, body)
+            return _generated(server, await self._http.json(server.url, "POST", "/v1/completions", body), version, body)
 
         try:
             await prove_adapter(ask, version.name, server.url)
         except InvalidInputError:
-            await self._send(server, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
+            await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
             raise
 
     def _path(self, version: Version) -> str:
@@ -128,13 +126,6 @@ class OpenAIBackend(RemoteBackend):
             raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
         seen = self.settings.policy_upstream_registry
         return str(Path(seen) / version.name) if seen and version.explicit_path is None else str(version.folder)
-
-    async def _listed(self, server: Upstream) -> list[str]:
-        reply = await self._json(server, "GET", "/v1/models")
-        try:
-            return [str(entry["id"]) for entry in reply["data"]]
-        except (KeyError, TypeError) as error:
-            raise _strange(server, reply) from error
 
     async def _body(self, server: Upstream, generation: Generation, version: Version) -> dict[str, Any]:
         """The request; the version is loaded where the server lacks it."""
@@ -166,38 +157,11 @@ class OpenAIBackend(RemoteBackend):
             await self._ensure(server, version)
             return version.name
         if self._base_name is None:
-            listed = await self._listed(server)
+            listed = await self._http.models(server.url, "/v1/models")
             if not listed:
                 raise UpstreamError(f"{server.url} serves no model.")
             self._base_name = listed[0]
         return self._base_name
-
-    async def _json(self, server: Upstream, method: str, path: str, body: Any = None) -> Any:
-        reply = await self._send(server, method, path, body)
-        try:
-            return reply.json()
-        except ValueError as error:
-            raise _strange(server, reply.text) from error
-
-    async def _send(self, server: Upstream, method: str, path: str, body: Any = None) -> httpx.Response:
-        try:
-            reply = await self._http.request(method, server.url + path, json=body)
-        except httpx.TransportError as error:
-            raise UnavailableError(f"{server.url} cannot be reached: {error!r}") from error
-        if not reply.is_success:
-            raise _refusal(server, reply.status_code, reply.content)
-        return reply
-
-    async def _events(self, server: Upstream, body: Any) -> AsyncIterator[dict[str, Any]]:
-        try:
-            async with self._http.stream("POST", f"{server.url}/v1/completions", json=body) as reply:
-                if not reply.is_success:
-                    raise _refusal(server, reply.status_code, await reply.aread())
-                async for line in reply.aiter_lines():
-                    if line.startswith("data:") and line[5:].strip() != "[DONE]":
-                        yield _chunk(server, line[5:])
-        except httpx.TransportError as error:
-            raise UnavailableError(f"{server.url} broke off: {error!r}") from error
 
 
 def _generated(server: Upstream, reply: Any, version: Version, body: dict[str, Any]) -> Generated:
@@ -218,7 +182,7 @@ def _generated(server: Upstream, reply: Any, version: Version, body: dict[str, A
             stop_sequence=_stopped_by(choice),
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise _strange(server, reply) from error
+        raise _FAILURES.strange(server.url, "OpenAI", reply) from error
 
 
 def _stopped_by(choice: dict[str, Any]) -> str | None:
@@ -237,26 +201,3 @@ def _tokens(choice: dict[str, Any]) -> list[TokenInfo]:
     tops = [tuple((row or {}).items()) for row in rows] if len(rows) == len(ids) else [()] * len(ids)
     found = zip(ids, texts, logprobs, tops, strict=True)
     return [TokenInfo(i, text, logprob, top_names=top) for i, text, logprob, top in found]
-
-
-def _chunk(server: Upstream, data: str) -> dict[str, Any]:
-    try:
-        chunk = json.loads(data)
-    except ValueError as error:
-        raise _strange(server, data) from error
-    if not isinstance(chunk, dict) or "error" in chunk:
-        raise UpstreamError(f"{server.url} failed in the middle of a completion: {data.strip()[:300]}")
-    return chunk
-
-
-def _refusal(server: Upstream, status: int, body: bytes) -> A3TError:
-    """What the refusal means for our client: its own mistakes stay 4xx, a wrong token between us does not."""
-    if status in (401, 403):
-        return UpstreamError(f"{server.url} refuses our token.", hint="Check A3T_POLICY_UPSTREAM_TOKEN.")
-    if status >= 500 and status not in (503, 504):
-        return UpstreamError(f"{server.url} answered {status}: {body[:300].decode('utf-8', 'replace')}")
-    return error_from_response(status, body, server.url)
-
-
-def _strange(server: Upstream, reply: Any) -> UpstreamError:
-    return UpstreamError(f"{server.url} gave a reply of another form than OpenAI's: {str(reply)[:300]}")

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
-import httpx2
-from huggingface_hub import AsyncInferenceClient, set_async_client_factory
-from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, TextGenerationError
-
-from a3t_contracts.errors import (
-    A3TError,
-    DeadlineError,
-    InvalidInputError,
-    OverloadedError,
-    UnavailableError,
-    UpstreamError,
-    error_from_response,
-)
+from a3t_contracts.errors import A3TError, InvalidInputError, OverloadedError, UpstreamError
+from a3t_contracts.upstream.tgi import TGITransport
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
 from .cutting import stop_strings
+from .failures import UpstreamFailures
 from .proof import probe, prove_adapter
 from .remote import RemoteBackend
 from .upstreams import Upstream
 
 __all__ = ["TGIBackend"]
-
-_NO_TOKEN = "none"  # noqa: S105  without any, the client would send the token that is saved for the Hub
 
 
 class TGIBackend(RemoteBackend):
@@ -41,23 +30,20 @@ class TGIBackend(RemoteBackend):
     def __init__(self, settings: PolicySettings) -> None:
         super().__init__(settings)
         self._proved: set[tuple[str, str, int]] = set()
-        set_async_client_factory(_connections)
-        token = settings.policy_upstream_token.get_secret_value() or _NO_TOKEN
-        self._clients = {
-            url: AsyncInferenceClient(
-                url, provider="hf-inference", token=token, timeout=settings.policy_upstream_timeout
-            )
-            for url in settings.upstream_urls
+        token, timeout = settings.policy_upstream_token.get_secret_value(), settings.policy_upstream_timeout
+        self._transports = {
+            url: TGITransport(url, UpstreamFailures(), token=token, timeout=timeout) for url in settings.upstream_urls
         }
 
     async def close(self) -> None:
         await super().close()
-        for client in self._clients.values():
-            await client.exit_stack.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
         await self._ensure(server, version)
-        reply = await self._call(server, generation, _adapter(version), stream=False)
+        options = _options(generation, version.name if version.number else None)
+        reply = await self._transports[server.url].generate(generation.prompt_text, **options)
         details = reply.details
         tokens = _tokens(details.tokens) if details is not None else []
         return _done(reply.generated_text, details, tokens, generation, version)
@@ -68,8 +54,8 @@ class TGIBackend(RemoteBackend):
         tokens: list[TokenInfo] = []
         held = ""
         await self._ensure(server, version)
-        news = await self._call(server, generation, _adapter(version), stream=True)
-        try:
+        options = _options(generation, version.name if version.number else None)
+        async with aclosing(self._transports[server.url].stream(generation.prompt_text, **options)) as news:
             async for item in news:
                 new = _tokens([item.token])
                 tokens += new
@@ -81,8 +67,6 @@ class TGIBackend(RemoteBackend):
                 sure = _sure(piece, stop_strings(generation))
                 held = piece[sure:]
                 yield Delta(piece[:sure], version.name, new)
-        except httpx2.HTTPError as error:
-            raise _typed(server, error, self.upstreams.timeout) from error
         raise UpstreamError(f"{server.url} ended a stream without its last event.")
 
     async def put(self, version: Version) -> None:
@@ -106,7 +90,8 @@ class TGIBackend(RemoteBackend):
         generation = probe(self.codec)
 
         async def ask(name: str) -> Generated:
-            reply = await self._call(server, generation, name, stream=False)
+            options = _options(generation, name)
+            reply = await self._transports[server.url].generate(generation.prompt_text, **options)
             details = reply.details
             tokens = _tokens(details.tokens) if details is not None else []
             return _done(reply.generated_text, details, tokens, generation, version)
@@ -125,33 +110,20 @@ class TGIBackend(RemoteBackend):
     async def drop(self, version: Version) -> None:
         """TGI keeps its adapters until it stops."""
 
-    async def _call(self, server: Upstream, generation: Generation, adapter: str | None, *, stream: bool) -> Any:
-        sampling = generation.sampling
-        warm: dict[str, Any] = {}
-        if sampling.temperature > 0:
-            warm = {"do_sample": True, "temperature": sampling.temperature, "seed": sampling.seed}
-            warm |= {"top_p": sampling.top_p} if sampling.top_p < 1 else {}
-            warm |= {"top_k": sampling.top_k} if sampling.top_k else {}
-        try:
-            return await self._clients[server.url].text_generation(
-                generation.prompt_text,
-                model=f"{server.url}/generate{'_stream' if stream else ''}",
-                details=True,
-                stream=stream,
-                adapter_id=adapter,
-                max_new_tokens=sampling.max_tokens,
-                stop=stop_strings(generation) or None,
-                return_full_text=False,
-                **warm,
-            )
-        except httpx2.HTTPError as error:
-            raise _typed(server, error, self.upstreams.timeout) from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise UpstreamError(f"{server.url} gave a reply of another form than TGI's: {error!r}") from error
 
-
-def _adapter(version: Version) -> str | None:
-    return version.name if version.number else None
+def _options(generation: Generation, adapter: str | None) -> dict[str, Any]:
+    """The sampling, in TGI's words."""
+    sampling = generation.sampling
+    options: dict[str, Any] = {
+        "adapter_id": adapter,
+        "max_new_tokens": sampling.max_tokens,
+        "stop": stop_strings(generation) or None,
+    }
+    if sampling.temperature > 0:
+        options |= {"do_sample": True, "temperature": sampling.temperature, "seed": sampling.seed}
+        options |= {"top_p": sampling.top_p} if sampling.top_p < 1 else {}
+        options |= {"top_k": sampling.top_k} if sampling.top_k else {}
+    return options
 
 
 def _done(text: str, details: Any, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:
@@ -190,24 +162,3 @@ def _sure(piece: str, stops: list[str]) -> int:
         if any(stop.startswith(piece[start:]) or piece[start:].startswith(stop) for stop in stops):
             return start
     return len(piece)
-
-
-def _typed(server: Upstream, error: Exception, seconds: float) -> A3TError:
-    if isinstance(error, InferenceTimeoutError | httpx2.TimeoutException):
-        return DeadlineError(f"{server.url} gave no answer within {seconds:g} s.")
-    cause = error.__cause__ or error.__context__
-    if isinstance(error, TextGenerationError) and isinstance(cause, HfHubHTTPError):
-        error = cause
-    response = getattr(error, "response", None)
-    if response is None:
-        return UnavailableError(f"{server.url} cannot be reached: {error!r}")
-    if response.status_code in (401, 403):
-        return UpstreamError(f"{server.url} refuses our token.", hint="Check A3T_POLICY_UPSTREAM_TOKEN.")
-    if response.status_code >= 500 and response.status_code not in (503, 504):
-        return UpstreamError(f"{server.url} answered {response.status_code}: {str(error)[:300]}")
-    return error_from_response(response.status_code, response.content, server.url)
-
-
-def _connections() -> httpx2.AsyncClient:
-    """The Hub's own factory refuses every request under HF_HUB_OFFLINE, also those to a server of one's own."""
-    return httpx2.AsyncClient(follow_redirects=True, timeout=None, limits=httpx2.Limits(max_connections=None))

@@ -1,0 +1,98 @@
+"""Servers with OpenAI's API over HTTP: vLLM, SGLang, llama.cpp, the policy service, OpenAI itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from ..errors import A3TError
+from .failures import Failures
+
+__all__ = ["OpenAITransport"]
+
+
+class OpenAITransport:
+    """One pool of connections to any number of servers; a server is named by its address, without a slash at its end.
+
+    Args:
+        failures: the words for what goes wrong.
+        token: bearer token, if the servers want one.
+        timeout: seconds for an answer. Connecting may take `connect` seconds at most; no call waits for a place in the
+            pool longer than its own caller lets it.
+        connections: open at a time; None for any number.
+        kept: idle connections that stay open.
+    """
+
+    def __init__(
+        self,
+        failures: Failures,
+        *,
+        token: str | None,
+        timeout: float,
+        connect: float,
+        connections: int | None,
+        kept: int,
+    ) -> None:
+        self.failures, self.timeout = failures, timeout
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            timeout=httpx.Timeout(timeout, connect=connect, pool=None),
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=kept),
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def models(self, server: str, path: str) -> list[str]:
+        """Ids of the models that the server lists under `path`."""
+        reply = await self.json(server, "GET", path)
+        try:
+            return [str(entry["id"]) for entry in reply["data"]]
+        except (KeyError, TypeError) as error:
+            raise self.failures.strange(server, "OpenAI", reply) from error
+
+    async def json(self, server: str, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of a reply."""
+        reply = await self.send(server, method, path, body)
+        try:
+            return reply.json()
+        except ValueError as error:
+            raise self.failures.strange(server, "OpenAI", reply.text) from error
+
+    async def send(self, server: str, method: str, path: str, body: Any = None) -> httpx.Response:
+        """A reply of success."""
+        try:
+            reply = await self._http.request(method, server + path, json=body)
+        except httpx.HTTPError as error:
+            raise self._lost(server, error) from error
+        if not reply.is_success:
+            raise self.failures.refusal(server, reply.status_code, reply.content, reply.text)
+        return reply
+
+    async def events(self, server: str, path: str, body: Any) -> AsyncIterator[Any]:
+        """The JSON of the server-sent events that answer a POST, up to `[DONE]`."""
+        try:
+            async with self._http.stream("POST", server + path, json=body) as reply:
+                if not reply.is_success:
+                    content = await reply.aread()
+                    raise self.failures.refusal(server, reply.status_code, content, reply.text)
+                async for line in reply.aiter_lines():
+                    if line.startswith("data:") and line[5:].strip() != "[DONE]":
+                        yield self._event(server, line[5:])
+        except httpx.HTTPError as error:
+            raise self._lost(server, error) from error
+
+    def _event(self, server: str, data: str) -> Any:
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise self.failures.strange(server, "OpenAI", data) from error
+
+    def _lost(self, server: str, error: httpx.HTTPError) -> A3TError:
+        if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
+            return self.failures.no_answer(server, self.timeout)
+        return self.failures.out_of_reach(server, error)
