@@ -44,9 +44,10 @@ class Encoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, weighing: Weighing) -> None:
         self.weighing = weighing
-        self._encode = ByteCache(
+        cache: ByteCache[str, tuple[int, ...]] = ByteCache(
             _KEPT_BYTES, lambda text: tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
-        ).get
+        )
+        self._encode = cache.get
         self._chance = self._encode(weighing.chance)[0] if weighing.chance else -1
 
     def sequence(self, trajectory: Trajectory) -> Exercised:
