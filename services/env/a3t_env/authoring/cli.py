@@ -47,7 +47,7 @@ def check(
         typer.Argument(
             metavar="NAME|module:Class|URL",
             help="An environment that is installed or in A3T_ENV_PLUGINS, a class (module:Class or file.py:Class), or "
-            "the URL of an env service.",
+            "the URL of an environment behind HTTP or of an env service.",
             show_default=False,
         ),
     ],

@@ -19,6 +19,7 @@ __all__ = ["serving"]
 
 _ONCE = RetryPolicy(attempts=1)
 _CALL_SECONDS = 300.0
+_INFO_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -26,7 +27,8 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
     """A client, and what the environment says of itself.
 
     Args:
-        subject: the name of an environment, `module:Class`, `path/to/file.py:Class`, or the URL of an env service.
+        subject: the name of an environment, `module:Class`, `path/to/file.py:Class`, the URL of an env service, or
+            that of an environment behind HTTP as in `A3T_ENV_REMOTES`.
         environment: which one, where the service at the URL has several.
 
     Raises NotFoundError where there is no such environment or it cannot be used, InvalidInputError for a URL with
@@ -34,12 +36,16 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
     """
     settings = EnvSettings()
     token = settings.token.get_secret_value()
-    if "://" in subject:
+    remote = "://" in subject and await _is_remote(subject)
+    if "://" in subject and not remote:
         async with EnvClient(subject, token, timeout=_CALL_SECONDS, retry=_ONCE) as client:
             yield client, _chosen(await client.environments(), environment, subject)
         return
     name = subject
-    if ":" in subject:
+    if remote:
+        name = environment or "remote"
+        settings = settings.model_copy(update={"env_remotes": f"{name}={subject}"})
+    elif ":" in subject:
         name = name_of_target(subject)
         settings = settings.model_copy(update={"env_plugins": _with(settings.env_plugins, name, subject)})
     app = create_app(settings)
@@ -50,6 +56,17 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
         ) as client,
     ):
         yield client, _chosen(await client.environments(), name, "this installation")
+
+
+async def _is_remote(url: str) -> bool:
+    """Whether an environment is at a URL: by its scheme, or because it answers `/info`, which env services do not."""
+    if not url.startswith(("http://", "https://")):
+        return True
+    async with httpx.AsyncClient(timeout=_INFO_SECONDS) as client:
+        try:
+            return (await client.get(f"{url.rstrip('/')}/info")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
 
 def _with(plugins: str, name: str, target: str) -> str:
