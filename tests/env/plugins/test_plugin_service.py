@@ -44,9 +44,8 @@ async def test_what_it_does_not_offer_is_refused_and_costs_nothing(serve: Servic
             client.expert(session.id),
             client.sample(session.id, SampleRequest(seed=1)),
         ):
-            with pytest.raises(InvalidInputError) as caught:
+            with pytest.raises(InvalidInputError, match=r"moody (does not list its|has no expert|neither draws nor)"):
                 await refused
-            assert caught.value.problem().type != ""
         assert (await client.step(session.id, "hello")).observation == "1: hello"
 
 
