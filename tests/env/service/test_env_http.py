@@ -260,7 +260,8 @@ def test_readiness_says_what_is_missing(tmp_path: Path) -> None:
         )
     assert ready.status_code == 503
     assert "a3t data" in ready.json()["hint"]
-    assert {e["name"]: (e["engines"], e["splits"]) for e in listed} == {"alfworld": ([], {}), "webshop": ([], {})}
+    assert {"alfworld", "webshop"} <= {e["name"] for e in listed}
+    assert [(e["engines"], e["splits"]) for e in listed] == [([], {})] * len(listed)
     assert opened.status_code == 404
     assert "a3t data" in opened.json()["hint"]
 

@@ -25,6 +25,7 @@ _WHEN = {
     422: "A value has the wrong form, or the environment does not offer what was asked for",
     429: "All sessions are in use; Retry-After says when to try again",
     502: "The engine failed; the session is closed",
+    503: "The environment cannot be used now, perhaps because its server is away; Retry-After says when to try again",
     504: "The engine did not answer in time",
 }
 

@@ -24,7 +24,7 @@ from .examples import CREATE, SAMPLE, STEP
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=JsonRoute)
 
 
-@router.post("", status_code=201, response_model=SessionInfo, responses=problems(400, 404, 413, 429, 502, 504))
+@router.post("", status_code=201, response_model=SessionInfo, responses=problems(400, 404, 413, 429, 502, 503, 504))
 async def create(request: Annotated[SessionCreate, Body(openapi_examples=CREATE)], sessions: SessionsDep) -> Response:
     """Open a session: a fresh episode of a task, with its first observation."""
     return json_reply(await sessions.create(request), 201)

@@ -18,7 +18,7 @@ from .deps import EnvironmentsDep, json_reply, problems
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
 
-@router.get("/tasks", response_model=TaskPage, responses=problems(404))
+@router.get("/tasks", response_model=TaskPage, responses=problems(404, 503))
 def tasks(
     environments: EnvironmentsDep,
     environment: Annotated[EnvironmentName, Query(description="The environment")],
