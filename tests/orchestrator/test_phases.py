@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,13 +10,14 @@ import pytest
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind, trajectory_id
+from a3t_orchestrator.driver import loop
 from a3t_orchestrator.driver.context import RunContext
 from a3t_orchestrator.driver.learn import train
 from a3t_orchestrator.phases import Phase
 from a3t_orchestrator.queue import QUEUES, app
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
-from a3t_orchestrator.store import Store, create_run, events, get_job, save_trajectory, training_counts
+from a3t_orchestrator.store import Store, create_run, events, get_job, get_run, save_trajectory, training_counts
 from tests.support.forgetful_trainer import ForgetfulTrainer
 from tests.support.live_server import live_server
 
@@ -109,3 +111,33 @@ async def test_nothing_to_train_on_is_said_before_the_trainer_is_asked(store: St
     with live_server(trainer.app(TOKEN)) as url, pytest.raises(InvalidInputError, match="no success to train on"):
         await train(context(store, url), 0)
     assert trainer.uploads == []
+
+
+async def test_a_round_without_a_success_keeps_its_agent(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the services are replaced: what is trained, noted and played next is the driver's own."""
+    played: list[tuple[str, int, str]] = []
+
+    def plays(name: str) -> Callable[..., Awaitable[None]]:
+        async def play(context: RunContext, number: int, version: str, *_: object, **__: object) -> None:
+            played.append((name, number, version))
+
+        return play
+
+    async def base(context: RunContext) -> str:
+        return "base"
+
+    for name in ("rollout", "compose", "evaluate"):
+        monkeypatch.setattr(loop, name, plays(name))
+    monkeypatch.setattr(loop, "base_version", base)
+    recipe = parse_recipe({"name": "r", "environment": "alfworld", "round0": {"mode": "none"}, "rounds": 2})
+    trainer = ForgetfulTrainer()
+    with live_server(trainer.app(TOKEN)) as url:
+        driven = context(store, url)
+        driven.recipe = recipe
+        await loop.drive(driven)
+    assert trainer.uploads == []
+    assert [(name, number) for name, number, _ in played] == [(n, r) for r in (1, 2) for n in ("rollout", "compose")]
+    assert {version for _, _, version in played} == {"base"}
+    with store.session() as session:
+        assert get_run(session, "r-1").status == "finished"
+        assert [e.round for e in events(session, "r-1", kind="nothing_to_train")] == [1, 2]

@@ -17,6 +17,7 @@ from .collect import compose, demonstrate, evaluate, few_shot, rollout
 from .context import RunContext
 from .learn import base_version, go_live, train
 from .lease import driving
+from .training import NothingToTrainError
 
 __all__ = ["drive"]
 
@@ -56,8 +57,14 @@ async def _round(context: RunContext, number: int, version: str) -> str:
     if row.status == "finished" and row.version is not None:
         return row.version
     await _collect(context, number, version)
-    trained = await train(context, number)
-    await go_live(context, number, trained)
+    try:
+        trained = await train(context, number)
+    except NothingToTrainError as error:
+        if number == 0:
+            raise
+        trained = await _keep_agent(context, number, version, error)
+    else:
+        await go_live(context, number, trained)
     await _evaluate(context, number, trained)
 
     def finish(session: Session) -> None:
@@ -67,6 +74,19 @@ async def _round(context: RunContext, number: int, version: str) -> str:
 
     await context.store.do(finish)
     return trained
+
+
+async def _keep_agent(context: RunContext, number: int, version: str, error: A3TError) -> str:
+    """Go on with the agent that played the round: exploring may find a success in the next one. Its version."""
+    words = f"{error.detail} The agent stays {version}."
+
+    def note(session: Session) -> None:
+        open_round(session, context.run, number).version = version
+        add_event(session, context.run, number, "nothing_to_train", words, level="warn")
+
+    await context.store.do(note)
+    context.listener.note(number, words, "warn")
+    return version
 
 
 async def _collect(context: RunContext, number: int, version: str) -> None:

@@ -24,7 +24,11 @@ from ..store import (
 from .context import RunContext
 from .pairing import Candidate, TrainingSet, select_training_set
 
-__all__ = ["job_request", "start_training", "trainer_client", "training_set"]
+__all__ = ["NothingToTrainError", "job_request", "start_training", "trainer_client", "training_set"]
+
+
+class NothingToTrainError(InvalidInputError):
+    """No episode that was collected so far succeeded."""
 
 
 def trainer_client(settings: OrchestratorSettings, timeout: float = 120.0) -> TrainerClient:
@@ -77,14 +81,15 @@ async def start_training(context: RunContext, number: int) -> FineTuningJob:
     """Select the set, upload it, create the job, store all three; the job.
 
     Safe to repeat: the trainer knows a job by its request, so that the same set of the same version is one job. A
-    trainer that is away is waited for up to `limits.outage_seconds`. Raises InvalidInputError where there is nothing
-    to train on.
+    trainer that is away is waited for up to `limits.outage_seconds`. Raises NothingToTrainError where no
+    episode succeeded.
     """
     run, recipe = context.run, context.recipe
     chosen, content = await context.store.do(partial(_prepare, run=run, number=number, recipe=recipe))
     before = None
     if number > recipe.first_round:
         before = await context.store.do(lambda session: open_round(session, run, number - 1).version)
+        before = None if before == recipe.base_model else before
 
     async def create() -> FineTuningJob:
         async with trainer_client(context.settings) as trainer:
@@ -99,7 +104,7 @@ async def start_training(context: RunContext, number: int) -> FineTuningJob:
 def _prepare(session: Session, run: str, number: int, recipe: Recipe) -> tuple[TrainingSet, bytes]:
     chosen = training_set(session, run, number, recipe)
     if not chosen.successes:
-        raise InvalidInputError(
+        raise NothingToTrainError(
             f"Round {number} of {run} has no success to train on.",
             hint="Give round 0 more demonstrations, or compose more episodes.",
         )
