@@ -123,7 +123,7 @@ class SessionInfo(Schema):
     actions: list[str] | None = Field(None, description="Admissible actions; null where they were not asked for")
     steps: int = Field(0, description="Number of steps so far")
     max_steps: int = Field(description="Number of steps at which the episode ends")
-    reward: float = Field(0.0, description="Reward so far, from 0 to 1")
+    reward: float = Field(0.0, description="Sum of the rewards of the steps so far")
     done: bool = Field(False, description="Whether the episode has ended")
     success: bool = Field(False, description="Whether the task is solved")
 
@@ -151,7 +151,7 @@ class StepResult(Schema):
     session_id: str = Field(description="Id of the session")
     index: int = Field(description="Number of the step, from 0")
     observation: str = Field(description="What the agent sees after the action")
-    reward: float = Field(description="Reward so far, from 0 to 1")
+    reward: float = Field(description="Reward of this step alone, not summed over the episode")
     done: bool = Field(description="Whether the episode has ended")
     success: bool = Field(description="Whether the task is solved")
     valid: bool = Field(description="False where the environment did not understand or allow the action")
