@@ -36,4 +36,4 @@ def _build(settings: EnvSettings) -> Environment:
     return AlfworldEnvironment(settings.data_folder / "alfworld", own.env_alfworld_engine, pool)
 
 
-plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA, "ALFWorld")

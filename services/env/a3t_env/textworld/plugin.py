@@ -31,4 +31,4 @@ def _build(settings: EnvSettings) -> Environment:
     )
 
 
-plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA, "TextWorld")
