@@ -28,6 +28,7 @@ __all__ = [
     "FAILED",
     "INFO",
     "OK",
+    "RESTART",
     "SAMPLE",
     "STEP",
     "STEP_MANY",
@@ -60,8 +61,9 @@ STEP_MANY: Call[list[StepOutcome]] = Call(
     "step_many", 6, TypeAdapter(tuple[list[SessionStep], bool]), TypeAdapter(list[StepResult | Problem])
 )
 CLOSE = Call("close", 7, TypeAdapter(tuple[str]), TypeAdapter(None))
+RESTART = Call("restart", 8, TypeAdapter(tuple[str, SessionCreate]), TypeAdapter(SessionInfo))
 CALLS: dict[int, Call[Any]] = {
-    call.code: call for call in (CREATE, INFO, ACTIONS, SAMPLE, EXPERT, STEP, STEP_MANY, CLOSE)
+    call.code: call for call in (CREATE, INFO, ACTIONS, SAMPLE, EXPERT, STEP, STEP_MANY, CLOSE, RESTART)
 }
 
 

@@ -52,6 +52,7 @@ class SessionTable:
     def add(self, session: Session) -> None:
         """Count a session as open."""
         self._open[session.id] = session
+        self._closed.pop(session.id, None)
         metrics.OPEN.inc()
 
     def get(self, session_id: str) -> Session:
