@@ -17,7 +17,7 @@ import orjson
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.files import write_atomically
 
-__all__ = ["INDEX_NAME", "GameIndex", "IndexWatch", "read_index_file", "write_index_file"]
+__all__ = ["INDEX_NAME", "Game", "GameIndex", "IndexWatch", "read_index_file", "write_index_file"]
 
 INDEX_NAME = "index.json"
 _VERSION = 1
