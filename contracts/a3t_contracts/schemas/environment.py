@@ -49,7 +49,8 @@ class TaskPage(Schema):
 
 
 class PublishedFigures(Schema):
-    """What others reported of an environment, in percent, to stand beside a run's own figures. One trial a task."""
+    """Results that others published for an environment, in percent, for comparison with a run's own. One trial per
+    task."""
 
     test_set: str = Field(description="Tasks and model that the figures belong to")
     single: list[float] = Field(description="Success after rounds 0, 1, …")
@@ -68,7 +69,7 @@ class PublishedFigures(Schema):
 
 
 class EnvironmentInfo(Schema):
-    """What `GET /v1/environments` says of one environment: all that other services know of it."""
+    """The description of an environment in `GET /v1/environments`; other services know an environment only by it."""
 
     name: Environment = Field(description="Name of the environment")
     engines: list[str] = Field(description="Engines that can run here; the first one is the default")
@@ -146,7 +147,7 @@ class SessionStep(StepRequest):
 
 
 class StepResult(Schema):
-    """What one step did."""
+    """The result of one step."""
 
     session_id: str = Field(description="Id of the session")
     index: int = Field(description="Number of the step, from 0")
