@@ -29,7 +29,7 @@ _RETRY_TEMPERATURE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class LLMOptions:
-    """How a reason is asked for; the fields are those of the settings `actre_…`."""
+    """Options of a request to the LLM; each field is documented with the setting `actre_…` of its name."""
 
     prompt: str = "v1"
     temperature: float = 0.0
@@ -42,7 +42,7 @@ class LLMOptions:
 
 
 class LLMAnnotator:
-    """Reasons by a few-shot prompt.
+    """Asks an LLM for reasons with a few-shot prompt.
 
     A query costs at most `deadline` seconds. Attempts after the first sample at a higher temperature with another
     seed, so that an unusable reason is not simply written again.
@@ -83,7 +83,7 @@ class LLMAnnotator:
         return reason.model_copy(update={"seconds": time.perf_counter() - started})
 
     async def check(self) -> None:
-        """Raises while the LLM server does not answer."""
+        """Raises UnavailableError if the LLM server does not answer."""
         try:
             async with asyncio.timeout(self.options.timeout):
                 self.model = await self.backend.model(refresh=True)

@@ -23,7 +23,8 @@ log = get_logger(__name__)
 
 
 class RemoteBackend(VersionedBackend, ABC):
-    """The policy as other servers compute it. The base's tokenizer is needed here, its weights are not."""
+    """A policy whose completions other servers compute. This process needs the base's tokenizer, but not its
+    weights."""
 
     kind: str
     not_started = "The service is still starting."
@@ -79,11 +80,11 @@ class RemoteBackend(VersionedBackend, ABC):
 
     @abstractmethod
     async def put(self, version: Version) -> None:
-        """Make the servers hold a version."""
+        """Load a version on the servers."""
 
     @abstractmethod
     async def drop(self, version: Version) -> None:
-        """Make the servers give it up."""
+        """Unload a version from the servers."""
 
     async def _stream(self, generation: Generation, version: Version) -> AsyncIterator[Delta | Generated]:
         last: A3TError | None = None
