@@ -70,7 +70,7 @@ class Environments:
         return [self._info(name) for name in self._plugins]
 
     def missing(self) -> dict[str, str]:
-        """What each environment lacks that cannot be used now, and how to get it."""
+        """For each environment that cannot be used now: what it lacks, and how to get it."""
         problems = {}
         for name in self._plugins:
             try:
@@ -80,7 +80,7 @@ class Environments:
         return problems
 
     def close(self) -> None:
-        """Give back what the environments hold, e.g. child processes."""
+        """Release the resources of the environments, e.g. child processes."""
         for environment in self._built.values():
             if isinstance(environment, _Closable):
                 environment.close()

@@ -17,7 +17,7 @@ __all__ = ["AlfworldSettings", "plugin"]
 
 
 class AlfworldSettings(CommonSettings):
-    """What ALFWorld can be told."""
+    """Settings of ALFWorld."""
 
     env_official_processes: int = Field(4, ge=1, description="Episodes on the official engine at a time")
     env_alfworld_engine: Literal["native", "official"] = Field("native", description="The default engine")

@@ -79,7 +79,7 @@ class FrameProtocol(asyncio.Protocol):
         self.transport = cast(asyncio.WriteTransport, transport)
 
     def send(self, number: int, code: int, body: bytes) -> None:
-        """Write one frame; dropped where the other side is gone."""
+        """Write one frame. It is dropped if the connection is closed."""
         if not self.transport.is_closing():
             self.transport.write(_HEAD.pack(len(body), number, code) + body)
 

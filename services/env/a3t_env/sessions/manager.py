@@ -118,7 +118,7 @@ class SessionManager:
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
-        """Make one step, or answer again what the same step gave."""
+        """Make one step, or return the earlier result of the same step."""
         session = self._table.get(session_id)
         wanted = session.wants_actions(include_actions)
         if session.inline:
@@ -164,7 +164,7 @@ class SessionManager:
             await self._dispose(session, "closed")
 
     async def reap(self) -> int:
-        """Close the sessions that nobody used for long; how many there were."""
+        """Close the sessions that were unused for too long, and return their number."""
         idle = self._table.idle()
         for session in idle:
             self._table.remove(session.id, f"was closed after {self.limits.idle_seconds:g} s without use")

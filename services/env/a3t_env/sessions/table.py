@@ -46,7 +46,7 @@ class SessionTable:
         self._starting += 1
 
     def release(self) -> None:
-        """Give a reserved place back."""
+        """Free a reserved place."""
         self._starting -= 1
 
     def add(self, session: Session) -> None:

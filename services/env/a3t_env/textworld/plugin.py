@@ -15,7 +15,7 @@ __all__ = ["TextWorldSettings", "plugin"]
 
 
 class TextWorldSettings(CommonSettings):
-    """What TextWorld can be told."""
+    """Settings of TextWorld."""
 
     env_textworld_processes: int = Field(4, ge=1, description="TextWorld episodes at a time; each has a process")
 
