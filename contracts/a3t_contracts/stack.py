@@ -16,7 +16,7 @@ class _Stack(BaseModel):
 
 
 def stack_file(home: Path) -> Path:
-    """The file that describes the running services of an A3T_HOME."""
+    """Where the stack of an A3T_HOME is noted."""
     return home.expanduser() / "run" / "stack.json"
 
 

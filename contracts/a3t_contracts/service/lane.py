@@ -1,4 +1,4 @@
-"""Thread pools for work that would block the event loop for too long, one for each kind of work."""
+"""Thread pools, one for each sort of work that would block the event loop for too long."""
 
 from __future__ import annotations
 

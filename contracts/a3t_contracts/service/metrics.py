@@ -1,4 +1,4 @@
-"""The metrics of every request, and their text for Prometheus."""
+"""What is counted of every request, and how Prometheus reads it."""
 
 from __future__ import annotations
 

@@ -39,20 +39,20 @@ class PhaseState:
 
 
 class Listener(Protocol):
-    """Receives a run's progress, for example to show it on a terminal."""
+    """Whoever shows a run's progress."""
 
     def phase(self, state: PhaseState) -> None:
-        """Called when a phase begins, makes progress or ends."""
+        """A phase has begun, moved on or ended."""
 
     def job(self, number: int, job: FineTuningJob) -> None:
-        """Called when a fine-tuning job makes progress."""
+        """A fine-tuning job has moved on."""
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """Called with a message about the run."""
+        """Something worth telling."""
 
 
 class Silent:
-    """A listener that ignores all progress."""
+    """Shows nothing."""
 
     def phase(self, state: PhaseState) -> None:
         return
@@ -66,7 +66,7 @@ class Silent:
 
 @dataclass(slots=True)
 class RunContext:
-    """A driven run with its store, settings, recipe and listener."""
+    """A run and what drives it."""
 
     store: Store
     settings: OrchestratorSettings
@@ -77,9 +77,9 @@ class RunContext:
 
     @property
     def celery(self) -> Celery:
-        """The Celery app, connected to the queue."""
+        """The queue."""
         return configure(self.settings)
 
     def key(self, number: int, phase: Phase) -> PhaseKey:
-        """The key of a phase of this run."""
+        """A phase of this run."""
         return PhaseKey(self.run, number, phase)

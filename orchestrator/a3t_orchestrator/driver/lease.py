@@ -36,18 +36,17 @@ class Driver(BaseModel):
 
     @classmethod
     def this(cls) -> Driver:
-        """This process, as a driver whose lease begins now."""
+        """This process, from now on for a lease."""
         created = psutil.Process().create_time()
         return cls(host=socket.gethostname(), pid=os.getpid(), created=created, until=utc_now() + _LEASE)
 
     @property
     def is_this(self) -> bool:
-        """Whether the driver is this process."""
+        """Whether it is this very process."""
         return (self.host, self.pid) == (socket.gethostname(), os.getpid())
 
     def lives(self) -> bool:
-        """Whether the driver still runs. On this machine its process is checked; one on another machine counts as
-        running until its lease ends."""
+        """Whether it still drives: known on this machine, believed of another one until its lease ends."""
         if self.host != socket.gethostname():
             return utc_now() < self.until
         try:
@@ -64,7 +63,7 @@ def driver_of(store: Store, run: str) -> Driver | None:
 
 @asynccontextmanager
 async def driving(store: Store, run: str) -> AsyncIterator[None]:
-    """Make this process the run's driver inside the block. Raises ConflictError where another process is."""
+    """Be the run's driver inside the block. Raises ConflictError where another process is."""
     other = await store.do(lambda session: _driver_of(session, run))
     if other is not None:
         raise ConflictError(

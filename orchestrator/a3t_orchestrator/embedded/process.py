@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program to run. `is_ready` says whether it can take work."""
+    """What to run. `is_ready` says whether it can take work."""
 
     name: str
     command: list[str]
@@ -55,7 +55,7 @@ class Child:
 
     @property
     def created(self) -> float | None:
-        """Start time of the process by the kernel's clock, to distinguish it from a later process with the same id."""
+        """When the process began, as the kernel counts: tells it from a later process with the same id."""
         try:
             return psutil.Process(self.pid).create_time() if self.pid else None
         except psutil.NoSuchProcess:
@@ -90,8 +90,7 @@ class Child:
             await asyncio.sleep(0.1)
 
     def tend(self) -> bool:
-        """Start the program again if it has died, after a pause that grows with each failure. True if it was started
-        now."""
+        """Start it again if it died, with a growing pause between failures; True where it was started now."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self.started > _STABLE_SECONDS:
@@ -110,11 +109,11 @@ class Child:
         return True
 
     def stop(self) -> None:
-        """Ask the process to end (SIGTERM)."""
+        """Ask it to end."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the process and all that it started."""
+        """End it and whatever it started."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -28,7 +28,7 @@ __all__ = ["Game", "Services", "TaskChoice", "choose_task"]
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """The player's choice of a task. A field that is None is chosen by the program."""
+    """What a player asked for; whatever is None is chosen."""
 
     environment: str | None = None
     split: str | None = None
@@ -125,7 +125,7 @@ class Game:
         return self.session.done or (self.result is not None and self.result.done)
 
     async def step(self, action: str, suggestion: ActResult | None = None) -> StepResult:
-        """Carry out an action. If it is the policy's suggestion, the history gets the policy's text unchanged."""
+        """Do an action. One that is the policy's own suggestion enters the history as the policy wrote it."""
         result = await self.services.env.step(self.session.id, action, index=self.steps)
         own = suggestion is not None and suggestion.action == action
         turn = Turn(
@@ -140,7 +140,7 @@ class Game:
         return result
 
     async def actions(self) -> list[str]:
-        """The admissible actions."""
+        """What the environment admits now."""
         return await self.services.env.actions(self.session.id)
 
     async def expert(self) -> str:
@@ -164,7 +164,7 @@ class Game:
         return result.reason
 
     async def close(self) -> None:
-        """Close the session."""
+        """Give the session back."""
         await self.services.env.close(self.session.id)
 
     def log_line(self) -> dict[str, object]:

@@ -37,7 +37,7 @@ class Screen:
         self._panel(self._plain(session, session.observation), title, f"at most {session.max_steps} steps · :help")
 
     def step(self, session: SessionInfo, result: StepResult) -> None:
-        """Print an observation."""
+        """An observation."""
         note = "" if result.valid else "the environment did not understand or allow that"
         title = f"step {result.index + 1} of {session.max_steps}"
         self._panel(self._plain(session, result.observation), title, note, "cyan" if result.valid else "yellow")
@@ -51,16 +51,16 @@ class Screen:
         self.console.print(lines)
 
     def actions(self, actions: Sequence[str]) -> None:
-        """Print the actions as a numbered list."""
+        """A numbered list."""
         numbered = [Text.assemble((f"{n:>3} ", "dim"), action) for n, action in enumerate(actions, 1)]
         self.console.print(Columns(numbered, padding=(0, 3)))
 
     def say(self, text: str, style: str = "") -> None:
-        """Print a message of the program."""
+        """A line of our own."""
         self.console.print(Text(text, style))
 
     def ending(self, steps: int, result: StepResult | None) -> None:
-        """Print how the episode ended."""
+        """How it ended."""
         if result is None or not result.done:
             self.say(f"Left after {steps} steps.", "bold")
         elif result.success:

@@ -23,7 +23,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The keys that one file sets, without its `extends`."""
+    """What one file says, without its `extends`."""
 
     source: str
     values: dict[str, Any]

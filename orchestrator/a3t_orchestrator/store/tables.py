@@ -183,7 +183,7 @@ class TrainingMember(Base):
 
 
 class Job(Base):
-    """The fine-tuning job of a round, in the state that the trainer reported last."""
+    """The fine-tuning job of a round, as the trainer last told it."""
 
     __tablename__ = "jobs"
 
@@ -199,7 +199,7 @@ class Job(Base):
 
 
 class Event(Base):
-    """An event of a run, with a number that gives the order."""
+    """Something worth telling, in order."""
 
     __tablename__ = "events"
 

@@ -31,8 +31,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def full_disk(error: BaseException) -> A3TError | None:
-    """The message for an error that means a full disk, in whichever words a library says so; None for any other
-    error."""
+    """What to say of an error that means a full disk; None for any other. Other libraries' words for it count."""
     said = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
     if number not in _FULL:
@@ -42,7 +41,7 @@ def full_disk(error: BaseException) -> A3TError | None:
 
 @contextmanager
 def telling_full_disk() -> Iterator[None]:
-    """Turn an error that means a full disk into an A3TError that says so."""
+    """Raise an A3TError that says so where the disk is full."""
     try:
         yield
     except OSError as error:

@@ -43,8 +43,7 @@ class ActionLog(BaseModel):
 
 
 class Record:
-    """One line while it is annotated: the steps that lack a reason, what was visible before each, and the finished
-    line."""
+    """One line in the making: which steps lack a reason, what was visible before each, and the finished line."""
 
     def __init__(self, line: int, id: str, content: ActionLog | Trajectory) -> None:
         self.line = line
@@ -53,7 +52,7 @@ class Record:
 
     @property
     def is_named(self) -> bool:
-        """Whether the line had an id."""
+        """Whether the line brought its id."""
         return self._content.id is not None
 
     @property
@@ -66,7 +65,7 @@ class Record:
         return [i for i, step in enumerate(self._steps) if not (step.thought or "").strip()]
 
     def forget_reasons(self) -> None:
-        """Drop the thoughts that the line had."""
+        """Drop the thoughts that came with the line."""
         for step in self._steps:
             step.thought = None
 
@@ -76,7 +75,7 @@ class Record:
         return ReasonQuery(history=self._history(index), action=self._steps[index].action, about=about)
 
     def fill(self, index: int, reason: Reason) -> None:
-        """Set the reason of a step."""
+        """Take a reason over into a step."""
         step = self._steps[index]
         step.thought = reason.reason
         step.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator

@@ -49,10 +49,10 @@ class TemplateAnnotator:
         )
 
     async def check(self) -> None:
-        """Does nothing: this annotator is always ready."""
+        """Always ready."""
 
     async def aclose(self) -> None:
-        """Does nothing: this annotator holds no connections."""
+        """Holds nothing."""
 
 
 def _grammar(environment: str) -> Grammar:

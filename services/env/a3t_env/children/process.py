@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
-    """The program that a child process runs.
+    """What children run.
 
     Args:
         module: calls `json_lines.answer_requests`, or `serve` for a game.

@@ -12,16 +12,16 @@ __all__ = ["ChildGame", "serve"]
 
 
 class ChildGame(Protocol):
-    """A game that a child process plays. A state is a JSON object, whose keys depend on the engine."""
+    """The game at hand in a child. A state is a JSON object of the engine's own."""
 
     def load(self, path: str) -> dict[str, Any]:
-        """Load a game file in place of the current game."""
+        """Take a game file in place of the present one."""
 
     def start(self) -> dict[str, Any]:
-        """Start the game, or start it again, and return the first state."""
+        """Begin (anew); the first state."""
 
     def step(self, command: str) -> dict[str, Any]:
-        """Carry out a command, and return the state after it."""
+        """Do a command; the state after it."""
 
 
 def serve(game: ChildGame, module: str, what: str) -> NoReturn:

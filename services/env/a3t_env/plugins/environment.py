@@ -23,7 +23,7 @@ class PluginEnvironment:
         self._numbers = itertools.count()
 
     def info(self) -> EnvironmentInfo:
-        """The description of the plug-in's environment."""
+        """What the plug-in has."""
         return self._spec.info
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

@@ -22,7 +22,6 @@ from .wire import (
     FAILED,
     INFO,
     OK,
-    RESTART,
     SAMPLE,
     STEP,
     STEP_MANY,
@@ -51,9 +50,6 @@ class Peer:
 
     async def create(self, request: SessionCreate) -> SessionInfo:
         return await self._call(CREATE, request)
-
-    async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
-        return await self._call(RESTART, session_id, request)
 
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         return await self._call(INFO, session_id, include_actions)

@@ -1,4 +1,4 @@
-"""TextWorld's description (`EnvironmentInfo`) for the rest of the system."""
+"""What the rest of the system is told of TextWorld."""
 
 from __future__ import annotations
 

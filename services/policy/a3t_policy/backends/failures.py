@@ -1,4 +1,4 @@
-"""The errors that this service raises when an upstream server fails."""
+"""What this service says of an upstream that failed."""
 
 from __future__ import annotations
 

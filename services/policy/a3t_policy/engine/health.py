@@ -20,7 +20,7 @@ class PassHealth:
 
     @contextmanager
     def watch(self, version: int) -> Iterator[None]:
-        """Record whether the pass inside the block fails."""
+        """Note how a pass ends."""
         try:
             yield
         except Exception as error:
@@ -30,7 +30,7 @@ class PassHealth:
         self._failed.pop(version, None)
 
     def broken(self, version: int) -> bool:
-        """Whether the last `_LIMIT` passes of the version all failed."""
+        """Whether its last passes all failed."""
         return self._failed.get(version, (0, ""))[0] >= _LIMIT
 
     def reason(self, version: int) -> str:
@@ -39,5 +39,5 @@ class PassHealth:
         return f"its last {count} passes failed ({reason})"
 
     def forget(self, version: int) -> None:
-        """Forget a version that was unloaded."""
+        """The version has left."""
         self._failed.pop(version, None)

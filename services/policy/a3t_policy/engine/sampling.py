@@ -29,7 +29,7 @@ class TokenRandom:
         return self._number
 
     def advance(self) -> None:
-        """Go on to the next number."""
+        """The present number has been used."""
         self._number = None
 
 

@@ -14,7 +14,7 @@ _ACTION_LINE = re.compile(r"^Action:", re.MULTILINE)
 
 
 class PartSplitter:
-    """Splits completions, and keeps the results, because many turns are equal.
+    """Splits completions; remembers what it has seen, because turns repeat a lot.
 
     Args:
         tokenizer: the base model's tokenizer (of transformers).

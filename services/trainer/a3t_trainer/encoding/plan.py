@@ -22,7 +22,7 @@ Unit = tuple[TokenSequence, ...]
 
 
 def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
-    """One unit for each sequence."""
+    """One unit a sequence."""
     return [(s,) for s in sequences]
 
 

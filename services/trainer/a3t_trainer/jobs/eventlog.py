@@ -29,7 +29,7 @@ class EventLog:
     def add(
         self, message: str, level: Literal["info", "warn", "error"], kind: Literal["message", "metrics"], data: Any
     ) -> JobEvent:
-        """Add an event in memory."""
+        """One event more, in memory."""
         seq = len(self.events)
         event = JobEvent(
             id=f"{self.job_id}-{seq}",

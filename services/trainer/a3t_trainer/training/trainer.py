@@ -29,13 +29,13 @@ __all__ = ["Reporter", "StepDataset", "TrajectoryTrainer"]
 
 
 class Reporter(Protocol):
-    """Receives a job's messages and progress."""
+    """Where a job's news go."""
 
     def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
-        """Report an event, in words for a person."""
+        """An event for people."""
 
     def progress(self, progress: Progress) -> None:
-        """Report the job's progress."""
+        """Where the job stands."""
 
 
 class StepDataset(Dataset[list[MicroBatch]]):

@@ -53,7 +53,7 @@ class GameStore:
         self.folder = folder
 
     def index(self) -> Index:
-        """The index of the games that were added."""
+        """What is here."""
         return read_index(self.folder)
 
     def holds(self, entry: GameEntry) -> bool:
@@ -88,7 +88,7 @@ class GameStore:
 
 
 class Batch:
-    """Games that are staged, and added together by `commit`."""
+    """Games on their way in."""
 
     def __init__(self, store: GameStore, folder: Path) -> None:
         self._store = store

@@ -1,0 +1,1 @@
+"""Arithmetic with a calculator as tool: an environment whose actions cannot be listed."""

@@ -1,0 +1,19 @@
+"""The calculator environment as a plug-in of the env service."""
+
+from __future__ import annotations
+
+from ..plugins import EnvironmentPlugin
+from ..protocol import Environment
+from ..settings import EnvSettings
+from .description import MAX_STEPS
+
+__all__ = ["plugin"]
+
+
+def _build(settings: EnvSettings) -> Environment:
+    from .environment import CalculatorEnvironment
+
+    return CalculatorEnvironment()
+
+
+plugin = EnvironmentPlugin(_build, MAX_STEPS)
