@@ -85,7 +85,7 @@ class ByteCache(Generic[KeyT, ValueT]):
 
     @property
     def bytes(self) -> int:
-        """What the entries weigh now."""
+        """Bytes that all entries take now."""
         return self._young_bytes + self._old_bytes
 
     def __len__(self) -> int:

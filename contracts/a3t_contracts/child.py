@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def bound(command: Sequence[str]) -> list[str]:
-    """The command to start instead of `command`, so that it ends when this process does."""
+    """The command that runs `command` and ends it when this process ends; start this one in its place."""
     return [sys.executable, "-I", str(Path(__file__)), str(os.getpid()), *command]
 
 

@@ -28,18 +28,18 @@ class Faults:
         return self.count > 0
 
     def add(self, fault: A3TError | str) -> None:
-        """Take a fault down."""
+        """Add a fault."""
         self.count += 1
         if len(self.texts) < self._named:
             self.texts.append(str(fault))
 
     def lines(self) -> list[str]:
-        """A line for each fault that is named, and one for the number of the others."""
+        """One line for each kept fault, and one with the number of the others."""
         others = self.count - len(self.texts)
         return [*self.texts, *([f"{others} more."] if others else [])]
 
     def error(self, summary: str, hint: str | None = None) -> InvalidInputError:
-        """The error that tells them: the fault itself where there is one, else the summary and a line for each.
+        """The error to raise: with one fault its text alone, else the summary and a line for each fault.
 
         Args:
             summary: what is wrong, e.g. "3 of 140 games are broken".

@@ -61,7 +61,8 @@ def sync_files(folder: Path) -> None:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Nobody else is inside this block with the same folder, which is there. Raises ConflictError where somebody is."""
+    """Hold the lock of an existing folder, so that no other process or thread is inside such a block with it. Raises
+    ConflictError where somebody is."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

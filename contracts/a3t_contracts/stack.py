@@ -16,7 +16,7 @@ class _Stack(BaseModel):
 
 
 def stack_file(home: Path) -> Path:
-    """Where the stack of an A3T_HOME is noted."""
+    """The file that describes the running services of an A3T_HOME."""
     return home.expanduser() / "run" / "stack.json"
 
 

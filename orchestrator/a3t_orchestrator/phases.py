@@ -12,7 +12,7 @@ _EVALUATION_KEYS = ("data.held_out", "evaluation")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What the rest of the orchestrator has to know of a phase."""
+    """Properties of a phase that the rest of the orchestrator needs."""
 
     label: str
     """In words, for people who follow a run."""
@@ -80,7 +80,7 @@ class Phase(StrEnum):
 
     @property
     def order(self) -> int:
-        """Place among the phases of a round, from 0."""
+        """Position among the phases of a round, from 0."""
         return list(Phase).index(self)
 
     @property

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, WebSocket
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from a3t_contracts.errors import ConflictError, Problem
 from a3t_contracts.schemas.base import Schema
@@ -24,6 +26,12 @@ router = APIRouter()
 @router.get("/v1/teapot")
 async def teapot() -> None:
     raise HTTPException(400, "Too hot", headers={"X-Tea": "green"})
+
+
+@router.websocket("/v1/echo")
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text(await socket.receive_text())
 
 
 class Cup(Schema):
@@ -70,6 +78,27 @@ def test_inner_middlewares_see_authorised_requests_in_order(http: httpx.Client, 
     assert entered == []
     http.get("/v1/teapot")
     assert entered == ["first", "second"]
+
+
+def test_the_token_may_be_the_password_of_a_url(http: httpx.Client) -> None:
+    del http.headers["Authorization"]
+    url = str(http.base_url).replace("://", "://{}@")
+    assert httpx.get(f"{url.format(f'anybody:{DEVELOPMENT_TOKEN}')}/v1/teapot").status_code == 400
+    for user in ("anybody:wrong", DEVELOPMENT_TOKEN, f":{DEVELOPMENT_TOKEN}:"):
+        assert httpx.get(f"{url.format(user)}/v1/teapot").status_code == 401
+    for given in ("Basic", "Basic %%%", f"Basic {DEVELOPMENT_TOKEN}", f"basic {DEVELOPMENT_TOKEN}"):
+        assert http.get("/v1/teapot", headers={"Authorization": given}).status_code == 401
+
+
+async def test_a_socket_opens_with_the_token_only(http: httpx.Client) -> None:
+    url = f"{str(http.base_url).replace('http', 'ws')}/v1/echo"
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, additional_headers=headers, proxy=None)
+        assert refused.value.response.status_code == 403
+    async with connect(url, additional_headers={"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"}, proxy=None) as socket:
+        await socket.send("hello")
+        assert await socket.recv() == "hello"
 
 
 def test_an_error_of_an_inner_middleware_is_a_problem(http: httpx.Client) -> None:

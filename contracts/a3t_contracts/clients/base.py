@@ -41,7 +41,7 @@ class RetryPolicy:
     jitter: float = 0.2
 
     def retrying(self) -> AsyncRetrying:
-        """What repeats an attempt after a failure that may pass."""
+        """The tenacity object that repeats a call while its failures are of a kind that may pass."""
         return AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.attempts),

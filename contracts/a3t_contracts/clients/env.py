@@ -60,7 +60,8 @@ class EnvClient(ServiceClient):
         return tasks
 
     async def create(self, request: SessionCreate) -> SessionInfo:
-        """A session that a lost reply leaves behind is reaped by the service, so the call is repeated safely."""
+        """Open a session. Safe to repeat: if a reply is lost, the service closes the unused session after its idle
+        time."""
         return await self._call(SessionInfo, "POST", "/v1/sessions", request, idempotent=True)
 
     async def session(self, session_id: str) -> SessionInfo:

@@ -30,11 +30,11 @@ class PolicyClient(ServiceClient):
         await self._send("POST", "/v1/unload_lora_adapter", LoadAdapter(lora_name=name), idempotent=True)
 
     async def live(self) -> LiveState:
-        """What requests that name no model are served, and what the registry wants."""
+        """The version that serves requests without a model, and the version that the registry wants live."""
         return await self._call(LiveState, "GET", "/v1/live")
 
     async def follow(self, timeout: float = 300.0) -> LiveState:
-        """Have the service look at the registry's pointer now and load what it names."""
+        """Make the service read the registry's pointer now and load the version that it names."""
         return await self._call(LiveState, "POST", "/v1/live", idempotent=True, timeout=timeout)
 
     async def open_episode(self, request: EpisodeCreate) -> RecordedEpisodeInfo:
@@ -55,6 +55,7 @@ class PolicyClient(ServiceClient):
         return await self._call(RecordedEpisode, "GET", f"/v1/episodes/{quote(episode, safe='')}")
 
     async def closed_episodes(self, after: int = 0, limit: int = 100, **wanted: str) -> EpisodePage:
-        """Closed episodes behind a number, without their calls; `wanted` are environment, split, run."""
+        """Closed episodes whose number is above `after`, without their calls; `wanted` filters by environment, split or
+        run."""
         params = {"state": "closed", "after": after, "limit": limit, **wanted}
         return await self._call(EpisodePage, "GET", "/v1/episodes", params=params)

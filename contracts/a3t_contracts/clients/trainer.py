@@ -32,7 +32,7 @@ class TrainerClient(ServiceClient):
         return FileObject.model_validate_json(reply.content)
 
     async def create_job(self, request: FineTuningJobCreate) -> FineTuningJob:
-        """Queue a job. One job a version: the same request again returns the job that exists."""
+        """Queue a job. A version has one job: the same request again returns that job."""
         return await self._call(FineTuningJob, "POST", "/v1/fine_tuning/jobs", request, idempotent=True)
 
     async def job(self, job_id: str) -> FineTuningJob:

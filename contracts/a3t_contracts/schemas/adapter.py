@@ -68,7 +68,7 @@ class LivePointer(Schema):
 
 
 class RollBack(Schema):
-    """Go back one version; safe to repeat where it says from which one."""
+    """Go back to the previous live version. Safe to repeat if the request names the version to leave."""
 
     version: Name | None = Field(
         None, description="The version to go back from: nothing happens where it is not live any more. null: any"
@@ -92,7 +92,7 @@ class AdapterPush(Schema):
 
 
 class PushResult(Schema):
-    """Where a pushed version lies."""
+    """Where a pushed version is stored."""
 
     version: Name = Field(description="Name of the version")
     url: str = Field(description="Address of the version on the Hub")

@@ -49,7 +49,8 @@ class TaskPage(Schema):
 
 
 class PublishedFigures(Schema):
-    """What others reported of an environment, in percent, to stand beside a run's own figures. One trial a task."""
+    """Results that others published for an environment, in percent, for comparison with a run's own. One trial per
+    task."""
 
     test_set: str = Field(description="Tasks and model that the figures belong to")
     single: list[float] = Field(description="Success after rounds 0, 1, …")
@@ -68,7 +69,7 @@ class PublishedFigures(Schema):
 
 
 class EnvironmentInfo(Schema):
-    """What `GET /v1/environments` says of one environment: all that other services know of it."""
+    """The description of an environment in `GET /v1/environments`; other services know an environment only by it."""
 
     name: Environment = Field(description="Name of the environment")
     engines: list[str] = Field(description="Engines that can run here; the first one is the default")
@@ -123,7 +124,7 @@ class SessionInfo(Schema):
     actions: list[str] | None = Field(None, description="Admissible actions; null where they were not asked for")
     steps: int = Field(0, description="Number of steps so far")
     max_steps: int = Field(description="Number of steps at which the episode ends")
-    reward: float = Field(0.0, description="Reward so far, from 0 to 1")
+    reward: float = Field(0.0, description="Sum of the rewards of the steps so far")
     done: bool = Field(False, description="Whether the episode has ended")
     success: bool = Field(False, description="Whether the task is solved")
 
@@ -146,12 +147,12 @@ class SessionStep(StepRequest):
 
 
 class StepResult(Schema):
-    """What one step did."""
+    """The result of one step."""
 
     session_id: str = Field(description="Id of the session")
     index: int = Field(description="Number of the step, from 0")
     observation: str = Field(description="What the agent sees after the action")
-    reward: float = Field(description="Reward so far, from 0 to 1")
+    reward: float = Field(description="Reward of this step alone, not summed over the episode")
     done: bool = Field(description="Whether the episode has ended")
     success: bool = Field(description="Whether the task is solved")
     valid: bool = Field(description="False where the environment did not understand or allow the action")

@@ -105,7 +105,7 @@ class LoadAdapter(Schema):
 
 
 class LiveState(Schema):
-    """What a policy service serves to requests that name no model, and what the registry wants served."""
+    """The version that a policy service uses for requests without a model, and the one that the registry wants live."""
 
     live: str = Field(description="Adapter version, or the base model's name")
     pointer: str | None = Field(None, description="Version that the registry's pointer names; null for the base")

@@ -35,7 +35,7 @@ _lane = Lane("body", 1)
 
 
 class BodyLimits:
-    """How many bytes a request body may have: `usual`, or what `by_path` says of its path."""
+    """Most bytes of a request body: the value of `by_path` for its path, else `usual`."""
 
     def __init__(self, usual: int, by_path: Mapping[str, int] | None = None) -> None:
         self._usual, self._by_path = usual, dict(by_path or {})
@@ -50,7 +50,7 @@ class BodyLimits:
         return _too_large(limit) if length.isdigit() and int(length) > limit else None
 
     def guard(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
-        """`receive`, which raises TooLargeError once more bytes have come than the limit."""
+        """Wrap `receive` so that it raises TooLargeError when more bytes arrive than the limit."""
         seen, limit = 0, self.of(scope)
 
         async def guarded() -> Message:

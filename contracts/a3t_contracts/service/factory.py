@@ -1,4 +1,4 @@
-"""`create_service`: an app with everything that is not the service's own."""
+"""`create_service`: an app with the parts that all services share."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def create_service(
 def _add_probes(app: FastAPI, name: str, ready: ReadyCheck | None) -> None:
     @app.get("/health", tags=["probes"])
     async def health() -> dict[str, Any]:
-        """The process lives."""
+        """Answers while the process runs."""
         return {"status": "ok", "service": name, "version": __version__}
 
     @app.get("/ready", tags=["probes"])
     async def ready_probe() -> dict[str, Any]:
-        """The service can take work."""
+        """Answers 200 while the service can take work, else 503 with the reason."""
         return {"status": "ready"} | (await ready() if ready else {})
 
     @app.get("/metrics", tags=["probes"], response_class=PlainTextResponse)

@@ -1,4 +1,4 @@
-"""Thread pools, one for each sort of work that would block the event loop for too long."""
+"""Thread pools for work that would block the event loop for too long, one for each kind of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted of every request, and how Prometheus reads it."""
+"""The metrics of every request, and their text for Prometheus."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 import os
 import re
@@ -23,6 +25,9 @@ _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.jso
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 """What a client's own request id may be: it is logged and sent back, so it holds nothing that a terminal obeys."""
 
+_POLICY_VIOLATION = 1008
+"""Code of RFC 6455 for closing."""
+
 log = get_logger(__name__)
 
 
@@ -39,6 +44,9 @@ class Shell:
         self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -61,6 +69,14 @@ class Shell:
             await self._guarded(scope, headers, receive, tagged)
         finally:
             count_request(self.service, scope, status, time.perf_counter() - started)
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket is opened with the token only; the client of one that is refused reads 403."""
+        if self._refusal(scope, dict(scope["headers"])) is None:
+            await self.app(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
     async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
         refusal = self._refusal(scope, headers)
@@ -88,13 +104,23 @@ class Shell:
             await problem_response(hidden, scope["path"], self.body)(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> A3TError | None:
-        if scope["path"] not in _OPEN_PATHS and not hmac.compare_digest(
-            headers.get(b"authorization", b""), self.expected
-        ):
+        if scope["path"] in _OPEN_PATHS:
+            return None
+        given = headers.get(b"authorization", b"")
+        if not hmac.compare_digest(given if given[:6] != b"Basic " else _as_bearer(given), self.expected):
             return UnauthorizedError(
                 "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
             )
         return None
+
+
+def _as_bearer(basic: bytes) -> bytes:
+    """The password of HTTP's basic authentication, which is how clients send the token that know a URL alone:
+    `http://a3t:TOKEN@host`. The user's name is not read."""
+    try:
+        return b"Bearer " + base64.b64decode(basic[6:], validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def _request_id(given: bytes) -> str:

@@ -20,7 +20,7 @@ ErrorBody = Callable[[A3TError, Problem], dict[str, Any]]
 
 
 def plain_body(_: A3TError, problem: Problem) -> dict[str, Any]:
-    """The problem document as it is."""
+    """The problem document, unchanged, as the reply's body."""
     return problem.model_dump(exclude_none=True)
 
 
@@ -33,7 +33,7 @@ def problem_response(error: A3TError, instance: str, body: ErrorBody = plain_bod
 
 
 def add_error_handlers(app: FastAPI, body: ErrorBody) -> None:
-    """Have what the routes raise answered with problem documents."""
+    """Make the app answer every error that its routes raise with a problem document."""
 
     @app.exception_handler(A3TError)
     async def on_known(request: Request, error: A3TError) -> JSONResponse:

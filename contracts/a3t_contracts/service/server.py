@@ -27,7 +27,7 @@ def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
-    """What uvicorn is told for every service."""
+    """The uvicorn options that all services share."""
     return {
         "host": settings.host,
         "port": settings.port,

@@ -1,4 +1,4 @@
-"""What a service says of a server behind it that failed."""
+"""The errors that a service raises when an upstream server fails."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class Failures(Protocol):
     """Each gives the error to raise. `server` is the address that the service was configured with."""
 
     def no_answer(self, server: str, seconds: float) -> A3TError:
-        """It did not answer within so many seconds."""
+        """The server did not answer within `seconds`."""
 
     def out_of_reach(self, server: str, error: Exception) -> A3TError:
-        """There is no connection to it, or it broke off."""
+        """The connection to the server failed or was lost."""
 
     def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
-        """It answered with an error status; `said`: its body in words."""
+        """The server answered with an error status; `said` is the text of its reply."""
 
     def strange(self, server: str, api: str, reply: object) -> A3TError:
-        """Its reply has another form than that of `api`; `reply`: the reply, or the error of reading it."""
+        """The server's reply does not have the form of `api`; `reply` is the reply, or the error of reading it."""

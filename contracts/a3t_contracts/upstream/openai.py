@@ -64,7 +64,7 @@ class OpenAITransport:
             raise self.failures.strange(server, "OpenAI", reply.text) from error
 
     async def send(self, server: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        """A reply of success."""
+        """The reply to a request. Raises the error of `failures` for any status but success."""
         try:
             reply = await self._http.request(method, server + path, json=body)
         except httpx.HTTPError as error:

@@ -74,7 +74,7 @@ def load_ablation(path: Path) -> Ablation:
 def planned_runs(
     ablation: Ablation, folder: Path, *, arms: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[PlannedRun]:
-    """Every run, seed by seed, so that what is finished early is a comparison already.
+    """Every run, seed by seed, so that the first seed of all arms can be compared early.
 
     Args:
         folder: where the comparison's file lies; its recipe is found from there.

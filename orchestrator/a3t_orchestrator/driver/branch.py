@@ -34,7 +34,8 @@ _ROUND0_TRAINING = ("training.round0",)
 
 
 def take_over(session: Session, source: str, target: str, recipe: Recipe) -> None:
-    """Copy the phases of `source` that `target` would do alike. Raises ConflictError where there is none."""
+    """Copy the phases of `source` that the recipe of `target` would carry out in the same way. Raises ConflictError
+    where there is none."""
     shared = _shared(session, source, recipe)
     if not shared:
         raise ConflictError(
@@ -51,7 +52,7 @@ def take_over(session: Session, source: str, target: str, recipe: Recipe) -> Non
 
 
 def has_shared(store: Store, source: str, recipe: Recipe) -> bool:
-    """Whether `take_over` would find something."""
+    """Whether `take_over` would copy at least one phase."""
     with store.session() as session:
         return bool(_shared(session, source, recipe))
 

@@ -91,7 +91,7 @@ async def compose(context: RunContext, number: int, version: str) -> None:
 
 
 def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
-    """The first `count` tasks, one task type after the other, so that few demonstrations show every type."""
+    """`count` tasks, taken from each task type in turn, so that even a few demonstrations cover every type."""
     by_type: dict[str, list[RunTask]] = {}
     for task in tasks:
         by_type.setdefault(task.task_type, []).append(task)

@@ -39,20 +39,20 @@ class PhaseState:
 
 
 class Listener(Protocol):
-    """Whoever shows a run's progress."""
+    """Receives a run's progress, for example to show it on a terminal."""
 
     def phase(self, state: PhaseState) -> None:
-        """A phase has begun, moved on or ended."""
+        """Called when a phase begins, makes progress or ends."""
 
     def job(self, number: int, job: FineTuningJob) -> None:
-        """A fine-tuning job has moved on."""
+        """Called when a fine-tuning job makes progress."""
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """Something worth telling."""
+        """Called with a message about the run."""
 
 
 class Silent:
-    """Shows nothing."""
+    """A listener that ignores all progress."""
 
     def phase(self, state: PhaseState) -> None:
         return
@@ -66,7 +66,7 @@ class Silent:
 
 @dataclass(slots=True)
 class RunContext:
-    """A run and what drives it."""
+    """A driven run with its store, settings, recipe and listener."""
 
     store: Store
     settings: OrchestratorSettings
@@ -77,9 +77,9 @@ class RunContext:
 
     @property
     def celery(self) -> Celery:
-        """The queue."""
+        """The Celery app, connected to the queue."""
         return configure(self.settings)
 
     def key(self, number: int, phase: Phase) -> PhaseKey:
-        """A phase of this run."""
+        """The key of a phase of this run."""
         return PhaseKey(self.run, number, phase)

@@ -35,7 +35,7 @@ _NO_WORKER_SECONDS = 30.0
 
 
 async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
-    """Have workers do what the phase's work list still wants; `resumed`: of a pass that another process began.
+    """Send the phase's unfinished work items to workers and wait for them; `resumed`: another process began this pass.
 
     The queue is never trusted: items whose worker fell silent, or whose queue entry vanished, are sent again, and
     claiming keeps a second delivery from doing harm. Raises UnavailableError where more than
@@ -96,7 +96,7 @@ class _Watch:
         )
 
     async def send(self) -> None:
-        """Put what waits into the queue, in chunks."""
+        """Put waiting work items into the queue, in chunks."""
         size = self.context.recipe.limits.chunk
 
         def take(session: Session) -> list[str]:
@@ -109,7 +109,7 @@ class _Watch:
             await asyncio.to_thread(self._enqueue, ids[start : start + size])
 
     async def recover(self) -> None:
-        """Send again what was lost on the way."""
+        """Send lost work items again."""
         silent = time.monotonic() - self.moved
         await self.context.store.do(partial(reclaim_expired, key=self.key))
         if not self.counts.get("queued") or self.counts.get("running") or silent < _IDLE_SECONDS:
@@ -123,7 +123,7 @@ class _Watch:
             self.context.listener.note(self.key.round, f"No worker takes work from the queue {queue!r}.", "warn")
 
     async def close(self, state: PhaseState, lost_before: int) -> None:
-        """Note what the phase took, and what it lost."""
+        """Record how long the phase took, and which items were given up."""
         run, number, phase = self.key.run, self.key.round, self.key.phase
 
         def note(session: Session) -> str | None:

@@ -35,7 +35,7 @@ async def base_version(context: RunContext) -> str:
 
 
 async def train(context: RunContext, number: int) -> str:
-    """Have the trainer make the round's adapter; its version. Raises UpstreamError where the job failed."""
+    """Make the trainer train the round's adapter, and return its version. Raises UpstreamError where the job failed."""
     run, started = context.run, time.monotonic()
 
     def begin(session: Session) -> Job | None:

@@ -36,17 +36,18 @@ class Driver(BaseModel):
 
     @classmethod
     def this(cls) -> Driver:
-        """This process, from now on for a lease."""
+        """This process, as a driver whose lease begins now."""
         created = psutil.Process().create_time()
         return cls(host=socket.gethostname(), pid=os.getpid(), created=created, until=utc_now() + _LEASE)
 
     @property
     def is_this(self) -> bool:
-        """Whether it is this very process."""
+        """Whether the driver is this process."""
         return (self.host, self.pid) == (socket.gethostname(), os.getpid())
 
     def lives(self) -> bool:
-        """Whether it still drives: known on this machine, believed of another one until its lease ends."""
+        """Whether the driver still runs. On this machine its process is checked; one on another machine counts as
+        running until its lease ends."""
         if self.host != socket.gethostname():
             return utc_now() < self.until
         try:
@@ -63,7 +64,7 @@ def driver_of(store: Store, run: str) -> Driver | None:
 
 @asynccontextmanager
 async def driving(store: Store, run: str) -> AsyncIterator[None]:
-    """Be the run's driver inside the block. Raises ConflictError where another process is."""
+    """Make this process the run's driver inside the block. Raises ConflictError where another process is."""
     other = await store.do(lambda session: _driver_of(session, run))
     if other is not None:
         raise ConflictError(

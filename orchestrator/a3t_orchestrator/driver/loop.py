@@ -23,8 +23,8 @@ __all__ = ["drive"]
 
 
 async def drive(context: RunContext) -> None:
-    """Run what the recipe wants and the database lacks. Raises the A3TError that stopped it, noted in the run, and
-    ConflictError where another process drives the run."""
+    """Carry out the phases of the recipe that the database does not show as done. Raises the A3TError that stopped it,
+    noted in the run, and ConflictError where another process drives the run."""
     async with driving(context.store, context.run):
         await _drive(context)
 

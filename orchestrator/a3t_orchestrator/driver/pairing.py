@@ -43,7 +43,7 @@ class TrainingSet:
 
     @property
     def members(self) -> list[tuple[str, bool]]:
-        """(id, success) of each."""
+        """(id, success) of every member."""
         return [(i, True) for i in self.successes] + [(i, False) for i in self.failures]
 
 

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run. `is_ready` says whether it can take work."""
+    """A program to run. `is_ready` says whether it can take work."""
 
     name: str
     command: list[str]
@@ -55,7 +55,7 @@ class Child:
 
     @property
     def created(self) -> float | None:
-        """When the process began, as the kernel counts: tells it from a later process with the same id."""
+        """Start time of the process by the kernel's clock, to distinguish it from a later process with the same id."""
         try:
             return psutil.Process(self.pid).create_time() if self.pid else None
         except psutil.NoSuchProcess:
@@ -90,7 +90,8 @@ class Child:
             await asyncio.sleep(0.1)
 
     def tend(self) -> bool:
-        """Start it again if it died, with a growing pause between failures; True where it was started now."""
+        """Start the program again if it has died, after a pause that grows with each failure. True if it was started
+        now."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self.started > _STABLE_SECONDS:
@@ -109,11 +110,11 @@ class Child:
         return True
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask the process to end (SIGTERM)."""
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End it and whatever it started."""
+        """Kill the process and all that it started."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -186,7 +186,8 @@ class EmbeddedStack:
 async def stack_for(
     settings: OrchestratorSettings, base_model: str | None = None, note: Note | None = None
 ) -> AsyncIterator[OrchestratorSettings]:
-    """Settings whose addresses work: those of the environment, of the stack that runs, or of one started now.
+    """Settings with the addresses of running services: those of the environment, of a running stack, or of one started
+    now.
 
     Raises:
         InvalidInputError: some addresses are set and some are not.

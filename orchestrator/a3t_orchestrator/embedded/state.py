@@ -19,7 +19,7 @@ __all__ = ["ProcessState", "StackState", "read_state", "stop_running_stack", "wr
 
 
 class ProcessState(BaseModel):
-    """A process, told from a later one with the same id by when it began."""
+    """A process, identified by its id and its start time, because ids are used again."""
 
     pid: int
     created: float
@@ -27,7 +27,7 @@ class ProcessState(BaseModel):
     restarts: int = 0
 
     def lives(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this process still runs."""
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
@@ -80,7 +80,7 @@ def _last_state(home: Path) -> StackState | None:
 
 
 def forget_state(home: Path) -> None:
-    """Remove this process's state."""
+    """Remove the file, unless it describes a running stack of another process."""
     found = read_state(home)
     if found is None or found.supervisor.pid == os.getpid():
         stack_file(home).unlink(missing_ok=True)

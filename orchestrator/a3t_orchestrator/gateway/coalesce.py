@@ -15,8 +15,9 @@ Answer = TypeVar("Answer")
 
 
 class Coalescer(Generic[Query, Answer]):
-    """Sends what has gathered while earlier calls were under way. As many queries wait as callers do, and no more: each
-    caller waits for its answer, and how many there are is the number of episodes that a worker plays at once.
+    """Combines calls that arrive while earlier ones are running into one request. As many queries wait as callers do,
+    and no more: each caller waits for its answer, and how many there are is the number of episodes that a worker plays
+    at once.
 
     Args:
         send: one call for many queries; answers in their order, a problem in place of one that failed.

@@ -28,7 +28,7 @@ __all__ = ["Game", "Services", "TaskChoice", "choose_task"]
 
 @dataclass(frozen=True, slots=True)
 class TaskChoice:
-    """What a player asked for; whatever is None is chosen."""
+    """The player's choice of a task. A field that is None is chosen by the program."""
 
     environment: str | None = None
     split: str | None = None
@@ -125,7 +125,7 @@ class Game:
         return self.session.done or (self.result is not None and self.result.done)
 
     async def step(self, action: str, suggestion: ActResult | None = None) -> StepResult:
-        """Do an action. One that is the policy's own suggestion enters the history as the policy wrote it."""
+        """Carry out an action. If it is the policy's suggestion, the history gets the policy's text unchanged."""
         result = await self.services.env.step(self.session.id, action, index=self.steps)
         own = suggestion is not None and suggestion.action == action
         turn = Turn(
@@ -140,7 +140,7 @@ class Game:
         return result
 
     async def actions(self) -> list[str]:
-        """What the environment admits now."""
+        """The admissible actions."""
         return await self.services.env.actions(self.session.id)
 
     async def expert(self) -> str:
@@ -164,7 +164,7 @@ class Game:
         return result.reason
 
     async def close(self) -> None:
-        """Give the session back."""
+        """Close the session."""
         await self.services.env.close(self.session.id)
 
     def log_line(self) -> dict[str, object]:

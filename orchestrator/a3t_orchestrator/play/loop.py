@@ -19,7 +19,8 @@ ResultT = TypeVar("ResultT")
 
 
 class Dialogue:
-    """A game in turns of one line each. Reading blocks, so it stays outside the event loop; the calls run in it."""
+    """Reads one line at a time and carries it out. Reading blocks, so it happens outside the event loop; the calls run
+    in it."""
 
     def __init__(self, game: Game, screen: Screen, runner: asyncio.Runner, suggest: bool) -> None:
         self.game = game
@@ -37,7 +38,7 @@ class Dialogue:
         }
 
     def run(self) -> None:
-        """Until the episode ends or the player leaves."""
+        """Read and carry out lines until the episode ends or the player leaves."""
         self.screen.opening(self.game.session)
         self._begin_turn()
         while not self.game.over:

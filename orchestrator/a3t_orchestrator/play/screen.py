@@ -37,7 +37,7 @@ class Screen:
         self._panel(self._plain(session, session.observation), title, f"at most {session.max_steps} steps · :help")
 
     def step(self, session: SessionInfo, result: StepResult) -> None:
-        """An observation."""
+        """Print an observation."""
         note = "" if result.valid else "the environment did not understand or allow that"
         title = f"step {result.index + 1} of {session.max_steps}"
         self._panel(self._plain(session, result.observation), title, note, "cyan" if result.valid else "yellow")
@@ -51,16 +51,16 @@ class Screen:
         self.console.print(lines)
 
     def actions(self, actions: Sequence[str]) -> None:
-        """A numbered list."""
+        """Print the actions as a numbered list."""
         numbered = [Text.assemble((f"{n:>3} ", "dim"), action) for n, action in enumerate(actions, 1)]
         self.console.print(Columns(numbered, padding=(0, 3)))
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of our own."""
+        """Print a message of the program."""
         self.console.print(Text(text, style))
 
     def ending(self, steps: int, result: StepResult | None) -> None:
-        """How it ended."""
+        """Print how the episode ended."""
         if result is None or not result.done:
             self.say(f"Left after {steps} steps.", "bold")
         elif result.success:

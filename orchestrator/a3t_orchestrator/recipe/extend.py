@@ -23,7 +23,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one file says, without its `extends`."""
+    """The keys that one file sets, without its `extends`."""
 
     source: str
     values: dict[str, Any]

@@ -41,7 +41,7 @@ def parse_recipe(values: dict[str, Any], *, source: str = "recipe", overrides: I
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of what the recipe says, hex."""
+    """SHA-256 of the recipe's keys and values, in hex digits."""
     return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ _SIZE = (5.2, 3.4)
 
 
 def figures(report: Report) -> dict[str, str]:
-    """Title → inline SVG."""
+    """The figures of a report: title → inline SVG."""
     made = {}
     if any(r.evaluations for r in report.rounds):
         made["Success over the rounds"] = _curves(report)

@@ -36,7 +36,7 @@ class Composition(BaseModel):
 
 
 class Spent(BaseModel):
-    """What a round took: wall-clock seconds by phase, tokens read and written by the policy."""
+    """Cost of a round: wall-clock seconds by phase, tokens read and written by the policy."""
 
     seconds: dict[str, float] = Field(description="Wall-clock seconds by phase")
     episodes: int = Field(description="Episodes played")

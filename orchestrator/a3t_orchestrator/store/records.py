@@ -53,7 +53,7 @@ def get_job(session: Session, run: str, number: int) -> Job | None:
 
 
 def save_job(session: Session, run: str, number: int, job: FineTuningJob) -> None:
-    """Store what the trainer tells of a job."""
+    """Store the state of a job as the trainer reports it."""
     values: dict[str, Any] = {
         "job_id": job.id,
         "version": job.request.version,
@@ -99,7 +99,7 @@ def training_counts(session: Session, run: str) -> dict[int, tuple[int, int]]:
 def add_event(
     session: Session, run: str, number: int, kind: str, message: str, level: str = "info", **data: Any
 ) -> None:
-    """Tell something; `data` are JSON values."""
+    """Store an event; `data` are JSON values."""
     session.add(Event(run=run, round=number, kind=kind, message=message, level=level, data=data))
 
 

@@ -63,7 +63,7 @@ def create_run(session: Session, name: str, recipe: Recipe, commit: str, details
 
 
 def extend_run(session: Session, name: str, rounds: int) -> Recipe:
-    """Have a run go on to a later last round; its recipe from then on."""
+    """Let a run continue to a later last round, with `recipe` from then on."""
     run = get_run(session, name)
     recipe = Recipe.model_validate(run.recipe | {"rounds": rounds})
     add_event(session, name, 0, "extended", f"{rounds} rounds instead of {run.recipe['rounds']}", rounds=rounds)
@@ -109,7 +109,7 @@ def list_runs(session: Session, limit: int = 100) -> list[Run]:
 
 
 def run_statuses(session: Session, names: Sequence[str]) -> dict[str, str]:
-    """Name → status of these runs, of those that there are."""
+    """Name → status of those of these runs that exist."""
     query = select(Run.name, Run.status).where(Run.name.in_(names))
     return {row.name: row.status for row in session.execute(query)}
 

@@ -183,7 +183,7 @@ class TrainingMember(Base):
 
 
 class Job(Base):
-    """The fine-tuning job of a round, as the trainer last told it."""
+    """The fine-tuning job of a round, in the state that the trainer reported last."""
 
     __tablename__ = "jobs"
 
@@ -199,7 +199,7 @@ class Job(Base):
 
 
 class Event(Base):
-    """Something worth telling, in order."""
+    """An event of a run, with a number that gives the order."""
 
     __tablename__ = "events"
 

@@ -125,14 +125,14 @@ def planned_by_task(session: Session, key: PhaseKey) -> dict[str, int]:
 
 
 def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
-    """Items that wait to be sent, those of one task apart so that chunks end together."""
+    """Items that wait to be sent. Items of one task are far apart in the order, so that chunks take equally long."""
     rested = or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < utc_now())
     query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending", rested)
     return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
 
 
 def mark_queued(session: Session, ids: Sequence[str]) -> None:
-    """The items are in the queue."""
+    """Record that the items are in the queue."""
     session.execute(
         update(WorkItem).where(WorkItem.id.in_(ids), WorkItem.state == "pending").values(state="queued", worker=None)
     )
@@ -164,7 +164,7 @@ def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
 
 
 def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: float) -> None:
-    """The worker still has them in hand."""
+    """Extend the worker's claim on these items."""
     session.execute(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
@@ -173,7 +173,8 @@ def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
 
 
 def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
-    """A worker that stops in an orderly way returns what it holds; that delivery does not count."""
+    """Return the items of a worker that stops in an orderly way to the list; this delivery does not count as a
+    failure."""
     session.execute(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
@@ -182,7 +183,7 @@ def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
 
 
 def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
-    """An episode failed: back to the list after a pause that grows, or lost after too many deliveries."""
+    """Return a failed item to the list after a growing pause, or give it up after too many deliveries."""
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
@@ -195,7 +196,7 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
-    """Items of workers that fell silent go back to the list; how many."""
+    """Return items whose claim has expired to the list, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(*_of(key), WorkItem.state == "running", WorkItem.lease_until < utc_now())
@@ -205,7 +206,7 @@ def reclaim_expired(session: Session, key: PhaseKey) -> int:
 
 
 def requeue_queued(session: Session, key: PhaseKey) -> int:
-    """Items whose queue entry cannot be relied on any more go back to the list; how many."""
+    """Return items whose queue entry may be lost to the list, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(*_of(key), WorkItem.state == "queued")
@@ -215,7 +216,7 @@ def requeue_queued(session: Session, key: PhaseKey) -> int:
 
 
 def revive_lost(session: Session, run: str) -> int:
-    """Episodes that were given up get another chance, as a person asked for; how many."""
+    """Return episodes that were given up to the list, because a user asked for it, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(WorkItem.run == run, WorkItem.state == "lost")
@@ -232,7 +233,7 @@ def lost_items(session: Session, run: str, number: int | None = None) -> list[Wo
 
 
 def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
-    """(round, phase, split) of which episodes are still to come."""
+    """The (round, phase, split) that have unfinished episodes."""
     query = select(WorkItem.round, WorkItem.phase, WorkItem.split).distinct()
     rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(_SETTLED)))
     return {(number, phase, split) for number, phase, split in rows}

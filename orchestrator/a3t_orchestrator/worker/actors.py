@@ -52,7 +52,7 @@ class Choice:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def step(self, index: int, observation: str, valid: bool) -> Step:
-        """The step that the choice became."""
+        """The step of the trajectory that records the choice."""
         return Step(
             index=index,
             observation=observation,
@@ -85,7 +85,7 @@ class Actor(Protocol):
         """The next thought and action."""
 
     def observe(self, choice: Choice, valid: bool) -> None:
-        """What became of the choice."""
+        """Called with the environment's verdict on the choice: whether the action was valid."""
 
 
 def actor_for(plan: EpisodePlan, gateway: Gateway, session_id: str) -> Actor:
@@ -176,7 +176,7 @@ class _Explorer(_Policy):
         return await self._explore(history, trigger)
 
     def observe(self, choice: Choice, valid: bool) -> None:
-        """Only the policy's own actions count as invalid; a sampled action begins the count anew."""
+        """Only the policy's own actions count as invalid; a sampled action resets the count."""
         own = choice.source is Source.policy
         self.invalid_streak = self.invalid_streak + 1 if own and not valid else 0
 

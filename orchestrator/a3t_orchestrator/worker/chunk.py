@@ -45,7 +45,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class ChunkReport:
-    """What became of a chunk's items. `skipped`: done before, or in another worker's hands."""
+    """Numbers of a chunk's items by result. `skipped`: done before, or claimed by another worker."""
 
     done: int = 0
     failed: int = 0

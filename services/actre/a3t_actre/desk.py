@@ -20,8 +20,8 @@ class Desk:
     Args:
         annotators: by name.
         default: name of the annotator for requests that name none.
-        concurrency: reasons in the making at once, over all requests.
-        queue: queries in hand above which a further request is refused.
+        concurrency: reasons written at the same time, over all requests.
+        queue: unfinished queries above which a further request is refused.
     """
 
     def __init__(self, annotators: Mapping[str, Annotator], default: str, concurrency: int, queue: int) -> None:

@@ -16,7 +16,7 @@ from .protocol import Environment
 from .remote import remote_plugins
 from .settings import EnvSettings
 
-__all__ = ["EnvironmentSource", "Environments", "configured"]
+__all__ = ["EnvironmentSource", "Environments", "configured", "known_plugins"]
 
 EnvironmentSource = Callable[[], Environment]
 """Builds an environment; raises an A3TError where its data or its package is missing."""
@@ -70,7 +70,7 @@ class Environments:
         return [self._info(name) for name in self._plugins]
 
     def missing(self) -> dict[str, str]:
-        """What each environment lacks that cannot be used now, and how to get it."""
+        """For each environment that cannot be used now: what it lacks, and how to get it."""
         problems = {}
         for name in self._plugins:
             try:
@@ -80,7 +80,7 @@ class Environments:
         return problems
 
     def close(self) -> None:
-        """Give back what the environments hold, e.g. child processes."""
+        """Release the resources of the environments, e.g. child processes."""
         for environment in self._built.values():
             if isinstance(environment, _Closable):
                 environment.close()
@@ -123,6 +123,11 @@ def _plugin(source: EnvironmentSource) -> EnvironmentPlugin:
 
 
 def configured(settings: EnvSettings) -> Environments:
+    """The environments of `known_plugins`. Raises as it does."""
+    return Environments(known_plugins(settings), settings)
+
+
+def known_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
     """Every environment that an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES` names; the settings win.
 
     Raises InvalidInputError for a setting of the wrong form, and for a name that is in both.
@@ -130,4 +135,4 @@ def configured(settings: EnvSettings) -> Environments:
     remotes = remote_plugins(settings)
     for name in targets_of_setting(settings.env_plugins).keys() & remotes.keys():
         raise InvalidInputError(f"A3T_ENV_PLUGINS and A3T_ENV_REMOTES both name {name!r}.", hint="Rename one of them.")
-    return Environments({**all_plugins(settings), **remotes}, settings)
+    return {**all_plugins(settings), **remotes}

@@ -14,7 +14,8 @@ __all__ = ["Environment", "Episode", "Outcome"]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a reset or a step gave. `valid` is false where the action was not understood or not allowed."""
+    """The result of a reset or a step. `reward` is that of the step alone; `valid` is false if the action was not
+    understood or not allowed."""
 
     observation: str
     reward: float = 0.0
@@ -31,7 +32,7 @@ class Episode(Protocol):
         """The first observation, with the task in it."""
 
     def step(self, action: str) -> Outcome:
-        """Do one action. Never raises for a malformed one: that is `valid=False`."""
+        """Carry out an action. Never raises for a malformed action, but returns `valid=False`."""
 
     def actions(self) -> list[str]:
         """Admissible actions of the present state, in the environment's own order."""
@@ -44,7 +45,7 @@ class Episode(Protocol):
         """The scripted expert's next action, from what was visible so far alone."""
 
     def close(self) -> None:
-        """Give back whatever the episode holds."""
+        """Release all resources of the episode."""
 
 
 class Environment(Protocol):
@@ -55,7 +56,8 @@ class Environment(Protocol):
     """
 
     def info(self) -> EnvironmentInfo:
-        """What the rest of the system is told: splits, task types, engines (the default first), step cap, …"""
+        """The environment's description for the rest of the system: splits, task types, engines (the default first),
+        step cap, …"""
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
         """Tasks in a fixed order."""

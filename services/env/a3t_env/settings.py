@@ -12,7 +12,7 @@ __all__ = ["EnvSettings"]
 
 
 class EnvSettings(ServiceSettings):
-    """What the env service can be told."""
+    """Settings of the env service."""
 
     port: int = Field(8101, ge=1, le=65535, description="TCP port to listen on")
     env_max_body_bytes: int = Field(4 * 2**20, gt=0, description="Larger request bodies are refused with 413")

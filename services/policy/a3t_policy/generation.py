@@ -79,7 +79,7 @@ class Generated:
 
 
 class Generator(Protocol):
-    """What generates completions. Errors are those of `a3t_contracts.errors`."""
+    """Generates completions. Errors are those of `a3t_contracts.errors`."""
 
     def admit(self, count: int) -> None:
         """Raises OverloadedError where `count` more sequences do not fit now."""
@@ -92,7 +92,7 @@ class Generator(Protocol):
 
 
 class Backend(Generator, Protocol):
-    """Where completions come from. Errors are those of `a3t_contracts.errors`."""
+    """A source of completions with adapter versions. Errors are those of `a3t_contracts.errors`."""
 
     codec: TextCodec
 
@@ -100,7 +100,7 @@ class Backend(Generator, Protocol):
         """Load or connect, then restore the adapter versions."""
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close connections and stop the engine."""
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
         """Verify, load and read back an adapter version; with `make_default` the pointer is moved to it."""
@@ -112,7 +112,7 @@ class Backend(Generator, Protocol):
         """Look at the registry's pointer now and serve what it names."""
 
     def live_state(self) -> LiveState:
-        """What requests that name no version are answered by, and what the pointer wants."""
+        """The version that answers requests without a version, and the one that the registry's pointer names."""
 
     def models(self) -> list[ModelCard]:
         """The base and every version that is held now."""

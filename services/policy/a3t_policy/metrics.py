@@ -44,6 +44,6 @@ def watch_load(load: Callable[[], int]) -> None:
 
 
 def show_live(name: str) -> None:
-    """Say which version is live; no other one is then."""
+    """Show this version as the only live one."""
     _LIVE.clear()
     _LIVE.labels(name).set(1)

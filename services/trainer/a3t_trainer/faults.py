@@ -31,7 +31,8 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def full_disk(error: BaseException) -> A3TError | None:
-    """What to say of an error that means a full disk; None for any other. Other libraries' words for it count."""
+    """The message for an error that means a full disk, in whichever words a library says so; None for any other
+    error."""
     said = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
     if number not in _FULL:
@@ -41,7 +42,7 @@ def full_disk(error: BaseException) -> A3TError | None:
 
 @contextmanager
 def telling_full_disk() -> Iterator[None]:
-    """Raise an A3TError that says so where the disk is full."""
+    """Turn an error that means a full disk into an A3TError that says so."""
     try:
         yield
     except OSError as error:

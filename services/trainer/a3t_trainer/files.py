@@ -95,13 +95,13 @@ class _Upload:
         self.size += len(block)
 
     def close(self) -> None:
-        """Have the content on the disk."""
+        """Write the content to the disk and sync it."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
 
     def discard(self) -> None:
-        """Remove what was not kept."""
+        """Remove the file, unless it was kept."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 

@@ -14,7 +14,7 @@ __all__ = ["TrainerSettings"]
 
 
 class TrainerSettings(ServiceSettings):
-    """What the trainer reads beside what every service reads. W&B, MLflow and the Hub read their own variables
+    """Settings of the trainer, in addition to those of every service. W&B, MLflow and the Hub read their own variables
     (WANDB_API_KEY, MLFLOW_TRACKING_URI, HF_TOKEN)."""
 
     port: int = Field(8104, ge=1, le=65535, description="TCP port to listen on")

@@ -21,6 +21,6 @@ class TrainerState:
 
     @classmethod
     def of(cls, settings: TrainerSettings) -> TrainerState:
-        """Open what is on the disk."""
+        """Open the files and jobs on the disk."""
         files, jobs = FileStore(settings.trainer_home / "files"), JobStore(settings.trainer_home / "jobs")
         return cls(settings, files, jobs, Supervisor(jobs, files, settings))

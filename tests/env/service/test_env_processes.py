@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from a3t_contracts.clients import EnvClient, RetryPolicy
@@ -75,6 +76,17 @@ async def test_a_batch_over_processes_keeps_its_order(clients: list[EnvClient]) 
         opened[1],
         opened[2],
     ]
+
+
+async def test_a_process_resets_what_another_holds(urls: list[str]) -> None:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {DEVELOPMENT_TOKEN}"}) as http:
+        made = [(await http.post(f"{urls[0]}/agentgym/alfworld/create")).json()["id"] for _ in range(2)]
+        assert sorted(one.partition("-")[0] for one in made) == ["0", "1"]
+        for session_id in made:
+            for url in urls:
+                await http.post(f"{url}/agentgym/alfworld/step", json={"id": session_id, "action": "go right"})
+                reset = await http.post(f"{url}/agentgym/alfworld/reset", json={"id": session_id, "data_idx": 2})
+                assert reset.json()["observation"].startswith("You are in room 0 of 5")
 
 
 async def test_errors_pass_between_processes_as_they_are(clients: list[EnvClient]) -> None:

@@ -210,3 +210,39 @@ async def test_a_large_batch_lets_others_on_the_loop(make_manager: ManagerFactor
     neighbour.cancel()
     assert len(results) == 100
     assert turns >= 1
+
+
+async def test_a_session_is_given_another_episode(
+    make_manager: ManagerFactory, corridor: CorridorEnvironment, engine: str
+) -> None:
+    manager = make_manager(max_sessions=1)
+    opened = await manager.create(walk(engine=engine))
+    await manager.step(opened.id, "go right", 0)
+    again = await manager.restart(opened.id, walk(5, engine=engine))
+    assert (again.id, again.steps, again.task.id) == (opened.id, 0, "corridor-5")
+    assert (len(manager), len(corridor.running)) == (1, 1)
+    with pytest.raises(UpstreamError):
+        await manager.step(opened.id, "break", 0)
+    assert (await manager.restart(opened.id, walk(engine=engine))).observation == opened.observation
+    with pytest.raises(NotFoundError):
+        await manager.restart("0-never", walk(engine=engine))
+    with pytest.raises(NotFoundError, match="corridor-9"):
+        await manager.restart(opened.id, walk(9, engine=engine))
+    with pytest.raises(GoneError, match="is started anew"):
+        await manager.info(opened.id)
+    await manager.restart(opened.id, walk(engine=engine))
+
+
+async def test_a_session_is_started_anew_once_at_a_time(
+    make_manager: ManagerFactory, corridor: CorridorEnvironment, engine: str
+) -> None:
+    manager = make_manager()
+    opened = await manager.create(walk(engine=engine))
+    corridor.gate.open.clear()
+    first = asyncio.create_task(manager.restart(opened.id, walk(engine=engine)))
+    await asyncio.to_thread(corridor.gate.entered.wait)
+    with pytest.raises(ConflictError, match="is being started"):
+        await manager.restart(opened.id, walk(4, engine=engine))
+    corridor.gate.open.set()
+    assert (await first).task.id == "corridor-3"
+    assert len(corridor.running) == 1

@@ -43,7 +43,8 @@ class ActionLog(BaseModel):
 
 
 class Record:
-    """One line in the making: which steps lack a reason, what was visible before each, and the finished line."""
+    """One line while it is annotated: the steps that lack a reason, what was visible before each, and the finished
+    line."""
 
     def __init__(self, line: int, id: str, content: ActionLog | Trajectory) -> None:
         self.line = line
@@ -52,7 +53,7 @@ class Record:
 
     @property
     def is_named(self) -> bool:
-        """Whether the line brought its id."""
+        """Whether the line had an id."""
         return self._content.id is not None
 
     @property
@@ -65,7 +66,7 @@ class Record:
         return [i for i, step in enumerate(self._steps) if not (step.thought or "").strip()]
 
     def forget_reasons(self) -> None:
-        """Drop the thoughts that came with the line."""
+        """Drop the thoughts that the line had."""
         for step in self._steps:
             step.thought = None
 
@@ -75,7 +76,7 @@ class Record:
         return ReasonQuery(history=self._history(index), action=self._steps[index].action, about=about)
 
     def fill(self, index: int, reason: Reason) -> None:
-        """Take a reason over into a step."""
+        """Set the reason of a step."""
         step = self._steps[index]
         step.thought = reason.reason
         step.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator

@@ -35,7 +35,7 @@ class Finished:
 
 @asynccontextmanager
 async def ask_service(url: str, token: str, annotator: str | None, connections: int) -> AsyncIterator[Ask]:
-    """Questions go to the ActRe service at `url`."""
+    """A function that sends queries to the ActRe service at `url`."""
     async with ActReClient(url, token, timeout=600.0, max_connections=connections) as client:
 
         async def ask(query: ReasonQuery) -> Reason:
@@ -47,7 +47,7 @@ async def ask_service(url: str, token: str, annotator: str | None, connections: 
 
 @asynccontextmanager
 async def ask_local(settings: ActReSettings, annotator: str | None) -> AsyncIterator[Ask]:
-    """Questions are answered in this process."""
+    """A function that answers queries in this process."""
     desk = create_desk(settings)
 
     async def ask(query: ReasonQuery) -> Reason:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from weakref import WeakValueDictionary
 
-from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError
+from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import Reason, ReasonQuery
 
 from ..backends.base import Backend, Completion
 from ..cache import ReasonCache, prompt_key
-from ..cleaning import UnusableReason, clean_reason
-from ..metrics import REFUSED, TOKENS
+from ..cleaning import clean_reason
+from ..metrics import TOKENS
 from ..prompting import build_prompt
+from .attempts import Attempts
 from .base import Annotator, writing
 
 __all__ = ["LLMAnnotator", "LLMOptions"]
@@ -29,7 +29,7 @@ _RETRY_TEMPERATURE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class LLMOptions:
-    """How a reason is asked for; the fields are those of the settings `actre_…`."""
+    """Options of a request to the LLM; each field is documented with the setting `actre_…` of its name."""
 
     prompt: str = "v1"
     temperature: float = 0.0
@@ -42,7 +42,7 @@ class LLMOptions:
 
 
 class LLMAnnotator:
-    """Reasons by a few-shot prompt.
+    """Asks an LLM for reasons with a few-shot prompt.
 
     A query costs at most `deadline` seconds. Attempts after the first sample at a higher temperature with another
     seed, so that an unusable reason is not simply written again.
@@ -83,7 +83,7 @@ class LLMAnnotator:
         return reason.model_copy(update={"seconds": time.perf_counter() - started})
 
     async def check(self) -> None:
-        """Raises while the LLM server does not answer."""
+        """Raises UnavailableError if the LLM server does not answer."""
         try:
             async with asyncio.timeout(self.options.timeout):
                 self.model = await self.backend.model(refresh=True)
@@ -143,44 +143,9 @@ class LLMAnnotator:
 
     async def _persist(self, call: Callable[[int], Awaitable[str]]) -> str:
         """The call's result; tried again after failures that may pass, each attempt within `timeout` seconds."""
-        causes: list[str] = []
-        for number in range(self.options.retries + 1):
-            if number:
-                await asyncio.sleep(_pause(number, causes[-1]))
-            try:
-                async with asyncio.timeout(self.options.timeout):
-                    return await call(number)
-            except UnusableReason as unusable:
-                causes.append(unusable.cause)
-                last: A3TError = _no_usable(causes)
-            except TimeoutError:
-                causes.append("deadline")
-                last = DeadlineError(f"The LLM server gave no answer within {self.options.timeout:g} s.")
-            except A3TError as error:
-                causes.append(error.slug)
-                last = error
-                if not error.extra.get("passing"):
-                    break
-            finally:
-                if len(causes) > number:
-                    REFUSED.labels(causes[-1]).inc()
-        raise last
+        return await Attempts(call, self.options.timeout, self.options.retries).result()
 
     def _count(self, completion: Completion) -> None:
         model = self.model or "unknown"
         TOKENS.labels(model, "prompt").inc(completion.prompt_tokens or 0)
         TOKENS.labels(model, "completion").inc(completion.completion_tokens or 0)
-
-
-def _no_usable(causes: Sequence[str]) -> UpstreamError:
-    return UpstreamError(
-        f"The LLM gave no usable reason in {len(causes)} attempts: {', '.join(causes)}.",
-        hint="Use a stronger model, more A3T_ACTRE_RETRIES, or A3T_ACTRE_FALLBACK=template.",
-    )
-
-
-def _pause(number: int, cause: str) -> float:
-    """Seconds before an attempt: none after an unusable reason, else doubling with jitter."""
-    if cause not in ("unavailable", "upstream", "deadline"):
-        return 0.0
-    return float(min(0.25 * 2**number, 4.0) * random.uniform(0.5, 1.0))

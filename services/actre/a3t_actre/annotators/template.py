@@ -49,10 +49,10 @@ class TemplateAnnotator:
         )
 
     async def check(self) -> None:
-        """Always ready."""
+        """Does nothing: this annotator is always ready."""
 
     async def aclose(self) -> None:
-        """Holds nothing."""
+        """Does nothing: this annotator holds no connections."""
 
 
 def _grammar(environment: str) -> Grammar:

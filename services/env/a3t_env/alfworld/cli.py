@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.tables import print_table
 from a3t_env.cli import DataCommands, data_home
+from a3t_env.cli.games import list_games, progress_bar, refuse_unknown_split, report_faults
 
 from .data.fetch import ARCHIVES, fetch_archive
 from .data.importer import import_games
-from .data.index import Index
 from .data.store import Added, GameStore
 from .data.verify import verify_games
 from .generator import HELDOUT_SPLIT, TRAIN_SPLIT, generate_games, stage
@@ -47,9 +43,9 @@ def fetch(
     folder = data_home("alfworld") / "archives"
     paths = []
     for name in names:
-        with _bar(f"Fetching {name}") as advance:
+        with progress_bar(f"Fetching {name}") as advance:
             paths.append(fetch_archive(ARCHIVES[name], folder, advance))
-    with _bar("Checking games") as advance:
+    with progress_bar("Checking games") as advance:
         added = import_games(_store(), paths, replace=replace, skip_broken=skip_broken, progress=advance)
     _report(added, as_json=as_json)
 
@@ -66,7 +62,7 @@ def import_(
     The older release says "put X in/on Y", the newer "move X to Y", under the same task ids; to have both, import one
     of them as a split of its own: --split valid_seen_put.
     """
-    with _bar("Checking games") as advance:
+    with progress_bar("Checking games") as advance:
         added = import_games(_store(), source, split, replace=replace, skip_broken=skip_broken, progress=advance)
     _report(added, as_json=as_json)
 
@@ -84,7 +80,7 @@ def generate(
         raise InvalidInputError(f"There is no verb form {verb_form!r}.", hint="move or put")
     counts = {TRAIN_SPLIT: games, HELDOUT_SPLIT: games // 5 if heldout is None else heldout}
     store, total = _store(), sum(counts.values())
-    with store.batch() as batch, _bar("Generating games") as advance:
+    with store.batch() as batch, progress_bar("Generating games") as advance:
         done = 0
         for split, count in counts.items():
             for game in generate_games(split, count, seed, forms[verb_form]):
@@ -100,21 +96,13 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Show splits with their numbers of games, or the tasks of one split."""
-    index = _store().index()
-    if split is None:
-        rows: list[dict[str, Any]] = [{"split": name, "games": count} for name, count in index.splits().items()]
-    else:
-        _refuse_unknown(split, index)
-        rows = [
-            {"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction}
-            for e in index.of(split)
-        ]
-    if as_json:
-        emit_json(rows)
-    elif rows:
-        _show(rows)
-    else:
-        console.print("No games are here yet: `a3t data generate alfworld`, `import` or `fetch`.")
+    list_games(
+        _store().index(),
+        split,
+        lambda e: {"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction},
+        if_none="No games are here yet: `a3t data generate alfworld`, `import` or `fetch`.",
+        as_json=as_json,
+    )
 
 
 def verify(
@@ -123,40 +111,19 @@ def verify(
     """Check that every game of the index is there, unchanged and playable; exit code 1 if not."""
     store = _store()
     index = store.index()
-    _refuse_unknown(split, index)
+    refuse_unknown_split(split, index)
     total = sum(1 for _ in index.of(split))
     faults = []
-    with _bar("Verifying games") as advance:
+    with progress_bar("Verifying games") as advance:
         for number, fault in enumerate(verify_games(store, split), 1):
             advance(number, total)
             if fault is not None:
                 faults.append({"task": fault.id, "problem": fault.problem})
-    if as_json:
-        emit_json({"games": total, "faults": faults})
-    else:
-        console.print(f"{total} games, {len(faults)} faults.")
-        if faults:
-            _show(faults)
-    if faults:
-        raise typer.Exit(1)
-
-
-def _refuse_unknown(split: str | None, index: Index) -> None:
-    if split is not None and split not in index.splits():
-        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
+    report_faults(total, faults, as_json=as_json)
 
 
 def _store() -> GameStore:
     return GameStore(data_home("alfworld"))
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on stderr while the block runs; the value is told (done, of)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors_console) as progress:
-        bar = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def _report(added: Added, *, as_json: bool) -> None:
@@ -173,10 +140,6 @@ def _report(added: Added, *, as_json: bool) -> None:
         console.print(f"{count} left out: {reason}.")
     for fault in added.broken:
         errors_console.print(f"Left out: {fault}", markup=False, highlight=False)
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    print_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
 
 
 def _seed(games: int) -> bool:

@@ -14,13 +14,13 @@ class Engine(Protocol):
     """Whether the present state satisfies the goal."""
 
     def start(self) -> str:
-        """Begin (anew); the first observation."""
+        """Start the episode, or start it again, and return the first observation."""
 
     def step(self, command: str) -> tuple[str, bool]:
-        """Do a command: the observation, and whether the command was admissible."""
+        """Carry out a command. Returns the observation, and whether the command was admissible."""
 
     def actions(self) -> list[str]:
         """Admissible commands, sorted."""
 
     def close(self) -> None:
-        """Give back whatever is held."""
+        """Release all resources of the episode."""

@@ -9,8 +9,9 @@ from typing import cast, get_args
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
+from ..game_index import IndexWatch
 from .cache import GameCache
-from .data.index import INDEX_NAME, GameEntry, Index, read_index
+from .data.index import GameEntry, read_index
 from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SUCCESS, example
 from .engine import Engine
 from .episode import AlfworldEpisode
@@ -38,7 +39,7 @@ class AlfworldEnvironment:
         self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
         self._cache = GameCache()
         self._pool = pool
-        self._index, self._stamp = Index(), (0, 0)
+        self._games = IndexWatch(folder, read_index)
         if default_engine not in ("native", "official"):
             raise InvalidInputError(f"There is no ALFWorld engine {default_engine!r}.", hint="native or official")
 
@@ -48,7 +49,7 @@ class AlfworldEnvironment:
         return EnvironmentInfo(
             name="alfworld",
             engines=engines,
-            splits=self._games().splits(),
+            splits=self._games.index().splits(),
             task_types=list(TASK_TYPES),
             max_steps=MAX_STEPS,
             about=ABOUT,
@@ -60,7 +61,7 @@ class AlfworldEnvironment:
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
         """Tasks in the order of the index. An unknown split or type has none."""
-        return [_task(entry) for entry in self._games().of(split) if type is None or entry.type == type]
+        return [_task(entry) for entry in self._games.index().of(split) if type is None or entry.type == type]
 
     def task(self, task_id: str) -> Task:
         """Raises NotFoundError."""
@@ -95,24 +96,13 @@ class AlfworldEnvironment:
         return OfficialEngine(self._pool, path)
 
     def _entry(self, task_id: str) -> GameEntry:
-        entry = self._games().games.get(task_id)
+        entry = self._games.index().games.get(task_id)
         if entry is None:
             raise NotFoundError(
                 f"There is no ALFWorld task {task_id[:200]!r} in {self._folder}.",
                 hint="`a3t data list alfworld` shows what is here; import or generate games first.",
             )
         return entry
-
-    def _games(self) -> Index:
-        """The index, read again where the file was replaced."""
-        try:
-            status = (self._folder / INDEX_NAME).stat()
-            stamp = (status.st_mtime_ns, status.st_ino)
-        except FileNotFoundError:
-            stamp = (0, 0)
-        if stamp != self._stamp:
-            self._index, self._stamp = read_index(self._folder), stamp
-        return self._index
 
 
 def _search_of(options: Mapping[str, str]) -> Search:

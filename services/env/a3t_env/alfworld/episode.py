@@ -39,7 +39,7 @@ class AlfworldEpisode:
         return self._outcome(self._first, valid=True)
 
     def step(self, action: str) -> Outcome:
-        """Do one action. `valid` is false exactly where it was not admissible ("Nothing happens.")."""
+        """Carry out an action. `valid` is false exactly if it was not admissible ("Nothing happens.")."""
         self._begun()
         observation, valid = self._engine.step(action)
         self._turns.append((action.strip(), observation))
@@ -70,7 +70,7 @@ class AlfworldEpisode:
         return self._expert.act()
 
     def close(self) -> None:
-        """Give back the engine."""
+        """Close the engine."""
         self._engine.close()
 
     def _begun(self) -> str:

@@ -17,7 +17,7 @@ __all__ = ["AlfworldSettings", "plugin"]
 
 
 class AlfworldSettings(CommonSettings):
-    """What ALFWorld can be told."""
+    """Settings of ALFWorld."""
 
     env_official_processes: int = Field(4, ge=1, description="Episodes on the official engine at a time")
     env_alfworld_engine: Literal["native", "official"] = Field("native", description="The default engine")
@@ -36,4 +36,4 @@ def _build(settings: EnvSettings) -> Environment:
     return AlfworldEnvironment(settings.data_folder / "alfworld", own.env_alfworld_engine, pool)
 
 
-plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA, "ALFWorld")

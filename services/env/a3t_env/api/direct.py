@@ -1,4 +1,4 @@
-"""The short way of the two step routes.
+"""A faster path for the two step routes.
 
 FastAPI spends 0.3 ms of CPU on routing, dependencies and body of a request whose step takes 0.02 ms. This middleware
 answers well-formed step requests itself, with the same validators and the same serialiser; whatever is out of the

@@ -1,4 +1,4 @@
-"""`/v1/sessions`: open, look, step, ask, close."""
+"""`/v1/sessions`: open, inspect, step and close sessions; ask for actions."""
 
 from __future__ import annotations
 

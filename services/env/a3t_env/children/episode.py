@@ -30,11 +30,12 @@ class ChildEpisode:
 
     @property
     def child(self) -> ChildProcess | None:
-        """The child, between start and close."""
+        """The child process, between `start` and `close`."""
         return self._child
 
     def start(self) -> dict[str, Any]:
-        """Load the game into a child (taken on the first call) and begin; seconds. The first state."""
+        """Load the game into a child process, taken on the first call, and start it. Takes seconds. Returns the first
+        state."""
         if self._closed:
             raise GoneError("The episode is closed.")
         if self._child is None:
@@ -43,11 +44,11 @@ class ChildEpisode:
         return self._ask(self._pool.load_seconds, "start")
 
     def step(self, command: str) -> dict[str, Any]:
-        """Do a command; the state after it."""
+        """Carry out a command, and return the state after it."""
         return self._ask(self._pool.step_seconds, "step", command=command)
 
     def close(self) -> None:
-        """Give the child back."""
+        """Return the child process to the pool."""
         self._closed = True
         child, self._child = self._child, None
         if child is not None:

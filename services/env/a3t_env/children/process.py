@@ -22,7 +22,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
-    """What children run.
+    """The program that a child process runs.
 
     Args:
         module: calls `json_lines.answer_requests`, or `serve` for a game.

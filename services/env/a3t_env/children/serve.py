@@ -12,16 +12,16 @@ __all__ = ["ChildGame", "serve"]
 
 
 class ChildGame(Protocol):
-    """The game at hand in a child. A state is a JSON object of the engine's own."""
+    """A game that a child process plays. A state is a JSON object, whose keys depend on the engine."""
 
     def load(self, path: str) -> dict[str, Any]:
-        """Take a game file in place of the present one."""
+        """Load a game file in place of the current game."""
 
     def start(self) -> dict[str, Any]:
-        """Begin (anew); the first state."""
+        """Start the game, or start it again, and return the first state."""
 
     def step(self, command: str) -> dict[str, Any]:
-        """Do a command; the state after it."""
+        """Carry out a command, and return the state after it."""
 
 
 def serve(game: ChildGame, module: str, what: str) -> NoReturn:

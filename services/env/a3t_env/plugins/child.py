@@ -31,7 +31,7 @@ class PluginHost:
         self._success_reward: dict[int, float] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to a request. Whatever the plug-in raises is told, SystemExit included."""
+        """The reply to a request. Any exception of the plug-in becomes an error in the reply, SystemExit included."""
         operation = request.pop("op")
         try:
             return {"ok": getattr(self, f"_{operation}")(**request)}

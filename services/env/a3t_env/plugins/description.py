@@ -1,4 +1,4 @@
-"""What a person's environment is, read off its class or factory: attributes, optional methods, tasks.
+"""Describes an environment from its class or factory: attributes, optional methods, tasks.
 
 The description is a dict of plain values, because it crosses a pipe: the class itself stays in the child process.
 """

@@ -59,13 +59,14 @@ def targets_of_setting(setting: str) -> dict[str, str]:
 
 
 def name_of_target(target: str) -> str:
-    """What an environment is called where nobody says: as its module or file."""
+    """The default name of an environment: that of its module or file."""
     module = target.rpartition(":")[0]
     return PurePath(module).stem if module.endswith(".py") else module.rpartition(".")[2]
 
 
 class PythonSource:
-    """Builds the environment of a target; what fails is told again for a while instead of being tried at every look."""
+    """Builds the environment of a target; an error is kept and raised again for a while, so that a broken target is not
+    loaded at every request."""
 
     def __init__(self, name: str, target: str, origin: str) -> None:
         self._name, self._target, self._origin = name, target, origin

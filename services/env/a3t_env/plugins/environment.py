@@ -23,7 +23,7 @@ class PluginEnvironment:
         self._numbers = itertools.count()
 
     def info(self) -> EnvironmentInfo:
-        """What the plug-in has."""
+        """The description of the plug-in's environment."""
         return self._spec.info
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:

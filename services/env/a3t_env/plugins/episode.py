@@ -53,7 +53,7 @@ class PluginEpisode:
         return self._take_in(state)
 
     def step(self, action: str) -> Outcome:
-        """Do one action."""
+        """Carry out an action."""
         state = self._ask("step", action=action)
         self._made.append((action, _digest(state)))
         return self._take_in(state)
@@ -67,7 +67,7 @@ class PluginEpisode:
         return list(self._actions)
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """The plug-in's own draw, or a uniform one from the admissible actions.
+        """An action drawn by the plug-in, or else drawn uniformly from the admissible actions.
 
         Raises NotOfferedError where there is neither, ConflictError where no action is admissible."""
         if self._spec.samples_itself:

@@ -23,8 +23,10 @@ class EnvironmentPlugin:
         build: makes the environment; raises an A3TError where its data or a package is missing.
         max_steps: default step cap of an episode, told even while the environment has no tasks.
         get_data: how to get tasks, in words, where they are data.
+        title: how its authors write its name, where that is not the plug-in's; part of its id in Gymnasium.
     """
 
     build: Callable[[EnvSettings], Environment]
     max_steps: int = 50
     get_data: str = ""
+    title: str = ""

@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 
 class DeadProcessError(Exception):
-    """The process died earlier, over something else than this request."""
+    """The process died earlier, during another request."""
 
 
 class PluginProcess(ChildProcess):
@@ -38,7 +38,7 @@ class PluginProcess(ChildProcess):
         self._seconds = 5.0
 
     def in_turn(self, seconds: float, op: str, **arguments: Any) -> dict[str, Any]:
-        """A request in its turn: {"ok": …} or {"error": text}.
+        """Send a request when earlier ones are done: {"ok": …} or {"error": text}.
 
         Raises:
             DeadProcessError: the process was dead before.
@@ -59,7 +59,7 @@ class PluginProcess(ChildProcess):
             self._turn.release()
 
     def leave(self, episode: int) -> None:
-        """Close an episode now, or before the next request where the process is busy."""
+        """Close an episode at once, or before the next request if the process is busy."""
         self._closing.append(episode)
         if self._turn.acquire(blocking=False):
             try:
@@ -100,11 +100,12 @@ class PluginPool:
 
     @property
     def what(self) -> str:
-        """The plug-in in error messages."""
+        """The name of the plug-in for error messages."""
         return f"the environment {self.name} ({self.target})"
 
     def describe(self) -> dict[str, Any]:
-        """What the plug-in says of itself. Raises InvalidInputError where it is none, DeadlineError, UpstreamError."""
+        """The description that the plug-in gives. Raises InvalidInputError where it is none, DeadlineError,
+        UpstreamError."""
         process = self.place(-1)
         try:
             reply = process.in_turn(self.start_seconds, "describe")
@@ -131,7 +132,7 @@ class PluginPool:
         return chosen
 
     def leave(self, process: PluginProcess, episode: int) -> None:
-        """An episode is over."""
+        """Free the place of an episode that has ended."""
         process.leave(episode)
         with self._lock:
             process.episodes.discard(episode)

@@ -52,19 +52,19 @@ _KNOWN = {*_TUPLE, *_GYMNASIUM}
 
 
 class BadResultError(ValueError):
-    """A result that is none; the message says which part and why."""
+    """An invalid result of an environment; the message says which part is wrong and why."""
 
 
 @dataclass(slots=True)
 class Reply:
-    """An outcome, and the admissible actions where the environment gave them with it."""
+    """An outcome, and the admissible actions if the environment gave them."""
 
     outcome: Outcome
     actions: list[str] | None = None
 
 
 def read_reset(value: object) -> Reply:
-    """What a reset gave. Raises BadResultError."""
+    """Read the result of a reset. Raises BadResultError."""
     named = _named(value)
     if named is not None:
         _refuse_unknown(named, {"observation", "actions", "info"}, "reset")
@@ -77,8 +77,8 @@ def read_reset(value: object) -> Reply:
 
 
 def read_step(value: object, success_reward: float = 1.0) -> Reply:
-    """What a step gave. Where it does not say whether the task is solved, it is when the episode ends with a reward of
-    at least `success_reward` in its last step. Raises BadResultError."""
+    """Read the result of a step. If it does not say whether the task is solved, it is solved when the episode ends with
+    a reward of at least `success_reward` in its last step. Raises BadResultError."""
     named = _named(value)
     if named is None:
         named = _of_tuple(value)

@@ -17,7 +17,7 @@ _INFO = ("task_types", "max_steps", "about", "example", "multiline", "success", 
 
 @dataclass(frozen=True, slots=True)
 class PluginSpec:
-    """What a plug-in is called, has, and offers as tasks.
+    """The name, abilities and tasks of a plug-in.
 
     Args:
         name: of the environment.
@@ -37,7 +37,7 @@ class PluginSpec:
 
     @classmethod
     def read(cls, name: str, target: str, description: Mapping[str, Any]) -> PluginSpec:
-        """From what the child process told."""
+        """Build it from the description that the child process sent."""
         tasks: list[dict[str, Any]] = description["tasks"]
         splits: dict[str, int] = {}
         for task in tasks:

@@ -10,7 +10,7 @@ __all__ = ["TargetError", "load_target", "where_raised"]
 
 
 class TargetError(Exception):
-    """Nothing usable is at a target; the message says what is wrong there and what to do."""
+    """A target cannot be used; the message says what is wrong and what to do."""
 
 
 def load_target(target: str) -> object:

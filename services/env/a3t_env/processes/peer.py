@@ -22,6 +22,7 @@ from .wire import (
     FAILED,
     INFO,
     OK,
+    RESTART,
     SAMPLE,
     STEP,
     STEP_MANY,
@@ -50,6 +51,9 @@ class Peer:
 
     async def create(self, request: SessionCreate) -> SessionInfo:
         return await self._call(CREATE, request)
+
+    async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
+        return await self._call(RESTART, session_id, request)
 
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         return await self._call(INFO, session_id, include_actions)

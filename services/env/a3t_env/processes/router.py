@@ -39,6 +39,9 @@ class SessionRouter:
                 refusal = error
         raise refusal
 
+    async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
+        return await self._of(session_id).restart(session_id, request)
+
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         return await self._of(session_id).info(session_id, include_actions)
 

@@ -28,6 +28,7 @@ __all__ = [
     "FAILED",
     "INFO",
     "OK",
+    "RESTART",
     "SAMPLE",
     "STEP",
     "STEP_MANY",
@@ -60,8 +61,9 @@ STEP_MANY: Call[list[StepOutcome]] = Call(
     "step_many", 6, TypeAdapter(tuple[list[SessionStep], bool]), TypeAdapter(list[StepResult | Problem])
 )
 CLOSE = Call("close", 7, TypeAdapter(tuple[str]), TypeAdapter(None))
+RESTART = Call("restart", 8, TypeAdapter(tuple[str, SessionCreate]), TypeAdapter(SessionInfo))
 CALLS: dict[int, Call[Any]] = {
-    call.code: call for call in (CREATE, INFO, ACTIONS, SAMPLE, EXPERT, STEP, STEP_MANY, CLOSE)
+    call.code: call for call in (CREATE, INFO, ACTIONS, SAMPLE, EXPERT, STEP, STEP_MANY, CLOSE, RESTART)
 }
 
 
@@ -77,7 +79,7 @@ class FrameProtocol(asyncio.Protocol):
         self.transport = cast(asyncio.WriteTransport, transport)
 
     def send(self, number: int, code: int, body: bytes) -> None:
-        """Write one frame; dropped where the other side is gone."""
+        """Write one frame. It is dropped if the connection is closed."""
         if not self.transport.is_closing():
             self.transport.write(_HEAD.pack(len(body), number, code) + body)
 

@@ -34,7 +34,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One remote environment: where it is, how it is spoken to, and what the query of its URL sets."""
+    """One remote environment: its address, its protocol, and the settings in the query of its URL."""
 
     name: str
     protocol: str

@@ -1,4 +1,4 @@
-"""What a protocol of remote environments does for the episodes here."""
+"""The interface of a protocol for remote environments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Handle(Protocol):
     """One running episode at the remote. Raises ReplyLostError, EpisodeLostError, BusyError, UpstreamError."""
 
     def step(self, action: str, index: int) -> Reply:
-        """Do one action, the `index`-th from 0."""
+        """Carry out an action; `index` is its number from 0."""
 
     def actions(self) -> list[str]:
         """Admissible actions; asked only where the environment lists them."""
@@ -42,7 +42,7 @@ class Backend(Protocol):
     draws: bool
 
     def describe(self) -> EnvironmentInfo:
-        """Ask what the environment is. Sets `repeats` and `draws`."""
+        """Ask the remote for its description. Sets `repeats` and `draws`."""
 
     def tasks(self) -> Sequence[Task]:
         """All tasks, in a fixed order."""
@@ -51,4 +51,4 @@ class Backend(Protocol):
         """A fresh episode and its first observation."""
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""

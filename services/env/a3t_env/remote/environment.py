@@ -42,7 +42,7 @@ class RemoteEnvironment:
         self._info = self._info.model_copy(update={"splits": dict(counted), "task_types": types})
 
     def info(self) -> EnvironmentInfo:
-        """As the remote described itself."""
+        """The description that the remote gave."""
         return self._info
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
@@ -79,5 +79,5 @@ class RemoteEnvironment:
         )
 
     def close(self) -> None:
-        """Give back connections."""
+        """Close the connections."""
         self._backend.close()

@@ -67,7 +67,7 @@ class RemoteEpisode:
         return self._last.outcome
 
     def step(self, action: str) -> Outcome:
-        """Do one action; asked again or replayed where its reply was lost."""
+        """Carry out an action. If its reply is lost, the step is sent again or the episode is replayed."""
         index = len(self._past)
         with within(self._step_seconds):
             answer = self._attempt(lambda: self._running().step(action, index), repeats=self._backend.repeats)

@@ -1,4 +1,4 @@
-"""HTTP to a remote that nobody vouches for: pooled, bounded in time and size, without redirects."""
+"""HTTP to a remote that is not trusted: pooled, limited in time and size, without redirects."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def checked(adapter: TypeAdapter[ResultT], body: bytes, where: str) -> ResultT:
 
 
 def read(where: str, reader: Callable[..., ResultT], *given: object) -> ResultT:
-    """What a reader of results makes of a reply. Raises UpstreamError that says what is wrong with it."""
+    """Apply a reader of results to a reply. Raises UpstreamError that says what is wrong with it."""
     try:
         return reader(*given)
     except BadResultError as error:

@@ -1,4 +1,4 @@
-"""What may happen to a call of a remote that another call can mend."""
+"""Failures of a call to a remote that another call may repair."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["BusyError", "EpisodeLostError", "FailedError", "RefusedError", "Repl
 
 
 class ReplyLostError(UpstreamError):
-    """No reply came: what was asked may have been done or not."""
+    """No reply came: the remote may or may not have carried out the request."""
 
 
 class EpisodeLostError(UpstreamError):
@@ -20,11 +20,11 @@ class FailedError(UpstreamError):
 
 
 class RefusedError(UpstreamError):
-    """The remote does not take what it was asked, for example an option that it does not know."""
+    """The remote refuses the request, for example because of an unknown option."""
 
 
 class BusyError(Exception):
-    """The remote did nothing and wants to be asked again later; `error` is for those who do not."""
+    """The remote did nothing and asks for another attempt later; `error` is raised if there is none."""
 
     def __init__(self, error: A3TError) -> None:
         super().__init__(str(error))

@@ -1,4 +1,4 @@
-"""What the query of a remote's URL may set, for protocols whose servers do not describe themselves."""
+"""Settings in the query of a remote's URL, for protocols whose servers do not describe themselves."""
 
 from __future__ import annotations
 

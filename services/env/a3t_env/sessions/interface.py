@@ -20,6 +20,9 @@ class Sessions(Protocol):
     async def create(self, request: SessionCreate) -> SessionInfo:
         """Open a session and start its episode."""
 
+    async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
+        """Start another episode under an id that was given before."""
+
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         """The session's present state."""
 

@@ -51,6 +51,7 @@ class SessionManager:
         self._table = SessionTable(self.limits, slot, clock)
         self._pools = EnginePools(self.limits.threads)
         self._disposals: set[asyncio.Task[None]] = set()
+        self._restarting: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._table)
@@ -58,9 +59,29 @@ class SessionManager:
     async def create(self, request: SessionCreate) -> SessionInfo:
         """Open a session and start its episode."""
         await self.reap()
+        return await self._start(self._table.new_id(), request)
+
+    async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
+        """Start another episode under an id that was given before; the episode before is closed first.
+
+        For protocols in which an environment is reset again and again. The session may have ended meanwhile. Raises
+        NotFoundError for an id that is not known, ConflictError where another episode is being started under it.
+        """
+        if session_id in self._restarting:
+            raise ConflictError(f"Another episode of session {session_id} is being started.")
+        session = self._table.remove(session_id, "is started anew")
+        self._restarting.add(session_id)
+        try:
+            if session is not None:
+                await self._dispose(session, "restarted")
+            return await self._start(session_id, request)
+        finally:
+            self._restarting.discard(session_id)
+
+    async def _start(self, session_id: str, request: SessionCreate) -> SessionInfo:
         self._table.reserve()
         try:
-            session_id, began = self._table.new_id(), time.perf_counter()
+            began = time.perf_counter()
             session, actions = await self._threads(request.environment).call(
                 lambda: open_session(self.environments, request, session_id, self._clock()),
                 self.limits.start_deadline,
@@ -97,7 +118,7 @@ class SessionManager:
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
-        """Make one step, or answer again what the same step gave."""
+        """Make one step, or return the earlier result of the same step."""
         session = self._table.get(session_id)
         wanted = session.wants_actions(include_actions)
         if session.inline:
@@ -143,7 +164,7 @@ class SessionManager:
             await self._dispose(session, "closed")
 
     async def reap(self) -> int:
-        """Close the sessions that nobody used for long; how many there were."""
+        """Close the sessions that were unused for too long, and return their number."""
         idle = self._table.idle()
         for session in idle:
             self._table.remove(session.id, f"was closed after {self.limits.idle_seconds:g} s without use")

@@ -15,7 +15,7 @@ __all__ = ["Session", "SessionLimits"]
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """What a manager allows. Times in seconds."""
+    """Limits of a session manager. Times in seconds."""
 
     max_sessions: int = 4096
     idle_seconds: float = 1800.0
@@ -77,7 +77,7 @@ class Session:
         return None
 
     def record(self, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
-        """Count a step that was made; the step cap ends the episode without success."""
+        """Record a step that was made. At the step cap the episode ends without success."""
         index = self.steps
         self.steps += 1
         capped = not outcome.done and self.steps >= self.max_steps

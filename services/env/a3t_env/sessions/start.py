@@ -60,7 +60,7 @@ def open_session(
 
 
 def close_episode(session: Session) -> None:
-    """Close the episode; an engine that fails at that is logged and left."""
+    """Close the episode. An error of the engine is logged and not raised."""
     try:
         session.episode.close()
     except Exception:

@@ -46,12 +46,13 @@ class SessionTable:
         self._starting += 1
 
     def release(self) -> None:
-        """Give a reserved place back."""
+        """Free a reserved place."""
         self._starting -= 1
 
     def add(self, session: Session) -> None:
         """Count a session as open."""
         self._open[session.id] = session
+        self._closed.pop(session.id, None)
         metrics.OPEN.inc()
 
     def get(self, session_id: str) -> Session:

@@ -17,7 +17,7 @@ ResultT = TypeVar("ResultT")
 
 
 class StuckError(DeadlineError):
-    """A call was begun and did not return in time; its thread is still in it."""
+    """A call did not return in time; its thread still runs it."""
 
 
 class EngineThreads:
@@ -53,7 +53,7 @@ class EngineThreads:
         await asyncio.wrap_future(self._closers.submit(run))
 
     def shutdown(self) -> None:
-        """Take no more calls; those that hang are left behind."""
+        """Take no more calls. Threads that hang are not waited for."""
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._closers.shutdown(wait=True)
 

@@ -19,7 +19,7 @@ _NO_VERB = "That's not a verb I recognise."
 
 
 class TextWorldGame:
-    """The game at hand."""
+    """The game that this process plays."""
 
     def __init__(self) -> None:
         self._env: Any = None
@@ -45,7 +45,7 @@ class TextWorldGame:
         return {}
 
     def start(self) -> dict[str, Any]:
-        """Begin (anew)."""
+        """Start the game, or start it again."""
         first = self._env.reset()
         self._verbs = frozenset(first["verbs"])
         self._state = _state(first, done=False)

@@ -1,4 +1,4 @@
-"""What the rest of the system is told of TextWorld."""
+"""TextWorld's description (`EnvironmentInfo`) for the rest of the system."""
 
 from __future__ import annotations
 

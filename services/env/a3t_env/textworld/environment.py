@@ -10,10 +10,11 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError, UnavailableEr
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..children import ChildEpisode, ChildPool, ChildProgram
+from ..game_index import IndexWatch
 from .challenges import CHALLENGES
 from .description import ABOUT, GET_DATA, MAX_STEPS, SUCCESS, example
 from .episode import TextWorldEpisode
-from .index import INDEX_NAME, GameEntry, Index, read_index
+from .index import GameEntry, read_index
 
 __all__ = ["ENGINE", "TextWorldEnvironment"]
 
@@ -45,14 +46,14 @@ class TextWorldEnvironment:
             step_seconds=step_seconds,
             hint="Close an episode, or raise A3T_ENV_TEXTWORLD_PROCESSES.",
         )
-        self._index, self._stamp = Index(), (0, 0)
+        self._games = IndexWatch(folder, read_index)
 
     def info(self) -> EnvironmentInfo:
         """Splits, task types (the challenges), step cap."""
         return EnvironmentInfo(
             name="textworld",
             engines=[ENGINE],
-            splits=self._games().splits(),
+            splits=self._games.index().splits(),
             task_types=list(CHALLENGES),
             max_steps=MAX_STEPS,
             about=ABOUT,
@@ -63,7 +64,7 @@ class TextWorldEnvironment:
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
         """Tasks in the order in which they were made. An unknown split or type has none."""
-        return [_task(entry) for entry in self._games().of(split) if type is None or entry.type == type]
+        return [_task(entry) for entry in self._games.index().of(split) if type is None or entry.type == type]
 
     def task(self, task_id: str) -> Task:
         """Raises NotFoundError."""
@@ -89,24 +90,13 @@ class TextWorldEnvironment:
         self._pool.close()
 
     def _entry(self, task_id: str) -> GameEntry:
-        entry = self._games().games.get(task_id)
+        entry = self._games.index().games.get(task_id)
         if entry is None:
             raise NotFoundError(
                 f"There is no TextWorld task {task_id[:200]!r} in {self._folder}.",
                 hint="`a3t data list textworld` shows what is here.",
             )
         return entry
-
-    def _games(self) -> Index:
-        """The index, read again where the file was replaced."""
-        try:
-            status = (self._folder / INDEX_NAME).stat()
-            stamp = (status.st_mtime_ns, status.st_ino)
-        except FileNotFoundError:
-            stamp = (0, 0)
-        if stamp != self._stamp:
-            self._index, self._stamp = read_index(self._folder), stamp
-        return self._index
 
 
 def _task(entry: GameEntry) -> Task:

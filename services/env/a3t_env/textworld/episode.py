@@ -34,7 +34,7 @@ class TextWorldEpisode:
         return self._outcome(self._state, valid=True)
 
     def step(self, action: str) -> Outcome:
-        """Do one action. `valid` is false where it was not admissible and changed nothing that can be seen."""
+        """Carry out an action. `valid` is false if it was not admissible and changed nothing that can be seen."""
         before, command = self._begun(), " ".join(action.split())
         after = self._played.step(command)
         self._follow(command, before["plan"], after["plan"])
@@ -69,7 +69,7 @@ class TextWorldEpisode:
         return command
 
     def close(self) -> None:
-        """Give the child back."""
+        """Return the child process to the pool."""
         self._played.close()
 
     def _follow(self, command: str, before: list[str], after: list[str]) -> None:

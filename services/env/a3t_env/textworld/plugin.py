@@ -15,7 +15,7 @@ __all__ = ["TextWorldSettings", "plugin"]
 
 
 class TextWorldSettings(CommonSettings):
-    """What TextWorld can be told."""
+    """Settings of TextWorld."""
 
     env_textworld_processes: int = Field(4, ge=1, description="TextWorld episodes at a time; each has a process")
 
@@ -31,4 +31,4 @@ def _build(settings: EnvSettings) -> Environment:
     )
 
 
-plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA, "TextWorld")

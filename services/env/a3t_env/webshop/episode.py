@@ -33,7 +33,7 @@ class WebShopEpisode:
         return Outcome(self._session.observation(self._mode))
 
     def step(self, action: str) -> Outcome:
-        """Do one action; one that is not understood or not possible here changes nothing."""
+        """Carry out an action. One that is not understood or not possible on this page changes nothing."""
         did = self._session.step(action)
         if did.valid:
             self._shopper.see(self._session.page, action)
@@ -52,7 +52,7 @@ class WebShopEpisode:
         return self._shopper.next_action()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the episode holds no resources."""
 
     def _outcome(self, did: ShopStep) -> Outcome:
         info = did.bought.parts() if did.bought else {}

@@ -15,7 +15,7 @@ _CURRENT = "current"
 
 
 def catalogue_folder(root: Path, name: str) -> Path:
-    """The folder of a catalogue, there or not. Raises InvalidInputError for a name that is none."""
+    """The folder of a catalogue, whether it exists or not. Raises InvalidInputError for a name that is not allowed."""
     if not _NAME.fullmatch(name) or name == _CURRENT:
         raise InvalidInputError(
             f"{name[:80]!r} is no name for a catalogue.", hint="Use letters, digits, '.', '_' and '-'."
@@ -24,12 +24,12 @@ def catalogue_folder(root: Path, name: str) -> Path:
 
 
 def catalogue_names(root: Path) -> list[str]:
-    """Catalogues that are whole."""
+    """The names of the complete catalogues."""
     return sorted(path.parent.name for path in root.glob("*/manifest.json") if _NAME.fullmatch(path.parent.name))
 
 
 def make_current(root: Path, name: str) -> None:
-    """Let a catalogue be the one that is used where none is named."""
+    """Make a catalogue the one that is used if none is named."""
     write_atomically(root / _CURRENT, name)
 
 

@@ -16,4 +16,4 @@ def _build(settings: EnvSettings) -> Environment:
     return WebShopEnvironment(settings.data_folder)
 
 
-plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA)
+plugin = EnvironmentPlugin(_build, MAX_STEPS, GET_DATA, "WebShop")

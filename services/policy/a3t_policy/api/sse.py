@@ -50,7 +50,7 @@ def event(data: Any) -> str:
 
 
 async def merged(backend: Generator, generations: Sequence[Generation]) -> AsyncIterator[Item]:
-    """The news of several generations as they come; ends when all have ended. Closing it cancels them."""
+    """The deltas and results of several generations as they come; ends when all have ended. Closing it cancels them."""
     queue: asyncio.Queue[Item] = asyncio.Queue()
 
     async def pump(index: int, generation: Generation) -> None:

@@ -1,4 +1,4 @@
-"""What this service says of an upstream that failed."""
+"""The errors that this service raises when an upstream server fails."""
 
 from __future__ import annotations
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas.policy import LiveState, ModelCard
 
 from ..engine.build import LocalModel, build
 from ..engine.sequence import News, Sequence
@@ -17,24 +16,26 @@ from ..generation import Delta, Generated, Generation
 from ..metrics import count_sequence, watch_load
 from ..settings import PolicySettings
 from ..text import TextCodec
-from ..versions import Live, Version, VersionManager, open_versions
+from ..versions import Version
+from .versioned import VersionedBackend
 
 __all__ = ["LocalBackend"]
 
 log = get_logger(__name__)
 
 
-class LocalBackend:
+class LocalBackend(VersionedBackend):
     """transformers in this process; see `a3t_policy.engine`."""
 
+    not_started = "The base model is still being loaded."
+
     def __init__(self, settings: PolicySettings) -> None:
+        super().__init__()
         self.settings = settings
         self.folder = resolve_base_model(settings.policy_base_model)
         self.codec = TextCodec.load(self.folder)
         self._model: LocalModel | None = None
-        self._versions: VersionManager | None = None
         self._leases: dict[Sequence, Version] = {}
-        self._live: Live | None = None
 
     async def start(self) -> None:
         settings = self.settings
@@ -44,12 +45,11 @@ class LocalBackend:
         watch_load(lambda: model.engine.load)
         self.codec.context = model.engine.pool.context
         self._model = model
-        self._versions, self._live = await open_versions(self, settings, model.facts)
-        log.info("policy.ready", base=settings.policy_base_model, live=self._versions.live.name, **model.facts_to_log)
+        await self._open(self, settings, model.facts)
+        log.info("policy.ready", base=settings.policy_base_model, live=self.versions.live.name, **model.facts_to_log)
 
     async def close(self) -> None:
-        if self._live is not None:
-            await self._live.close()
+        await super().close()
         if self._model is not None:
             await asyncio.to_thread(self._model.engine.stop)
 
@@ -64,21 +64,6 @@ class LocalBackend:
 
     def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
         return self._news(generation, streaming=True)
-
-    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
-        return await self.live.load(name, path, make_default)
-
-    async def unload(self, name: str) -> None:
-        await self.live.unload(name)
-
-    async def follow(self) -> LiveState:
-        return await self.live.follow()
-
-    def live_state(self) -> LiveState:
-        return self.live.state()
-
-    def models(self) -> list[ModelCard]:
-        return self.versions.cards()
 
     async def ready(self) -> dict[str, object]:
         engine = self.model.engine
@@ -111,15 +96,8 @@ class LocalBackend:
     def model(self) -> LocalModel:
         """The loaded model. Raises UnavailableError before `start` is through."""
         if self._model is None:
-            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
+            raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._model
-
-    @property
-    def versions(self) -> VersionManager:
-        """The versions. Raises UnavailableError before `start` is through."""
-        if self._versions is None:
-            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
-        return self._versions
 
     async def _check(self, version: Version) -> None:
         """Raises UnavailableError where the last passes of a version failed, and one more fails now: while this service
@@ -135,18 +113,6 @@ class LocalBackend:
                 f"The engine cannot compute {version.name!r}: {health.reason(version.number)}.",
                 hint="The service's log has the cause; unload that version, or restart the service.",
             ) from error
-
-    @property
-    def live(self) -> Live:
-        """What decides which version is live. Raises UnavailableError before `start` is through."""
-        if self._live is None:
-            raise UnavailableError("The base model is still being loaded.", hint="Wait for `GET /ready`.")
-        return self._live
-
-    def _live_facts(self) -> dict[str, object]:
-        """For `/ready`. Raises UnavailableError where it is not known which version is live."""
-        self.versions.find(None)
-        return self.live.state().model_dump(exclude_none=True)
 
     async def _news(self, generation: Generation, streaming: bool) -> AsyncIterator[Delta | Generated]:
         await self.live.ensure(generation.model)

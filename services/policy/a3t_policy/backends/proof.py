@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 def probe(codec: TextCodec) -> Generation:
-    """The completion by which a server is judged: the greedy beginning of an episode."""
+    """The request that tests a server: the greedy beginning of an episode."""
     observation = "You are in the middle of a room. You see a cabinet 1 and a fridge 1. Your task is to: find a mug."
     ids, text = codec.history(History(environment="probe", observation=observation))
     return Generation(ids, text, Sampling(max_tokens=_TOKENS), top_logprobs=1)

@@ -23,7 +23,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 @dataclass(eq=False, slots=True)
 class Upstream:
-    """One server, how busy it is, since when it is out of favour, and the adapters that it was seen to serve."""
+    """One server: its calls in flight, its pause after failures, and the adapters that it was seen to serve."""
 
     url: str
     running: int = 0
@@ -33,7 +33,8 @@ class Upstream:
     adapters: set[str] = field(default_factory=set)
 
     def failed(self) -> None:
-        """Do not ask this server for a pause that doubles with each failure in a row, 0.5 s to 30 s."""
+        """A call failed: the server gets no calls during a pause of 0.5 s, which doubles with each failure in a row, up
+        to 30 s."""
         self.failures += 1
         self.pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self.pause))
         self.paused_until = time.monotonic() + self.pause
@@ -70,7 +71,7 @@ class Upstreams:
             raise OverloadedError(f"{self.load} calls to the upstreams are running or waiting.", hint="Try later.")
 
     async def call(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
-        """The answer of the first server that gives one. What is wrong with the request itself is raised at once."""
+        """The answer of the first server that gives one. An error of the request itself is raised at once."""
         async with self.place():
             return await self._first_answer(ask)
 
@@ -86,7 +87,7 @@ class Upstreams:
             self.load -= 1
 
     async def attempt(self, server: Upstream, ask: Callable[[Upstream], Awaitable[T]]) -> T:
-        """One bounded attempt at one server, with its health and load kept. Raises DeadlineError."""
+        """One attempt at one server, with a deadline; updates the server's health and load. Raises DeadlineError."""
         server.running += 1
         try:
             async with asyncio.timeout(self.timeout):

@@ -34,7 +34,7 @@ log = get_logger(__name__)
 
 
 class EngineLimits:
-    """What one engine takes on."""
+    """Limits of one engine."""
 
     def __init__(self, batch: int, queue: int, prefill_tokens: int, seconds: float) -> None:
         self.batch, self.queue, self.prefill_tokens, self.seconds = batch, queue, prefill_tokens, seconds
@@ -68,12 +68,13 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the present step, fail what is left, end the thread."""
+        """Finish the current step, fail the remaining sequences, and end the thread."""
         self._inbox.put(None)
         self._thread.join(timeout=60)
 
     def admit(self, count: int) -> None:
-        """Refuse what does not fit now (OverloadedError), or ever again (UnavailableError)."""
+        """Raises OverloadedError if `count` more sequences do not fit now, UnavailableError if the engine has
+        stopped."""
         if self._stopping:
             raise UnavailableError("The inference engine has stopped.", hint="Restart the policy service.")
         if self.load + count > self.limits.batch + self.limits.queue:

@@ -20,7 +20,7 @@ class PassHealth:
 
     @contextmanager
     def watch(self, version: int) -> Iterator[None]:
-        """Note how a pass ends."""
+        """Record whether the pass inside the block fails."""
         try:
             yield
         except Exception as error:
@@ -30,7 +30,7 @@ class PassHealth:
         self._failed.pop(version, None)
 
     def broken(self, version: int) -> bool:
-        """Whether its last passes all failed."""
+        """Whether the last `_LIMIT` passes of the version all failed."""
         return self._failed.get(version, (0, ""))[0] >= _LIMIT
 
     def reason(self, version: int) -> str:
@@ -39,5 +39,5 @@ class PassHealth:
         return f"its last {count} passes failed ({reason})"
 
     def forget(self, version: int) -> None:
-        """The version has left."""
+        """Forget a version that was unloaded."""
         self._failed.pop(version, None)

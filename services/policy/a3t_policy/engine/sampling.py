@@ -29,7 +29,7 @@ class TokenRandom:
         return self._number
 
     def advance(self) -> None:
-        """The present number has been used."""
+        """Go on to the next number."""
         self._number = None
 
 

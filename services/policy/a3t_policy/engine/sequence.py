@@ -79,7 +79,7 @@ class Sequence:
             self.finish_reason = "length"
 
     def result(self, codec: TextCodec) -> Generated:
-        """What the client gets at the end."""
+        """The finished generation for the client."""
         self.tail.finish(codec.decode(self.ids))
         return Generated(
             text=self.tail.text,

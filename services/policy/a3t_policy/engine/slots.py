@@ -108,7 +108,7 @@ class SlotPool:
         self.length[slot] = start + len(tokens)
 
     def release(self, slot: int) -> None:
-        """The sequence is over; what the slot holds stays for its next turn."""
+        """Free the slot. Its keys and values are kept, so that the next turn of the episode can reuse them."""
         self._touch(slot)
         self.busy[slot] = False
 

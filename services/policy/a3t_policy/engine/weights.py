@@ -88,7 +88,7 @@ class Weights:
         self._merged = {BASE: self.base}
 
     def add(self, number: int, prepared: Any) -> None:
-        """Take up what `prepare` gave."""
+        """Add the module that `prepare` made."""
         self._merged[number] = prepared
 
     def attach(self, number: int, folder: Path) -> None:

@@ -27,5 +27,5 @@ def list_files(state: State) -> dict[str, Any]:
 
 @router.get("/{file_id}")
 def get_file(file_id: str, state: State) -> FileObject:
-    """What is known of a file."""
+    """The description of a file."""
     return state.files.get(file_id)

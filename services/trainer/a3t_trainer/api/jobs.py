@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=Jso
 
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
-    """Queue a job. One job a version: the same request again returns the job that exists, another one is a 409."""
+    """Queue a job. A version has one job: the same request again returns that job, another request gets 409."""
     await asyncio.to_thread(state.files.get, body.training_file)
     if state.jobs.for_version(body.version) is None and await asyncio.to_thread(_is_published, state, body.version):
         raise ConflictError(

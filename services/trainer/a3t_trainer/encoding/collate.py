@@ -39,7 +39,7 @@ class StepScale:
         return cls(normalisation, len(sequences), sum(s.trained for s in sequences))
 
     def factor(self, sequence: TokenSequence) -> float:
-        """R(τ) over the denominator."""
+        """R(τ) divided by the denominator."""
         match self.normalisation:
             case "as_printed":
                 return sequence.reward / self.trajectories

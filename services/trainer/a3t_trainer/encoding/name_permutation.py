@@ -34,7 +34,7 @@ class NamePermutation:
         self._identity = np.arange(len(tokenizer), dtype=np.int64)
 
     def apply(self, sequence: TokenSequence, step: int) -> TokenSequence:
-        """The sequence as optimiser step `step` sees it."""
+        """The sequence with the names permuted as in optimiser step `step`."""
         rng = random.Random(f"{self._seed}/{step}/{sequence.id}")
         table = self._identity.copy()
         for group in self._groups:

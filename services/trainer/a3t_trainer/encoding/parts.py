@@ -14,7 +14,7 @@ _ACTION_LINE = re.compile(r"^Action:", re.MULTILINE)
 
 
 class PartSplitter:
-    """Splits completions; remembers what it has seen, because turns repeat a lot.
+    """Splits completions, and keeps the results, because many turns are equal.
 
     Args:
         tokenizer: the base model's tokenizer (of transformers).

@@ -22,7 +22,7 @@ Unit = tuple[TokenSequence, ...]
 
 
 def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
-    """One unit a sequence."""
+    """One unit for each sequence."""
     return [(s,) for s in sequences]
 
 

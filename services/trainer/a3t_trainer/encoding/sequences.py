@@ -22,7 +22,7 @@ __all__ = ["Part", "TokenSequence", "encode_all", "encode_trajectory"]
 
 
 class Part(IntEnum):
-    """What a token belongs to."""
+    """The part of an episode that a token belongs to."""
 
     context = 0
     observation = 1

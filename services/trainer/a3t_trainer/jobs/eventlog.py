@@ -29,7 +29,7 @@ class EventLog:
     def add(
         self, message: str, level: Literal["info", "warn", "error"], kind: Literal["message", "metrics"], data: Any
     ) -> JobEvent:
-        """One event more, in memory."""
+        """Add an event in memory."""
         seq = len(self.events)
         event = JobEvent(
             id=f"{self.job_id}-{seq}",

@@ -79,11 +79,11 @@ class TrainingProcess:
 
     @property
     def usable(self) -> bool:
-        """It lives and has no job."""
+        """Whether the process runs and has no job."""
         return self.process.returncode is None and not self._has_job
 
     async def give(self, content: dict[str, Any]) -> None:
-        """Hand a job over."""
+        """Give the process a job."""
         self._has_job, self.began = True, False
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
@@ -107,7 +107,7 @@ class TrainingProcess:
         yield {"exited": await self.process.wait()}
 
     async def stop_job(self) -> None:
-        """End the running job: ask, wait `trainer_cancel_seconds`, kill."""
+        """End the running job: send SIGTERM, wait `trainer_cancel_seconds`, then kill it."""
         self._signal_job(signal.SIGTERM)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.settings.trainer_cancel_seconds
@@ -137,7 +137,7 @@ class TrainingProcess:
 
 
 def job_content(job: FineTuningJob, training_file: Path, folder: Path, settings: TrainerSettings) -> dict[str, Any]:
-    """What `a3t_trainer.training_process` reads."""
+    """The description of a job that `a3t_trainer.training_process` reads."""
     return {
         "id": job.id,
         "request": job.request.model_dump(mode="json"),

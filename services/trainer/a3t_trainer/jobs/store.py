@@ -64,7 +64,7 @@ class JobStore:
         return self.root / job_id
 
     async def create(self, request: FineTuningJobCreate) -> FineTuningJob:
-        """A new job, or the one that the same request made. One job a version: ConflictError for another request
+        """A new job, or the one that the same request made. A version has one job: ConflictError for another request
         while the version's job is open or has succeeded. After a failed or cancelled job it is a new attempt."""
         async with self._moving:
             known = self.for_version(request.version)
@@ -86,7 +86,7 @@ class JobStore:
         return job
 
     def for_version(self, version: str) -> FineTuningJob | None:
-        """The open or successful job of a version; failed and cancelled ones have no hold on it."""
+        """The open or successful job of a version; failed and cancelled jobs do not count."""
         jobs = (j for j in self._jobs.values() if j.request.version == version and not j.status.unsuccessful)
         return next(jobs, None)
 
@@ -106,7 +106,7 @@ class JobStore:
         return sorted(waiting, key=lambda j: (j.created_at, j.id))
 
     async def move(self, job_id: str, status: JobStatus, **changes: Any) -> FineTuningJob:
-        """Change a job's status. Raises ConflictError for a transition that there is not."""
+        """Change a job's status. Raises ConflictError for a transition that is not allowed."""
         async with self._moving:
             job = self.get(job_id)
             if status not in VALID_TRANSITIONS[job.status]:
@@ -120,7 +120,7 @@ class JobStore:
         return job
 
     async def progress(self, job_id: str, progress: Progress) -> None:
-        """Take note of a running job's progress; it reaches the disk with the next change of status."""
+        """Keep a running job's progress in memory; it is written to disk with the next change of status."""
         self._jobs[job_id] = self.get(job_id).model_copy(update={"progress": progress})
         data = progress.model_dump(mode="json", exclude_none=True)
         await self._tell(job_id, f"Step {progress.step}/{progress.total_steps}", "info", "metrics", data)

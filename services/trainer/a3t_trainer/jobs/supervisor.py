@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 def devices(settings: TrainerSettings) -> list[str | None]:
-    """One entry a slot: the GPU (as in CUDA_VISIBLE_DEVICES) that its jobs see, or None for all there is."""
+    """One entry for each slot: the GPU of its jobs (as in CUDA_VISIBLE_DEVICES), or None for all devices."""
     if settings.trainer_accelerate_config is not None:
         return [None]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -40,7 +40,7 @@ def devices(settings: TrainerSettings) -> list[str | None]:
 
 
 class Supervisor:
-    """The slots. `run` lives as long as the service."""
+    """Gives queued jobs to slots. `run` runs as long as the service."""
 
     def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
         self.store, self.files, self.settings = store, files, settings

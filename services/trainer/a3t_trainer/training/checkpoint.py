@@ -39,7 +39,7 @@ _KEPT = 2
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole bundle. What a crash left half-written is removed."""
+    """The newest complete bundle. Incomplete ones, left by a crash, are removed."""
     for partial in folder.glob(".partial-*"):
         shutil.rmtree(partial)
     bundles = sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)

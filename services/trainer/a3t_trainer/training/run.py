@@ -41,7 +41,7 @@ _LARGEST_WEIGHT = 1e6
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """What a child process needs to know of its job."""
+    """The description of a job for its child process."""
 
     id: str
     request: FineTuningJobCreate

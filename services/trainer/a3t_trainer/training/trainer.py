@@ -29,13 +29,13 @@ __all__ = ["Reporter", "StepDataset", "TrajectoryTrainer"]
 
 
 class Reporter(Protocol):
-    """Where a job's news go."""
+    """Receives a job's messages and progress."""
 
     def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
-        """An event for people."""
+        """Report an event, in words for a person."""
 
     def progress(self, progress: Progress) -> None:
-        """Where the job stands."""
+        """Report the job's progress."""
 
 
 class StepDataset(Dataset[list[MicroBatch]]):

@@ -104,7 +104,7 @@ def type_of(name: str) -> str:
 
 
 def fits(name: str, wanted: str) -> bool:
-    """Whether "mug 2" is what is wanted: "mug", or "mug 2"."""
+    """Whether an object such as "mug 2" is the wanted one, given by its type ("mug") or by its name ("mug 2")."""
     return name == wanted or type_of(name) == wanted
 
 
@@ -114,7 +114,7 @@ def parse_goal(observation: str) -> HouseholdGoal | None:
 
 
 def task_line(observation: str) -> str:
-    """What follows "Your task is to:", in small letters and without the full stop; empty where nothing does."""
+    """The text after "Your task is to:", in small letters and without the full stop; empty if there is none."""
     task = _TASK.search(observation)
     return task.group(1).strip().lower() if task else ""
 

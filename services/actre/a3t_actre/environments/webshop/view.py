@@ -59,7 +59,7 @@ class View:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Wished options that are not chosen yet."""
+        """Options that the instruction names and that are not chosen yet."""
         return {g: v for g, v in self.wishes.options.items() if v not in self.chosen}
 
     def offers(self, value: str) -> bool:
@@ -73,7 +73,7 @@ class View:
 
 
 def read_wishes(instruction: str) -> Wishes:
-    """What a goal of the shop asks for. Never raises for odd texts."""
+    """Parse the instruction of a goal. Never raises, whatever the text."""
     price = _PRICE.search(instruction)
     text = instruction[: price.start()] if price else instruction
     head, options = text, {}
@@ -93,7 +93,7 @@ def argument_of(action: str) -> tuple[str, str]:
 
 
 def view_of(history: History, read_wishes: WishesReader = read_wishes) -> View:
-    """Read a history. Never raises for odd texts.
+    """The state of an episode, read from its history. Never raises, whatever the texts.
 
     `read_wishes` gets the instruction; it may know other wordings than those of the shop's goals.
     """

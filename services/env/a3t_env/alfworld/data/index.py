@@ -5,22 +5,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from a3t_contracts.errors import InvalidInputError
-
+from ...game_index import GameIndex, read_index_file, write_index_file
 from ..native.grammar import VerbForm
 
-__all__ = ["INDEX_NAME", "GameEntry", "Index", "read_index", "write_index"]
-
-INDEX_NAME = "index.json"
-_VERSION = 1
+__all__ = ["GameEntry", "Index", "read_index", "write_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,58 +29,33 @@ class GameEntry:
     instruction: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+@dataclass(frozen=True)
+class Index(GameIndex[GameEntry]):
     """Games by id in a fixed order, and the named parts of splits (name → ids)."""
 
-    games: dict[str, GameEntry] = field(default_factory=dict)
     subsets: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def splits(self) -> dict[str, int]:
         """Split or subset → number of games."""
-        counts: dict[str, int] = {}
-        for entry in self.games.values():
-            counts[entry.split] = counts.get(entry.split, 0) + 1
-        return counts | {name: len(ids) for name, ids in self.subsets.items()}
+        return super().splits() | {name: len(ids) for name, ids in self.subsets.items()}
 
     def of(self, split: str | None) -> Iterable[GameEntry]:
         """The games of a split or subset; all games for None."""
         if split in self.subsets:
             return [self.games[id_] for id_ in self.subsets[split]]
-        return [entry for entry in self.games.values() if split is None or entry.split == split]
+        return super().of(split)
 
 
 def read_index(folder: Path) -> Index:
     """The index of a data folder; an empty one where there is none. Raises InvalidInputError for a broken one."""
-    path = folder / INDEX_NAME
-    try:
-        data = orjson.loads(path.read_bytes())
-        if data["version"] != _VERSION:
-            raise InvalidInputError(f"The index {path} has version {data['version']}; this is for {_VERSION}.")
-        games = [GameEntry(**row) for row in data["games"]]
-        return Index({g.id: g for g in games}, {name: tuple(ids) for name, ids in data["subsets"].items()})
-    except FileNotFoundError:
-        return Index()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InvalidInputError(
-            f"The index {path} is damaged.", hint="Delete it and import or generate the games again."
-        ) from error
+    return read_index_file(folder, _parse, Index(), "Delete it and import or generate the games again.")
 
 
 def write_index(folder: Path, index: Index) -> None:
     """Replace the index in one step: a reader sees the old one or the new one."""
-    content: dict[str, Any] = {
-        "version": _VERSION,
-        "games": [asdict(g) for g in index.games.values()],
-        "subsets": index.subsets,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f".{INDEX_NAME}.{os.getpid()}"
-    try:
-        with fresh.open("wb") as file:
-            file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / INDEX_NAME)
-    finally:
-        fresh.unlink(missing_ok=True)
+    write_index_file(folder, {"games": [asdict(game) for game in index.games.values()], "subsets": index.subsets})
+
+
+def _parse(content: dict[str, Any]) -> Index:
+    games = [GameEntry(**row) for row in content["games"]]
+    return Index({game.id: game for game in games}, {name: tuple(ids) for name, ids in content["subsets"].items()})

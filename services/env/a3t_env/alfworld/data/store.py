@@ -53,7 +53,7 @@ class GameStore:
         self.folder = folder
 
     def index(self) -> Index:
-        """What is here."""
+        """The index of the games that were added."""
         return read_index(self.folder)
 
     def holds(self, entry: GameEntry) -> bool:
@@ -88,7 +88,7 @@ class GameStore:
 
 
 class Batch:
-    """Games on their way in."""
+    """Games that are staged, and added together by `commit`."""
 
     def __init__(self, store: GameStore, folder: Path) -> None:
         self._store = store

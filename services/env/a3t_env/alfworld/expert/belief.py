@@ -45,7 +45,7 @@ class Belief:
         """Whether this release says "put X in/on Y"."""
 
     def put_command(self, entity: str, receptacle: str) -> str:
-        """How the release at hand puts an object down."""
+        """The command of the game's release that puts an object down."""
         return f"put {entity} in/on {receptacle}" if self.says_put else f"move {entity} to {receptacle}"
 
     def where(self, wanted: str) -> Iterator[tuple[str, str]]:
@@ -56,7 +56,7 @@ class Belief:
                     yield item, receptacle
 
     def observe(self, action: str, observation: str) -> None:
-        """Take in what an action led to."""
+        """Update the memory with an action and the observation that followed."""
         if observation.startswith("Nothing happens"):
             self._nothing(action)
             return

@@ -43,7 +43,7 @@ class ScriptedExpert:
         self._listed = search == "listed"
 
     def observe(self, action: str, observation: str) -> None:
-        """Take in what an action led to."""
+        """Tell the expert an action and the observation that followed."""
         self._belief.observe(action, observation)
 
     def act(self) -> str:

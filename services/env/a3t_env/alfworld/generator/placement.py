@@ -35,7 +35,7 @@ class Thing:
 
 
 def place_things(task: DrawnTask, scene: Scene, package: Package, priors: Priors, rng: random.Random) -> list[Thing]:
-    """Things for a game. The objects that a task asks to put somewhere do not lie there from the start."""
+    """Draw the objects of a game. None of those that the task asks for is at its target from the start."""
     things: list[Thing] = []
     for kind in scene.objects:
         if kind in package.abilities["Toggleable"]:

@@ -17,7 +17,7 @@ _MANGLED = (("|", "_bar_"), ("-", "_minus_"), ("+", "_plus_"), (".", "_dot_"), (
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Everything that a problem says."""
+    """All facts of a problem: receptacles, objects, locations and the goal."""
 
     name: str
     scene: Scene

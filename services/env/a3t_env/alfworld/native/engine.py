@@ -25,14 +25,14 @@ class NativeEngine:
         self.won: bool = holds(game.goal, self._state)
 
     def start(self) -> str:
-        """Begin anew; the first observation."""
+        """Start the episode again, and return the first observation."""
         self._state = State(self._game.start)
         self._commands = self._sorted = None
         self.won = holds(self._game.goal, self._state)
         return introduction(self._game, self._state)
 
     def step(self, command: str) -> tuple[str, bool]:
-        """Do a command: the observation, and whether the command was admissible."""
+        """Carry out a command. Returns the observation, and whether the command was admissible."""
         known = self._admissible().get(command.strip())
         if known is None:
             return NOTHING_HAPPENS, False
@@ -50,7 +50,7 @@ class NativeEngine:
         return list(self._sorted)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the engine holds no resources."""
 
     def _admissible(self) -> Commands:
         if self._commands is None:

@@ -23,7 +23,7 @@ Rules = dict[str, list[dict[str, Any]]]
 
 @dataclass(slots=True)
 class ActionText:
-    """How an action is written and what it answers."""
+    """The command template of an action, and its feedback."""
 
     template: str = ""
     feedback: str = ""

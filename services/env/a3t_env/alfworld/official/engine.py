@@ -29,11 +29,11 @@ class OfficialEngine:
         self._actions: list[str] = []
 
     def start(self) -> str:
-        """Load the game into a child (taken on the first call) and begin; seconds."""
+        """Load the game into a child process, taken on the first call, and start the episode. Takes seconds."""
         return self._take_in(self.played.start())
 
     def step(self, command: str) -> tuple[str, bool]:
-        """Do a command: the observation, and whether the command was admissible."""
+        """Carry out a command. Returns the observation, and whether the command was admissible."""
         valid = command.strip() in self._actions
         return self._take_in(self.played.step(command)), valid
 
@@ -42,7 +42,7 @@ class OfficialEngine:
         return list(self._actions)
 
     def close(self) -> None:
-        """Give the child back."""
+        """Return the child process to the pool."""
         self.played.close()
 
     def _take_in(self, state: dict[str, Any]) -> str:

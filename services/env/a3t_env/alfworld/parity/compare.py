@@ -16,7 +16,7 @@ __all__ = ["Comparison", "View", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that an engine shows after a step."""
+    """Everything that an engine returns after a step."""
 
     text: str
     valid: bool
@@ -26,7 +26,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How a comparison went: commands made, and what each engine showed at the first difference (None without one)."""
+    """The result of a comparison: the commands made, and what each engine returned at the first difference (None if
+    there is none)."""
 
     game: str
     history: tuple[str, ...]

@@ -30,7 +30,7 @@ _RANDOM_HINT = (
 
 
 async def check_environment(client: EnvClient, info: EnvironmentInfo) -> AsyncIterator[Verdict]:
-    """Every verdict as it comes. What the environment cannot even do to begin with ends the checks."""
+    """The verdict of each check, as soon as it is known. The checks end early if the environment fails a basic one."""
     subject = Subject(client, info, await _some_tasks(client, info))
     for title, check in CHECKS.items():
         try:

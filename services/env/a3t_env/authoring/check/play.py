@@ -1,4 +1,4 @@
-"""Playing episodes for a check: where actions come from, and what an episode showed."""
+"""Plays episodes for a check: chooses the actions, and records the results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SEED = 11
 
 @dataclass(slots=True)
 class Played:
-    """One episode: what was seen at first, and every action with what it gave."""
+    """A played episode: the first observation, and every action with its result."""
 
     task: str
     seed: int
@@ -32,7 +32,7 @@ class Subject:
     """The environment under check.
 
     Args:
-        most_steps: episodes are played so far at most.
+        most_steps: number of steps at which a played episode is ended.
     """
 
     def __init__(self, client: EnvClient, info: EnvironmentInfo, tasks: list[Task], most_steps: int = 12) -> None:
@@ -95,7 +95,7 @@ class Subject:
 
 
 def difference(first: Played, second: Played) -> str:
-    """Where two episodes of the same actions differ, in words; empty where they do not."""
+    """The first difference between two episodes with the same actions, in words; empty if there is none."""
     if first.first != second.first:
         return f"task {first.task}, first observation: {shown(first.first)} and {shown(second.first)}"
     for index, ((action, one), (_, other)) in enumerate(zip(first.steps, second.steps, strict=False)):
@@ -107,6 +107,6 @@ def difference(first: Played, second: Played) -> str:
 
 
 def shown(value: object) -> str:
-    """A value, short."""
+    """The text of a value, shortened."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"

@@ -24,7 +24,7 @@ _INFO_SECONDS = 5.0
 
 @asynccontextmanager
 async def serving(subject: str, environment: str | None = None) -> AsyncIterator[tuple[EnvClient, EnvironmentInfo]]:
-    """A client, and what the environment says of itself.
+    """A client of the service, and the environment's description.
 
     Args:
         subject: the name of an environment, `module:Class`, `path/to/file.py:Class`, the URL of an env service, or

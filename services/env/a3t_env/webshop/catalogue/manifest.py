@@ -51,7 +51,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a file whole or not at all."""
+    """Write a JSON file atomically."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
         file.write(orjson.dumps(value))

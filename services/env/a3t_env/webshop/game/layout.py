@@ -95,7 +95,7 @@ def sub_page(url: str, instruction: str, product: Product, name: str) -> Page:
 
 
 def done_page(url: str, asin: str, options: dict[str, str], reward: float) -> Page:
-    """What follows a purchase; nothing on it can be clicked."""
+    """The page after a purchase; nothing on it can be clicked."""
     chosen = json.dumps(options, sort_keys=True).translate(_UNSAFE_IN_HTML)
     texts = (*_DONE_HEAD, asin, "options", chosen, *_DONE_TAIL, str(reward), "Reward Details ", "None")
     return Page("done", url, [Node("text", text) for text in texts])

@@ -30,7 +30,7 @@ _PAGE_NAMES = ("search_results", "item_page", "item_sub_page", "done")
 
 @dataclass(frozen=True, slots=True)
 class ShopStep:
-    """What an action did. `valid` is false where it did nothing; `bought` is there after a purchase."""
+    """The result of an action. `valid` is false if it changed nothing; `bought` is set after a purchase."""
 
     reward: float = 0.0
     done: bool = False
@@ -71,12 +71,12 @@ class ShopSession:
         self.reset()
 
     def reset(self) -> None:
-        """Begin the episode anew, with the same goal."""
+        """Start the episode again, with the same goal."""
         self._bought = False
         self._start()
 
     def step(self, action: str) -> ShopStep:
-        """Do one action."""
+        """Carry out an action."""
         parsed = parse_action(action)
         if parsed is None:
             return _NOTHING

@@ -58,7 +58,7 @@ class Shop:
         return self._hits.get(" ".join(keywords))
 
     def reward(self, number: int, goal: ShopGoal, options: dict[str, str]) -> Reward:
-        """What buying a product is worth."""
+        """The reward of buying a product."""
         price = float(self.synthetic.prices[number])
         return purchase_reward(self.catalogue.product(number), goal, price, options, self._tagger or default_tagger())
 

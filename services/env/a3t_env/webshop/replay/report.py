@@ -59,7 +59,7 @@ class Agreement:
 
 
 def close(ours: Any, recorded: Any) -> bool:
-    """Equal, numbers to 1e-6."""
+    """Whether two values are equal; numbers may differ by 1e-6."""
     if isinstance(ours, float | int) and isinstance(recorded, float | int):
         return abs(ours - recorded) <= TOLERANCE
     return bool(ours == recorded)

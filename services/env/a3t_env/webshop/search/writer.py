@@ -54,7 +54,7 @@ class IndexWriter:
         self._lengths: list[int] = []
 
     def resume(self, terms: int) -> None:
-        """Know the terms of the runs that are there already."""
+        """Read the terms of the runs that were written before."""
         lines = (self.folder / "terms.seen").read_text("utf-8").split("\n")[:terms] if terms else []
         self._ids = {term: number for number, term in enumerate(lines)}
         (self.folder / "terms.seen").write_text("".join(f"{t}\n" for t in lines), "utf-8")
@@ -108,7 +108,7 @@ class IndexWriter:
         return {"terms": len(order), "postings": int(starts[-1]), "average_length": float(average)}
 
     def clean(self) -> None:
-        """Drop the runs, once what `finish` wrote is known to be whole."""
+        """Remove the runs. Call it when the files that `finish` wrote are known to be complete."""
         for path in (*self.folder.glob("run-*.npz"), self.folder / "terms.seen"):
             path.unlink(missing_ok=True)
 

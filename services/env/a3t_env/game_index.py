@@ -1,0 +1,107 @@
+"""The index of an environment's games: the part that is common to ALFWorld and TextWorld.
+
+An environment keeps its games in one folder, with one file that names every playable game. The service reads that file
+alone, and the commands replace it atomically.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import orjson
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.files import write_atomically
+
+__all__ = ["INDEX_NAME", "Game", "GameIndex", "IndexWatch", "read_index_file", "write_index_file"]
+
+INDEX_NAME = "index.json"
+_VERSION = 1
+
+
+class _Game(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+
+
+Game = TypeVar("Game", bound=_Game)
+
+
+@dataclass(frozen=True)
+class GameIndex(Generic[Game]):
+    """Games by id, in a fixed order."""
+
+    games: dict[str, Game] = field(default_factory=dict)
+
+    def splits(self) -> dict[str, int]:
+        """Split → number of games."""
+        return dict(Counter(game.split for game in self.games.values()))
+
+    def of(self, split: str | None) -> Iterable[Game]:
+        """The games of a split; all games for None."""
+        return [game for game in self.games.values() if split is None or game.split == split]
+
+
+Index = TypeVar("Index", bound=GameIndex[Any])
+
+
+class IndexWatch(Generic[Index]):
+    """Keeps the index of a data folder in memory, and reads it again when its file was replaced.
+
+    Args:
+        folder: data folder of the environment.
+        read: reads the index of such a folder; called on the first use.
+    """
+
+    def __init__(self, folder: Path, read: Callable[[Path], Index]) -> None:
+        self._folder = folder
+        self._read = read
+        self._kept: tuple[tuple[int, int], Index] | None = None
+
+    def index(self) -> Index:
+        """The present index. Raises InvalidInputError where the file is damaged."""
+        stamp = self._stamp()
+        if self._kept is None or self._kept[0] != stamp:
+            self._kept = (stamp, self._read(self._folder))
+        return self._kept[1]
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            status = (self._folder / INDEX_NAME).stat()
+        except FileNotFoundError:
+            return (0, 0)
+        return (status.st_mtime_ns, status.st_ino)
+
+
+def read_index_file(folder: Path, parse: Callable[[dict[str, Any]], Index], empty: Index, remedy: str) -> Index:
+    """The index of a data folder.
+
+    Args:
+        parse: makes the index from the content of the file.
+        empty: returned where there is no file.
+        remedy: what to do about a damaged file, for the error's hint.
+
+    Raises InvalidInputError for a damaged file, or one of another version.
+    """
+    path = folder / INDEX_NAME
+    try:
+        content = orjson.loads(path.read_bytes())
+        if content["version"] != _VERSION:
+            raise InvalidInputError(f"The index {path} has version {content['version']}; this is for {_VERSION}.")
+        return parse(content)
+    except FileNotFoundError:
+        return empty
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidInputError(f"The index {path} is damaged.", hint=remedy) from error
+
+
+def write_index_file(folder: Path, content: dict[str, Any]) -> None:
+    """Replace the index in one step: a reader sees the old one or the new one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / INDEX_NAME, orjson.dumps({"version": _VERSION} | content, option=orjson.OPT_INDENT_2))

@@ -1,0 +1,65 @@
+"""The part that is common to all backends: adapter versions, and which of them is live."""
+
+from __future__ import annotations
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.schemas.policy import LiveState, ModelCard
+
+from ..settings import PolicySettings
+from ..versions import AdapterHost, BaseFacts, Live, VersionManager, open_versions
+
+__all__ = ["VersionedBackend"]
+
+
+class VersionedBackend:
+    """The calls of `Backend` that concern adapter versions. `_open` comes before all others."""
+
+    not_started: str
+    """What the error of a call before the end of `start` says."""
+
+    def __init__(self) -> None:
+        self._versions: VersionManager | None = None
+        self._live: Live | None = None
+
+    async def close(self) -> None:
+        """Stop following the registry."""
+        if self._live is not None:
+            await self._live.close()
+
+    async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
+        return await self.live.load(name, path, make_default)
+
+    async def unload(self, name: str) -> None:
+        await self.live.unload(name)
+
+    async def follow(self) -> LiveState:
+        return await self.live.follow()
+
+    def live_state(self) -> LiveState:
+        return self.live.state()
+
+    def models(self) -> list[ModelCard]:
+        return self.versions.cards()
+
+    @property
+    def versions(self) -> VersionManager:
+        """The versions. Raises UnavailableError before `start` is through."""
+        if self._versions is None:
+            raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
+        return self._versions
+
+    @property
+    def live(self) -> Live:
+        """What decides which version is live. Raises UnavailableError before `start` is through."""
+        if self._live is None:
+            raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
+        return self._live
+
+    async def _open(self, host: AdapterHost, settings: PolicySettings, facts: BaseFacts) -> None:
+        """Load the versions that were served before, with `host` holding their weights."""
+        self._versions, self._live = await open_versions(host, settings, facts)
+
+    def _live_facts(self) -> dict[str, object]:
+        """For `/ready`. Raises UnavailableError where it is not known which version is live."""
+        self.versions.find(None)
+        return self.live.state().model_dump(exclude_none=True)
