@@ -15,7 +15,7 @@ from a3t_contracts.errors import UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.service import BodyLimits, create_service
 
-from .api import agentgym
+from .api import agentgym, openenv
 from .api import environments as environments_api
 from .api import sessions as sessions_api
 from .api import steps as steps_api
@@ -74,7 +74,14 @@ def create_app(
     app = create_service(
         "env",
         settings,
-        [environments_api.router, tasks_api.router, sessions_api.router, steps_api.router, *agentgym.routers()],
+        [
+            environments_api.router,
+            tasks_api.router,
+            sessions_api.router,
+            steps_api.router,
+            *agentgym.routers(),
+            openenv.router,
+        ],
         lifespan=lifespan,
         ready=ready,
         inner=[Middleware(DirectSteps, sessions=sessions)],

@@ -46,6 +46,7 @@ AGENTGYM = [
     ("POST", "close"),
 ]
 OTHERS = [(m, f"/{p}/{{place}}/{call}") for p in ("agentgym", "agentgym-env-idx") for m, call in AGENTGYM]
+OTHERS += [("GET", "/openenv/{place}/schema"), ("GET", "/openenv/{place}/metadata")]
 """Routes of other projects' protocols."""
 PROBES = {"/health", "/ready", "/metrics"}
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Path
 
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas import SessionCreate
+from a3t_contracts.schemas import SessionCreate, Task
 
 from ..environments import Environments
 
-__all__ = ["Place", "start_of"]
+__all__ = ["Place", "start_of", "tasks_of"]
 
 Place = Annotated[
     str,
@@ -25,22 +26,25 @@ Place = Annotated[
 ]
 
 
-async def start_of(environments: Environments, place: str, number: int, seed: int = 0) -> SessionCreate:
+async def start_of(environments: Environments, place: str, number: int) -> SessionCreate:
     """The request for an episode of the task with this number: its place in `GET /v1/tasks`.
 
     Raises NotFoundError for an unknown environment or split, and for a number that is none of a task.
     """
+    tasks = await tasks_of(environments, place)
+    if not 0 <= number < len(tasks):
+        raise NotFoundError(f"There is no task {number} in {place}.", hint=f"It has {len(tasks)} tasks, from 0.")
+    return SessionCreate(environment=tasks[number].environment, task_id=tasks[number].id)
+
+
+async def tasks_of(environments: Environments, place: str) -> Sequence[Task]:
+    """The tasks in the order of their numbers. Raises NotFoundError for an unknown environment or split."""
     name, _, split = place.partition(":")
-    task_id = await asyncio.to_thread(_task_id, environments, name, split or None, number)
-    return SessionCreate(environment=name, task_id=task_id, seed=seed)
+    return await asyncio.to_thread(_listed, environments, name, split or None)
 
 
-def _task_id(environments: Environments, name: str, split: str | None, number: int) -> str:
+def _listed(environments: Environments, name: str, split: str | None) -> Sequence[Task]:
     environment = environments.get(name)
     if split is not None and split not in (known := environment.info().splits):
         raise NotFoundError(f"{name} has no split {split[:80]!r}.", hint=f"Splits: {', '.join(known)}.")
-    tasks = environment.tasks(split)
-    if not 0 <= number < len(tasks):
-        where = name if split is None else f"the split {split} of {name}"
-        raise NotFoundError(f"There is no task {number} in {where}.", hint=f"It has {len(tasks)} tasks, from 0.")
-    return tasks[number].id
+    return environment.tasks(split)
