@@ -1,4 +1,4 @@
-"""The index of an environment's games: the part that is common to ALFWorld and TextWorld.
+"""The index of an environment's games: the part that environments whose tasks are game files have in common.
 
 An environment keeps its games in one folder, with one file that names every playable game. The service reads that file
 alone, and the commands replace it atomically.
