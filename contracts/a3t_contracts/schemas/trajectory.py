@@ -161,7 +161,7 @@ class Trajectory(Schema):
     multiline: bool = Field(False, description="Whether the agent read observations with their line breaks")
     steps: list[Step] = Field(description="The steps in order")
     final_observation: str = Field("", description="What the agent saw after its last action")
-    reward: float = Field(0.0, description="Final reward R(τ) of the environment, from 0 to 1")
+    reward: float = Field(0.0, description="Reward R(τ) of the episode: the sum of its steps' rewards")
     success: bool = Field(description="Whether the task was solved")
     stop_reason: StopReason = Field(description="Why the episode ended")
     created_at: datetime = Field(description="Time at which the episode ended (UTC)")

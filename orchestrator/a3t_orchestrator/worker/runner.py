@@ -118,7 +118,8 @@ class _Episode:
                 completion_ids=choice.completion_ids,
             )
         )
-        self.last, self.reward, self.success = result.observation, result.reward, result.success
+        self.last, self.success = result.observation, result.success
+        self.reward += result.reward
 
     def _finished(self, stop: StopReason) -> Trajectory:
         plan = self.plan
