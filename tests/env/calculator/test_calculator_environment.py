@@ -9,7 +9,7 @@ import pytest
 
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_env.calculator.environment import CalculatorEnvironment
-from a3t_env.calculator.problems import LARGEST, SPLITS, TYPES, make_problems
+from a3t_env.calculator.problems import LARGEST, SPLITS, TYPES, WORDS, make_problems
 from a3t_env.environments import configured
 from a3t_env.errors import NotOfferedError
 from a3t_env.protocol import Episode
@@ -28,7 +28,7 @@ def test_it_needs_no_data_and_describes_itself(tmp_path: Path) -> None:
     info = environments.get("calculator").info()
     assert info.splits == SPLITS
     assert (info.lists_actions, info.samples, info.expert) == (False, True, True)
-    assert "17 + 5" in info.about
+    assert "17 plus 5" in info.about
     assert info.example.rstrip().endswith("Now it is your turn.")
     assert (info.success, info.get_data, info.problem) == ("the answer is the result", "", "")
     environments.close()
@@ -79,10 +79,10 @@ def test_the_expert_goes_on_from_what_the_agent_has_done(episode: Episode) -> No
     episode.start()
     assert episode.step("1 / 3").observation == "1/3"
     first, second = problem.steps[:2]
-    assert episode.expert() == f"{problem.start} {first.sign} {first.number}"
+    assert episode.expert() == f"{problem.start} {WORDS[first.sign]} {first.number}"
     whole = f"({problem.start} {first.sign} {first.number}) {second.sign} {second.number}"
     assert episode.step(whole).observation == str(problem.values[2])
-    assert episode.expert().startswith(f"{problem.values[2]} {problem.steps[2].sign} ")
+    assert episode.expert().startswith(f"{problem.values[2]} {WORDS[problem.steps[2].sign]} ")
 
 
 def test_a_wrong_answer_ends_the_episode(episode: Episode) -> None:
@@ -107,7 +107,12 @@ def test_samples_are_actions_of_what_was_shown_and_the_list_is_not_offered(episo
     assert drawn == [episode.sample(seed) for seed in range(300)]
     shown = {str(n) for n in make_problems()[TASK].numbers}
     assert {word for action in drawn for word in action.split() if word.isdigit()} == shown
-    assert {sign for action in drawn for sign in action.split() if not sign.isdigit()} == {"+", "-", "*", "="}
+    assert {sign for action in drawn for sign in action.split() if not sign.isdigit()} == {
+        "plus",
+        "minus",
+        "times",
+        "=",
+    }
     assert all(episode.sample(seed, avoid=drawn[seed]) != drawn[seed] for seed in range(50))
     episode.step("90 + 7")
     assert any("97" in episode.sample(seed).split() for seed in range(300))

@@ -13,6 +13,7 @@ from a3t_env.calculator.expression import MOST_CHARACTERS, ExpressionError, eval
     ("text", "value"),
     [
         ("7 + 12", "19"),
+        ("7 plus 12 times 3 minus 1", "42"),
         ("2+3*4", "14"),
         ("(2 + 3) * 4", "20"),
         ("7 - 12", "-5"),
@@ -35,7 +36,7 @@ def test_values_are_exact(text: str, value: str) -> None:
         ("", "whole numbers"),
         ("1.5 + 2", "whole numbers"),
         ("__import__('os')", "whole numbers"),
-        ("7 plus 12", "whole numbers"),
+        ("7 plusses 12", "whole numbers"),
         ("7 +", "no complete expression"),
         ("007 + 1", "no complete expression"),
         ("2 ** 9", "no complete expression"),

@@ -9,9 +9,9 @@ __all__ = ["ABOUT", "MAX_STEPS", "SUCCESS", "example"]
 
 MAX_STEPS = 10
 ABOUT = (
-    "The agent works out a calculation of one or more steps, from left to right, with a calculator. An "
-    "action is an expression for the calculator, with whole numbers, + - * / and parentheses, for example: 17 + 5; or "
-    "the equals sign and the final result, which ends the episode, for example: = 22."
+    "The agent works out a calculation of one or more steps, from left to right, with a calculator. An action is an "
+    "expression of whole numbers with plus, minus, times (or + - * /) and parentheses, for example: 17 plus 5; or the "
+    "equals sign and the final result, which ends the episode, for example: = 22."
 )
 SUCCESS = "the answer is the result"
 

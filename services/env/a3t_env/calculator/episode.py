@@ -10,12 +10,12 @@ from a3t_contracts.errors import ConflictError
 from ..errors import NotOfferedError
 from ..protocol import Outcome
 from .expression import ExpressionError, evaluate, shown
-from .problems import Problem
+from .problems import WORDS, Problem
 
 __all__ = ["CalculatorEpisode"]
 
 _ANSWER = re.compile(r"= ?(-?[0-9]{1,13})")
-_SIGNS = "+-*"
+_WORDS = list(WORDS.values())
 _DRAWS = 16
 """Draws that are made for a sampled action other than the one to avoid."""
 
@@ -70,7 +70,7 @@ class CalculatorEpisode:
         if self._reached == len(self._problem.steps):
             return f"= {value}"
         step = self._problem.steps[self._reached]
-        return f"{value} {step.sign} {step.number}"
+        return f"{value} {WORDS[step.sign]} {step.number}"
 
     def close(self) -> None:
         """Nothing is held."""
@@ -95,10 +95,10 @@ class CalculatorEpisode:
 
     def _drawn(self, generator: random.Random) -> str:
         seen = list(dict.fromkeys([*map(str, self._problem.numbers), *self._results]))
-        choice = generator.randrange(len(seen) * len(seen) * len(_SIGNS) + len(seen))
+        choice = generator.randrange(len(seen) * len(seen) * len(_WORDS) + len(seen))
         if choice < len(seen):
             return f"= {seen[choice]}"
-        return f"{generator.choice(seen)} {generator.choice(_SIGNS)} {generator.choice(seen)}"
+        return f"{generator.choice(seen)} {generator.choice(_WORDS)} {generator.choice(seen)}"
 
     def _require_begun(self) -> None:
         if self._over is None:

@@ -1,4 +1,4 @@
-"""What the calculator computes: whole numbers, + - * / and parentheses, exactly."""
+"""What the calculator computes: whole numbers, + - * / or words for them, and parentheses, exactly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ __all__ = ["MOST_CHARACTERS", "ExpressionError", "evaluate", "shown"]
 
 MOST_CHARACTERS = 200
 _ALLOWED = re.compile(r"[0-9+\-*/() ]+")
+_SIGNS = {"plus": "+", "minus": "-", "times": "*"}
+_WORD = re.compile(rf"\b({'|'.join(_SIGNS)})\b")
 _LARGEST = 10**12
 _BINARY: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
     ast.Add: operator.add,
@@ -29,12 +31,13 @@ def evaluate(text: str) -> Fraction:
     """The value of an expression. Raises ExpressionError; cost and size are bounded for every text."""
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"An expression has at most {MOST_CHARACTERS} characters.")
-    if not _ALLOWED.fullmatch(text):
+    signs = _WORD.sub(lambda word: _SIGNS[word[0]], text)
+    if not _ALLOWED.fullmatch(signs):
         raise ExpressionError(
             "An action is an expression of whole numbers, + - * / and parentheses, or = and the result."
         )
     try:
-        return _value(ast.parse(text.strip(), mode="eval").body)
+        return _value(ast.parse(signs.strip(), mode="eval").body)
     except ZeroDivisionError:
         raise ExpressionError("Nothing can be divided by 0.") from None
     except (SyntaxError, MemoryError, RecursionError):  # the last two: parentheses nested too deep for Python's parser

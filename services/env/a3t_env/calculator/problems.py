@@ -6,13 +6,16 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["SPLITS", "TYPES", "Problem", "Step", "make_problems"]
+__all__ = ["SPLITS", "TYPES", "WORDS", "Problem", "Step", "make_problems"]
 
 SPLITS = {"train": 1000, "test": 200}
 TYPES = {"one_step": 1, "two_steps": 2, "three_steps": 3}
 """Task type → number of steps."""
 LARGEST = 99
 """No number of a task, and no result on the way, is larger; none is smaller than 1."""
+
+WORDS = {"+": "plus", "-": "minus", "*": "times"}
+"""Sign → the word for it in tasks, and in the actions of the expert and of draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Problem:
     @property
     def text(self) -> str:
         """The task in words."""
-        return f"Start with {self.start}, {', '.join(f'then {s.sign} {s.number}' for s in self.steps)}."
+        return f"Start with {self.start}, {', '.join(f'then {WORDS[s.sign]} {s.number}' for s in self.steps)}."
 
     @property
     def values(self) -> list[int]:
