@@ -26,7 +26,7 @@ demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (E
 	@a3t demo $(if $(ENV),--environment $(ENV))
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
-	@$(PYTEST) -n 2 --dist loadfile -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
 
 retest: setup ## the tests that failed last, one after the other
 	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
