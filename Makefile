@@ -47,7 +47,8 @@ docs: setup ## build the docs site in site/: a broken link or anchor fails; need
 bench: setup ## every benchmark against its peer, tables and bench/results/*.json
 	@scripts/bench.sh
 
-parity: setup ## native ALFWorld engine against the official one: make parity GAMES=200 [SPLIT=valid_seen]
+parity: setup ## native ALFWorld engine against the official one: make parity GAMES=200 [SPLIT=valid_seen]; makes games where there are none
+	@[ -e "$${A3T_HOME:-$$HOME/.a3t}/data/alfworld/index.json" ] || a3t data generate alfworld --games $(GAMES)
 	@python -m a3t_env.alfworld.parity --games $(GAMES) $(if $(SPLIT),--split $(SPLIT))
 
 test-slow: setup ## soak and long tests that `make test` leaves out

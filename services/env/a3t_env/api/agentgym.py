@@ -42,7 +42,7 @@ class Of(BaseModel):
     """Which environment a body is about."""
 
     model_config = ConfigDict(extra="ignore")
-    id: str | int | None = Field(None, description=_ID)
+    id: str | Number = Field(None, description=_ID)
     env_idx: str | None = Field(None, description=_ID)
 
     @property

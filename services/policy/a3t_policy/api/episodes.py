@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from a3t_contracts.schemas.base import MAX_INT
 from a3t_contracts.schemas.recording import (
     EpisodeCreate,
     EpisodePage,
@@ -37,7 +38,9 @@ async def page(
     environment: str | None = None,
     split: str | None = None,
     run: str | None = None,
-    after: Annotated[int, Query(ge=0, description="Number of the last closed episode that is known already")] = 0,
+    after: Annotated[
+        int, Query(ge=0, le=MAX_INT, description="Number of the last closed episode that is known already")
+    ] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EpisodePage:
     """Episodes without their calls: closed ones by number, open ones in order of opening."""
