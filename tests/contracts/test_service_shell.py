@@ -67,7 +67,7 @@ def entered() -> list[str]:
 @pytest.fixture
 def http(entered: list[str]) -> Iterator[httpx.Client]:
     inner = [Middleware(Inner, name="first", entered=entered), Middleware(Inner, name="second", entered=entered)]
-    app = create_service("shell", ServiceSettings(), [router], inner=inner)
+    app = create_service("shell", ServiceSettings(), [router], inner=inner, token_in_url=True)
     with live_server(app) as url, httpx.Client(base_url=url) as client:
         client.headers["Authorization"] = f"Bearer {DEVELOPMENT_TOKEN}"
         yield client

@@ -37,6 +37,7 @@ def create_service(
     description: str = "",
     inner: Sequence[Middleware] = (),
     bodies: BodyLimits = _USUAL_BODIES,
+    token_in_url: bool = False,
 ) -> FastAPI:
     """A FastAPI app with the shared shell around `routers`.
 
@@ -45,6 +46,8 @@ def create_service(
     `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
     inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors. `bodies`: longer
     request bodies are refused with 413. Routes with a JSON body are `JsonRoute`s, so that long ones hold up nobody.
+    `token_in_url`: the token may come as the password of a URL, for clients that can send no header. Never where
+    browsers are let in by a password, because their scripts would reach every route with it.
     """
     app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
     for router in routers:
@@ -54,7 +57,7 @@ def create_service(
     add_error_handlers(app, body)
     for middleware in reversed(inner):
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
-    app.add_middleware(Shell, service=name, settings=settings, body=body, bodies=bodies)
+    app.add_middleware(Shell, service=name, settings=settings, body=body, bodies=bodies, token_in_url=token_in_url)
     return app
 
 

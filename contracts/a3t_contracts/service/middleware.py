@@ -35,12 +35,19 @@ class Shell:
     """Bearer token, body limit, request id, metrics, and a clean 500; plain ASGI because it is on the hot path."""
 
     def __init__(
-        self, app: ASGIApp, service: str, settings: ServiceSettings, body: ErrorBody, bodies: BodyLimits
+        self,
+        app: ASGIApp,
+        service: str,
+        settings: ServiceSettings,
+        body: ErrorBody,
+        bodies: BodyLimits,
+        token_in_url: bool = False,
     ) -> None:
         self.app = app
         self.service = service
         self.body = body
         self.bodies = bodies
+        self.token_in_url = token_in_url
         self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +114,9 @@ class Shell:
         if scope["path"] in _OPEN_PATHS:
             return None
         given = headers.get(b"authorization", b"")
-        if not hmac.compare_digest(given if given[:6] != b"Basic " else _as_bearer(given), self.expected):
+        if self.token_in_url and given[:6] == b"Basic ":
+            given = _as_bearer(given)
+        if not hmac.compare_digest(given, self.expected):
             return UnauthorizedError(
                 "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
             )

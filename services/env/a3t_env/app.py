@@ -86,6 +86,7 @@ def create_app(
         ready=ready,
         inner=[Middleware(DirectSteps, sessions=sessions)],
         bodies=BodyLimits(settings.env_max_body_bytes),
+        token_in_url=True,
         description="Sessions of environments over HTTP.",
     )
     app.state.environments = offered
