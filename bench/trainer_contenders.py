@@ -39,7 +39,7 @@ LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
 
 def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callable[[], Any]:
     """The trainer of this project, all tokens trained with R = 1."""
-    from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings, Objective, Optimisation
+    from a3t_contracts.schemas import FineTuningJobCreate, LoraSettings, Objective, Optimisation
     from a3t_trainer.encoding.plan import StepPlan, build_units
     from a3t_trainer.encoding.sequences import Part, TokenSequence
     from a3t_trainer.training.model import load_base, with_adapter

@@ -9,7 +9,7 @@ import pytest
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from a3t_contracts.clients import EnvClient, PolicyClient, RetryPolicy, ServiceClient
+from a3t_contracts.clients import EnvClient, PolicyClient, RetryPolicy
 from a3t_contracts.errors import (
     ConflictError,
     DeadlineError,
@@ -59,6 +59,11 @@ async def create(request: Request) -> Response:
 @router.get("/v1/models")
 async def crash() -> Response:
     raise ZeroDivisionError("secret detail")
+
+
+@router.get("/v1/live")
+async def only_read() -> dict[str, str]:
+    return {}
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +149,8 @@ async def test_a_crash_shows_no_secrets(server: str) -> None:
 
 
 async def test_unknown_paths_are_problem_documents(server: str) -> None:
-    async with ServiceClient(server, DEVELOPMENT_TOKEN) as client:
-        with pytest.raises(NotFoundError, match="/v1/nothing"):
-            await client._send("GET", "/v1/nothing")
+    async with PolicyClient(server, DEVELOPMENT_TOKEN) as client:
+        with pytest.raises(NotFoundError, match="/v1/unload_lora_adapter"):
+            await client.unload("v1")
         with pytest.raises(InvalidInputError, match="Method Not Allowed"):
-            await client._send("PUT", "/v1/models")
+            await client.follow()

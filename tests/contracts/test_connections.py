@@ -10,7 +10,7 @@ import pytest
 from fastapi import APIRouter, Request
 
 from a3t_contracts.clients import EnvClient, RetryPolicy
-from a3t_contracts.clients.connections import ConnectionStack
+from a3t_contracts.clients.connections import ConnectionStack, transport_for
 from a3t_contracts.errors import DeadlineError, UpstreamError
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings
@@ -106,7 +106,7 @@ async def test_connections_that_lie_idle_are_closed(server: str) -> None:
     async with httpx.AsyncClient(base_url=server, transport=stack) as http:
         replies = await asyncio.gather(*(http.get("/health") for _ in range(8)))
         assert all(reply.is_success for reply in replies)
-        assert len(stack._idle) <= 1
+        assert stack.idle <= 1
 
 
 async def test_a_server_that_was_restarted_is_reached_again() -> None:
@@ -129,6 +129,6 @@ async def test_a_reply_of_another_version_is_a_typed_error(server: str) -> None:
 async def test_behind_a_proxy_httpx_decides(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert not isinstance(client(server, 1)._http._transport, ConnectionStack)
+    assert transport_for(server, 1) is None
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert isinstance(client(server, 1)._http._transport, ConnectionStack)
+    assert isinstance(transport_for(server, 1), ConnectionStack)

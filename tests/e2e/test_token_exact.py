@@ -17,8 +17,7 @@ from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.react import encode_segments, render_trajectory
-from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas import Objective, Trajectory, TrajectoryKind, trajectory_id
 from a3t_env.alfworld.environment import AlfworldEnvironment
 from a3t_env.alfworld.generator import TRAIN_SPLIT, add_generated
 from a3t_env.app import create_app as create_env

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from a3t_contracts.schemas.job import FineTuningJobCreate
+from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_trainer.training import attention
 from tests.trainer.conftest import mixed_set, write_jsonl
 from tests.trainer.jobs_support import request, run

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from a3t_contracts.schemas import FineTuningJobCreate, LoraSettings, Objective, Optimisation, Progress
 from a3t_contracts.schemas.adapter import AdapterManifest
-from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings, Objective, Optimisation, Progress
 from a3t_contracts.schemas.trajectory import Trajectory
 from tests.trainer.conftest import write_jsonl
 

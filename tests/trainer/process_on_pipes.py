@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any, cast
 
-from a3t_contracts.schemas.job import FineTuningJobCreate
+from a3t_contracts.schemas import FineTuningJobCreate
 
 
 class ProcessOnPipes:

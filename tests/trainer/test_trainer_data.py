@@ -9,7 +9,7 @@ import pytest
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import labelled_preamble
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas import Objective
 from a3t_contracts.schemas.trajectory import TrajectoryKind
 from a3t_trainer.encoding.data import read_trajectories
 from a3t_trainer.encoding.selection import check_labels, select

@@ -10,7 +10,7 @@ import pytest
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, render_trajectory
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.parts import PartSplitter
 from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_all, encode_trajectory

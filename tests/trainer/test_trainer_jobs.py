@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM
 from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError
 from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import RegistryReader, verify_folder
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.sequences import encode_all
 from a3t_trainer.training.averaging import average, averaging_gap, snapshot_path, snapshot_steps

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from a3t_contracts.schemas.job import Objective, ObjectiveName, Optimisation
+from a3t_contracts.schemas import Objective, ObjectiveName, Optimisation
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.collate import StepScale, collate
 from a3t_trainer.encoding.plan import StepPlan, Unit, build_units, micro_batches, pair_units

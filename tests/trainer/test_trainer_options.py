@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from a3t_contracts.base_model import resolve_base_model
-from a3t_contracts.schemas.job import Augmentation, LoraSettings, Objective, ObjectiveName, Optimisation
+from a3t_contracts.schemas import Augmentation, LoraSettings, Objective, ObjectiveName, Optimisation
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.training.model import load_base, load_tokenizer, with_adapter
 from tests.trainer.conftest import mixed_set

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from a3t_contracts.schemas.job import Optimisation
+from a3t_contracts.schemas import Optimisation
 from a3t_trainer.encoding.plan import StepPlan, Unit, build_units, micro_batches, pair_units
 from a3t_trainer.encoding.sequences import TokenSequence
 

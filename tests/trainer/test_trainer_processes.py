@@ -10,7 +10,7 @@ import yaml
 from safetensors.torch import load_file
 
 from a3t_contracts.clients import TrainerClient
-from a3t_contracts.schemas.job import JobStatus
+from a3t_contracts.schemas import JobStatus
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.app import create_app
 from a3t_trainer.settings import TrainerSettings

@@ -14,7 +14,7 @@ import pytest
 
 from a3t_contracts.clients import RetryPolicy, TrainerClient
 from a3t_contracts.errors import A3TError
-from a3t_contracts.schemas.job import JobStatus
+from a3t_contracts.schemas import JobStatus
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.jobs.store import JobStore
 from tests.trainer.jobs_support import request

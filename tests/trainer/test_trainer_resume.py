@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from a3t_contracts.schemas.job import FineTuningJobCreate
+from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.bundle import is_whole, seal
 from tests.trainer.conftest import write_jsonl

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
-from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobStatus
+from a3t_contracts.schemas import FineTuningJob, FineTuningJobCreate, JobStatus
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.app import create_app
 from a3t_trainer.jobs.process import TrainingProcess

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas.job import JobStatus
+from a3t_contracts.schemas import JobStatus
 from a3t_trainer.app import create_app
 from a3t_trainer.settings import TrainerSettings
 from tests.support.slow_registry import SLOW_REGISTRY, SlowStorage

@@ -6,15 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from ..errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_response
-from .connections import ConnectionStack
+from .connections import transport_for
 
 __all__ = ["RetryPolicy", "ServiceClient"]
 
@@ -76,7 +74,7 @@ class ServiceClient:
             headers={"Authorization": f"Bearer {token}"} if token else None,
             timeout=httpx.Timeout(timeout, connect=min(10.0, timeout)),
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-            transport=transport or (None if _behind_proxy(base_url) else ConnectionStack(max_connections)),
+            transport=transport or transport_for(base_url, max_connections),
         )
 
     async def __aenter__(self) -> Self:
@@ -192,9 +190,3 @@ class ServiceClient:
 
 def _without_none(params: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if params is None else {k: v for k, v in params.items() if v is not None}
-
-
-def _behind_proxy(base_url: str) -> bool:
-    """Whether the environment (HTTP_PROXY, …) wants a proxy for this address; httpx's own pool knows those."""
-    url, proxies = urlsplit(base_url), getproxies()
-    return bool(proxies.keys() & {url.scheme, "all"}) and not proxy_bypass(url.hostname or "")

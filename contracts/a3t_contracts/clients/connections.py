@@ -11,10 +11,12 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-__all__ = ["ConnectionStack"]
+__all__ = ["ConnectionStack", "transport_for"]
 
 
 class ConnectionStack(httpx.AsyncBaseTransport):
@@ -32,6 +34,11 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         self._places = asyncio.Semaphore(most)
         self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
         self._closed = False
+
+    @property
+    def idle(self) -> int:
+        """Number of open connections that no request uses."""
+        return len(self._idle)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await self._take_place(request)
@@ -88,3 +95,11 @@ class _Body(httpx.AsyncByteStream):
                 await self._stream.aclose()
             finally:
                 await self._release()
+
+
+def transport_for(base_url: str, connections: int) -> ConnectionStack | None:
+    """The transport of a client that calls `base_url`; None, which leaves the choice to httpx, where the environment
+    (HTTP_PROXY, …) wants a proxy for that address."""
+    url, proxies = urlsplit(base_url), getproxies()
+    proxied = proxies.keys() & {url.scheme, "all"} and not proxy_bypass(url.hostname or "")
+    return None if proxied else ConnectionStack(connections)

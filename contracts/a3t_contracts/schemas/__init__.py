@@ -7,4 +7,5 @@ from .job import *  # noqa: F403
 from .policy import *  # noqa: F403
 from .reason import *  # noqa: F403
 from .recording import *  # noqa: F403
+from .training import *  # noqa: F403
 from .trajectory import *  # noqa: F403

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.files import sync_folder, write_atomically
-from a3t_contracts.schemas.job import FileObject
+from a3t_contracts.schemas import FileObject
 from a3t_contracts.service import Lane
 
 from .faults import telling_full_disk

@@ -27,7 +27,7 @@ from typing import Any, Literal, TextIO
 
 from a3t_contracts.logging import configure_logging, get_logger
 from a3t_contracts.program import program_parser
-from a3t_contracts.schemas.job import FineTuningJobCreate, Progress
+from a3t_contracts.schemas import FineTuningJobCreate, Progress
 
 from .faults import problem_of
 

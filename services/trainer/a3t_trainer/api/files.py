@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from a3t_contracts.schemas.job import FileObject
+from a3t_contracts.schemas import FileObject
 
 from .deps import State
 

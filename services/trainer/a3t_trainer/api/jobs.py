@@ -10,8 +10,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from a3t_contracts.errors import ConflictError
-from a3t_contracts.schemas import MAX_INT
-from a3t_contracts.schemas.job import FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
+from a3t_contracts.schemas import MAX_INT, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from a3t_contracts.service import JsonRoute
 
 from ..jobs.store import JobStore

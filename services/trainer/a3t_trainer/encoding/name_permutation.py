@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas.job import Augmentation
+from a3t_contracts.schemas import Augmentation
 
 from .sequences import TokenSequence
 

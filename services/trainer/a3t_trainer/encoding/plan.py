@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from a3t_contracts.schemas.job import Optimisation
+from a3t_contracts.schemas import Optimisation
 
 from .sequences import TokenSequence
 

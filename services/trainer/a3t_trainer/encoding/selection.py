@@ -6,7 +6,7 @@ from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import labelled_preamble, unlabelled_preamble
-from a3t_contracts.schemas.job import Objective, ObjectiveName
+from a3t_contracts.schemas import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Trajectory
 
 __all__ = ["check_labels", "select"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import EncodedEpisode, Segment, encode_segments, render_trajectory
-from a3t_contracts.schemas.job import Objective
+from a3t_contracts.schemas import Objective
 from a3t_contracts.schemas.trajectory import Trajectory
 
 from .parts import PartSplitter

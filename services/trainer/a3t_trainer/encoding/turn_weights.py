@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from a3t_contracts.react import names_purpose, turn_end
-from a3t_contracts.schemas.job import Objective, ObjectiveName
+from a3t_contracts.schemas import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import Step, Trajectory
 
 __all__ = ["made_up_turns", "repeated_turns", "turn_weights"]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas.job import JobEvent
+from a3t_contracts.schemas import JobEvent
 
 __all__ = ["EventLog"]
 

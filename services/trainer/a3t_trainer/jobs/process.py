@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
-from a3t_contracts.schemas.job import FineTuningJob
+from a3t_contracts.schemas import FineTuningJob
 
 from ..settings import TrainerSettings
 

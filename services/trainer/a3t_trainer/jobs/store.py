@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from a3t_contracts.errors import ConflictError, NotFoundError, Problem
 from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas.job import (
+from a3t_contracts.schemas import (
     VALID_TRANSITIONS,
     FineTuningJob,
     FineTuningJobCreate,

@@ -13,7 +13,7 @@ from typing import Any
 from a3t_contracts.errors import A3TError, ConflictError, Problem
 from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas.job import FineTuningJob, JobStatus, Progress
+from a3t_contracts.schemas import FineTuningJob, JobStatus, Progress
 
 from ..faults import problem_of
 from ..files import FileStore

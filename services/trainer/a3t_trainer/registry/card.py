@@ -9,8 +9,8 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from a3t_contracts.base_model import resolve_base_model
+from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_contracts.schemas.adapter import AdapterManifest
-from a3t_contracts.schemas.job import FineTuningJobCreate
 
 __all__ = ["base_licence", "model_card"]
 

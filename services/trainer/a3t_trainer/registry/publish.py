@@ -15,8 +15,8 @@ import fsspec
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 from a3t_contracts.files import sync_files, sync_folder, write_atomically
 from a3t_contracts.registry import RegistryReader, sha256_file
+from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterFile, AdapterManifest
-from a3t_contracts.schemas.job import FineTuningJobCreate
 
 from .card import model_card
 

@@ -16,7 +16,7 @@ from peft.tuners.lora import Linear
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from a3t_contracts.schemas.job import LoraSettings
+from a3t_contracts.schemas import LoraSettings
 
 __all__ = ["merge_products", "pays"]
 

@@ -9,7 +9,7 @@ import time
 import torch
 from torch import Tensor
 
-from a3t_contracts.schemas.job import Progress
+from a3t_contracts.schemas import Progress
 
 from ..encoding.sequences import Part
 

@@ -14,8 +14,8 @@ from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError
 from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import base_fingerprint
 from a3t_contracts.safe_weights import check_base_files
+from a3t_contracts.schemas import FineTuningJobCreate, LoraSettings
 from a3t_contracts.schemas.adapter import AdapterManifest
-from a3t_contracts.schemas.job import FineTuningJobCreate, LoraSettings
 
 from ..faults import full_disk
 from .attention import attention_for

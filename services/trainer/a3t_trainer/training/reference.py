@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from a3t_contracts.files import write_atomically
-from a3t_contracts.schemas.job import Optimisation
+from a3t_contracts.schemas import Optimisation
 
 from ..encoding.collate import StepScale, collate
 from ..encoding.plan import Unit, build_units, micro_batches

@@ -16,8 +16,8 @@ from a3t_contracts.adapter_config import read_adapter_config
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.registry import RegistryReader, base_fingerprint
+from a3t_contracts.schemas import FineTuningJobCreate, ObjectiveName
 from a3t_contracts.schemas.adapter import AdapterManifest
-from a3t_contracts.schemas.job import FineTuningJobCreate, ObjectiveName
 
 from ..encoding.data import TrainingData, read_trajectories
 from ..encoding.name_permutation import NamePermutation

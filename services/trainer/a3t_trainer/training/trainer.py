@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas.job import Objective, Optimisation, Progress
+from a3t_contracts.schemas import Objective, Optimisation, Progress
 
 from ..encoding.collate import MicroBatch, StepScale, collate
 from ..encoding.name_permutation import NamePermutation
