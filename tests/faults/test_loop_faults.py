@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from a3t_contracts.schemas import trajectory_id
@@ -84,7 +85,7 @@ def assert_nothing_lost_or_doubled(home: Path) -> None:
     store = Store(f"sqlite:///{home / 'a3t.db'}")
     with store.session() as session:
         items = list(session.scalars(select(WorkItem)))
-        rows = list(session.scalars(select(TrajectoryRow)))
+        rows = list(session.scalars(select(TrajectoryRow).options(joinedload(TrajectoryRow.texts))))
     store.close()
     assert {item.state for item in items} == {"done"}
     wanted = {i.id for i in items if i.phase not in ("annotate", "train")}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
@@ -11,23 +12,26 @@ from a3t_contracts.schemas import Source, Trajectory
 
 from ..phases import Phase
 from ..store import (
-    Outcome,
-    PhaseKey,
     Round,
     Store,
+    Tally,
+    Trial,
+    WorkItem,
     environment_of,
+    evaluation_trials,
     get_job,
     get_run,
-    latest_and_shortest,
-    list_outcomes,
     lost_items,
     rounds_of,
-    sampling_triggers,
+    tallies,
+    task_tallies,
+    tasks_by_round,
+    telling,
     training_counts,
     unfinished_phases,
 )
 from .model import Composition, Evaluated, KeptTask, Report, RoundReport, Spent
-from .stats import Score, score_of
+from .stats import Score, score, score_of
 
 __all__ = ["collect_report"]
 
@@ -41,17 +45,7 @@ def collect_report(store: Store, run: str) -> Report:
     """
     with store.session() as session:
         row = get_run(session, run)
-        outcomes = list_outcomes(session, run)
-        train_split = str(row.recipe["data"]["split"])
-        counts, lost = training_counts(session, run), lost_items(session, run)
-        lost_by_round = Counter(item.round for item in lost)
-        to_come = unfinished_phases(session, run)
-        whole = [o for o in outcomes if (o.round, o.phase, o.split) not in to_come]
-        rounds = [
-            _round(session, r, outcomes, whole, train_split, counts.get(r.round, (0, 0)), lost_by_round[r.round])
-            for r in rounds_of(session, run)
-        ]
-        base = _evaluations([o for o in whole if o.phase == Phase.evaluate_base], [])
+        figures = _Figures.read(session, run, str(row.recipe["data"]["split"]))
         return Report(
             run=run,
             status=row.status,
@@ -64,143 +58,170 @@ def collect_report(store: Store, run: str) -> Report:
             created_at=row.created_at,
             finished_at=row.finished_at,
             error=row.error,
-            base=base,
-            rounds=rounds,
-            kept=_kept(outcomes),
-            lost=[f"{i.phase}: {i.task_id} ({i.error})" for i in lost],
-            examples=_examples(session, outcomes),
+            base=_evaluations([t for t in figures.whole if t.phase == Phase.evaluate_base], {}),
+            rounds=[_round(session, r, figures) for r in rounds_of(session, run)],
+            kept=_kept(session, run),
+            lost=[f"{i.phase}: {i.task_id} ({i.error})" for i in figures.lost],
+            examples=_examples(session, run),
             published=environment_of(row).published,
         )
 
 
-def _round(
-    session: Session,
-    row: Round,
-    outcomes: Sequence[Outcome],
-    whole: Sequence[Outcome],
-    train_split: str,
-    members: tuple[int, int],
-    lost: int,
-) -> RoundReport:
-    here = [o for o in outcomes if o.round == row.round]
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """What the rounds of a report are computed from."""
+
+    train_split: str
+    played: Sequence[Tally]
+    whole: Sequence[Tally]
+    """Without the phases in which episodes are still being played."""
+    trials: Mapping[int, Sequence[Trial]]
+    failed_tasks: Mapping[int, int]
+    rescued_tasks: Mapping[int, int]
+    members: Mapping[int, tuple[int, int]]
+    lost: Sequence[WorkItem]
+
+    @classmethod
+    def read(cls, session: Session, run: str, train_split: str) -> _Figures:
+        played = tallies(session, run)
+        to_come = unfinished_phases(session, run)
+        return cls(
+            train_split=train_split,
+            played=played,
+            whole=[t for t in played if (t.round, t.phase, t.split) not in to_come],
+            trials={
+                number: [t for t in found if (number, Phase.evaluate, t.split) not in to_come]
+                for number, found in evaluation_trials(session, run, train_split).items()
+            },
+            failed_tasks=tasks_by_round(session, run, Phase.rollout, success=False),
+            rescued_tasks=tasks_by_round(session, run, Phase.compose, success=True),
+            members=training_counts(session, run),
+            lost=lost_items(session, run),
+        )
+
+
+def _round(session: Session, row: Round, figures: _Figures) -> RoundReport:
+    here = [t for t in figures.played if t.round == row.round]
+    whole = [t for t in figures.whole if t.round == row.round]
     job = get_job(session, row.run, row.round)
     progress = job.progress if job is not None else {}
-    held_out = [o for o in whole if o.phase == Phase.evaluate and o.split != train_split]
+    held_out = [t for t in whole if t.phase == Phase.evaluate and t.split != figures.train_split]
+    members = figures.members.get(row.round, (0, 0))
     return RoundReport(
         round=row.round,
         version=row.version,
         status=row.status,
-        demonstrations=sum(o.phase == Phase.demonstrate and o.success for o in here),
-        trial=_score(o for o in whole if o.round == row.round and o.phase in (Phase.rollout, Phase.few_shot)),
-        training=_training_score(whole, row.round, train_split),
-        composition=_composition(session, row, here),
+        demonstrations=sum(t.successes for t in here if t.phase == Phase.demonstrate),
+        trial=_score(t for t in whole if t.phase in (Phase.rollout, Phase.few_shot)),
+        training=_training_score(figures.whole, row.round, figures.train_split),
+        composition=_composition(row.round, here, figures),
         training_successes=members[0],
         training_failures=members[1],
         loss=progress.get("loss"),
         loss_parts=progress.get("loss_parts") or {},
-        evaluations=_evaluations(
-            [o for o in held_out if o.round == row.round], [o for o in held_out if o.round < row.round]
-        ),
-        lost=lost,
+        evaluations=_evaluations(held_out, _accumulated(figures.trials, row.round)),
+        lost=sum(item.round == row.round for item in figures.lost),
         stop_reasons=_stop_reasons(here),
         made_up_observations=_made_up(here),
         spent=_spent(row, here),
     )
 
 
-def _training_score(outcomes: Sequence[Outcome], number: int, train_split: str) -> Score | None:
+def _training_score(whole: Sequence[Tally], number: int, train_split: str) -> Score | None:
     """The round's agent makes its own trial in the next round; the last one is evaluated on the training tasks."""
-    tried = [o for o in outcomes if o.round == number + 1 and o.phase == Phase.rollout]
-    evaluated = [o for o in outcomes if o.round == number and o.phase == Phase.evaluate and o.split == train_split]
+    tried = [t for t in whole if t.round == number + 1 and t.phase == Phase.rollout]
+    evaluated = [t for t in whole if t.round == number and t.phase == Phase.evaluate and t.split == train_split]
     found = evaluated or tried
     return _score(found) if found else None
 
 
-def _composition(session: Session, row: Round, here: Sequence[Outcome]) -> Composition:
-    composed = [o for o in here if o.phase == Phase.compose]
-    triggers = sampling_triggers(session, PhaseKey(row.run, row.round, Phase.compose)) if composed else Counter()
+def _composition(number: int, here: Sequence[Tally], figures: _Figures) -> Composition:
+    composed = [t for t in here if t.phase == Phase.compose]
     return Composition(
-        failed_tasks=len({o.task_id for o in here if o.phase == Phase.rollout and not o.success}),
-        composed=len(composed),
-        kept=sum(o.success for o in composed),
-        rescued=len({o.task_id for o in composed if o.success}),
-        sampled_steps=sum(o.n_sampled for o in composed),
-        sampled_by_coin=triggers["coin"],
-        sampled_by_invalid=triggers["invalid"],
+        failed_tasks=figures.failed_tasks.get(number, 0),
+        composed=sum(t.episodes for t in composed),
+        kept=sum(t.successes for t in composed),
+        rescued=figures.rescued_tasks.get(number, 0),
+        sampled_steps=sum(t.n_sampled for t in composed),
+        sampled_by_coin=sum(t.n_sampled_coin for t in composed),
+        sampled_by_invalid=sum(t.n_sampled_invalid for t in composed),
     )
 
 
-def _evaluations(now: Sequence[Outcome], before: Sequence[Outcome]) -> list[Evaluated]:
+def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list[Evaluated]:
+    """`accumulated`: split → score over the rounds so far; a split that is not there has no earlier round."""
     result = []
-    for split in sorted({o.split for o in now}):
-        mine = [o for o in now if o.split == split]
-        types: dict[str, list[Outcome]] = defaultdict(list)
-        for o in mine:
-            types[o.task_type].append(o)
+    for split in sorted({t.split for t in now}):
+        mine = [t for t in now if t.split == split]
+        types: dict[str, list[Tally]] = defaultdict(list)
+        for t in mine:
+            types[t.task_type].append(t)
+        single = _score(mine)
         result.append(
             Evaluated(
                 split=split,
-                single=_score(mine),
-                accumulated=_accumulated(mine, [o for o in before if o.split == split]),
+                single=single,
+                accumulated=accumulated.get(split, single),
                 by_type={name: _score(found) for name, found in sorted(types.items())},
             )
         )
     return result
 
 
-def _accumulated(now: Sequence[Outcome], before: Iterable[Outcome]) -> Score:
-    """The best reward of each task over the agents so far, one trial each."""
-    best = {o.task_id: (o.success, o.reward) for o in now}
-    for o in before:
-        if o.task_id in best:
-            best[o.task_id] = max(best[o.task_id], (o.success, o.reward))
-    return score_of(best.values())
+def _accumulated(trials: Mapping[int, Sequence[Trial]], number: int) -> dict[str, Score]:
+    """Split → the best reward of each of the round's tasks over the agents so far, one trial each."""
+    best = {(t.split, t.task_id): (t.success, t.reward) for t in trials.get(number, ())}
+    for earlier, found in trials.items():
+        for t in found if earlier < number else ():
+            key = (t.split, t.task_id)
+            if key in best:
+                best[key] = max(best[key], (t.success, t.reward))
+    splits: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+    for (split, _), outcome in best.items():
+        splits[split].append(outcome)
+    return {split: score_of(outcomes) for split, outcomes in splits.items()}
 
 
-def _score(outcomes: Iterable[Outcome]) -> Score:
-    return score_of((o.success, o.reward) for o in outcomes)
+def _score(found: Iterable[Tally]) -> Score:
+    tallied = list(found)
+    return score(sum(t.episodes for t in tallied), sum(t.successes for t in tallied), sum(t.reward for t in tallied))
 
 
-def _stop_reasons(here: Iterable[Outcome]) -> dict[str, dict[str, int]]:
+def _stop_reasons(here: Iterable[Tally]) -> dict[str, dict[str, int]]:
     reasons: dict[str, Counter[str]] = defaultdict(Counter)
-    for o in here:
-        reasons[o.phase][o.stop_reason] += 1
+    for t in here:
+        reasons[t.phase][t.stop_reason] += t.episodes
     return {phase: dict(counter) for phase, counter in reasons.items()}
 
 
-def _made_up(here: Iterable[Outcome]) -> dict[str, int]:
+def _made_up(here: Iterable[Tally]) -> dict[str, int]:
     turns: Counter[str] = Counter()
-    for o in here:
-        turns[o.phase] += o.n_made_up
+    for t in here:
+        turns[t.phase] += t.n_made_up
     return dict(turns)
 
 
-def _spent(row: Round, here: Sequence[Outcome]) -> Spent:
+def _spent(row: Round, here: Sequence[Tally]) -> Spent:
     return Spent(
         seconds=row.seconds,
-        episodes=len(here),
-        prompt_tokens=sum(o.prompt_tokens for o in here),
-        completion_tokens=sum(o.completion_tokens for o in here),
+        episodes=sum(t.episodes for t in here),
+        prompt_tokens=sum(t.prompt_tokens for t in here),
+        completion_tokens=sum(t.completion_tokens for t in here),
     )
 
 
-def _kept(outcomes: Iterable[Outcome]) -> list[KeptTask]:
-    tasks: dict[str, list[Outcome]] = defaultdict(list)
-    for o in outcomes:
-        if o.phase == Phase.compose:
-            tasks[o.task_id].append(o)
+def _kept(session: Session, run: str) -> list[KeptTask]:
     kept = [
-        KeptTask(task_id=t, task_type=found[0].task_type, composed=len(found), kept=sum(o.success for o in found))
-        for t, found in tasks.items()
+        KeptTask(task_id=t.task_id, task_type=t.task_type, composed=t.episodes, kept=t.successes)
+        for t in task_tallies(session, run, Phase.compose)
     ]
     return sorted(kept, key=lambda k: (-k.kept, k.task_id))
 
 
-def _examples(session: Session, outcomes: Iterable[Outcome]) -> list[Trajectory]:
+def _examples(session: Session, run: str) -> list[Trajectory]:
     """Composed successes in which a sampled action was valid, one a task, the shortest of the latest rounds."""
-    ids = [o.id for o in outcomes if o.phase == Phase.compose and o.success and o.n_sampled]
     chosen: dict[str, Trajectory] = {}
-    for trajectory in latest_and_shortest(session, ids[-500:]):
+    for trajectory in telling(session, run):
         if trajectory.task_id not in chosen and any(s.source is Source.sampled and s.valid for s in trajectory.steps):
             chosen[trajectory.task_id] = trajectory
         if len(chosen) == _EXAMPLES:

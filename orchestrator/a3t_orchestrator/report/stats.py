@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, Field
 
-__all__ = ["Score", "score_of", "wilson"]
+__all__ = ["Score", "score", "score_of", "wilson"]
 
 _Z95 = 1.959963984540054
 
@@ -43,7 +43,11 @@ def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
 def score_of(outcomes: Iterable[tuple[bool, float]]) -> Score:
     """The score of (success, reward) pairs."""
     pairs = list(outcomes)
-    n, successes = len(pairs), sum(success for success, _ in pairs)
+    return score(len(pairs), sum(success for success, _ in pairs), sum(reward for _, reward in pairs))
+
+
+def score(n: int, successes: int, reward: float) -> Score:
+    """The score of `n` trials; `reward` is the sum of their rewards."""
     low, high = wilson(successes, n)
-    reward = sum(reward for _, reward in pairs) / n if n else 0.0
-    return Score(n=n, successes=successes, rate=successes / n if n else 0.0, low=low, high=high, reward=reward)
+    rate, mean = (successes / n, reward / n) if n else (0.0, 0.0)
+    return Score(n=n, successes=successes, rate=rate, low=low, high=high, reward=mean)

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from a3t_contracts.schemas import trajectory_id
 
 from ..phases import Phase
-from .records import get_job, open_round, set_training_members, spend, training_members
-from .tables import Base, Job, TrajectoryRow, WorkItem
+from .episodes import insert_trajectories, whole_rows
+from .records import get_job, open_round, set_training_members, spend
+from .tables import Base, Job, TrainingMember, TrajectoryRow, WorkItem
 from .work import ANNOTATION, PhaseKey, insert_new
 
 __all__ = ["copy_phase", "copy_round_end", "phases_of"]
@@ -30,8 +31,9 @@ def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
     """Work items, trajectories and seconds of a phase, under the ids that they have in `target`."""
     items = session.scalars(select(WorkItem).where(*_of(WorkItem, key)))
     insert_new(session, WorkItem, [_copied(row, target) for row in items])
-    rows = session.scalars(select(TrajectoryRow).where(*_of(TrajectoryRow, key)))
-    insert_new(session, TrajectoryRow, [_copied(row, target) for row in rows])
+    ids = list(session.scalars(select(TrajectoryRow.id).where(*_of(TrajectoryRow, key)).order_by(TrajectoryRow.number)))
+    for rows in whole_rows(session, ids):
+        insert_trajectories(session, [(_copied(row, target), _values(row.texts)) for row in rows])
     spend(session, target, key.round, key.phase, open_round(session, key.run, key.round).seconds.get(key.phase, 0.0))
 
 
@@ -42,12 +44,17 @@ def copy_round_end(session: Session, source: str, target: str, number: int) -> N
     job = get_job(session, source, number)
     if job is not None:
         session.add(Job(**_values(job) | {"run": target}))
-    members = [(_id_in(session, target, m.trajectory_id), m.success) for m in training_members(session, source, number)]
+    query = (
+        select(TrajectoryRow, TrainingMember.success)
+        .join(TrainingMember, TrainingMember.trajectory_id == TrajectoryRow.id)
+        .where(TrainingMember.run == source, TrainingMember.round == number)
+        .order_by(TrajectoryRow.id)
+    )
+    members = [(_id_in(target, row), success) for row, success in session.execute(query)]
     set_training_members(session, target, number, members)
 
 
-def _id_in(session: Session, target: str, trajectory: str) -> str:
-    row = session.get_one(TrajectoryRow, trajectory)
+def _id_in(target: str, row: TrajectoryRow) -> str:
     return trajectory_id(target, row.round, row.task_id, row.kind, row.sample)
 
 
@@ -57,7 +64,8 @@ def _copied(row: WorkItem | TrajectoryRow, target: str) -> dict[str, Any]:
 
 
 def _values(row: Base) -> dict[str, Any]:
-    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
+    """All columns but `number`, which counts the rows of a table."""
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name != "number"}
 
 
 def _of(table: type[WorkItem] | type[TrajectoryRow], key: PhaseKey) -> tuple[Any, ...]:

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy.orm import Session, joinedload, load_only
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
-from a3t_contracts.schemas import Source, Step, Trajectory
+from a3t_contracts.schemas import Source, Step, Trajectory, Trigger
 
-from .tables import TrajectoryRow, WorkItem
-from .work import PhaseKey, insert_new
+from .tables import TrajectoryRow, TrajectorySteps, WorkItem
+from .work import PhaseKey, insert_new, insert_returning
 
 __all__ = [
     "EpisodeFilter",
@@ -25,15 +25,18 @@ __all__ = [
     "count_trajectories",
     "find_trajectory",
     "get_trajectory",
+    "insert_trajectories",
     "iter_trajectories",
     "list_trajectories",
     "outcomes_by_task",
     "save_trajectory",
     "to_trajectory",
     "trajectory_ids",
+    "trajectory_row",
+    "whole_rows",
 ]
 
-_PLAIN = (
+_HEAD = (
     "id",
     "run",
     "round",
@@ -45,15 +48,15 @@ _PLAIN = (
     "seed",
     "sample",
     "policy_version",
-    "preamble",
     "multiline",
-    "final_observation",
     "reward",
     "success",
     "created_at",
     "seconds",
 )
-
+"""Fields that a row has as the schema has them."""
+_TOLD = ("preamble", "final_observation")
+"""The same for the row of the steps."""
 
 _COLLECTED = (
     TrajectoryRow.id,
@@ -94,26 +97,40 @@ def save_trajectory(
     session: Session, item_id: str, trajectory: Trajectory, *, phase: str, annotated: bool = True
 ) -> bool:
     """Store an episode and mark its item done, in one transaction. False where it was stored before."""
-    added = insert_new(session, TrajectoryRow, [_row(trajectory, phase, annotated)])
+    added = insert_trajectories(session, [(_row(trajectory, phase, annotated), _steps_row(trajectory))])
     session.execute(
         update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
     )
     return added == 1
 
 
+def insert_trajectories(session: Session, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> int:
+    """Insert the trajectories whose id is not there yet: columns of TrajectoryRow and of TrajectorySteps, both without
+    `number`; how many were."""
+    texts = {head["id"]: steps for head, steps in rows}
+    columns = TrajectoryRow.__table__.c
+    added = insert_returning(session, TrajectoryRow, [head for head, _ in rows], columns.id, columns.number)
+    insert_new(session, TrajectorySteps, [texts[key] | {"number": number} for key, number in added])
+    return len(added)
+
+
 def annotate_trajectory(session: Session, item_id: str, trajectory_id: str, steps: Sequence[Step]) -> None:
     """Write the reasons of a stored episode once, and mark the annotation item done."""
-    session.execute(
+    marked = (
         update(TrajectoryRow)
         .where(TrajectoryRow.id == trajectory_id, TrajectoryRow.annotated.is_(False))
-        .values(steps=[_step(s) for s in steps], annotated=True)
+        .values(annotated=True)
+        .returning(TrajectoryRow.number)
     )
+    for number in session.scalars(marked).all():
+        texts = update(TrajectorySteps).where(TrajectorySteps.number == number)
+        session.execute(texts.values(steps=[_step(s) for s in steps]))
     session.execute(update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None))
 
 
 def to_trajectory(row: TrajectoryRow) -> Trajectory:
     """The schema of a row."""
-    values: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
+    values: dict[str, Any] = {name: getattr(row, name) for name in (*_HEAD, *_TOLD)}
     return Trajectory.model_validate(
         values | {"kind": row.kind, "stop_reason": row.stop_reason, "steps": row.steps, "metadata": row.details}
     )
@@ -121,10 +138,15 @@ def to_trajectory(row: TrajectoryRow) -> Trajectory:
 
 def get_trajectory(session: Session, trajectory_id: str) -> Trajectory:
     """Raises NotFoundError."""
-    row = session.get(TrajectoryRow, trajectory_id)
+    return to_trajectory(trajectory_row(session, trajectory_id))
+
+
+def trajectory_row(session: Session, trajectory_id: str) -> TrajectoryRow:
+    """The row, with its steps. Raises NotFoundError."""
+    row = session.scalar(_whole().where(TrajectoryRow.id == trajectory_id))
     if row is None:
         raise NotFoundError(f"There is no trajectory {trajectory_id!r}.", hint="`a3t trajectories list` lists them.")
-    return to_trajectory(row)
+    return row
 
 
 def find_trajectory(session: Session, prefix: str) -> Trajectory:
@@ -193,12 +215,24 @@ def count_successes(session: Session, key: PhaseKey) -> int:
 
 def iter_trajectories(session: Session, ids: Sequence[str]) -> Iterator[Trajectory]:
     """Trajectories in the order of their ids, a few at a time in memory."""
-    for start in range(0, len(ids), 200):
-        part = ids[start : start + 200]
-        rows = {r.id: r for r in session.scalars(select(TrajectoryRow).where(TrajectoryRow.id.in_(part)))}
-        for trajectory_id in part:
-            yield to_trajectory(rows[trajectory_id])
-            session.expunge(rows[trajectory_id])
+    for rows in whole_rows(session, ids):
+        yield from map(to_trajectory, rows)
+
+
+def whole_rows(session: Session, ids: Sequence[str], size: int = 200) -> Iterator[list[TrajectoryRow]]:
+    """Rows with their steps in the order of their ids, `size` of them at a time; the session forgets those before."""
+    for start in range(0, len(ids), size):
+        part = ids[start : start + size]
+        rows = {row.id: row for row in session.scalars(_whole().where(TrajectoryRow.id.in_(part)))}
+        yield [rows[trajectory_id] for trajectory_id in part]
+        for row in rows.values():
+            session.expunge(row.texts)
+            session.expunge(row)
+
+
+def _whole() -> Select[TrajectoryRow]:
+    """Rows with their steps."""
+    return select(TrajectoryRow).options(joinedload(TrajectoryRow.texts, innerjoin=True))
 
 
 def _of_phase(key: PhaseKey) -> tuple[ColumnElement[bool], ...]:
@@ -211,19 +245,24 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _row(trajectory: Trajectory, phase: str, annotated: bool) -> dict[str, Any]:
     steps = trajectory.steps
-    values: dict[str, Any] = {name: getattr(trajectory, name) for name in _PLAIN}
+    values: dict[str, Any] = {name: getattr(trajectory, name) for name in _HEAD}
     return values | {
         "phase": phase,
         "annotated": annotated,
         "kind": trajectory.kind.value,
         "stop_reason": trajectory.stop_reason.value,
-        "details": trajectory.metadata,
-        "steps": [_step(s) for s in steps],
         "n_steps": len(steps),
         "n_sampled": sum(s.source is Source.sampled for s in steps),
+        "n_sampled_coin": sum(s.trigger is Trigger.coin for s in steps),
+        "n_sampled_invalid": sum(s.trigger is Trigger.invalid for s in steps),
         "n_invalid": sum(not s.valid for s in steps),
         "n_made_up": sum(s.made_up_observation for s in steps),
         "prompt_tokens": sum(s.prompt_tokens or 0 for s in steps),
         "completion_tokens": sum(len(s.completion_ids or ()) for s in steps),
         "actions_sha256": action_hash(steps),
     }
+
+
+def _steps_row(trajectory: Trajectory) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(trajectory, name) for name in _TOLD}
+    return values | {"details": trajectory.metadata, "steps": [_step(s) for s in trajectory.steps]}

@@ -1,68 +1,130 @@
-"""How the episodes of a run ended, read without their steps; reports are computed from it."""
+"""How the episodes of a run ended, added up by the database; reports are computed from it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import Trajectory
 
-from .episodes import to_trajectory
+from ..phases import Phase
+from .episodes import to_trajectory, whole_rows
 from .tables import TrajectoryRow
-from .work import PhaseKey
 
-__all__ = ["Outcome", "latest_and_shortest", "list_outcomes", "sampling_triggers"]
+__all__ = ["Tally", "TaskTally", "Trial", "evaluation_trials", "tallies", "task_tallies", "tasks_by_round", "telling"]
+
+_GROUP = ("round", "phase", "split", "task_type", "stop_reason")
+_SUMS = (
+    "reward",
+    "n_sampled",
+    "n_sampled_coin",
+    "n_sampled_invalid",
+    "n_made_up",
+    "prompt_tokens",
+    "completion_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A trajectory without its steps."""
+class Tally:
+    """Episodes that ended alike, and the sums of what they have in numbers."""
 
-    id: str
     round: int
     phase: str
     split: str
-    task_id: str
     task_type: str
-    success: bool
-    reward: float
     stop_reason: str
+    episodes: int
+    successes: int
+    reward: float
     n_sampled: int
+    n_sampled_coin: int
+    n_sampled_invalid: int
     n_made_up: int
     prompt_tokens: int
     completion_tokens: int
-    created_at: datetime
 
 
-def list_outcomes(session: Session, run: str) -> list[Outcome]:
-    """All trajectories of a run, by round and id."""
-    columns = [getattr(TrajectoryRow, field.name) for field in fields(Outcome)]
-    query = select(*columns).where(TrajectoryRow.run == run).order_by(TrajectoryRow.round, TrajectoryRow.id)
-    return [Outcome(*row) for row in session.execute(query)]
+@dataclass(frozen=True, slots=True)
+class TaskTally:
+    """The episodes of a task."""
+
+    task_id: str
+    task_type: str
+    episodes: int
+    successes: int
 
 
-def sampling_triggers(session: Session, key: PhaseKey) -> Counter[str]:
-    """Trigger → number of a phase's steps whose action was sampled for it."""
-    query = select(TrajectoryRow.steps).where(
-        TrajectoryRow.run == key.run,
-        TrajectoryRow.round == key.round,
-        TrajectoryRow.phase == key.phase,
-        TrajectoryRow.n_sampled > 0,
-    )
-    steps = (step for found in session.scalars(query.execution_options(yield_per=200)) for step in found)
-    return Counter(step["trigger"] for step in steps if step.get("trigger"))
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An evaluated episode."""
+
+    round: int
+    split: str
+    task_id: str
+    success: bool
+    reward: float
 
 
-def latest_and_shortest(session: Session, ids: Iterable[str]) -> Iterator[Trajectory]:
-    """These trajectories, the latest round first, and within a round the shortest first."""
+def tallies(session: Session, run: str) -> list[Tally]:
+    """All episodes of a run, grouped by round, phase, split, task type and stop reason."""
+    group: list[ColumnElement[Any]] = [getattr(TrajectoryRow, name) for name in _GROUP]
+    sums: list[ColumnElement[Any]] = [func.sum(getattr(TrajectoryRow, name)) for name in _SUMS]
+    query: Select[*tuple[Any, ...]] = select(*group, func.count(), _successes(), *sums)
+    return [Tally(*row) for row in session.execute(query.where(TrajectoryRow.run == run).group_by(*group))]
+
+
+def task_tallies(session: Session, run: str, phase: Phase) -> list[TaskTally]:
+    """The episodes of a phase over all rounds, by task."""
     query = (
-        select(TrajectoryRow)
-        .where(TrajectoryRow.id.in_(list(ids)))
-        .order_by(TrajectoryRow.round.desc(), TrajectoryRow.n_steps, TrajectoryRow.id)
+        select(TrajectoryRow.task_id, func.min(TrajectoryRow.task_type), func.count(), _successes())
+        .where(TrajectoryRow.run == run, TrajectoryRow.phase == phase)
+        .group_by(TrajectoryRow.task_id)
     )
-    return (to_trajectory(row) for row in session.scalars(query))
+    return [TaskTally(*row) for row in session.execute(query)]
+
+
+def tasks_by_round(session: Session, run: str, phase: Phase, *, success: bool) -> dict[int, int]:
+    """Round → number of tasks with an episode of the phase that succeeded, or failed."""
+    tasks = func.count(TrajectoryRow.task_id.distinct())
+    query = select(TrajectoryRow.round, tasks).where(
+        TrajectoryRow.run == run, TrajectoryRow.phase == phase, TrajectoryRow.success.is_(success)
+    )
+    return {row[0]: row[1] for row in session.execute(query.group_by(TrajectoryRow.round))}
+
+
+def evaluation_trials(session: Session, run: str, train_split: str) -> dict[int, list[Trial]]:
+    """Round → the episodes that its agent was evaluated with on held-out tasks."""
+    query = select(
+        TrajectoryRow.round, TrajectoryRow.split, TrajectoryRow.task_id, TrajectoryRow.success, TrajectoryRow.reward
+    ).where(TrajectoryRow.run == run, TrajectoryRow.phase == Phase.evaluate, TrajectoryRow.split != train_split)
+    found: dict[int, list[Trial]] = defaultdict(list)
+    for row in session.execute(query.order_by(TrajectoryRow.round)):
+        found[row[0]].append(Trial(*row))
+    return found
+
+
+def telling(session: Session, run: str, limit: int = 500) -> Iterator[Trajectory]:
+    """Composed successes with a sampled step, the latest round first, and within a round the shortest first."""
+    query = (
+        select(TrajectoryRow.id)
+        .where(
+            TrajectoryRow.run == run,
+            TrajectoryRow.phase == Phase.compose,
+            TrajectoryRow.success,
+            TrajectoryRow.n_sampled > 0,
+        )
+        .order_by(TrajectoryRow.round.desc(), TrajectoryRow.n_steps, TrajectoryRow.id)
+        .limit(limit)
+    )
+    for rows in whole_rows(session, list(session.scalars(query)), size=10):
+        yield from map(to_trajectory, rows)
+
+
+def _successes() -> ColumnElement[int]:
+    return func.sum(case((TrajectoryRow.success, 1), else_=0))

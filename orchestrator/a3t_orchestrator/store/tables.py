@@ -5,10 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Dialect, ForeignKey, Index, String, Text, TypeDecorator, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    false,
+)
 from sqlalchemy import DateTime as PlainDateTime
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 __all__ = [
     "Base",
@@ -19,11 +32,13 @@ __all__ = [
     "RunTask",
     "TrainingMember",
     "TrajectoryRow",
+    "TrajectorySteps",
     "WorkItem",
     "utc_now",
 ]
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def utc_now() -> datetime:
@@ -127,11 +142,13 @@ class WorkItem(Base):
 
 
 class TrajectoryRow(Base):
-    """A trajectory; `steps` holds the steps as the schema writes them."""
+    """A trajectory without its steps. Rows are small, so that a hundred thousand of them are filtered, sorted and
+    counted quickly; what is large is in `TrajectorySteps`."""
 
     __tablename__ = "trajectories"
 
-    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    number: Mapped[int] = mapped_column(Number, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(24), unique=True)
     run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"))
     round: Mapped[int]
     phase: Mapped[str] = mapped_column(String(32))
@@ -144,17 +161,15 @@ class TrajectoryRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     sample: Mapped[int]
     policy_version: Mapped[str | None] = mapped_column(String(256))
-    preamble: Mapped[str] = mapped_column(Text, default="")
     multiline: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
-    final_observation: Mapped[str] = mapped_column(Text, default="")
     reward: Mapped[float]
     success: Mapped[bool]
     stop_reason: Mapped[str] = mapped_column(String(16))
-    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     annotated: Mapped[bool] = mapped_column(default=True)
     n_steps: Mapped[int]
     n_sampled: Mapped[int]
+    n_sampled_coin: Mapped[int] = mapped_column(default=0, server_default="0")
+    n_sampled_invalid: Mapped[int] = mapped_column(default=0, server_default="0")
     n_invalid: Mapped[int]
     n_made_up: Mapped[int] = mapped_column(default=0, server_default="0")
     prompt_tokens: Mapped[int]
@@ -163,12 +178,32 @@ class TrajectoryRow(Base):
     actions_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
+    texts: Mapped[TrajectorySteps] = relationship()
+    steps: AssociationProxy[list[dict[str, Any]]] = association_proxy("texts", "steps")
+    preamble: AssociationProxy[str] = association_proxy("texts", "preamble")
+    final_observation: AssociationProxy[str] = association_proxy("texts", "final_observation")
+    details: AssociationProxy[dict[str, Any]] = association_proxy("texts", "details")
+
     __table_args__ = (
         Index("ix_trajectories_listing", "run", "round", "kind", "success"),
         Index("ix_trajectories_phase", "run", "round", "phase", "split"),
         Index("ix_trajectories_task", "run", "task_id"),
-        Index("ix_trajectories_created_at", "created_at"),
+        Index("ix_trajectories_created_at", "created_at", "number"),
+        Index("ix_trajectories_run_created_at", "run", "created_at", "number"),
     )
+
+
+class TrajectorySteps(Base):
+    """What is large in a trajectory; `steps` holds the steps as the schema writes them. The database's triggers keep
+    the words of every row in `trajectory_search`, which search.py asks."""
+
+    __tablename__ = "trajectory_steps"
+
+    number: Mapped[int] = mapped_column(ForeignKey("trajectories.number", ondelete="CASCADE"), primary_key=True)
+    preamble: Mapped[str] = mapped_column(Text, default="")
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
+    final_observation: Mapped[str] = mapped_column(Text, default="")
+    details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
 
 class TrainingMember(Base):
@@ -180,6 +215,8 @@ class TrainingMember(Base):
     round: Mapped[int] = mapped_column(primary_key=True)
     trajectory_id: Mapped[str] = mapped_column(ForeignKey("trajectories.id", ondelete="CASCADE"), primary_key=True)
     success: Mapped[bool]
+
+    __table_args__ = (Index("ix_training_members_trajectory", "trajectory_id"),)
 
 
 class Job(Base):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ __all__ = [
     "give_back",
     "has_unsettled",
     "insert_new",
+    "insert_returning",
     "lost_items",
     "mark_queued",
     "phase_counts",
@@ -72,14 +73,18 @@ class Plan:
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
     """Insert the rows whose primary key is not there yet; how many were."""
-    if not rows:
-        return 0
-    dialect = session.get_bind().dialect.name
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    added = 0
+    return len(insert_returning(session, table, rows, *table.__table__.primary_key))
+
+
+def insert_returning(
+    session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *columns: ColumnElement[Any]
+) -> list[Row[*tuple[Any, ...]]]:
+    """Insert the rows whose key is not there yet; these columns of those that were inserted."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    added: list[Row[*tuple[Any, ...]]] = []
     for start in range(0, len(rows), 500):
         statement = insert(table).values(list(rows[start : start + 500])).on_conflict_do_nothing()
-        added += len(session.execute(statement.returning(*table.__table__.primary_key)).all())
+        added += session.execute(statement.returning(*columns)).all()
     return added
 
 
