@@ -3,6 +3,7 @@
 A3TError                     500
 ├── InvalidInputError        422  a value has the wrong form or meaning
 ├── UnauthorizedError        401  no or wrong bearer token
+├── ForbiddenError           403  the token's role does not allow it
 ├── NotFoundError            404  unknown task, session, adapter version, job, ...
 ├── ConflictError            409  the state forbids it now (two steps at once, version exists)
 ├── GoneError                410  it existed and is closed or reaped
@@ -24,6 +25,7 @@ __all__ = [
     "A3TError",
     "ConflictError",
     "DeadlineError",
+    "ForbiddenError",
     "GoneError",
     "InvalidInputError",
     "MediaTypeError",
@@ -98,6 +100,10 @@ class UnauthorizedError(A3TError):
     status, slug = 401, "unauthorized"
 
 
+class ForbiddenError(A3TError):
+    status, slug = 403, "forbidden"
+
+
 class NotFoundError(A3TError):
     status, slug = 404, "not-found"
 
@@ -145,6 +151,7 @@ _BY_STATUS: dict[int, type[A3TError]] = {
     for cls in (
         InvalidInputError,
         UnauthorizedError,
+        ForbiddenError,
         NotFoundError,
         ConflictError,
         GoneError,
@@ -156,7 +163,7 @@ _BY_STATUS: dict[int, type[A3TError]] = {
         DeadlineError,
         A3TError,
     )
-} | {400: InvalidInputError, 403: UnauthorizedError}
+} | {400: InvalidInputError}
 
 
 def error_from_problem(problem: Problem) -> A3TError:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .access import Role, Tokens, token_list
+
 __all__ = ["DEVELOPMENT_TOKEN", "CommonSettings", "ServiceSettings", "default_home"]
 
-DEVELOPMENT_TOKEN = "a3t-development"  # noqa: S105  refused in production
+DEVELOPMENT_TOKEN = "a3t-development"  # noqa: S105  refused in production, and on other addresses than this machine's
+_LEAST_TOKEN = 16
+"""Characters of a token in production."""
 
 
 def default_home() -> Path:
@@ -32,7 +38,20 @@ class CommonSettings(BaseSettings):
     )
     token: SecretStr = Field(
         SecretStr(DEVELOPMENT_TOKEN),
-        description="Bearer token that every request needs, between services and from users",
+        description="Bearer token with the role `admin`: what services send each other, and what users may send",
+    )
+    token_second: SecretStr = Field(
+        SecretStr(""),
+        description="Second token with the role `admin`, which is accepted but never sent: for a change of A3T_TOKEN "
+        "without a stop; empty: none",
+    )
+    run_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Tokens with the role `run`, several with commas between them: they may start, pause and cancel, "
+        "but not delete or promote",
+    )
+    read_tokens: SecretStr = Field(
+        SecretStr(""), description="Tokens with the role `read`, several with commas between them: they may only look"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severe level that is logged"
@@ -50,11 +69,40 @@ class CommonSettings(BaseSettings):
         """Where adapter versions are published."""
         return self.registry or str(self.home / "registry")
 
+    @property
+    def tokens(self) -> Tokens:
+        """Every token with its role."""
+        return Tokens(self._tokens())
+
+    def _tokens(self) -> dict[Role, list[str]]:
+        second = [self.token_second.get_secret_value()] if self.token_second.get_secret_value() else []
+        return {
+            Role.read: token_list(self.read_tokens),
+            Role.run: token_list(self.run_tokens),
+            Role.admin: [self.token.get_secret_value(), *second],
+        }
+
     @model_validator(mode="after")
     def _refuse_default_secret(self) -> CommonSettings:
         token = self.token.get_secret_value()
-        if self.mode == "production" and (token == DEVELOPMENT_TOKEN or len(token) < 16):
+        if self.mode == "production" and (token == DEVELOPMENT_TOKEN or len(token) < _LEAST_TOKEN):
             raise ValueError("A3T_TOKEN must be set to a secret of 16 or more characters when A3T_MODE=production")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_bad_tokens(self) -> CommonSettings:
+        every = [token for tokens in self._tokens().values() for token in tokens]
+        if self.mode == "production" and any(
+            token == DEVELOPMENT_TOKEN or len(token) < _LEAST_TOKEN for token in every
+        ):
+            raise ValueError(
+                "A3T_TOKEN_SECOND, A3T_RUN_TOKENS and A3T_READ_TOKENS must hold secrets of 16 or more characters when "
+                "A3T_MODE=production"
+            )
+        if any(not (token.isascii() and token.isprintable()) or " " in token or not token for token in every):
+            raise ValueError("A token is made of printable ASCII characters without spaces; one of A3T_TOKEN, … is not")
+        if max(Counter(every).values()) > 1:
+            raise ValueError("Two of A3T_TOKEN, A3T_TOKEN_SECOND, A3T_RUN_TOKENS and A3T_READ_TOKENS are the same")
         return self
 
 
@@ -63,3 +111,22 @@ class ServiceSettings(CommonSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")
+
+    @model_validator(mode="after")
+    def _default_secret_stays_here(self) -> ServiceSettings:
+        if self.token.get_secret_value() == DEVELOPMENT_TOKEN and not _is_this_machine(self.host):
+            raise ValueError(
+                f"A3T_TOKEN must be set to a secret of your own where A3T_HOST={self.host}: the default token, which "
+                "everybody knows, is good on this machine alone"
+            )
+        return self
+
+
+def _is_this_machine(host: str) -> bool:
+    """Whether an address to listen on is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

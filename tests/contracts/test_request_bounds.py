@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 
-from a3t_actre.app import create_app as actre
-from a3t_actre.settings import ActReSettings
 from a3t_contracts.react import History
 from a3t_contracts.schemas import Augmentation, Sampling, StepRequest
 from a3t_contracts.service import JsonRoute
-from a3t_env.app import create_app as env
-from a3t_env.settings import EnvSettings
-from a3t_orchestrator.app import create_app as orchestrator
-from a3t_orchestrator.settings import OrchestratorSettings
-from a3t_policy.app import create_app as policy
-from a3t_policy.settings import PolicySettings
-from a3t_trainer.app import create_app as trainer
-from a3t_trainer.settings import TrainerSettings
-
-APPS: dict[str, Callable[[Path], FastAPI]] = {
-    "env": lambda home: env(EnvSettings(home=home)),
-    "policy": lambda home: policy(PolicySettings(home=home)),
-    "actre": lambda home: actre(ActReSettings(home=home)),
-    "trainer": lambda home: trainer(TrainerSettings(home=home)),
-    "orchestrator": lambda home: orchestrator(OrchestratorSettings(home=home)),
-}
+from tests.support.apps import APPS, app_of, routes_of
 
 
 def unbounded(schema: dict[str, Any], where: str, root: dict[str, Any], seen: set[str]) -> Iterator[str]:
@@ -59,7 +41,7 @@ def unbounded(schema: dict[str, Any], where: str, root: dict[str, Any], seen: se
 
 @pytest.mark.parametrize("service", APPS)
 def test_every_number_and_list_that_a_client_sends_is_bounded(service: str, tmp_path: Path) -> None:
-    root = APPS[service](tmp_path).openapi()
+    root = app_of(service, tmp_path).openapi()
     found: set[str] = set()
     for path, operations in root["paths"].items():
         for method, operation in operations.items():
@@ -72,8 +54,7 @@ def test_every_number_and_list_that_a_client_sends_is_bounded(service: str, tmp_
 
 @pytest.mark.parametrize("service", APPS)
 def test_every_json_body_is_read_beside_the_event_loop_where_it_is_long(service: str, tmp_path: Path) -> None:
-    routers = [route.original_router for route in APPS[service](tmp_path).routes if hasattr(route, "original_router")]
-    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for route in routes_of(app_of(service, tmp_path)) if isinstance(route, APIRoute)]
     assert routes
     assert not [route.path for route in routes if route.body_field is not None and not isinstance(route, JsonRoute)]
 

@@ -17,6 +17,7 @@ from .body import BodyLimits
 from .metrics import metrics_text
 from .middleware import Shell
 from .problems import ErrorBody, add_error_handlers, plain_body
+from .roles import RouteRoles
 
 __all__ = ["ReadyCheck", "create_service"]
 
@@ -42,13 +43,15 @@ def create_service(
     """A FastAPI app with the shared shell around `routers`.
 
     `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
-    not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs the bearer token.
+    not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs a bearer token, whose role
+    must be that of the route: see `a3t_contracts.access.needs`.
     `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
     inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors. `bodies`: longer
     request bodies are refused with 413. Routes with a JSON body are `JsonRoute`s, so that long ones hold up nobody.
     `token_in_url`: the token may come as the password of a URL, for clients that can send no header. Never where
     browsers are let in by a password, because their scripts would reach every route with it.
     """
+    roles = RouteRoles(routers)
     app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
     for router in routers:
         app.include_router(router)
@@ -57,7 +60,9 @@ def create_service(
     add_error_handlers(app, body)
     for middleware in reversed(inner):
         app.add_middleware(middleware.cls, *middleware.args, **middleware.kwargs)
-    app.add_middleware(Shell, service=name, settings=settings, body=body, bodies=bodies, token_in_url=token_in_url)
+    app.add_middleware(
+        Shell, service=name, settings=settings, body=body, bodies=bodies, roles=roles, token_in_url=token_in_url
+    )
     return app
 
 

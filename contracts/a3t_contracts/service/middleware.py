@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 import os
 import re
 import time
@@ -12,14 +11,19 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..errors import A3TError, UnauthorizedError
+from ..access import Role
+from ..errors import A3TError, ForbiddenError, UnauthorizedError
 from ..logging import get_logger
 from ..settings import ServiceSettings
 from .body import BodyLimits, drain
 from .metrics import count_request
 from .problems import ErrorBody, problem_response
+from .roles import RouteRoles
 
-__all__ = ["Shell"]
+__all__ = ["ROLE", "Shell"]
+
+ROLE = "a3t.role"
+"""Where the scope of a request has the role of its token."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -32,7 +36,7 @@ log = get_logger(__name__)
 
 
 class Shell:
-    """Bearer token, body limit, request id, metrics, and a clean 500; plain ASGI because it is on the hot path."""
+    """Bearer token and role, body limit, request id, metrics, a clean 500; plain ASGI because it is on the hot path."""
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Shell:
         settings: ServiceSettings,
         body: ErrorBody,
         bodies: BodyLimits,
+        roles: RouteRoles,
         token_in_url: bool = False,
     ) -> None:
         self.app = app
@@ -48,7 +53,8 @@ class Shell:
         self.body = body
         self.bodies = bodies
         self.token_in_url = token_in_url
-        self.expected = f"Bearer {settings.token.get_secret_value()}".encode()
+        self.tokens = settings.tokens
+        self.roles = roles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -116,10 +122,17 @@ class Shell:
         given = headers.get(b"authorization", b"")
         if self.token_in_url and given[:6] == b"Basic ":
             given = _as_bearer(given)
-        if not hmac.compare_digest(given, self.expected):
+        role = self.tokens.role_of(given[7:]) if given[:7] == b"Bearer " else None
+        if role is None:
             return UnauthorizedError(
                 "The bearer token is missing or wrong.", hint="Send `Authorization: Bearer $A3T_TOKEN`."
             )
+        if role is not Role.admin and role < (needed := self.roles.needed(scope)):
+            return ForbiddenError(
+                f"This needs a token with the role {needed.name!r}; the one that was sent has {role.name!r}.",
+                hint="A3T_TOKEN has the role 'admin', those of A3T_RUN_TOKENS have 'run'.",
+            )
+        scope[ROLE] = role
         return None
 
 

@@ -49,6 +49,9 @@ app.kubernetes.io/component: {{ .component }}
 {{- range $key := list "token" "postgres-password" "redis-password" -}}
 {{- $_ := set $data $key (index $old $key | default (randAlphaNum 40 | b64enc)) -}}
 {{- end -}}
+{{- range $key := list "token-second" "run-tokens" "read-tokens" -}}
+{{- with index $old $key }}{{ $_ := set $data $key . }}{{ end -}}
+{{- end -}}
 {{- $_ := set .Values.auth "data" $data -}}
 {{- end -}}
 {{- toJson .Values.auth.data -}}
@@ -138,6 +141,12 @@ topologySpreadConstraints:
 - {name: A3T_LOG_LEVEL, value: {{ .root.Values.logLevel | quote }}}
 - name: A3T_TOKEN
   valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: token}}
+- name: A3T_TOKEN_SECOND
+  valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: token-second, optional: true}}
+- name: A3T_RUN_TOKENS
+  valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: run-tokens, optional: true}}
+- name: A3T_READ_TOKENS
+  valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: read-tokens, optional: true}}
 {{- range $key, $value := .values.settings }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}

@@ -14,7 +14,7 @@ from pydantic import Field
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
-from a3t_contracts.errors import A3TError, InvalidInputError, UnauthorizedError, UnavailableError
+from a3t_contracts.errors import A3TError, ForbiddenError, InvalidInputError, UnauthorizedError, UnavailableError
 from a3t_contracts.settings import CommonSettings
 from a3t_contracts.stack import stack_url
 
@@ -129,7 +129,7 @@ def _take(file: Path, finished: Finished, output: Output, report: AnnotationRepo
     error = finished.error
     if isinstance(error, UnavailableError):
         raise UnavailableError(error.detail, hint="`a3t up` starts the service; --local works without one.")
-    if isinstance(error, UnauthorizedError):
+    if isinstance(error, UnauthorizedError | ForbiddenError):
         raise error
     if error is not None:
         report.failed += 1

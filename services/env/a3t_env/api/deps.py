@@ -18,6 +18,7 @@ __all__ = ["EnvironmentsDep", "IncludeActions", "SessionId", "SessionsDep", "jso
 _WHEN = {
     400: "The body is no JSON",
     401: "The bearer token is missing or wrong",
+    403: "The role of the token does not allow it",
     404: "Unknown session, task, environment, split or type",
     409: "The session's state forbids it: another step is being made, another index, the episode is over",
     410: "The session is closed or was reaped",
@@ -57,5 +58,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "model": Problem,
             "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for status in sorted({401, 422, *statuses})
+        for status in sorted({401, 403, 422, *statuses})
     }

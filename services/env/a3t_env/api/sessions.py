@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
+from a3t_contracts.access import Role, needs
 from a3t_contracts.schemas import (
     ActionReply,
     ActionsReply,
@@ -67,7 +68,7 @@ async def expert(session_id: SessionId, sessions: SessionsDep) -> Response:
     return json_reply(ActionReply(action=await sessions.expert(session_id)))
 
 
-@router.delete("/{session_id}", status_code=204, response_class=Response, responses=problems(404))
+@router.delete("/{session_id}", status_code=204, response_class=Response, responses=problems(404), **needs(Role.run))
 async def close(session_id: SessionId, sessions: SessionsDep) -> Response:
     """Close the session. Closing a closed one again is no error."""
     await sessions.close(session_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from a3t_contracts.access import Role, needs
 from a3t_contracts.schemas.policy import LiveState, LoadAdapter, ModelCard, ModelList
 from a3t_contracts.service import JsonRoute
 
@@ -14,7 +15,7 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 
-@router.post("/load_lora_adapter")
+@router.post("/load_lora_adapter", **needs(Role.admin))
 async def load_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelCard:
     """Verify a version (hashes, base, shapes), load it beside the running ones, read it back; with `make_default`
     the registry's pointer is then moved to it, so that it serves requests that name no model, on every replica. A
@@ -22,7 +23,7 @@ async def load_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelCard
     return await backend.load(body.lora_name, body.lora_path, body.make_default)
 
 
-@router.post("/unload_lora_adapter")
+@router.post("/unload_lora_adapter", **needs(Role.admin))
 async def unload_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelList:
     """Stop holding a version; requests that run on it are finished. The live one is refused: promote another first."""
     await backend.unload(body.lora_name)

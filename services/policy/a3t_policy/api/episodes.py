@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from a3t_contracts.access import Role, needs
 from a3t_contracts.schemas.base import MAX_INT
 from a3t_contracts.schemas.recording import (
     EpisodeCreate,
@@ -66,7 +67,7 @@ async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) ->
     return await episodes.close(episode_id, body)
 
 
-@router.delete("/{episode_id}", status_code=204)
+@router.delete("/{episode_id}", status_code=204, **needs(Role.run))
 async def drop(episode_id: str, episodes: EpisodesDep) -> Response:
     """Forget an open episode, for example after its environment failed. An unknown one is no error."""
     await episodes.drop(episode_id)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from a3t_contracts.access import Role, needs
 from a3t_contracts.schemas import MAX_INT
 from a3t_contracts.schemas.adapter import AdapterManifest, AdapterPush, GarbageReport, LivePointer, PushResult, RollBack
 from a3t_contracts.service import JsonRoute
@@ -36,13 +37,13 @@ def verify(version: str, state: State) -> AdapterManifest:
     return state.settings.reader().fetch(version)[1]
 
 
-@router.post("/adapters/{version}/promote")
+@router.post("/adapters/{version}/promote", **needs(Role.admin))
 def promote(version: str, state: State) -> LivePointer:
     """Make a verified version live: every policy replica follows. Doing it twice changes nothing."""
     return pointer.promote(state.settings.reader(), version)
 
 
-@router.post("/adapters/{version}/push")
+@router.post("/adapters/{version}/push", **needs(Role.admin))
 def push(version: str, body: AdapterPush, state: State) -> PushResult:
     """Push a verified version to the Hugging Face Hub."""
     url = hub.push(state.settings.reader(), version, body.repository, private=body.private)
@@ -61,14 +62,14 @@ def demote(state: State) -> LivePointer:
     return pointer.demote(state.settings.registry_url)
 
 
-@router.post("/registry/rollback")
+@router.post("/registry/rollback", **needs(Role.admin))
 def rollback(state: State, body: RollBack | None = None) -> LivePointer:
     """Make the version live that was live before; 409 if there was none. With `version` it may be repeated: nothing
     happens where that version is not live any more."""
     return pointer.rollback(state.settings.reader(), body.version if body else None)
 
 
-@router.post("/registry/gc")
+@router.post("/registry/gc", **needs(Role.admin))
 def collect_garbage(
     state: State,
     keep: Annotated[int, Query(ge=1, le=MAX_INT, description="Versions of each run to keep, the newest first")] = 3,

@@ -1,0 +1,60 @@
+"""Who may do what: bearer tokens and the roles that they have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Any
+
+from pydantic import SecretStr
+
+__all__ = ["Role", "Tokens", "needs", "token_list"]
+
+_ROLE_KEY = "x-a3t-role"
+"""Member of an operation in the OpenAPI description."""
+
+
+class Role(IntEnum):
+    """What a token may do; each role may do what the ones before it may."""
+
+    read = 1
+    """Look at everything: runs, trajectories, adapter versions, sessions."""
+    run = 2
+    """Start, pause and cancel runs and jobs, play episodes, ask for completions and reasons."""
+    admin = 3
+    """Delete, and change which adapter version is served."""
+
+
+class Tokens:
+    """Finds the role of a token.
+
+    Tokens are looked up by their SHA-256, so that the time of a look-up says nothing about them.
+
+    Args:
+        by_role: the tokens of each role.
+    """
+
+    def __init__(self, by_role: Mapping[Role, Iterable[str]]) -> None:
+        self._roles = {_digest(token.encode()): role for role, tokens in by_role.items() for token in tokens}
+
+    def role_of(self, token: str | bytes) -> Role | None:
+        """The role; None for a token that is not known."""
+        return self._roles.get(_digest(token.encode() if isinstance(token, str) else token))
+
+
+def token_list(secret: SecretStr) -> list[str]:
+    """The tokens of a setting that holds several with commas between them."""
+    return [token.strip() for token in secret.get_secret_value().split(",") if token.strip()]
+
+
+def needs(role: Role) -> dict[str, Any]:
+    """Arguments of a route that needs another role than its method says: `@router.post("/x", **needs(Role.admin))`.
+
+    Without it GET and HEAD need `read`, DELETE needs `admin`, and every other method needs `run`.
+    """
+    return {"openapi_extra": {_ROLE_KEY: role.name}}
+
+
+def _digest(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
