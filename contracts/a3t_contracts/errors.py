@@ -93,10 +93,14 @@ class A3TError(Exception):
 
 
 class InvalidInputError(A3TError):
+    """A value has the wrong form or meaning. HTTP status 422."""
+
     status, slug = 422, "invalid-input"
 
 
 class UnauthorizedError(A3TError):
+    """The bearer token is missing or wrong. HTTP status 401."""
+
     status, slug = 401, "unauthorized"
 
 
@@ -105,22 +109,32 @@ class ForbiddenError(A3TError):
 
 
 class NotFoundError(A3TError):
+    """What a request names does not exist. HTTP status 404."""
+
     status, slug = 404, "not-found"
 
 
 class ConflictError(A3TError):
+    """The present state forbids the request, for example a second step at the same time. HTTP status 409."""
+
     status, slug = 409, "conflict"
 
 
 class GoneError(A3TError):
+    """What a request names existed and is closed. HTTP status 410."""
+
     status, slug = 410, "gone"
 
 
 class TooLargeError(A3TError):
+    """The request body is longer than the service accepts. HTTP status 413."""
+
     status, slug = 413, "too-large"
 
 
 class MediaTypeError(A3TError):
+    """The request body is not declared as a media type that the service reads. HTTP status 415."""
+
     status, slug = 415, "unsupported-media-type"
 
 
@@ -131,18 +145,26 @@ class _RetryLaterError(A3TError):
 
 
 class OverloadedError(_RetryLaterError):
+    """The service has no room for more work; `retry_after` seconds later it may. HTTP status 429."""
+
     status, slug = 429, "overloaded"
 
 
 class UpstreamError(A3TError):
+    """A server behind this service failed or gave a reply that is not understood. HTTP status 502."""
+
     status, slug = 502, "upstream"
 
 
 class UnavailableError(_RetryLaterError):
+    """The service, or a server behind it, cannot be used now; `retry_after` seconds later it may. HTTP status 503."""
+
     status, slug = 503, "unavailable"
 
 
 class DeadlineError(A3TError):
+    """The work was not done within its time. HTTP status 504."""
+
     status, slug = 504, "deadline"
 
 

@@ -73,6 +73,7 @@ class Phase(StrEnum):
     traits: Traits
 
     def __new__(cls, name: str, *traits: Traits) -> Phase:
+        """Make a member whose value is its name and whose traits are in `traits`."""
         member = str.__new__(cls, name)
         member._value_ = name
         (member.traits,) = traits

@@ -52,6 +52,7 @@ class Rooms:
     usual: Usual = field(default_factory=Usual)
 
     def add(self, task_id: str, contents: dict[str, list[str]]) -> None:
+        """Store what was found in the rooms of a task: receptacle → objects."""
         self.contents[task_id] = contents
         self.usual.add(contents)
 

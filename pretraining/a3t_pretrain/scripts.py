@@ -109,10 +109,12 @@ def scout(found: dict[str, list[str]]) -> Callable[[Seen], Script]:
 
 
 def taking(thing: str, source: str) -> Stop:
+    """A stop at `source` whose action takes `thing` from there."""
     return source, [f"take {thing} from {source}"]
 
 
 def putting(thing: str, place: str) -> Stop:
+    """A stop at `place` whose action puts `thing` there, in the words of either version of the game."""
     return place, [f"move {thing} to {place}", f"put {thing} in/on {place}"]
 
 
@@ -190,6 +192,8 @@ class Slips:
 
 
 def find(wanted: str, order: list[str], slips: Slips) -> Script:
+    """Play the search for an object of type `wanted`: visit places in `order`, then take it, or use it if it is a
+    lamp."""
     found = yield from _search(wanted, order, slips)
     if found is None:
         return False
@@ -254,6 +258,7 @@ def _held_after(command: str, held: str) -> str:
 
 
 def wander(start: Seen, rng: random.Random) -> Script:
+    """Play 6 to 12 admissible actions that are drawn at random, with verbs weighted by `_WANDER_WEIGHTS`."""
     seen = start
     for _ in range(rng.randint(6, 12)):
         by_verb: dict[str, list[str]] = {}
@@ -276,4 +281,5 @@ def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
 
 
 def is_lamp(name: str) -> bool:
+    """Whether the name, such as "desklamp 1", is that of a lamp."""
     return type_of(name).endswith("lamp")

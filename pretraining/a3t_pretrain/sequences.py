@@ -51,6 +51,7 @@ class Encoder:
         self._chance = self._encode(weighing.chance)[0] if weighing.chance else -1
 
     def sequence(self, trajectory: Trajectory) -> Exercised:
+        """Encode a trajectory as token ids and, for each, the weight of predicting it; the first token weighs 0."""
         ids: list[int] = []
         weights: list[float] = []
         for segment in render_trajectory(trajectory):

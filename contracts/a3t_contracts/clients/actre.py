@@ -9,8 +9,10 @@ __all__ = ["ActReClient"]
 
 
 class ActReClient(ServiceClient):
+    """Calls the ActRe service, which writes the reason of an action after the fact."""
+
     service = "actre"
 
     async def reasons(self, request: ReasonsRequest, timeout: float | None = None) -> ReasonsReply:
-        """The reason of each action, in the order of the request. Safe to repeat."""
+        """Ask for the reason of each action, in the order of the request. Safe to repeat."""
         return await self._call(ReasonsReply, "POST", "/v1/reasons", request, idempotent=True, timeout=timeout)

@@ -15,16 +15,19 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+from typing_extensions import override
 
 __all__ = ["ConnectionStack", "transport_for"]
 
 
 class ConnectionStack(httpx.AsyncBaseTransport):
-    """At most `most` connections; the one that was used last is taken first, so that idle ones can be let go.
+    """A transport with at most `most` open connections.
+
+    A request takes the idle connection that was used last, so that those that are not needed stay idle and are closed.
 
     Args:
-        most: connections at a time; more requests wait, as long as their pool timeout allows.
-        keep_seconds: an idle connection is closed after this, as by httpx.
+        most: largest number of open connections; further requests wait, at most their pool timeout.
+        keep_seconds: seconds after which an idle connection is closed; 5 by default, as in httpx.
     """
 
     def __init__(self, most: int, keep_seconds: float = 5.0) -> None:
@@ -40,6 +43,7 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         """Number of open connections that no request uses."""
         return len(self._idle)
 
+    @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await self._take_place(request)
         connection = self._idle.pop()[1] if self._idle else self._new()
@@ -52,6 +56,7 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         response.stream = _Body(response.stream, lambda: self._give_back(connection))
         return response
 
+    @override
     async def aclose(self) -> None:
         self._closed = True
         await self._close_idle(time.monotonic())
@@ -67,7 +72,8 @@ class ConnectionStack(httpx.AsyncBaseTransport):
         return httpx.AsyncHTTPTransport(verify=self._tls, limits=self._limits)
 
     async def _give_back(self, connection: httpx.AsyncHTTPTransport) -> None:
-        """What broke the connection has closed it; its next request opens it again."""
+        """Put a connection back on the stack. One that failed has closed itself and opens again with its next
+        request."""
         now = time.monotonic()
         self._idle.append((now, connection))
         self._places.release()

@@ -30,11 +30,12 @@ _INFOS = TypeAdapter(list[EnvironmentInfo])
 
 
 class EnvClient(ServiceClient):
-    """Sessions over HTTP. A step that carries its index is repeated safely after a lost reply."""
+    """Calls the env service: its environments, their tasks, and sessions, in each of which one episode runs."""
 
     service = "env"
 
     async def environments(self) -> list[EnvironmentInfo]:
+        """List the environments that the service offers, with their engines, splits and step limits."""
         reply = await self._send("GET", "/v1/environments")
         return _INFOS.validate_json(reply.content)
 
@@ -46,11 +47,20 @@ class EnvClient(ServiceClient):
         offset: int = 0,
         limit: int = 1000,
     ) -> TaskPage:
+        """Fetch one page of an environment's tasks, in a fixed order.
+
+        Args:
+            environment: name of the environment.
+            split: only tasks of this split; None takes all.
+            type: only tasks of this type; None takes all.
+            offset: number of matching tasks to skip.
+            limit: largest number of tasks on the page.
+        """
         params = {"environment": environment, "split": split, "type": type, "offset": offset, "limit": limit}
         return await self._call(TaskPage, "GET", "/v1/tasks", params=params)
 
     async def all_tasks(self, environment: str, split: str | None = None, limit: int = 1000) -> list[Task]:
-        """The tasks of every page, `limit` on each."""
+        """Fetch all pages of an environment's tasks, `limit` tasks on each page."""
         tasks: list[Task] = []
         offset: int | None = 0
         while offset is not None:
@@ -60,16 +70,26 @@ class EnvClient(ServiceClient):
         return tasks
 
     async def create(self, request: SessionCreate) -> SessionInfo:
-        """Open a session. Safe to repeat: if a reply is lost, the service closes the unused session after its idle
-        time."""
+        """Open a session and start its episode. Safe to repeat: the service closes a session that nobody uses after its
+        idle time."""
         return await self._call(SessionInfo, "POST", "/v1/sessions", request, idempotent=True)
 
     async def session(self, session_id: str) -> SessionInfo:
+        """Read the present state of a session. Raises NotFoundError or GoneError where it is not open."""
         return await self._call(SessionInfo, "GET", _path(session_id))
 
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
+        """Carry out an action in a session.
+
+        Args:
+            session_id: id of the session.
+            action: action in the words of the environment.
+            index: number of this step, from 0. With it the call is repeated after a lost reply without a second step;
+                without it (None) the call is made once.
+            include_actions: whether the reply lists the admissible actions.
+        """
         return await self._call(
             StepResult,
             "POST",
@@ -80,6 +100,10 @@ class EnvClient(ServiceClient):
         )
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> BatchStepReply:
+        """Carry out one step in each of many sessions, with one result or problem document per step, in order.
+
+        The call is repeated after a lost reply where every step carries its index.
+        """
         return await self._call(
             BatchStepReply,
             "POST",
@@ -90,6 +114,7 @@ class EnvClient(ServiceClient):
         )
 
     async def actions(self, session_id: str) -> list[str]:
+        """List the admissible actions of a session's present state, in the order of the environment."""
         return (await self._call(ActionsReply, "GET", _path(session_id, "actions"))).actions
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
@@ -102,6 +127,7 @@ class EnvClient(ServiceClient):
         return (await self._call(ActionReply, "GET", _path(session_id, "expert"))).action
 
     async def close(self, session_id: str) -> None:
+        """Close a session. Closing one that is closed already is no error."""
         await self._send("DELETE", _path(session_id))
 
 

@@ -12,6 +12,8 @@ __all__ = ["PolicyClient"]
 
 
 class PolicyClient(ServiceClient):
+    """Calls the policy service: actions for agents, and the adapter versions that it serves."""
+
     service = "policy"
 
     async def act(self, request: ActRequest, timeout: float | None = None) -> ActReply:
@@ -27,6 +29,7 @@ class PolicyClient(ServiceClient):
         return await self._call(ModelCard, "POST", "/v1/load_lora_adapter", request, idempotent=True, timeout=timeout)
 
     async def unload(self, name: str) -> None:
+        """Stop serving an adapter version; requests that run on it are finished first."""
         await self._send("POST", "/v1/unload_lora_adapter", LoadAdapter(lora_name=name), idempotent=True)
 
     async def live(self) -> LiveState:

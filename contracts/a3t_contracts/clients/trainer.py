@@ -17,6 +17,8 @@ _MANIFESTS = TypeAdapter(list[AdapterManifest])
 
 
 class TrainerClient(ServiceClient):
+    """Calls the trainer service: files, fine-tuning jobs and the adapter versions of the registry."""
+
     service = "trainer"
 
     async def upload(self, content: bytes, filename: str) -> FileObject:
@@ -36,12 +38,16 @@ class TrainerClient(ServiceClient):
         return await self._call(FineTuningJob, "POST", "/v1/fine_tuning/jobs", request, idempotent=True)
 
     async def job(self, job_id: str) -> FineTuningJob:
+        """Read a fine-tuning job with its status and progress. Raises NotFoundError for an unknown id."""
         return await self._call(FineTuningJob, "GET", f"/v1/fine_tuning/jobs/{job_id}")
 
     async def jobs(self, limit: int = 100) -> list[FineTuningJob]:
+        """List at most `limit` fine-tuning jobs, the newest first."""
         return (await self._call(JobPage, "GET", "/v1/fine_tuning/jobs", params={"limit": limit})).data
 
     async def cancel(self, job_id: str) -> FineTuningJob:
+        """Cancel a job: its process is ended and nothing is published. Raises ConflictError for a job that has ended in
+        another way."""
         return await self._call(FineTuningJob, "POST", f"/v1/fine_tuning/jobs/{job_id}/cancel", idempotent=True)
 
     async def events(self, job_id: str, after: int = -1, limit: int = 500) -> JobEventPage:
@@ -61,10 +67,12 @@ class TrainerClient(ServiceClient):
         raise UpstreamError(f"The events of job {job_id} broke off before it had ended.")
 
     async def adapters(self) -> list[AdapterManifest]:
+        """List the manifests of all adapter versions in the registry."""
         reply = await self._send("GET", "/v1/adapters")
         return _MANIFESTS.validate_json(reply.content)
 
     async def adapter(self, version: str) -> AdapterManifest:
+        """Read the manifest of an adapter version. Raises NotFoundError for an unknown one."""
         return await self._call(AdapterManifest, "GET", f"/v1/adapters/{version}")
 
     async def verify(self, version: str) -> AdapterManifest:

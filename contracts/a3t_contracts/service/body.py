@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
+from typing_extensions import override
 
 from ..errors import InvalidInputError, TooLargeError, UnavailableError
 from .lane import Lane
@@ -90,6 +91,7 @@ async def validated(model: TypeAdapter[T], body: bytes) -> T:
 class JsonRoute(APIRoute):
     """A route whose long JSON bodies are parsed off the event loop: `APIRouter(route_class=JsonRoute)`."""
 
+    @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         kind: Any = self.body_field.field_info.annotation if self.body_field is not None else None

@@ -57,6 +57,7 @@ class Shell:
         self.roles = roles
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the token and the size of the body, then pass the request to the app; ASGI's calling convention."""
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
             return

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from celery import Celery
+from typing_extensions import override
 
 from a3t_contracts.schemas import FineTuningJob
 
@@ -51,15 +52,18 @@ class Listener(Protocol):
         """Called with a message about the run."""
 
 
-class Silent:
+class Silent(Listener):
     """A listener that ignores all progress."""
 
+    @override
     def phase(self, state: PhaseState) -> None:
         return
 
+    @override
     def job(self, number: int, job: FineTuningJob) -> None:
         return
 
+    @override
     def note(self, number: int, message: str, level: str = "info") -> None:
         return
 

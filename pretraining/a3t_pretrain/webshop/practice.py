@@ -7,10 +7,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from typing_extensions import override
+
 from a3t_contracts.schemas import Trajectory
 
 from ..exercises import Exercise
-from ..practice import SCOUT
+from ..practice import SCOUT, Practice
 from ..settings import Environment
 from .errands import Shelves, core_of, draw_shop_exercise
 from .pages import instruction_in, pieces_of, with_instruction
@@ -24,8 +26,8 @@ _WORD = re.compile(r"[a-z]+")
 _BUTTONS = {"buy now": "buy", "< prev": "back", "next >": "next", "back to search": "back"}
 
 
-class ShopPractice:
-    """See `Practice`."""
+class ShopPractice(Practice):
+    """Exercises of the shop, on the pages of a generated catalogue."""
 
     environment: Environment = "webshop"
     split = "train"
@@ -34,6 +36,7 @@ class ShopPractice:
     def __init__(self) -> None:
         self._shelves = Shelves()
 
+    @override
     def scouts(self, tasks: Sequence[str]) -> list[Exercise]:
         shelves = self._shelves
         return [Exercise(SCOUT, "", scout_shop(shelves.items, shelves.found, core_of)) for _ in tasks]
@@ -41,15 +44,19 @@ class ShopPractice:
     def scouted(self) -> None:
         """The shelves were filled while the scouts were played."""
 
+    @override
     def draw(self, task_id: str, rng: random.Random) -> Exercise | None:
         return draw_shop_exercise(self._shelves, rng)
 
+    @override
     def first(self, observation: str, line: str) -> str:
         return self.later(observation, line)
 
+    @override
     def later(self, observation: str, line: str) -> str:
         return with_instruction(observation, line) if line else observation
 
+    @override
     def lexicon(self, corpus: Path) -> ShopLexicon:
         texts: set[str] = set()
         values: set[str] = set()

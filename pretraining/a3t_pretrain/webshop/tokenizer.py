@@ -16,8 +16,9 @@ from string import ascii_lowercase, ascii_uppercase, digits
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from typing_extensions import override
 
-from ..practice import Weighing
+from ..practice import Lexicon, Weighing
 from ..tokenizer import byte_level_tokenizer, literal_pattern
 from .vocabulary import PHRASES, common_words, merges_of, rare_words
 
@@ -29,8 +30,13 @@ _NUMBERS = [*map(str, range(100)), *(f"0{n}" for n in range(10))]
 _OTHERS = (r" ?[0-9]{1,2}", r"[A-Za-z]+", r" ?[^\sA-Za-z0-9]", r"\s")
 
 
-class ShopLexicon:
-    """See `Lexicon`. `texts`: pieces of pages and task lines; `values`: words that only name options."""
+class ShopLexicon(Lexicon):
+    """The shop's tokenizer.
+
+    Args:
+        texts: pieces of pages and task lines, from which word pieces are learnt.
+        values: words that only name options of products; `shuffled` permutes them.
+    """
 
     weighing = Weighing(observation=0.1, most_observed=150, most_tokens=3000)
 
@@ -46,6 +52,7 @@ class ShopLexicon:
         named = sorted({word for word in values if len(word) > 1})
         self._named = [_forms(self.tokenizer, word) for word in named if _is_known(self.tokenizer, word)]
 
+    @override
     def twins(self) -> Sequence[Sequence[tuple[int, int]]]:
         return self._twins
 

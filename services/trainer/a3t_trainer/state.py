@@ -14,6 +14,8 @@ __all__ = ["TrainerState"]
 
 @dataclass(slots=True)
 class TrainerState:
+    """What the routes of the trainer share: settings, files, jobs, and the supervisor of training processes."""
+
     settings: TrainerSettings
     files: FileStore
     jobs: JobStore

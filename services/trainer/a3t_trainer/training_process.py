@@ -48,14 +48,17 @@ class LineReporter:
         self.out, self.quiet = out, quiet
 
     def send(self, kind: str, content: Any) -> None:
+        """Write one line `{kind: content}`, unless the reporter is quiet."""
         if not self.quiet:
             self.out.write(json.dumps({kind: content}) + "\n")
             self.out.flush()
 
     def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
+        """Write an event of the job, in words for a person; `data` are further values for programs."""
         self.send("event", {"level": level, "message": text, "data": data or None})
 
     def progress(self, progress: Progress) -> None:
+        """Write the job's progress."""
         self.send("progress", progress.model_dump(mode="json"))
 
 

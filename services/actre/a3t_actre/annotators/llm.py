@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from weakref import WeakValueDictionary
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import Reason, ReasonQuery
@@ -41,7 +43,7 @@ class LLMOptions:
     retries: int = 2
 
 
-class LLMAnnotator:
+class LLMAnnotator(Annotator):
     """Asks an LLM for reasons with a few-shot prompt.
 
     A query costs at most `deadline` seconds. Attempts after the first sample at a higher temperature with another
@@ -70,6 +72,7 @@ class LLMAnnotator:
         self._fallback = fallback
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    @override
     async def reason(self, query: ReasonQuery) -> Reason:
         started = time.perf_counter()
         try:
@@ -92,6 +95,7 @@ class LLMAnnotator:
         except A3TError as error:
             raise UnavailableError(error.detail, hint=error.hint) from error
 
+    @override
     async def aclose(self) -> None:
         await self.backend.aclose()
         if self._cache:

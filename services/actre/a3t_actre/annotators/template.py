@@ -6,20 +6,22 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from typing_extensions import override
+
 from a3t_contracts.logging import get_logger
 from a3t_contracts.react import names_purpose
 from a3t_contracts.schemas import Reason, ReasonQuery
 
 from ..general import general_reason
 from ..plugins import Grammar, installed_reasons
-from .base import writing
+from .base import Annotator, writing
 
 __all__ = ["Grammar", "TemplateAnnotator"]
 
 log = get_logger(__name__)
 
 
-class TemplateAnnotator:
+class TemplateAnnotator(Annotator):
     """Deterministic, instant, offline. Reads the history that the request carries and nothing else.
 
     A grammar that fails or writes nothing is logged, and the general one writes in its place (`fallback` is true).
@@ -36,6 +38,7 @@ class TemplateAnnotator:
         self.name = name
         self._grammar_of = grammar_of or _grammar
 
+    @override
     async def reason(self, query: ReasonQuery) -> Reason:
         started = time.perf_counter()
         grammar = self._grammar_of(query.history.environment)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError
+from a3t_contracts.upstream.failures import Failures
 
 __all__ = ["STOP", "Backend", "Completion", "LLMFailures", "cut_at_stop"]
 
@@ -51,12 +54,14 @@ def cut_at_stop(text: str) -> str:
     return text[: min(ends)] if ends else text
 
 
-class LLMFailures:
+class LLMFailures(Failures):
     """See `a3t_contracts.upstream.failures`. Their `extra["passing"]` says whether another attempt may succeed."""
 
+    @override
     def no_answer(self, server: str, seconds: float) -> A3TError:
         return DeadlineError(f"The LLM server at {server} gave no answer within {seconds:g} s.", passing=True)
 
+    @override
     def out_of_reach(self, server: str, error: Exception) -> A3TError:
         return UnavailableError(
             f"The LLM server at {server} cannot be reached: {error!r}.",
@@ -64,6 +69,7 @@ class LLMFailures:
             passing=True,
         )
 
+    @override
     def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
         text = " ".join(said.split())[:300] or "empty body"
         return UpstreamError(
@@ -72,6 +78,7 @@ class LLMFailures:
             passing=status in _WORTH_ANOTHER_TRY,
         )
 
+    @override
     def strange(self, server: str, api: str, reply: object) -> A3TError:
         said = repr(reply if isinstance(reply, Exception) else str(reply)[:200])
         return UpstreamError(

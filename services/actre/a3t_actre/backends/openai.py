@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from typing_extensions import override
+
 from a3t_contracts.upstream.openai import OpenAITransport
 
-from .base import STOP, Completion, LLMFailures, cut_at_stop
+from .base import STOP, Backend, Completion, LLMFailures, cut_at_stop
 
 __all__ = ["OpenAIBackend"]
 
 _FAILURES = LLMFailures()
 
 
-class OpenAIBackend:
+class OpenAIBackend(Backend):
     """Text completions, or chat completions for servers that have only those.
 
     Args:
@@ -44,6 +46,7 @@ class OpenAIBackend:
             _FAILURES, token=token, timeout=timeout, connect=min(10.0, timeout), connections=128, kept=128
         )
 
+    @override
     async def model(self, refresh: bool = False) -> str:
         if self._model is None or (refresh and self._ask_model):
             listed = await self._http.models(self.url, "/models")
@@ -52,6 +55,7 @@ class OpenAIBackend:
             self._model = listed[0]
         return self._model
 
+    @override
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
         path, asked = self._question(prompt)
         body = asked | {
@@ -63,6 +67,7 @@ class OpenAIBackend:
         }
         return self._answer(await self._http.json(self.url, "POST", path, body))
 
+    @override
     async def aclose(self) -> None:
         await self._http.aclose()
 

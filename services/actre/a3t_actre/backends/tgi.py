@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import override
+
 from a3t_contracts.upstream.tgi import TGITransport
 
-from .base import STOP, Completion, LLMFailures, cut_at_stop
+from .base import STOP, Backend, Completion, LLMFailures, cut_at_stop
 
 __all__ = ["TGIBackend"]
 
 
-class TGIBackend:
+class TGIBackend(Backend):
     """`POST /generate`; the server serves one model, whose name it tells.
 
     Args:
@@ -36,11 +38,13 @@ class TGIBackend:
         self._ask_model = model is None
         self._max_tokens = max_tokens
 
+    @override
     async def model(self, refresh: bool = False) -> str:
         if self._model is None or (refresh and self._ask_model):
             self._model = await self._transport.model()
         return self._model
 
+    @override
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
         sampling: dict[str, Any] = {"do_sample": True, "temperature": temperature} if temperature > 0 else {}
         reply = await self._transport.generate(
@@ -48,6 +52,7 @@ class TGIBackend:
         )
         return self._answer(reply)
 
+    @override
     async def aclose(self) -> None:
         await self._transport.aclose()
 

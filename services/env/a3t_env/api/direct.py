@@ -42,6 +42,8 @@ class DirectSteps:
     sessions: Sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the two step routes directly where the request has the ordinary form; pass any other request to the
+        app."""
         if scope["type"] == "http" and scope["method"] == "POST" and _ordinary(scope):
             path: str = scope["path"]
             if path == _BATCH:

@@ -86,20 +86,28 @@ class ResetData(BaseModel):
 
 
 class Reset(BaseModel):
+    """Message of a client: start an episode."""
+
     type: Literal["reset"]
     data: ResetData = Field(default_factory=ResetData)
 
 
 class Step(BaseModel):
+    """Message of a client: carry out one action."""
+
     type: Literal["step"]
     data: TextAction
 
 
 class AskState(BaseModel):
+    """Message of a client: report the state of the episode."""
+
     type: Literal["state"]
 
 
 class Close(BaseModel):
+    """Message of a client: end the episode and the connection."""
+
     type: Literal["close"]
 
 

@@ -73,6 +73,7 @@ class PythonSource:
         self._failed: tuple[float, A3TError] | None = None
 
     def __call__(self, settings: EnvSettings) -> Environment:
+        """Build the environment. Raises the A3TError of the last failed build again while that is recent."""
         if self._failed is not None and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, Problem, UnavailableError, error_from_problem
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
@@ -36,7 +38,7 @@ ResultT = TypeVar("ResultT")
 log = get_logger(__name__)
 
 
-class Peer:
+class Peer(Sessions):
     """The sessions of the process behind a Unix socket. Implements `Sessions`.
 
     Raises UnavailableError where the process is gone; the supervisor starts another in its place.
@@ -49,32 +51,41 @@ class Peer:
         self._wire: FrameProtocol | None = None
         self._connecting = asyncio.Lock()
 
+    @override
     async def create(self, request: SessionCreate) -> SessionInfo:
         return await self._call(CREATE, request)
 
+    @override
     async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
         return await self._call(RESTART, session_id, request)
 
+    @override
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         return await self._call(INFO, session_id, include_actions)
 
+    @override
     async def actions(self, session_id: str) -> list[str]:
         return await self._call(ACTIONS, session_id)
 
+    @override
     async def sample(self, session_id: str, request: SampleRequest) -> str:
         return await self._call(SAMPLE, session_id, request)
 
+    @override
     async def expert(self, session_id: str) -> str:
         return await self._call(EXPERT, session_id)
 
+    @override
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
         return await self._call(STEP, session_id, action, index, include_actions)
 
+    @override
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
         return await self._call(STEP_MANY, steps, include_actions)
 
+    @override
     async def close(self, session_id: str) -> None:
         await self._call(CLOSE, session_id)
 

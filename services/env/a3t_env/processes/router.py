@@ -6,6 +6,8 @@ import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, OverloadedError, UnavailableError
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
 
@@ -14,7 +16,7 @@ from ..sessions.interface import Sessions, StepOutcome
 __all__ = ["SessionRouter"]
 
 
-class SessionRouter:
+class SessionRouter(Sessions):
     """The sessions of all processes. Implements `Sessions`; what stands before the dash of an id names the process.
 
     Args:
@@ -39,21 +41,27 @@ class SessionRouter:
                 refusal = error
         raise refusal
 
+    @override
     async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
         return await self._of(session_id).restart(session_id, request)
 
+    @override
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
         return await self._of(session_id).info(session_id, include_actions)
 
+    @override
     async def actions(self, session_id: str) -> list[str]:
         return await self._of(session_id).actions(session_id)
 
+    @override
     async def sample(self, session_id: str, request: SampleRequest) -> str:
         return await self._of(session_id).sample(session_id, request)
 
+    @override
     async def expert(self, session_id: str) -> str:
         return await self._of(session_id).expert(session_id)
 
+    @override
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
@@ -74,6 +82,7 @@ class SessionRouter:
         await asyncio.gather(*(make(key, places) for key, places in parts.items()))
         return [result for result in results if result is not None]
 
+    @override
     async def close(self, session_id: str) -> None:
         await self._of(session_id).close(session_id)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
+from typing_extensions import override
 
 from a3t_contracts.errors import Problem
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
@@ -75,6 +76,7 @@ class FrameProtocol(asyncio.Protocol):
         self._lost = lost
         self._buffer = bytearray()
 
+    @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
 
@@ -83,6 +85,7 @@ class FrameProtocol(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.write(_HEAD.pack(len(body), number, code) + body)
 
+    @override
     def data_received(self, data: bytes) -> None:
         self._buffer += data
         at = 0
@@ -95,5 +98,6 @@ class FrameProtocol(asyncio.Protocol):
             at = end
         del self._buffer[:at]
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost()

@@ -12,12 +12,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
+from typing_extensions import override
 
 from a3t_contracts.errors import A3TError, InvalidInputError, UpstreamError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..plugins.results import Reply, read_actions, read_reset, read_step
 from .address import Address
+from .backend import Backend
 from .http import RemoteHttp, checked, read
 from .lost import EpisodeLostError, FailedError
 from .numbered import numbered_tasks
@@ -30,7 +32,7 @@ _UNKNOWN = ("not valid", "has been deleted", "not exist", "KeyError")
 """Words in errors of its servers that mean an environment which they do not know; their status is 200 all the same."""
 
 
-class AgentGymBackend:
+class AgentGymBackend(Backend):
     """A server of AgentGym. Its tasks are numbered; `seed` and options of an episode are not passed on."""
 
     engine = "agentgym"
@@ -50,9 +52,11 @@ class AgentGymBackend:
         episode.close_if_it_can()
         return described(self._address, self._settings, self.engine, lists_actions=self._lists)
 
+    @override
     def tasks(self) -> Sequence[Task]:
         return numbered_tasks(self._address.name, self._address.splits, "task")
 
+    @override
     def open(self, task: Task, seed: int, options: Mapping[str, str]) -> tuple[_Episode, Reply]:
         if options:
             raise InvalidInputError(f"{self._address.name} takes no options: AgentGym's protocol has none.")
@@ -69,6 +73,7 @@ class AgentGymBackend:
             episode.close_if_it_can()
             raise
 
+    @override
     def close(self) -> None:
         self._http.close()
 

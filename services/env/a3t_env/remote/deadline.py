@@ -10,6 +10,7 @@ from ssl import SSLContext
 from typing import Any
 
 import httpcore
+from typing_extensions import override
 
 __all__ = ["DeadlineBackend", "left", "remaining", "within"]
 
@@ -47,6 +48,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
     def __init__(self) -> None:
         self._network = httpcore.SyncBackend()
 
+    @override
     def connect_tcp(
         self,
         host: str,

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
+from typing_extensions import override
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, PayloadTooBig
 from websockets.sync.client import ClientConnection, connect
 
@@ -19,6 +20,7 @@ from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..plugins.results import Reply, read_actions, read_reset, read_step
 from .address import Address
+from .backend import Backend
 from .deadline import left
 from .http import RemoteHttp, checked, read
 from .lost import BusyError, EpisodeLostError, ReplyLostError
@@ -33,7 +35,7 @@ _TEXTS = ("text", "message", "observation", "prompt", "content", "response", "ou
 _LISTS = ("actions", "available_actions", "admissible_actions", "admissible_commands", "legal_actions")
 
 
-class OpenEnvBackend:
+class OpenEnvBackend(Backend):
     """A server of OpenEnv. `reset` gets the number of the task as `seed`, with `split` and `index` if it takes them."""
 
     engine = "openenv"
@@ -56,9 +58,11 @@ class OpenEnvBackend:
         self._lists = any(name in fields for name in _LISTS)
         return described(self._address, self._settings, self.engine, lists_actions=self._lists)
 
+    @override
     def tasks(self) -> Sequence[Task]:
         return numbered_tasks(self._address.name, self._address.splits, "task")
 
+    @override
     def open(self, task: Task, seed: int, options: Mapping[str, str]) -> tuple[_Episode, Reply]:
         stack = ExitStack()
         episode = _Episode(stack, self._connected(stack), self._address.name, self._settings, self._action)
@@ -72,6 +76,7 @@ class OpenEnvBackend:
             stack.close()
             raise
 
+    @override
     def close(self) -> None:
         self._http.close()
 

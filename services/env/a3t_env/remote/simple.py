@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
+from typing_extensions import override
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import EnvironmentInfo, Task
@@ -14,6 +15,7 @@ from a3t_contracts.schemas.base import Name
 
 from ..plugins.results import Reply, read_reset, read_step
 from .address import Address
+from .backend import Backend
 from .http import LIST_BYTES, RemoteHttp, checked, read
 from .numbered import numbered_tasks, splits_of
 
@@ -73,7 +75,7 @@ _STEP = TypeAdapter(dict[str, Any])
 _ACTIONS, _ACTION = TypeAdapter(_Actions), TypeAdapter(_Action)
 
 
-class SimpleBackend:
+class SimpleBackend(Backend):
     """A server of `docs/reference/environment-protocol.yaml`."""
 
     engine = "http"
@@ -129,6 +131,7 @@ class SimpleBackend:
         given = {"observation": start.observation, "actions": start.actions, "info": start.info}
         return episode, read(where, read_reset, given)
 
+    @override
     def close(self) -> None:
         self._http.close()
 

@@ -49,6 +49,8 @@ class ToolCall(ClientSchema):
 
 
 class ChatMessage(ClientSchema):
+    """One message of a conversation in OpenAI's form."""
+
     role: Literal["system", "developer", "user", "assistant", "tool"] = Field(
         description="Who wrote the message. `developer` counts as `system`"
     )

@@ -50,6 +50,8 @@ _UNSERVED = {
 
 
 class StreamOptions(ClientSchema):
+    """OpenAI's `stream_options`."""
+
     include_usage: bool | None = Field(
         False, description="Whether a last chunk reports the token counts of the request"
     )
@@ -101,10 +103,12 @@ class CommonRequest(ClientSchema):
 
     @property
     def stop_strings(self) -> tuple[str, ...]:
+        """The stop strings of the request; empty where it names none."""
         return () if self.stop is None else (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
     @property
     def choices(self) -> int:
+        """Number of completions of each prompt; 1 where the request names none."""
         return self.n or 1
 
     def sampling(self, max_tokens: int, seed: int | None) -> Sampling:
@@ -119,6 +123,8 @@ class CommonRequest(ClientSchema):
 
 
 class CompletionRequest(CommonRequest):
+    """Body of `POST /v1/completions`."""
+
     prompt: str | Texts | TokenIds | TokenLists = Field(
         description="The prompt, or a list of prompts, each as text or as token ids"
     )
@@ -153,6 +159,8 @@ class CompletionRequest(CommonRequest):
 
 
 class ChatRequest(CommonRequest):
+    """Body of `POST /v1/chat/completions`."""
+
     messages: Annotated[list[ChatMessage], Field(fail_fast=True)] = Field(
         min_length=1, max_length=4096, description="The conversation in order"
     )

@@ -17,6 +17,8 @@ _NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you
 
 
 class Parameters(ClientSchema):
+    """TGI's `parameters`: how to generate, and what to report."""
+
     adapter_id: str | None = Field(None, description="Adapter version; null: the version live now")
     details: bool | None = Field(False, description="Add tokens, log-probabilities and the finish reason")
     do_sample: bool | None = Field(
@@ -79,6 +81,8 @@ def _given(parameters: Any) -> Any:
 
 
 class GenerateRequest(ClientSchema):
+    """Body of TGI's `POST /generate`, `/generate_stream` and `/`."""
+
     inputs: str = Field(description="The prompt")
     parameters: Annotated[Parameters, BeforeValidator(_given)] = Field(
         default_factory=Parameters, description="How to generate"

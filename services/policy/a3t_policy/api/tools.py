@@ -24,6 +24,8 @@ _JSON = json.JSONDecoder()
 
 
 class FunctionTool(ClientSchema):
+    """A function that the model may call, in OpenAI's form."""
+
     name: str = Field(
         pattern=r"^[A-Za-z0-9_.:-]{1,128}$", description="Name of the function: letters, digits, `_`, `.`, `:` and `-`"
     )
@@ -36,6 +38,8 @@ class FunctionTool(ClientSchema):
 
 
 class Tool(ClientSchema):
+    """One entry of OpenAI's `tools`."""
+
     type: Literal["function"] = Field("function", description="Type of the tool; only functions exist")
     function: FunctionTool = Field(description="The function that the model may call")
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_response
+from a3t_contracts.upstream.failures import Failures
 
 __all__ = ["UpstreamFailures"]
 
 
-class UpstreamFailures:
+class UpstreamFailures(Failures):
     """See `a3t_contracts.upstream.failures`. A client's own mistakes stay 4xx, a wrong token between us and the server
     does not."""
 
+    @override
     def no_answer(self, server: str, seconds: float) -> A3TError:
         return DeadlineError(f"{server} gave no answer within {seconds:g} s.")
 
+    @override
     def out_of_reach(self, server: str, error: Exception) -> A3TError:
         return UnavailableError(f"{server} cannot be reached: {error!r}")
 
+    @override
     def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
         if status in (401, 403):
             return UpstreamError(f"{server} refuses our token.", hint="Check A3T_POLICY_UPSTREAM_TOKEN.")
@@ -24,6 +30,7 @@ class UpstreamFailures:
             return UpstreamError(f"{server} answered {status}: {said[:300]}")
         return error_from_response(status, body, server)
 
+    @override
     def strange(self, server: str, api: str, reply: object) -> A3TError:
         said = repr(reply) if isinstance(reply, Exception) else str(reply)
         return UpstreamError(f"{server} gave a reply of another form than {api}'s: {said[:300]}")

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from typing_extensions import override
+
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
@@ -37,6 +39,7 @@ class LocalBackend(VersionedBackend):
         self._model: LocalModel | None = None
         self._leases: dict[Sequence, Version] = {}
 
+    @override
     async def start(self) -> None:
         settings = self.settings
         model = await asyncio.to_thread(build, settings, self.folder, self.codec)
@@ -48,23 +51,28 @@ class LocalBackend(VersionedBackend):
         await self._open(self, settings, model.facts)
         log.info("policy.ready", base=settings.policy_base_model, live=self.versions.live.name, **model.facts_to_log)
 
+    @override
     async def close(self) -> None:
         await super().close()
         if self._model is not None:
             await asyncio.to_thread(self._model.engine.stop)
 
+    @override
     def admit(self, count: int) -> None:
         self.model.engine.admit(count)
 
+    @override
     async def generate(self, generation: Generation) -> Generated:
         async for news in self._news(generation, streaming=False):
             if isinstance(news, Generated):
                 return news
         raise AssertionError("unreachable: a ticket ends with a result or an error")
 
+    @override
     def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
         return self._news(generation, streaming=True)
 
+    @override
     async def ready(self) -> dict[str, object]:
         engine = self.model.engine
         engine.admit(0)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, InvalidInputError, NotFoundError, UnavailableError, UpstreamError
 from a3t_contracts.upstream.openai import OpenAITransport
 
@@ -43,10 +45,12 @@ class OpenAIBackend(RemoteBackend):
         )
         self._base_name = settings.policy_upstream_model
 
+    @override
     async def close(self) -> None:
         await super().close()
         await self._http.aclose()
 
+    @override
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
         body = await self._body(server, generation, version)
         try:
@@ -59,6 +63,7 @@ class OpenAIBackend(RemoteBackend):
             reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         return _generated(server, reply, version, body)
 
+    @override
     async def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
     ) -> AsyncIterator[Delta | Generated]:
@@ -88,6 +93,7 @@ class OpenAIBackend(RemoteBackend):
         if len(failures) == len(self.upstreams.servers):
             raise failures[-1]
 
+    @override
     async def drop(self, version: Version) -> None:
         for server in self.upstreams.servers:
             if version.name in server.adapters:

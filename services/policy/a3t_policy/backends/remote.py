@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 
+from typing_extensions import override
+
 from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
@@ -42,13 +44,16 @@ class RemoteBackend(VersionedBackend, ABC):
             settings.policy_upstream_timeout,
         )
 
+    @override
     async def start(self) -> None:
         await self._open(self, self.settings, self.facts)
         log.info("policy.ready", backend=self.kind, upstreams=self.settings.upstream_urls, live=self.versions.live.name)
 
+    @override
     def admit(self, count: int) -> None:
         self.upstreams.admit(count)
 
+    @override
     async def generate(self, generation: Generation) -> Generated:
         await self.live.ensure(generation.model)
         with self.versions.leased(generation.model) as version:
@@ -62,6 +67,7 @@ class RemoteBackend(VersionedBackend, ABC):
                 async for news in self._stream(generation, version):
                     yield news
 
+    @override
     async def ready(self) -> dict[str, object]:
         healthy = [server.url for server in self.upstreams.servers if server.healthy]
         if not healthy:

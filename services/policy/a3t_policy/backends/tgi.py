@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+from typing_extensions import override
+
 from a3t_contracts.errors import A3TError, InvalidInputError, OverloadedError, UpstreamError
 from a3t_contracts.upstream.tgi import TGITransport
 
@@ -35,11 +37,13 @@ class TGIBackend(RemoteBackend):
             url: TGITransport(url, UpstreamFailures(), token=token, timeout=timeout) for url in settings.upstream_urls
         }
 
+    @override
     async def close(self) -> None:
         await super().close()
         for transport in self._transports.values():
             await transport.aclose()
 
+    @override
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
         await self._ensure(server, version)
         options = _options(generation, version.name if version.number else None)
@@ -48,6 +52,7 @@ class TGIBackend(RemoteBackend):
         tokens = _tokens(details.tokens) if details is not None else []
         return _done(reply.generated_text, details, tokens, generation, version)
 
+    @override
     async def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
     ) -> AsyncIterator[Delta | Generated]:

@@ -45,6 +45,7 @@ class Upstream:
 
     @property
     def healthy(self) -> bool:
+        """Whether the server takes requests now: false while it pauses after failures."""
         return time.monotonic() >= self.paused_until
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.schemas.policy import LiveState, ModelCard
 
+from ..generation import Backend
 from ..settings import PolicySettings
 from ..versions import AdapterHost, BaseFacts, Live, VersionManager, open_versions
 
 __all__ = ["VersionedBackend"]
 
 
-class VersionedBackend:
+class VersionedBackend(Backend):
     """The calls of `Backend` that concern adapter versions. `_open` comes before all others."""
 
     not_started: str
@@ -21,23 +24,29 @@ class VersionedBackend:
         self._versions: VersionManager | None = None
         self._live: Live | None = None
 
+    @override
     async def close(self) -> None:
         """Stop following the registry."""
         if self._live is not None:
             await self._live.close()
 
+    @override
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
         return await self.live.load(name, path, make_default)
 
+    @override
     async def unload(self, name: str) -> None:
         await self.live.unload(name)
 
+    @override
     async def follow(self) -> LiveState:
         return await self.live.follow()
 
+    @override
     def live_state(self) -> LiveState:
         return self.live.state()
 
+    @override
     def models(self) -> list[ModelCard]:
         return self.versions.cards()
 

@@ -68,10 +68,12 @@ class SlotPool:
 
     @property
     def padding_row(self) -> int:
+        """Row that the padding of a batch writes to; no sequence uses it."""
         return self.slots
 
     @property
     def padding_position(self) -> int:
+        """Position that the padding of a batch writes to; no sequence uses it."""
         return self.width - 1
 
     @staticmethod

@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from typing_extensions import override
+
 from a3t_contracts.clients import TrainerClient
 from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from a3t_contracts.logging import get_logger
@@ -118,6 +120,7 @@ class RegistryLive(OwnLive):
         if self._seconds:
             self._watching = asyncio.create_task(self._watch())
 
+    @override
     async def close(self) -> None:
         tasks = [*self._arriving.values(), *([self._watching] if self._watching else [])]
         for task in tasks:

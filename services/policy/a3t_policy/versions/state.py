@@ -19,6 +19,8 @@ log = get_logger(__name__)
 
 
 class SavedVersion(Schema):
+    """One adapter version that was served when the state was written."""
+
     name: str
     path: str | None = None
     content: str | None = Field(None, description="See `content_id`; a folder that changed since is not served again")

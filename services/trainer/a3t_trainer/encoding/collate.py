@@ -35,6 +35,7 @@ class StepScale:
 
     @classmethod
     def of(cls, normalisation: Normalisation, step: Sequence[Unit]) -> StepScale:
+        """Count the trajectories and the trained tokens of a step."""
         sequences = [s for unit in step for s in unit]
         return cls(normalisation, len(sequences), sum(s.trained for s in sequences))
 

@@ -54,6 +54,7 @@ class StepPlan:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Number of optimiser steps in one pass over the units; the last step of a pass may have fewer units."""
         return math.ceil(len(self.units) / self.per_step)
 
     def step(self, number: int) -> list[Unit]:

@@ -61,6 +61,7 @@ class JobStore:
                 self._bring_back(job)
 
     def folder(self, job_id: str) -> Path:
+        """The job's folder on the disk, which holds its request, state, events and checkpoints."""
         return self.root / job_id
 
     async def create(self, request: FineTuningJobCreate) -> FineTuningJob:
@@ -141,6 +142,7 @@ class JobStore:
         return events[:limit], len(events) > limit
 
     def finished(self, job_id: str) -> bool:
+        """Whether the job has ended, in whatever way. Raises NotFoundError for an unknown id."""
         return self.get(job_id).status.ended
 
     async def changed(self) -> None:

@@ -22,6 +22,7 @@ def snapshot_steps(total_steps: int, count: int) -> list[int]:
 
 
 def snapshot_path(folder: Path, step: int) -> Path:
+    """Path of the adapter weights that are kept for averaging after optimiser step `step`."""
     return folder / f"snapshot-{step:07d}.safetensors"
 
 

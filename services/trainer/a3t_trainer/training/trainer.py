@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from typing_extensions import override
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import Objective, Optimisation, Progress
@@ -109,10 +110,12 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
         self.add_callback(self.pace)
         self.add_callback(_Snapshots(Path(str(args.output_dir)), snapshot_steps(len(dataset), average)))
 
+    @override
     def get_train_dataloader(self) -> DataLoader[list[MicroBatch]]:
         dataset: Any = self.train_dataset
         return DataLoader(dataset, batch_size=1, sampler=SequentialSampler(dataset), collate_fn=_only)
 
+    @override
     def floating_point_ops(self, inputs: Any) -> int:
         return 0
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
 from .records import Product, product_from_record
@@ -48,7 +50,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class OriginalFiles:
+class OriginalFiles(Source):
     """items_shuffle*.json, items_ins_v2*.json and (optionally) items_human_ins*.json. `limit`: the first N records."""
 
     products: Path
@@ -57,6 +59,7 @@ class OriginalFiles:
     limit: int | None = None
 
     @property
+    @override
     def total(self) -> int:
         return self.products.stat().st_size
 
@@ -65,6 +68,7 @@ class OriginalFiles:
         files = [p for p in (self.products, self.attributes, self.humans) if p is not None]
         return {"files": [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files], "n": self.limit}
 
+    @override
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
         with (
             JsonFile(self.products) as products,

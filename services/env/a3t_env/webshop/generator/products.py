@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from ..catalogue.records import NO_PRICE, HumanInstruction, Product
-from ..catalogue.sources import Sourced
+from ..catalogue.sources import Source, Sourced
 from .kinds import KINDS, ProductKind
 
 __all__ = ["GeneratedProducts"]
@@ -26,13 +28,14 @@ _NO_PRICE, _RANGE = 0.06, 0.1
 
 
 @dataclass(frozen=True)
-class GeneratedProducts:
+class GeneratedProducts(Source):
     """A source of `count` invented products."""
 
     count: int
     seed: int = 0
 
     @property
+    @override
     def total(self) -> int:
         return self.count
 
@@ -40,6 +43,7 @@ class GeneratedProducts:
         """Count, seed and the version of the grammar."""
         return {"generated": self.count, "seed": self.seed, "grammar": 1}
 
+    @override
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
         for index in range(position, self.count):
             yield Sourced(_product(index, random.Random(self.seed * _SPACE + index)), index + 1)
