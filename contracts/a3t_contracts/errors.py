@@ -105,6 +105,8 @@ class UnauthorizedError(A3TError):
 
 
 class ForbiddenError(A3TError):
+    """The token is known, and its role does not allow the request. HTTP status 403."""
+
     status, slug = 403, "forbidden"
 
 
