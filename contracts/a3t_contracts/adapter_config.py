@@ -1,7 +1,8 @@
-"""Which settings of `adapter_config.json` are served: those computed exactly as peft does; all others are refused.
+"""Checks the settings of an adapter's `adapter_config.json`.
 
-A list of what is allowed, so that a setting of a later peft that changes what a model computes is refused until it is
-known. What is not set (null, false, empty) or stands at peft's default never hurts.
+Only settings that the policy computes exactly as peft does are accepted. The check is a list of what is allowed, so
+that a setting of a later peft version is refused until it is added here. A setting that is null, false, empty or at
+peft's default is always accepted.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ _IGNORED = frozenset(
         "lora_ga_config",
     }
 )
-"""Settings that say nothing about what an adapter computes: where it came from, how it was trained or initialised, and
-options of what is refused below. (`fan_in_fan_out` belongs to the kind of layer; peft corrects it.)"""
+"""Settings that do not change what an adapter computes: where it comes from, how it was trained or initialised, and
+options of settings that are refused below. (peft itself corrects `fan_in_fan_out` to fit the kind of layer.)"""
 
 _NEUTRAL_INITS = ("gaussian", "orthogonal", "eva", "mica")
-"""Initialisations that leave the base as it is: what was trained is LoRA's A and B on that base."""
+"""Initialisations that leave the weights of the base unchanged."""
 
 _CONVERTIBLE_INITS = ("pissa", "olora", "corda", "lora_ga")
-"""Initialisations that take a part out of the base's weights: A and B stand on a base that is changed."""
+"""Initialisations that change the weights of the base: the adapter is only correct on the changed base."""
 
 _CONVERT = (
     "Save it for the unchanged base: before training keep the initial adapter (save_pretrained), after it call "
@@ -74,12 +75,16 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """The checked `adapter_config.json` of a folder. Raises InvalidInputError, as `check_adapter_config` does."""
+    """Read and check the `adapter_config.json` of a folder. Raises InvalidInputError for a missing, broken or unserved
+    one."""
     path = folder / ADAPTER_CONFIG
     try:
         config = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise InvalidInputError(f"{folder} is no adapter folder: it has no {ADAPTER_CONFIG}.") from error
+        raise InvalidInputError(
+            f"{folder} is no adapter folder: it has no {ADAPTER_CONFIG}.",
+            hint="Name the folder that peft's save_pretrained(…) wrote.",
+        ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
@@ -157,7 +162,7 @@ def _pattern(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 
 def _must(fits: Callable[[Any], bool], wanted: str) -> Callable[[Any], str | None]:
-    """A check that gives None for a value that is served, else what it must be."""
+    """A check that returns None for a value that is served, and otherwise the text of what the value must be."""
     return lambda value: None if fits(value) else wanted
 
 

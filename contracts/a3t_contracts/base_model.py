@@ -1,4 +1,5 @@
-"""Naming a base model: a folder, a hub id, or a model that ships with the project (`a3t/tiny`)."""
+"""Resolves the name of a base model: a folder, a Hugging Face Hub id, or a model that ships with the project
+(`a3t/…`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache bounded by the bytes that it holds, not by the number of its entries."""
+"""A cache whose size is limited in bytes, not in entries."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
 _ENTRY_BYTES = 200
-"""What an entry costs beside its key and value: its place in a dictionary, which has room to spare."""
+"""Bytes that an entry takes beside its key and value: its place in a dictionary."""
 _LARGEST_SHARE = 16
-"""An entry of more than this fraction of the cache is not kept: it would push out too much of the rest."""
+"""An entry that is larger than 1/16 of the cache is not kept, because it would replace too many others."""
 _BLOCK = 16
-"""Python's allocator gives memory in multiples of so many bytes."""
+"""Python's allocator hands out memory in multiples of this number of bytes."""
 _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def held_bytes(*values: object) -> int:
-    """Bytes of memory that values take with all that they hold: containers, dataclasses and plain values. What several
-    of them share is counted once."""
+    """Bytes of memory that values take, with everything they contain: containers, dataclasses and plain values. An
+    object that occurs several times is counted once."""
     seen: set[int] = set()
     stack: list[Any] = list(values)
     total = 0
@@ -47,7 +47,7 @@ def held_bytes(*values: object) -> int:
 
 
 class _Young(dict[KeyT, ValueT]):
-    """A dictionary that asks `missing` for what it lacks."""
+    """A dictionary that computes a missing value with `missing`."""
 
     __slots__ = ("_missing",)
 
@@ -60,15 +60,18 @@ class _Young(dict[KeyT, ValueT]):
 
 
 class ByteCache(Generic[KeyT, ValueT]):
-    """Two generations of entries of half the size each. What is used moves to the young one; when that is full, the old
-    one is forgotten and the young one grows old. So a hit costs one look into a dictionary. Thread-safe.
+    """A thread-safe cache with a limit in bytes and about least-recently-used replacement.
+
+    It holds two generations of entries, each of at most half the size. An entry that is used moves to the young
+    generation. When the young one is full, the old one is dropped and the young one takes its place. A hit in the young
+    generation costs one dictionary lookup.
 
     Args:
-        size: bytes that all entries together may take.
-        make: gives the value of a key that is not kept, maybe once in each of several threads. What it raises, `get`
-            raises, and nothing is kept.
-        weigh: bytes of a key and its value; by default they are looked through with `held_bytes`. A function of one's
-            own is faster for values of a known form.
+        size: largest number of bytes of all entries together.
+        make: computes the value of a key that is not kept. Several threads may compute the same value at once. An
+            exception of `make` is raised by `get`, and nothing is kept.
+        weigh: bytes of a key and its value; by default `held_bytes`. A function that knows the form of the values is
+            faster.
     """
 
     def __init__(

@@ -20,7 +20,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def bound(command: Sequence[str]) -> list[str]:
-    """The command that runs `command` and ends it when this process ends; start this one in its place."""
+    """The command line that runs `command` and ends it when the calling process ends. Linux only; elsewhere it runs
+    on."""
     return [sys.executable, "-I", str(Path(__file__)), str(os.getpid()), *command]
 
 
@@ -36,10 +37,12 @@ def main(parent: int, command: list[str]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m a3t_contracts.child",
-        description="Becomes another program, which ends when the parent does (Linux). It reads no settings.",
+        description="Runs a program that gets SIGTERM when the parent process ends (Linux only). It reads no settings.",
     )
     parser.add_argument("parent", type=int, metavar="PARENT", help="process id of the parent")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="PROGRAM ARGUMENT…", help="what to become")
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="PROGRAM ARGUMENT…", help="program to run, with its arguments"
+    )
     return parser.parse_args()
 
 

@@ -28,7 +28,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 class _LineConsole(Console):
-    """Breaks no sentence, so that names and paths stay whole where they are searched or copied; a terminal wraps."""
+    """A console that does not wrap lines, so that names and paths can be searched and copied; the terminal wraps
+    them."""
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
         if soft_wrap is None:
@@ -48,19 +49,21 @@ def emit_json(value: Any) -> None:
 
 
 def one_command(function: Callable[..., Any]) -> typer.Typer:
-    """A command line of a single command, its options from the function's parameters."""
+    """Make a typer app with a single command from a function; the function's parameters are its options."""
     app = typer.Typer(add_completion=False)
     app.command()(function)
     return app
 
 
 def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 2 for bad input, 3 for something unknown, 1 for other
-    failures, 130 for Ctrl-C, 143 for SIGTERM. Errors are one message on stderr, never a traceback.
+    """Run a command line and return its exit code.
+
+    Exit codes: 0 success, 1 failure, 2 wrong input, 3 something named does not exist, 130 Ctrl-C, 143 SIGTERM. An error
+    is printed to stderr as one message, without a traceback.
 
     Args:
         main: a typer app, or a function without arguments.
-        arguments: of a typer app; by default the process's own.
+        arguments: arguments for a typer app; None takes those of the process.
     """
     _leave_on_sigterm()
     try:
@@ -89,16 +92,14 @@ def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | No
 
 
 def _leave_on_sigterm() -> None:
-    """The first process of a container would ignore SIGTERM, however long it waits; a handler leaves.
-
-    Programs that end in an orderly way set handlers of their own, in place of this one.
-    """
+    """Make SIGTERM end the process. Linux ignores SIGTERM for the first process of a container unless it has a handler.
+    Programs that shut down in order install handlers of their own later."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _misused(error: Any) -> int:
-    """How the command is used, and what was wrong with this use of it."""
+    """The usage line of the command, and what was wrong with the arguments."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return int(error.exit_code)
@@ -110,7 +111,7 @@ def _misused(error: Any) -> int:
 
 
 def _complain(message: str) -> None:
-    """An error on stderr, word for word and in one line: names in it may look like rich's markup."""
+    """Print an error to stderr on one line, without reading it as rich's markup."""
     errors_console.print(Text.assemble(("Error:", "red"), f" {message}"), soft_wrap=True)
 
 

@@ -1,4 +1,4 @@
-"""Atomic writes: a reader, or a program that starts after a crash, sees a file whole or not at all."""
+"""Atomic writes: after a crash, and for every reader, a file is either the old one or the complete new one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ __all__ = ["replaced_atomically", "sole_writer", "sync_files", "sync_folder", "w
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
-    """Replace a file's content so that a reader, or a crash, sees the old or the new and nothing between.
+    """Replace the content of a file so that readers, and a crash, find either the old content or the complete new one.
 
     Args:
+        path: file to replace; its folder must exist.
+        content: the new content.
         mode: permissions of the file, less the process's umask.
     """
     data = content.encode() if isinstance(content, str) else content
@@ -28,7 +30,8 @@ def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> Non
 
 @contextmanager
 def replaced_atomically(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of `path` at the block's end; after an error `path` stays as it was."""
+    """Open a new file for writing that replaces `path` at the end of the block. After an exception `path` is
+    unchanged."""
     partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         with open(partial, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
@@ -43,7 +46,7 @@ def replaced_atomically(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Flush a folder's entries to the disk (fsync), so that new and renamed files survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -52,7 +55,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_files(folder: Path) -> None:
-    """Make the files of a folder durable."""
+    """Flush every file of a folder to the disk (fsync)."""
     for path in folder.iterdir():
         if path.is_file():
             with path.open("rb") as file:
@@ -61,8 +64,7 @@ def sync_files(folder: Path) -> None:
 
 @contextmanager
 def sole_writer(folder: Path) -> Iterator[None]:
-    """Hold the lock of an existing folder, so that no other process or thread is inside such a block with it. Raises
-    ConflictError where somebody is."""
+    """Hold the lock of an existing folder. Raises ConflictError while another process or thread holds it."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Structured logs: one event and key-value pairs a line; JSON in containers, colours in a terminal."""
+"""Structured logs: one line per event, with key-value pairs; JSON in containers, colours on a terminal."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import structlog
 __all__ = ["configure_logging", "get_logger"]
 
 _CHATTY = ("botocore", "fsspec", "h2", "hpack", "httpcore", "httpx", "s3transfer", "urllib3")
-"""Libraries that write lines for every request and packet; our own lines say what was asked."""
+"""Libraries that log every request or packet; they are logged from WARNING on."""
 
 
 def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
-    """Configure structlog and the standard library's root logger to write to stderr.
+    """Configure structlog and the root logger of the standard library to write to stderr.
 
     Args:
-        service: bound to every line as `service`.
-        level: DEBUG, INFO, WARNING or ERROR; of the libraries that speak HTTP nothing below WARNING is shown.
-        json: JSON lines; None means JSON unless stderr is a terminal.
+        service: added to every line as `service`.
+        level: DEBUG, INFO, WARNING or ERROR. HTTP libraries are logged from WARNING on whatever the level.
+        json: whether lines are JSON; None means JSON unless stderr is a terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()

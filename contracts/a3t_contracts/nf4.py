@@ -1,4 +1,4 @@
-"""Keeps bitsandbytes' 4-bit products in the requested precision, in training and in serving alike."""
+"""Makes bitsandbytes' 4-bit layers compute in the requested number format, in training and in serving alike."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ __all__ = ["keep_compute_dtype"]
 
 
 def keep_compute_dtype(model: Any) -> Any:
-    """The model, with bitsandbytes kept from its packed kernel for processors with AVX512-BF16.
+    """Switch off bitsandbytes' packed kernel for processors with AVX512-BF16, and return the model.
 
-    In evaluation mode on such a CPU `Linear4bit` computes in bfloat16 whatever `bnb_4bit_compute_dtype` says, and in
-    training mode it does not: log-probabilities then differ by tenths between trainer and policy.
+    On such a CPU, in evaluation mode, `Linear4bit` computes in bfloat16 whatever `bnb_4bit_compute_dtype` says; in
+    training mode it does not. Log-probabilities of trainer and policy would then differ by tenths.
     """
     for module in model.modules():
         if getattr(module, "support_avx512bf16_for_cpu", False):

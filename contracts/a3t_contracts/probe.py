@@ -1,5 +1,7 @@
-"""`python -m a3t_contracts.probe [PATH]`: is the service of this container healthy? Standard library only, so that it
-costs a container little; the port is A3T_PORT's."""
+"""Health check of a container: `python -m a3t_contracts.probe [PATH]` asks the service on port A3T_PORT.
+
+Standard library only, so that it starts in milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ __all__ = ["probe"]
 
 
 def probe(path: str = "/health", port: int | None = None, timeout: float = 5.0) -> int:
-    """0 where `GET path` on the loopback interface answers 200, else 1."""
+    """Return 0 if `GET path` on the loopback interface answers 200 within `timeout` seconds, else 1."""
     connection = http.client.HTTPConnection("127.0.0.1", port or int(os.environ["A3T_PORT"]), timeout=timeout)
     try:
         connection.request("GET", path)
@@ -28,13 +30,13 @@ def probe(path: str = "/health", port: int | None = None, timeout: float = 5.0) 
 
 
 def main() -> None:
-    """Leave with the probe's answer."""
+    """Exit with the probe's result."""
     parser = argparse.ArgumentParser(
         prog="python -m a3t_contracts.probe",
         description="Asks the service of this container whether it is healthy: exit code 0 if it answers 200, else 1. "
         "A3T_PORT, the service's TCP port, must be set.",
     )
-    parser.add_argument("path", nargs="?", default="/health", help="what to ask for; default: /health")
+    parser.add_argument("path", nargs="?", default="/health", help="URL path to ask for; default: /health")
     sys.exit(probe(parser.parse_args().path))
 
 

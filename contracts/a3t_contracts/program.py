@@ -1,6 +1,6 @@
-"""The command line of programs started with `python -m`: `--help` lists their settings; unknown arguments are refused.
+"""Command lines of programs that take no arguments, only settings from the environment.
 
-What such a program can be told stands in its settings, which it reads from the environment; `--help` lists them.
+`--help` lists the settings; any argument is refused.
 """
 
 from __future__ import annotations
@@ -25,18 +25,16 @@ _WIDTH = 100
 def settings_of_program(
     program: str, about: str, kind: type[Settings], arguments: Sequence[str] | None = None
 ) -> Settings:
-    """The settings of a program that takes no arguments.
-
-    Answers `--help` and leaves; leaves with exit code 2 for any other argument.
+    """Read the settings of a program from the environment; `--help` prints them and exits.
 
     Args:
-        program: how it is called, e.g. `python -m a3t_env`.
-        about: what it is, in a sentence or two.
-        kind: what it reads from the environment.
-        arguments: the command line; by default the process's own.
+        program: how the program is called, e.g. `python -m a3t_env`.
+        about: what the program is, in a sentence or two.
+        kind: class of the settings.
+        arguments: command line; None takes that of the process.
 
     Raises:
-        SystemExit: after the help, or for an argument that is not known.
+        SystemExit: after the help, or with code 2 for an unknown argument.
         ValidationError: a setting in the environment is wrong.
     """
     program_parser(program, about, kind).parse_args(arguments)
@@ -44,13 +42,13 @@ def settings_of_program(
 
 
 def program_parser(program: str, about: str, *kinds: type[BaseSettings], notes: str = "") -> argparse.ArgumentParser:
-    """A parser whose help says what the program is and which settings it reads.
+    """A parser whose help names the program's purpose and settings.
 
     Args:
-        program: how it is called.
-        about: what it is.
-        kinds: settings that it reads from the environment.
-        notes: further lines at the end of the help.
+        program: how the program is called.
+        about: what the program is.
+        kinds: classes of the settings that it reads from the environment.
+        notes: lines that are added at the end of the help.
     """
     parts = [settings_help(kind) for kind in kinds]
     if parts:
@@ -67,7 +65,7 @@ def program_parser(program: str, about: str, *kinds: type[BaseSettings], notes: 
 
 
 def settings_help(kind: type[BaseSettings]) -> str:
-    """A line for every variable: name, default, meaning, unit; those of this class before those that others share."""
+    """One line per setting: variable, default, meaning and unit. A class's own settings precede inherited ones."""
     prefix = str(kind.model_config.get("env_prefix", ""))
     own = [name for name in kind.__annotations__ if name in kind.model_fields]
     names = own + [name for name in kind.model_fields if name not in own]
@@ -82,7 +80,7 @@ def _entry(variable: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    """The default as one would write it into the environment."""
+    """The default as it would be written in the environment."""
     value: Any = field.get_default(call_default_factory=True)
     if value is None or value == []:
         return ""
@@ -94,7 +92,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _choices(annotation: Any) -> list[str]:
-    """The values of a Literal, also where None or a list of them is allowed."""
+    """The values of a Literal, also of one that allows None or a list."""
     if get_origin(annotation) is Literal:
         return [str(value) for value in get_args(annotation)]
     return [choice for inner in get_args(annotation) for choice in _choices(inner)]

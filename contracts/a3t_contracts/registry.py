@@ -1,7 +1,7 @@
-"""Reading the adapter registry: a folder (or any fsspec URL) with one immutable folder a version.
+"""Reads the adapter registry: a folder, or an fsspec URL, with one immutable folder per adapter version.
 
-`<registry>/<version>/{adapter_model.safetensors, adapter_config.json, README.md, manifest.json}`; the manifest is
-written last, so a folder without one is not a version. Writing is the trainer's.
+`<registry>/<version>/{adapter_model.safetensors, adapter_config.json, README.md, manifest.json}`. The manifest is
+written last: a folder without one is not a version. Only the trainer writes to the registry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .schemas.base import Name
 __all__ = ["LIVE_NAME", "RegistryReader", "base_fingerprint", "sha256_file"]
 
 LIVE_NAME = "live.json"
-"""The live pointer, beside the versions."""
+"""File name of the live pointer, in the registry's own folder."""
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _CHUNK = 1 << 20
@@ -43,7 +43,7 @@ class RegistryReader:
         self._cache = cache
 
     def versions(self) -> list[str]:
-        """Names of the whole versions, oldest manifest first."""
+        """Names of all complete versions, the oldest manifest first."""
         if not self._fs.exists(self._root):
             return []
         manifests = [m for m in (self._read(name) for name in self._folders()) if m is not None]
@@ -66,19 +66,22 @@ class RegistryReader:
             ) from error
 
     def holds(self, version: str) -> bool:
-        """Whether the registry has a whole version of this name; reads its manifest alone."""
+        """Whether the registry has a complete version of this name. Reads its manifest only."""
         return self._read(version) is not None
 
     def fetch(self, version: str) -> tuple[Path, AdapterManifest]:
-        """A local folder with the version's files, every hash verified. Raises InvalidInputError for a corrupt one."""
+        """A local folder with the version's files, all compared with their hashes. Raises InvalidInputError for a
+        corrupt one."""
         manifest = self.manifest(version)
         folder = Path(self._root) / manifest.version if self._local else self._download(manifest)
         verify_folder(folder, manifest)
         return folder, manifest
 
     def live(self) -> LivePointer | None:
-        """The live pointer, one small read; None before anything was ever promoted. Raises UnavailableError where
-        the registry cannot be read, InvalidInputError for a broken pointer."""
+        """Read the live pointer; None where no version was ever promoted.
+
+        Raises UnavailableError where the registry cannot be read, InvalidInputError for a broken pointer.
+        """
         path = f"{self._root}/{LIVE_NAME}"
         try:
             content = self._fs.cat_file(path)
@@ -99,7 +102,7 @@ class RegistryReader:
         return [Path(e["name"]).name for e in entries if e["type"] == "directory"]
 
     def _read(self, name: str) -> AdapterManifest | None:
-        """The manifest, or None for a folder that is no whole version."""
+        """The manifest of a folder; None if the folder is not a complete version."""
         try:
             return self.manifest(name)
         except (InvalidInputError, NotFoundError):
@@ -120,7 +123,8 @@ class RegistryReader:
 
 
 def valid_version(version: str) -> str:
-    """The name itself, if it is one; raises InvalidInputError before it touches a path."""
+    """Return the name if it can be the name of a version. Raises InvalidInputError, before any path is made of it, if
+    not."""
     try:
         return _NAME.validate_python(version)
     except ValidationError as error:
@@ -130,8 +134,8 @@ def valid_version(version: str) -> str:
 
 
 def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
-    """Compare every file with the manifest. Raises InvalidInputError that names the file that differs, is missing, or
-    is a pickle."""
+    """Compare every file with the manifest. Raises InvalidInputError that names the first file that is missing,
+    different, not listed or a pickle."""
     for name, expected in manifest.files.items():
         if "/" in name or "\\" in name or name in ("", ".", ".."):
             raise InvalidInputError(f"The manifest of adapter {manifest.version!r} names a path: {name!r}.")
@@ -162,9 +166,11 @@ def sha256_file(path: Path) -> str:
 
 
 def base_fingerprint(model: str | Path) -> str:
-    """What identifies a base model, cheap for many gigabytes: SHA-256 over config.json and, of every
-    safetensors file, its size, header (names, shapes, dtypes) and first and last MiB. For a hub id that is no
-    local folder: SHA-256 of the id."""
+    """SHA-256 that identifies a base model without reading many gigabytes.
+
+    It covers config.json and, for every safetensors file, the size, the header (names, shapes, dtypes) and the first
+    and last MiB. For a Hub id without a local folder it is the SHA-256 of the id.
+    """
     folder = Path(model)
     digest = hashlib.sha256()
     if not folder.is_dir():

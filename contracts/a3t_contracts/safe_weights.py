@@ -1,7 +1,5 @@
-"""Weights are read from safetensors files only: a pickle can run code while it is read.
-
-Judged from names and headers, before anything is loaded.
-"""
+"""Makes sure that weights come from safetensors files: reading a pickle can run code. Only names and headers are
+read."""
 
 from __future__ import annotations
 

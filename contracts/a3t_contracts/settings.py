@@ -16,7 +16,7 @@ __all__ = ["DEVELOPMENT_TOKEN", "CommonSettings", "ServiceSettings", "default_ho
 
 DEVELOPMENT_TOKEN = "a3t-development"  # noqa: S105  refused in production, and on other addresses than this machine's
 _LEAST_TOKEN = 16
-"""Characters of a token in production."""
+"""Smallest number of characters of a token in production."""
 
 
 def default_home() -> Path:

@@ -1,4 +1,4 @@
-"""Finding the services that `a3t up` started: it notes them in a file of its A3T_HOME."""
+"""Finds the services that `a3t up` started, by the file that it writes under A3T_HOME."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["stack_file", "stack_url"]
 
 
 class _Stack(BaseModel):
-    """What others than `a3t up` read of the file."""
+    """The part of the file that processes other than `a3t up` read."""
 
     urls: dict[str, str] = {}
 
@@ -21,7 +21,7 @@ def stack_file(home: Path) -> Path:
 
 
 def stack_url(home: Path, service: str) -> str | None:
-    """Address of a service of the stack; None where there is no stack, or none with this service."""
+    """Address of a service of the running stack; None if there is no stack, or none with this service."""
     try:
         return _Stack.model_validate_json(stack_file(home).read_bytes()).urls.get(service)
     except (OSError, ValidationError):

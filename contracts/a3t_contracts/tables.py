@@ -1,8 +1,7 @@
-"""Tables of the command line that fit any screen width without cutting an id, a path or a heading.
+"""Prints tables that fit the screen without cutting an id, a path or a heading.
 
-Of these forms the first that fits is taken: a table with lines; one without; one that is turned on its side (a column a
-record); a paragraph a record. What is piped into a file or another program has all the width it wants, unless COLUMNS
-says how much there is.
+The first of these forms that fits is taken: a table with lines, a table without lines, a table with one column per
+record, one paragraph per record. Output to a file or pipe has unlimited width unless COLUMNS is set.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from .cli import console
 __all__ = ["Cell", "print_table"]
 
 Cell = str | Text
-"""A string is shown as it is: names in it may look like rich's markup."""
+"""A cell. A string is printed as it is, even if it looks like rich's markup."""
 
 _UNBOUNDED = 100_000
 _ON_ITS_SIDE = 8
-"""More records than this are not put side by side as columns."""
+"""Largest number of records that are printed as columns."""
 _BETWEEN = " · "
 
 
@@ -38,15 +37,15 @@ def print_table(
     right: Collection[str] = (),
     screen: Console = console,
 ) -> None:
-    """Print a table, in the form that fits.
+    """Print records in the widest form that fits the screen.
 
     Args:
-        heads: headings of the columns; a line break in one saves width.
-        rows: the cells of each record, as many as there are headings.
-        title: a line above.
-        caption: a line below.
-        right: headings of the columns whose values stand on the right, such as numbers.
-        screen: where to; standard output by default.
+        heads: column headings; a line break in one saves width.
+        rows: cells of each record, one per heading.
+        title: line above the table.
+        caption: line below the table.
+        right: headings of the columns that are aligned to the right, such as numbers.
+        screen: console to print to; standard output by default.
     """
     if title:
         screen.print(Text(title, "bold"), soft_wrap=True)
@@ -58,7 +57,7 @@ def print_table(
 
 
 class _Wide:
-    """Something shown in a width of its own, whatever the screen's."""
+    """Content that is rendered at a fixed width instead of the screen's."""
 
     def __init__(self, content: RenderableType, width: int) -> None:
         self._content, self._width = content, width
@@ -89,7 +88,8 @@ def _fitting(
 
 
 def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
-    """A width for each column such that no word and as few lines as possible are broken; [] where there is no room."""
+    """A width for each column such that no word and as few lines as possible are broken; [] if the room is too
+    small."""
     needed = [max(map(_longest_word, column)) for column in columns]
     missing = [max(map(_longest_line, column)) - least for column, least in zip(columns, needed, strict=True)]
     spare = room - sum(needed)
@@ -115,7 +115,7 @@ def _filled(table: Table, rows: Sequence[Sequence[Text]]) -> Table:
 
 
 def _paragraph(heads: Sequence[str], row: Sequence[Text], width: int) -> Iterator[Text]:
-    """A record's headings and values, as many in a line as fit."""
+    """The headings and values of a record, as many per line as fit."""
     line = Text()
     for head, cell in zip(heads, row, strict=True):
         value = Text(" ").join(cell.split("\n")) if cell.plain else Text("–")

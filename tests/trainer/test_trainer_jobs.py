@@ -151,7 +151,7 @@ def test_interpolation_publishes_a_share_of_the_update(
 
 
 def test_interpolation_does_not_go_with_dora(tiny_model: Path) -> None:
-    with pytest.raises(ValidationError, match="does not go with use_dora"):
+    with pytest.raises(ValidationError, match="cannot be combined with lora"):
         request(tiny_model, optimisation={"interpolation": 0.5}, lora={"use_dora": True})
 
 

@@ -76,7 +76,7 @@ def test_a_word_of_several_tokens_is_refused(tokenizer: Any) -> None:
 def test_settings_that_cannot_be_meant_are_refused() -> None:
     with pytest.raises(ValidationError, match="names 'mug' twice"):
         Augmentation(interchangeable=[["mug"], ["plate", "mug"]])
-    with pytest.raises(ValidationError, match="does not go with dpo"):
+    with pytest.raises(ValidationError, match="cannot be combined with the objective dpo"):
         FineTuningJobCreate(
             model="m",
             training_file="f",

@@ -1,4 +1,4 @@
-"""The base of every client: one pooled httpx client, timeouts, bounded retries with jitter, typed errors."""
+"""Base class of the clients: a pooled httpx client with timeouts, bounded retries with jitter, and typed errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PASSING = frozenset({429, 502, 503, 504})
 
 
 class _PassingError(Exception):
-    """A failure that another attempt may not meet."""
+    """A failure that may not occur again, so that the call is worth repeating."""
 
     def __init__(self, error: A3TError) -> None:
         super().__init__(str(error))
@@ -30,8 +30,8 @@ class _PassingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Attempts of an idempotent call: `attempts` in all, waits from `initial` seconds doubling up to `maximum`,
-    each with up to `jitter` seconds added."""
+    """How often an idempotent call is tried: `attempts` in all. The wait before the next one starts at `initial`
+    seconds and doubles up to `maximum`; up to `jitter` seconds are added to each."""
 
     attempts: int = 4
     initial: float = 0.2
@@ -39,7 +39,7 @@ class RetryPolicy:
     jitter: float = 0.2
 
     def retrying(self) -> AsyncRetrying:
-        """The tenacity object that repeats a call while its failures are of a kind that may pass."""
+        """The tenacity object that repeats a call after a failure that may pass."""
         return AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.attempts),
@@ -108,7 +108,7 @@ class ServiceClient:
         idempotent: bool | None = None,
         timeout: float | None = None,
     ) -> ModelT:
-        """One call with a typed reply. `idempotent` decides on retries; None: GET and DELETE are."""
+        """One call with a typed reply. `idempotent` says whether it may be repeated; None means only GET and DELETE."""
         reply = await self._send(method, path, body, params=params, idempotent=idempotent, timeout=timeout)
         try:
             return reply_type.model_validate_json(reply.content)
@@ -120,7 +120,7 @@ class ServiceClient:
             ) from error
 
     async def _lines(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[str]:
-        """The lines of a reply that comes bit by bit, however long it takes, opened with the retries of `_send`."""
+        """The lines of a streamed reply, without a time limit for the whole. Opening it is retried as in `_send`."""
         timeout = httpx.Timeout(self._http.timeout.connect, read=None)
         request = self._http.build_request("GET", path, params=params, timeout=timeout)
         reply = await self._persist(partial(self._attempt, request, stream=True), may_repeat=True)
@@ -160,7 +160,7 @@ class ServiceClient:
         return await self._persist(partial(self._attempt, request), may_repeat)
 
     async def _persist(self, attempt: Callable[[], Awaitable[httpx.Response]], may_repeat: bool) -> httpx.Response:
-        """The reply; an attempt that may pass is repeated as the retry policy says, where it may be."""
+        """Run `attempt`; where `may_repeat`, repeat it after failures that may pass, as the retry policy says."""
         try:
             return await (self.retry.retrying()(attempt) if may_repeat else attempt())
         except _PassingError as passing:

@@ -1,8 +1,8 @@
-"""Keep-alive connections at a cost that does not grow with their number.
+"""A connection pool whose cost per request does not grow with the number of connections.
 
 httpx's own pool compares every idle connection with every other one, and asks the kernel about each, whenever a request
-begins or ends: at 64 connections that is most of a call. Here each connection is a transport of its own, and the idle
-ones lie on a stack.
+begins or ends; with 64 connections this takes most of the time of a call. Here each connection is a transport of its
+own, and idle ones are kept on a stack.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class _Body(httpx.AsyncByteStream):
 
 
 def transport_for(base_url: str, connections: int) -> ConnectionStack | None:
-    """The transport of a client that calls `base_url`; None, which leaves the choice to httpx, where the environment
-    (HTTP_PROXY, …) wants a proxy for that address."""
+    """The transport for calls to `base_url`; None leaves the choice to httpx, where HTTP_PROXY and the like name a
+    proxy."""
     url, proxies = urlsplit(base_url), getproxies()
     proxied = proxies.keys() & {url.scheme, "all"} and not proxy_bypass(url.hostname or "")
     return None if proxied else ConnectionStack(connections)

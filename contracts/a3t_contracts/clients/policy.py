@@ -21,11 +21,11 @@ class PolicyClient(ServiceClient):
         return await self._call(ActReply, "POST", "/v1/act", request, idempotent=True, timeout=timeout)
 
     async def models(self) -> list[ModelCard]:
-        """The base and every adapter version that can be named in `model`."""
+        """List the base and every adapter version that a request may name as its model."""
         return (await self._call(ModelList, "GET", "/v1/models")).data
 
     async def load(self, request: LoadAdapter, timeout: float = 300.0) -> ModelCard:
-        """Verify, load and read back an adapter version; with `make_default` it then goes live, on every replica."""
+        """Verify and load an adapter version; with `make_default` it then goes live on every replica."""
         return await self._call(ModelCard, "POST", "/v1/load_lora_adapter", request, idempotent=True, timeout=timeout)
 
     async def unload(self, name: str) -> None:
@@ -41,7 +41,7 @@ class PolicyClient(ServiceClient):
         return await self._call(LiveState, "POST", "/v1/live", idempotent=True, timeout=timeout)
 
     async def open_episode(self, request: EpisodeCreate) -> RecordedEpisodeInfo:
-        """Open an episode; completions that name it in the header `EPISODE_HEADER` are recorded."""
+        """Open an episode. Completions whose header `EPISODE_HEADER` names it are recorded."""
         return await self._call(RecordedEpisodeInfo, "POST", "/v1/episodes", request)
 
     async def reward_episode(self, episode: str, reward: EpisodeReward) -> RecordedEpisodeInfo:
@@ -50,15 +50,15 @@ class PolicyClient(ServiceClient):
         return await self._call(RecordedEpisodeInfo, "POST", path, reward, idempotent=True)
 
     async def drop_episode(self, episode: str) -> None:
-        """Forget an open episode."""
+        """Delete an open episode with its calls."""
         await self._send("DELETE", f"/v1/episodes/{quote(episode, safe='')}", idempotent=True)
 
     async def episode(self, episode: str) -> RecordedEpisode:
-        """An episode with its calls."""
+        """Read an episode with its calls."""
         return await self._call(RecordedEpisode, "GET", f"/v1/episodes/{quote(episode, safe='')}")
 
     async def closed_episodes(self, after: int = 0, limit: int = 100, **wanted: str) -> EpisodePage:
-        """Closed episodes whose number is above `after`, without their calls; `wanted` filters by environment, split or
-        run."""
+        """List closed episodes with a number above `after`, at most `limit`, without their calls. `wanted` filters by
+        environment, split or run."""
         params = {"state": "closed", "after": after, "limit": limit, **wanted}
         return await self._call(EpisodePage, "GET", "/v1/episodes", params=params)

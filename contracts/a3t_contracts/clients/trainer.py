@@ -22,7 +22,7 @@ class TrainerClient(ServiceClient):
     service = "trainer"
 
     async def upload(self, content: bytes, filename: str) -> FileObject:
-        """Store a JSONL file of trajectories; the same content is stored once (its id is its hash)."""
+        """Store a JSONL file of trajectories. The same content is stored once, because its id is its hash."""
         reply = await self._send(
             "POST",
             "/v1/files",
@@ -34,7 +34,7 @@ class TrainerClient(ServiceClient):
         return FileObject.model_validate_json(reply.content)
 
     async def create_job(self, request: FineTuningJobCreate) -> FineTuningJob:
-        """Queue a job. A version has one job: the same request again returns that job."""
+        """Queue a fine-tuning job. A version has one job: the same request returns the same job."""
         return await self._call(FineTuningJob, "POST", "/v1/fine_tuning/jobs", request, idempotent=True)
 
     async def job(self, job_id: str) -> FineTuningJob:
@@ -51,13 +51,13 @@ class TrainerClient(ServiceClient):
         return await self._call(FineTuningJob, "POST", f"/v1/fine_tuning/jobs/{job_id}/cancel", idempotent=True)
 
     async def events(self, job_id: str, after: int = -1, limit: int = 500) -> JobEventPage:
-        """Events with `seq` above `after`."""
+        """Read at most `limit` events of a job with `seq` above `after`."""
         path = f"/v1/fine_tuning/jobs/{job_id}/events"
         return await self._call(JobEventPage, "GET", path, params={"after": after, "limit": limit})
 
     async def follow(self, job_id: str, after: int = -1) -> AsyncIterator[JobEvent]:
-        """Events with `seq` above `after` as they come, until the job has ended. Raises UpstreamError where the stream
-        ends before."""
+        """Receive the events of a job with `seq` above `after` until the job has ended. Raises UpstreamError where the
+        stream ends before the job."""
         params = {"stream": "true", "after": after}
         async for line in self._lines(f"/v1/fine_tuning/jobs/{job_id}/events", params):
             if line == "data: [DONE]":
@@ -88,8 +88,11 @@ class TrainerClient(ServiceClient):
         return await self._call(LivePointer, "POST", f"/v1/adapters/{version}/promote", idempotent=True)
 
     async def rollback(self, version: str | None = None) -> LivePointer:
-        """Go back from `version` to the one that was live before; None: from whichever is live, and then the call is
-        not repeated by itself, because each goes one back."""
+        """Make the version that was live before `version` live again.
+
+        None goes back from whichever version is live. Such a call is not retried, because each one goes back by one
+        version.
+        """
         body = RollBack(version=version)
         return await self._call(LivePointer, "POST", "/v1/registry/rollback", body, idempotent=version is not None)
 
@@ -98,7 +101,8 @@ class TrainerClient(ServiceClient):
         return await self._call(LivePointer, "DELETE", "/v1/registry/live")
 
     async def collect_garbage(self, keep: int = 3, dry_run: bool = False) -> GarbageReport:
-        """Remove old versions; see the service for what is always kept."""
+        """Remove old adapter versions, but for the newest `keep` of each run and those that are in use; `dry_run` only
+        reports."""
         params = {"keep": keep, "dry_run": str(dry_run).lower()}
         return await self._call(GarbageReport, "POST", "/v1/registry/gc", params=params, idempotent=True)
 

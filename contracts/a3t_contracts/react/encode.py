@@ -1,7 +1,7 @@
-"""Turns a rendered episode into token ids, for the policy's prompts and the trainer's sequences alike.
+"""Turns a rendered episode into token ids, for the policy's prompts and for the trainer's sequences.
 
-Each segment is tokenised on its own, without special tokens, and the ids are joined. Ids that were generated are
-used as they are. So the ids of a prompt are a prefix of the ids of the finished episode.
+Each segment is tokenised on its own, without special tokens, and the ids are joined. Generated ids are used as they
+are. So the ids of a prompt are always a prefix of the ids of the finished episode.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ TokenKind = Literal["bos", "preamble", "observation", "completion"]
 
 
 class SegmentTokenizer(Protocol):
-    """What is needed of a tokenizer; those of transformers fit."""
+    """The methods that are needed of a tokenizer; tokenizers of transformers have them."""
 
     @property
     def bos_token_id(self) -> int | None:
-        """Id of the token that begins a text, where there is one."""
+        """Id of the token that begins a text; None where the tokenizer has none."""
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Ids of a text."""
@@ -42,10 +42,10 @@ class EncodedEpisode:
 
 
 def leading_bos(tokenizer: SegmentTokenizer) -> list[int]:
-    """The BOS id if the base wants one in front of a text, else nothing.
+    """The BOS id in a list if the base expects it at the start of a text, else an empty list.
 
-    Having a BOS token is not wanting one (GPT-2 and Qwen do not): what counts is whether the tokenizer itself
-    puts it in front when asked for special tokens.
+    Some tokenizers have a BOS token but do not use it (GPT-2, Qwen). What counts is whether the tokenizer puts it in
+    front when it adds special tokens.
     """
     bos = tokenizer.bos_token_id
     if bos is None or tokenizer.encode("", add_special_tokens=True)[:1] != [bos]:

@@ -42,21 +42,22 @@ __all__ = [
 
 THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
 STOP_STRINGS = (OBSERVATION,)
-"""For servers that stop at strings only. They stop at or behind the end of the turn; `turn_end` says where it is."""
+"""Stop strings for servers that know nothing else. Such a server stops at or after the end of the turn; `turn_end`
+finds the end."""
 
 _ACTION_LINE = re.compile(r"^Action:[^\n]*\n", re.MULTILINE)
 _OBSERVATION = re.compile(
     r"Observation[^\w\n]?\d*[^\w\n]{0,2}:|^[^\w\n]*(?i:observation)[^\w\n]?\d*[^\w\n]{0,2}:", re.MULTILINE
 )
-"""What begins an observation: the label anywhere, and at the head of a line in lower or upper case, too. Numbers
-("Observation 2:") and emphasis ("**Observation**:") are part of it; "my observation: …" in a sentence is none."""
+"""The label that begins an observation: anywhere as `Observation:`, and at the start of a line also in lower or upper
+case. It may have a number ("Observation 2:") or emphasis ("**Observation**:"). "my observation: …" within a sentence
+does not count."""
 _LABEL = re.compile(r"\AOutcome: (?:success|failure)\n\n")
 _BANNER = ("-= Welcome to ", " =-")
-"""Beginning and end of the line that TextWorld writes above the first observation of a game; it tells the agent
-nothing."""
+"""Beginning and end of the line that TextWorld writes above the first observation; it tells the agent nothing."""
 _SPACE = re.compile(r"\s")
 _PIECE = 2**17
-"""Characters that are folded at once: Python lets no other thread work meanwhile."""
+"""Number of characters that are folded in one call: no other thread runs during a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A completion taken apart. `action` is empty where there is none."""
+    """Thought and action of a completion. `action` is empty if there is none."""
 
     thought: str | None
     action: str
@@ -80,22 +81,22 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
-    """The first `length` characters are the turn. `made_up_observation`: an observation stands behind it."""
+    """The first `length` characters are the turn. `made_up_observation`: the text goes on with an observation."""
 
     length: int
     made_up_observation: bool
 
 
 def observation_text(raw: str, multiline: bool = False) -> str:
-    """An environment's text as the agent reads it: on one line, without TextWorld's welcome; `multiline` leaves it
-    as it is but for white space around it."""
+    """An environment's text as the agent reads it: on one line and without TextWorld's welcome. With `multiline` only
+    white space at both ends is removed."""
     if multiline:
         return raw.strip()
     return _one_line(_without_banner(raw))
 
 
 def _without_banner(raw: str) -> str:
-    """In time that grows with the text and not faster, whatever is in it."""
+    """The text without TextWorld's banner. Takes time in proportion to the length of the text, whatever it contains."""
     opening, closing = _BANNER
     start = raw.find(opening)
     while start >= 0:
@@ -109,7 +110,7 @@ def _without_banner(raw: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The words with one space between them."""
+    """The words of a text, joined by single spaces."""
     if len(text) <= _PIECE:
         return " ".join(text.split())
     pieces, start = [], 0
@@ -122,7 +123,7 @@ def _one_line(text: str) -> str:
 
 
 def completion_text(thought: str | None, action: str) -> str:
-    """A turn as the agent would have written it; both are folded to one line."""
+    """The text of a turn in the agent's format; thought and action are each folded to one line."""
     line = f"{ACTION} {_one_line(action)}\n"
     thought = _one_line(thought) if thought else ""
     return f"{THOUGHT} {thought}\n{line}" if thought else line
@@ -131,8 +132,8 @@ def completion_text(thought: str | None, action: str) -> str:
 def turn_end(text: str) -> TurnEnd | None:
     """Where the agent's turn at the start of `text` ends; None while it is unfinished.
 
-    It ends with the line of its first action: what a model writes behind that is no part of it. Where an observation
-    begins before that line has ended, the turn ends in front of the observation, which only the environment can give.
+    A turn ends with the line of its first action; later text is ignored. If an observation begins before that line has
+    ended, the turn ends before the observation, because only the environment gives observations.
     """
     action, observation = _ACTION_LINE.search(text), _OBSERVATION.search(text)
     if observation and (action is None or observation.start() < action.end()):
@@ -141,10 +142,10 @@ def turn_end(text: str) -> TurnEnd | None:
 
 
 def parse_reply(text: str) -> Reply:
-    """Thought and action of a completion, for every environment.
+    """Split a completion into thought and action, in the same way for every environment.
 
-    The action is the rest of the first line that begins with "Action:"; the thought is what stands before it,
-    without its label. Text without such a line is a thought without an action, which no environment accepts.
+    The action is the rest of the first line that begins with "Action:". The thought is the text before it, without its
+    label. Text without such a line is a thought without an action, which no environment accepts.
     """
     head, found, tail = ("\n" + text).partition(f"\n{ACTION}")
     thought = head.strip().removeprefix(THOUGHT).strip() or None
@@ -153,7 +154,7 @@ def parse_reply(text: str) -> Reply:
 
 
 def render_history(history: History) -> list[Segment]:
-    """The segments of a prompt: the next thing to be written is the agent's turn."""
+    """The segments of a prompt; the agent's turn follows it."""
     return list(_segments(history))
 
 
@@ -187,7 +188,7 @@ def render_trajectory(trajectory: Trajectory) -> list[Segment]:
 
 
 def labelled_preamble(preamble: str, *, success: bool) -> str:
-    """The preamble behind its label; a label that stands there already is replaced."""
+    """The preamble with the label of success or failure at its head, in place of any label that it has."""
     return f"Outcome: {'success' if success else 'failure'}\n\n{unlabelled_preamble(preamble)}"
 
 

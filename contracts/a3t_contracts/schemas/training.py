@@ -274,12 +274,16 @@ class TrainingSettings(Schema):
     def _update_can_be_scaled(self) -> Self:
         if self.optimisation.interpolation < 1 and self.lora.use_dora:
             raise ValueError(
-                "optimisation.interpolation does not go with use_dora: DoRA normalises what it would scale"
+                "optimisation.interpolation below 1 cannot be combined with lora.use_dora: DoRA normalises the update "
+                "that interpolation scales; set interpolation to 1 or use_dora to false"
             )
         return self
 
     @model_validator(mode="after")
     def _reference_is_fixed(self) -> Self:
         if self.objective.name is ObjectiveName.dpo and self.augmentation.interchangeable:
-            raise ValueError("augmentation does not go with dpo: the reference's log-probabilities are taken once")
+            raise ValueError(
+                "augmentation.interchangeable cannot be combined with the objective dpo, whose reference "
+                "log-probabilities are computed once; leave augmentation out"
+            )
         return self

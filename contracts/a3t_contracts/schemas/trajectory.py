@@ -48,8 +48,8 @@ class ReasonBy(StrEnum):
 
 
 class Trigger(StrEnum):
-    """Why an action was sampled: by the draw of probability p, or after several invalid actions of the policy in a "
-    "row."""
+    """Why an action was sampled: `coin`, by the draw with probability p; `invalid`, because the policy had given
+    several invalid actions in a row."""
 
     coin = "coin"
     invalid = "invalid"
@@ -63,8 +63,8 @@ class Proposer(StrEnum):
 
 
 class TrajectoryKind(StrEnum):
-    """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or "
-    "evaluation."""
+    """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or
+    evaluation."""
 
     policy = "policy"
     composed = "composed"

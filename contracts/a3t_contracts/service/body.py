@@ -1,8 +1,8 @@
-"""Request bodies: limits of their length, and parsing long ones in a thread so that other requests do not wait.
+"""Limits of request bodies; long bodies are parsed in a thread.
 
-A service answers on one event loop. What a request asks of that loop must not grow with the request: a body over the
-limit is refused at the door, and one above `INLINE_BYTES` is parsed and validated in a thread, one such body after the
-other. Python lets the event loop go on between two of them, so that nobody waits longer than for one.
+A service answers on one event loop, so that what a request costs there must not grow with its size. A body over the
+limit is refused before it is read. A body above `INLINE_BYTES` is parsed and validated in a thread, one body at a time,
+so that other requests wait for one body at most.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ __all__ = ["INLINE_BYTES", "BodyLimits", "JsonRoute", "drain", "validated"]
 T = TypeVar("T")
 
 INLINE_BYTES = 64 * 1024
-"""Bodies up to this size are worked on at once: a thread would cost more than the work."""
+"""Largest body, in bytes, that is parsed on the event loop: below it a thread would cost more than the parsing."""
 _MOST_ERRORS = 1000
-"""Of more errors in one body nothing but their number is told: writing them out takes longer than the body took."""
+"""Largest number of errors in a body that are listed; of more only the number is reported, to save time."""
 _DRAIN_SECONDS = 10.0
 _lane = Lane("body", 1)
 
 
 class BodyLimits:
-    """Most bytes of a request body: the value of `by_path` for its path, else `usual`."""
+    """Largest number of bytes of a request body: `by_path` for the paths that it names, `usual` for all others."""
 
     def __init__(self, usual: int, by_path: Mapping[str, int] | None = None) -> None:
         self._usual, self._by_path = usual, dict(by_path or {})
 
     def of(self, scope: Scope) -> int:
-        """The limit of a request, in bytes."""
+        """The limit of a request in bytes."""
         return self._by_path.get(scope["path"], self._usual)
 
     def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> TooLargeError | None:
-        """The error of a request that announces too long a body."""
+        """The error for a request whose Content-Length is over the limit; None if it is not."""
         length, limit = headers.get(b"content-length", b""), self.of(scope)
         return _too_large(limit) if length.isdigit() and int(length) > limit else None
 
     def guard(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
-        """Wrap `receive` so that it raises TooLargeError when more bytes arrive than the limit."""
+        """Wrap `receive` so that it raises TooLargeError once more bytes arrive than the limit."""
         seen, limit = 0, self.of(scope)
 
         async def guarded() -> Message:
@@ -68,8 +68,11 @@ class BodyLimits:
 
 
 async def drain(headers: Mapping[bytes, bytes], receive: Receive) -> None:
-    """Read a refused body to its end and forget it, for `_DRAIN_SECONDS` at most: a client that still sends when the
-    connection is closed under it never reads why. One that waits to be asked for its body (`Expect`) is not asked."""
+    """Read the body of a refused request and throw it away, for at most `_DRAIN_SECONDS`.
+
+    A client that still sends while the connection closes would not read the reason. A client that waits for `100
+    Continue` (header `Expect`) is not asked to send.
+    """
     if b"expect" in headers:
         return
     try:
@@ -81,15 +84,15 @@ async def drain(headers: Mapping[bytes, bytes], receive: Receive) -> None:
 
 
 async def validated(model: TypeAdapter[T], body: bytes) -> T:
-    """The model of a JSON body. Raises RequestValidationError, as FastAPI does; InvalidInputError for a body with more
-    errors than anybody reads."""
+    """Parse and validate a JSON body in a thread. Raises RequestValidationError, as FastAPI does, or InvalidInputError
+    for a body with too many errors to list."""
     if len(body) <= INLINE_BYTES:
         return _validated(model, body)
     return await _lane(partial(_validated, model, body))
 
 
 class JsonRoute(APIRoute):
-    """A route whose long JSON bodies are parsed off the event loop: `APIRouter(route_class=JsonRoute)`."""
+    """A route that parses long JSON bodies off the event loop: `APIRouter(route_class=JsonRoute)`."""
 
     @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -110,7 +113,7 @@ class JsonRoute(APIRoute):
 
 
 class _JsonRequest(Request):
-    """A request whose body may have become a model already, which FastAPI takes as it is."""
+    """A request whose body may already be a parsed model; FastAPI takes the model as it is."""
 
     model: Any = None
 

@@ -13,12 +13,14 @@ T = TypeVar("T")
 
 
 class Lane:
-    """A few threads of their own for one kind of work. Threads that compute in Python take turns with the event loop,
-    so the fewer there are, the sooner it has its turn.
+    """A small thread pool for one kind of work.
+
+    Threads that compute in Python share the interpreter with the event loop: the fewer threads there are, the sooner
+    the loop continues.
 
     Args:
-        name: of the threads.
-        threads: how many calls run at the same time; the others wait.
+        name: name of the threads.
+        threads: number of calls that run at the same time; further calls wait.
     """
 
     def __init__(self, name: str, threads: int) -> None:
@@ -26,7 +28,7 @@ class Lane:
         self._pool: ThreadPoolExecutor | None = None
 
     async def __call__(self, run: Callable[[], T]) -> T:
-        """What `run` gives."""
+        """Run a function in one of the threads and return its result."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"a3t-{self._name}")
         return await asyncio.get_running_loop().run_in_executor(self._pool, run)

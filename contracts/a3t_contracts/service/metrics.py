@@ -1,4 +1,4 @@
-"""The metrics of every request, and their text for Prometheus."""
+"""The request metrics of every service, and their text for Prometheus."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from .lane import Lane
 __all__ = ["count_request", "metrics_text"]
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
-"""Those that are counted by name: what clients make up must not fill the memory."""
+"""HTTP methods that are counted by name. Others are counted together, so that clients cannot fill the memory with
+names."""
 _REQUESTS = Counter("a3t_http_requests_total", "HTTP requests", ["service", "route", "method", "status"])
 _SECONDS = Histogram("a3t_http_request_seconds", "Seconds to answer", ["service", "route"])
 _lane = Lane("metrics", 1)
 
 
 def count_request(service: str, scope: Scope, status: int, seconds: float) -> None:
-    """Count a request that was answered."""
+    """Count an answered request and its duration in seconds."""
     route = getattr(scope.get("route"), "path", "unmatched")
     method = scope["method"] if scope["method"] in _METHODS else "other"
     _requests(service, route, method, status).inc()
@@ -29,12 +30,12 @@ def count_request(service: str, scope: Scope, status: int, seconds: float) -> No
 
 
 async def metrics_text() -> bytes:
-    """All metrics in Prometheus's format; made in a thread, because some are read from files or from Redis."""
+    """All metrics in Prometheus's format. Made in a thread, because some metrics are read from files or Redis."""
     return await _lane(lambda: generate_latest(_metrics_registry()))
 
 
 def _metrics_registry() -> CollectorRegistry:
-    """The metrics of this process, or of all worker processes where PROMETHEUS_MULTIPROC_DIR names their folder."""
+    """The metrics of this process, or of all processes that write to the folder PROMETHEUS_MULTIPROC_DIR."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     together = CollectorRegistry()
@@ -44,7 +45,7 @@ def _metrics_registry() -> CollectorRegistry:
 
 @functools.lru_cache(maxsize=1024)
 def _requests(service: str, route: str, method: str, status: int) -> Counter:
-    """The counter of these labels; kept, because looking it up costs more than counting."""
+    """The counter of these labels; kept, because looking it up takes longer than counting."""
     return _REQUESTS.labels(service, route, method, status)
 
 

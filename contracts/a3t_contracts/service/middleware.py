@@ -1,4 +1,4 @@
-"""The shell around every app: what happens to a request before a route sees it."""
+"""Middleware of every app: token, body limit, request id and metrics, before a route is called."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ ROLE = "a3t.role"
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-"""What a client's own request id may be: it is logged and sent back, so it holds nothing that a terminal obeys."""
+"""Form of a request id that a client may choose: it is logged and returned, so that control characters are excluded."""
 
 _POLICY_VIOLATION = 1008
-"""Code of RFC 6455 for closing."""
+"""WebSocket close code 1008 (RFC 6455)."""
 
 log = get_logger(__name__)
 
@@ -85,7 +85,7 @@ class Shell:
             count_request(self.service, scope, status, time.perf_counter() - started)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket is opened with the token only; the client of one that is refused reads 403."""
+        """Open a WebSocket if its token allows it; the client of a refused one receives 403."""
         if self._refusal(scope, dict(scope["headers"])) is None:
             await self.app(scope, receive, send)
         else:
@@ -138,8 +138,8 @@ class Shell:
 
 
 def _as_bearer(basic: bytes) -> bytes:
-    """The password of HTTP's basic authentication, which is how clients send the token that know a URL alone:
-    `http://a3t:TOKEN@host`. The user's name is not read."""
+    """The bearer form of HTTP basic authentication, whose password is the token: for clients that can only be given a
+    URL, `http://a3t:TOKEN@host`. The user name is ignored."""
     try:
         return b"Bearer " + base64.b64decode(basic[6:], validate=True).partition(b":")[2]
     except binascii.Error:
@@ -147,5 +147,5 @@ def _as_bearer(basic: bytes) -> bytes:
 
 
 def _request_id(given: bytes) -> str:
-    """The client's id where it is a short plain token, else a new one."""
+    """The client's request id if it has the allowed form, else a new one."""
     return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()

@@ -1,4 +1,4 @@
-"""Running an app under uvicorn."""
+"""Runs an app under uvicorn."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ..settings import ServiceSettings
 __all__ = ["serve", "server_options"]
 
 _EVENT_LOOP: Literal["asyncio"] = "asyncio"
-"""uvloop accepts one connection an iteration: of 2,048 clients that come at once the last wait for seconds. It is not
-faster here either."""
+"""uvloop accepts one connection per iteration: of 2,048 clients that connect at once the last ones wait for seconds. It
+is not faster here either."""
 _KEEP_ALIVE = 75
-"""Seconds that an unused connection stays open. Clients give theirs up after 5 (httpx's default); a service that
-does so at the same time would close connections under requests that are on their way."""
+"""Seconds that an idle connection stays open. httpx closes its own after 5 seconds by default; a server with the same
+value would close connections while a request is on its way."""
 
 
 def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
-    """Run the app until SIGINT or SIGTERM; running requests are finished."""
+    """Run the app until SIGINT or SIGTERM; requests that have begun are finished."""
     configure_logging(service, settings.log_level, settings.log_json)
     uvicorn.run(app, **server_options(settings))
 

@@ -1,4 +1,4 @@
-"""LLM servers behind a service: how they are called, with the service's own words for what goes wrong.
+"""Transports to LLM servers behind a service. The service supplies the errors that they raise.
 
-`openai` and `tgi` are imported by those that need them; the latter brings huggingface_hub along.
+`openai` and `tgi` are imported where they are needed; `tgi` imports huggingface_hub.
 """

@@ -10,7 +10,7 @@ __all__ = ["Failures"]
 
 
 class Failures(Protocol):
-    """Each gives the error to raise. `server` is the address that the service was configured with."""
+    """Makes the error to raise for each kind of failure. `server` is the configured address of the server."""
 
     def no_answer(self, server: str, seconds: float) -> A3TError:
         """The server did not answer within `seconds`."""

@@ -15,15 +15,15 @@ __all__ = ["OpenAITransport"]
 
 
 class OpenAITransport:
-    """One pool of connections to any number of servers; a server is named by its address, without a slash at its end.
+    """One connection pool to any number of servers. A server is named by its address, without a trailing slash.
 
     Args:
-        failures: the words for what goes wrong.
-        token: bearer token, if the servers want one.
-        timeout: seconds for an answer. Connecting may take `connect` seconds at most; no call waits for a place in the
-            pool longer than its own caller lets it.
-        connections: open at a time; None for any number.
-        kept: idle connections that stay open.
+        failures: makes the errors to raise.
+        token: bearer token for the servers; None sends none.
+        timeout: seconds to wait for an answer. Waiting for a free connection has no limit of its own.
+        connect: seconds to wait for a connection to open.
+        connections: largest number of open connections; None for any number.
+        kept: largest number of idle connections that stay open.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class OpenAITransport:
             raise self.failures.strange(server, "OpenAI", reply) from error
 
     async def json(self, server: str, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of a reply."""
+        """Send a request and return the JSON of the reply."""
         reply = await self.send(server, method, path, body)
         try:
             return reply.json()
@@ -64,7 +64,7 @@ class OpenAITransport:
             raise self.failures.strange(server, "OpenAI", reply.text) from error
 
     async def send(self, server: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        """The reply to a request. Raises the error of `failures` for any status but success."""
+        """Send a request and return the reply. Raises the error of `failures` for any status but success."""
         try:
             reply = await self._http.request(method, server + path, json=body)
         except httpx.HTTPError as error:
@@ -74,7 +74,7 @@ class OpenAITransport:
         return reply
 
     async def events(self, server: str, path: str, body: Any) -> AsyncIterator[Any]:
-        """The JSON of the server-sent events that answer a POST, up to `[DONE]`."""
+        """The JSON of the server-sent events that answer a POST, until `[DONE]`."""
         try:
             async with self._http.stream("POST", server + path, json=body) as reply:
                 if not reply.is_success:

@@ -19,13 +19,13 @@ _NO_TOKEN = "none"  # noqa: S105  without any, the client would send the token t
 
 
 class TGITransport:
-    """Connections to one server.
+    """Connections to one server of Hugging Face's text-generation-inference.
 
     Args:
-        server: its address, without a slash at its end.
-        failures: the words for what goes wrong.
-        token: bearer token, if the server wants one.
-        timeout: seconds for an answer.
+        server: address of the server, without a trailing slash.
+        failures: makes the errors to raise.
+        token: bearer token for the server; None sends none.
+        timeout: seconds to wait for an answer.
     """
 
     def __init__(self, server: str, failures: Failures, *, token: str | None, timeout: float) -> None:
@@ -48,7 +48,7 @@ class TGITransport:
             return await self._ask("generate", prompt, options)
 
     async def stream(self, prompt: str, **options: Any) -> AsyncGenerator[Any]:
-        """The same token by token; the last item has the whole text."""
+        """A completion token by token; the last item has the whole text."""
         with self._told():
             async for item in await self._ask("generate_stream", prompt, options | {"stream": True}):
                 yield item
@@ -80,5 +80,6 @@ class TGITransport:
 
 
 def _connections() -> httpx2.AsyncClient:
-    """The Hub's own factory refuses every request under HF_HUB_OFFLINE, also those to a server of one's own."""
+    """A client without a limit of connections. The Hub's own factory refuses every request under HF_HUB_OFFLINE, even
+    to servers that are not the Hub."""
     return httpx2.AsyncClient(follow_redirects=True, timeout=None, limits=httpx2.Limits(max_connections=None))
