@@ -49,7 +49,7 @@ def test_a_trajectory_without_success_flag_is_refused(tmp_path: Path) -> None:
         read_trajectories(tmp_path / "x.jsonl")
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "holds no trajectory"), ("{nonsense\n", "Line 1 is no trajectory")])
+@pytest.mark.parametrize(("text", "message"), [("", "has no trajectory"), ("{nonsense\n", "Line 1 is no trajectory")])
 def test_an_empty_or_broken_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(InvalidInputError, match=message):

@@ -26,7 +26,7 @@ def seal(folder: Path, **about: Any) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the files of a sealed folder match its manifest."""
+    """Whether all files of a sealed folder match its manifest."""
     try:
         files = json.loads((folder / MANIFEST).read_text())["files"]
         return all(sha256_file(folder / name) == about["sha256"] for name, about in files.items())

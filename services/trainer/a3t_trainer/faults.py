@@ -1,4 +1,4 @@
-"""Explains failures of the machine (memory, disk, GPU) in plain words."""
+"""Explains errors of the machine (memory, disk, GPU) in plain words."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["full_disk", "problem_of", "telling_full_disk"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-"""How Rust (safetensors, tokenizers) words what was an errno."""
+"""Form in which Rust libraries (safetensors, tokenizers) report an errno."""
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Why a job failed, as a problem document."""
+    """The reason why a job failed, as a problem document."""
     if isinstance(error, A3TError):
         return error.problem()
     if (full := full_disk(error)) is not None:
@@ -31,8 +31,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def full_disk(error: BaseException) -> A3TError | None:
-    """The message for an error that means a full disk, in whichever words a library says so; None for any other
-    error."""
+    """The message for an error that means a full disk, however a library words it; None for any other error."""
     said = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
     if number not in _FULL:

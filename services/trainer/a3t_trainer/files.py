@@ -20,13 +20,15 @@ from .faults import telling_full_disk
 __all__ = ["FileStore"]
 
 _BLOCK = 2**20
-"""Bytes that are written at a time: a thread for every chunk of a request would cost more than the writing."""
+"""Number of bytes that are written at a time: starting a thread for each chunk of a request would take longer than
+writing."""
 
 
 class FileStore:
-    """A folder of `<id>.jsonl` and `<id>.json` (the FileObject, written last). Ids come from the content's SHA-256.
+    """A folder with `<id>.jsonl` and `<id>.json` for each file; the latter is the FileObject and is written last. Ids
+    are made from the SHA-256 of the content.
 
-    `add` writes in threads of its own; the other methods read from the disk and belong into a thread, too.
+    `add` writes in threads of its own. The other methods read from the disk and must be called in a thread, too.
     """
 
     def __init__(self, root: Path) -> None:
@@ -43,20 +45,22 @@ class FileStore:
                     await self._disk(partial(upload.write, block))
                 await self._disk(upload.close)
                 if upload.size == 0:
-                    raise InvalidInputError("The uploaded file is empty.", hint="One Trajectory as JSON a line.")
+                    raise InvalidInputError(
+                        "The uploaded file is empty.", hint="Upload JSON Lines: one trajectory per line."
+                    )
                 return await self._disk(partial(self._keep, upload, filename))
             finally:
                 await self._disk(upload.discard)
 
     def get(self, file_id: str) -> FileObject:
-        """Raises NotFoundError."""
+        """The description of a file. Raises NotFoundError for an unknown id."""
         path = self._meta(file_id)
         if not path.is_file():
             raise NotFoundError(f"There is no file {file_id!r}.", hint="Upload it with POST /v1/files.")
         return FileObject.model_validate_json(path.read_text())
 
     def path(self, file_id: str) -> Path:
-        """Where the content is. Raises NotFoundError."""
+        """Path of a file's content. Raises NotFoundError for an unknown id."""
         return self.root / f"{self.get(file_id).id}.jsonl"
 
     def all(self) -> list[FileObject]:
@@ -82,7 +86,7 @@ class FileStore:
 
 
 class _Upload:
-    """A body on its way into a file of its own in `folder`."""
+    """A request body that is being written to a new file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         descriptor, name = tempfile.mkstemp(prefix=".upload-", dir=folder)
@@ -101,13 +105,13 @@ class _Upload:
         self._file.close()
 
     def discard(self) -> None:
-        """Remove the file, unless it was kept."""
+        """Delete the file, unless it was kept."""
         self._file.close()
         self.path.unlink(missing_ok=True)
 
 
 async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes, `_BLOCK` or more at a time."""
+    """The same bytes in blocks of `_BLOCK` or more."""
     waiting = bytearray()
     async for chunk in chunks:
         waiting += chunk

@@ -18,25 +18,45 @@ class TrainerSettings(ServiceSettings):
     (WANDB_API_KEY, MLFLOW_TRACKING_URI, HF_TOKEN)."""
 
     port: int = Field(8104, ge=1, le=65535, description="TCP port to listen on")
-    trainer_max_body_bytes: int = Field(2 * 2**20, gt=0, description="Larger request bodies are refused with 413")
-    trainer_max_upload_bytes: int = Field(4 * 2**30, gt=0, description="The same for uploaded training files")
+    trainer_max_body_bytes: int = Field(
+        2 * 2**20, gt=0, description="Largest request body in bytes; a larger one is refused with 413"
+    )
+    trainer_max_upload_bytes: int = Field(
+        4 * 2**30, gt=0, description="Largest uploaded training file in bytes; a larger one is refused with 413"
+    )
 
-    trainer_slots: int | None = Field(None, ge=1, description="Jobs at a time; unset: one per GPU, one without a GPU")
-    trainer_keep_warm: bool = Field(True, description="Start a child process ahead, so that a job finds torch imported")
-    trainer_max_crashes: int = Field(3, ge=1, description="Deaths without a new checkpoint before a job has failed")
-    trainer_cancel_seconds: float = Field(5.0, gt=0, description="A cancelled child is killed after this")
-    trainer_report_seconds: float = Field(1.0, ge=0, description="Least time between two metrics events of a job")
+    trainer_slots: int | None = Field(
+        None, ge=1, description="Number of jobs that run at the same time; unset: one per GPU, or one without a GPU"
+    )
+    trainer_keep_warm: bool = Field(
+        True, description="Whether a process that has imported torch waits for the next job"
+    )
+    trainer_max_crashes: int = Field(
+        3,
+        ge=1,
+        description="Number of times that a job's process may die without a new checkpoint before the job fails",
+    )
+    trainer_cancel_seconds: float = Field(
+        5.0, gt=0, description="Seconds that the process of a cancelled job has to end before it is killed"
+    )
+    trainer_report_seconds: float = Field(
+        1.0, ge=0, description="Smallest number of seconds between two metrics events of a job"
+    )
     trainer_trackers: list[Literal["wandb", "mlflow"]] = Field(
-        default_factory=list, description="Trackers beside TensorBoard, as JSON"
+        default_factory=list,
+        description='Experiment trackers in addition to TensorBoard, as a JSON list, for example `["wandb"]`',
     )
     trainer_accelerate_config: Path | None = Field(
         None,
-        description="accelerate config (multi-GPU, FSDP, DeepSpeed); jobs run one at a time under accelerate launch",
+        description="Configuration file of accelerate (several GPUs, FSDP, DeepSpeed); with it jobs run one at a "
+        "time under `accelerate launch`",
     )
     trainer_hub_namespace: str | None = Field(
-        None, description="Push every published version to the Hugging Face Hub as <namespace>/<version>"
+        None,
+        description="Namespace on the Hugging Face Hub to which every published version is pushed as "
+        "NAMESPACE/VERSION; unset: none is",
     )
-    trainer_hub_private: bool = Field(True, description="Repositories made on the Hub are private")
+    trainer_hub_private: bool = Field(True, description="Whether repositories that are created on the Hub are private")
 
     def reader(self) -> RegistryReader:
         """The registry; versions of a remote one are copied when their files are asked for."""
@@ -44,5 +64,5 @@ class TrainerSettings(ServiceSettings):
 
     @property
     def trainer_home(self) -> Path:
-        """Uploaded files and jobs."""
+        """Folder of uploaded files and jobs."""
         return self.home / "trainer"

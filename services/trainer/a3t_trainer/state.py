@@ -1,4 +1,4 @@
-"""The objects that the routers share: settings, files, jobs, supervisor."""
+"""The objects that the routes share."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The process that trains: `python -m a3t_trainer.training_process [--fork | JOB.json]`.
+"""The training process: `python -m a3t_trainer.training_process [--fork | JOB.json]`.
 
-A job is one line of JSON on stdin, or a file (where accelerate starts several processes). JSON lines on stdout are its
-news: `started`, `event`, `progress`, then `published` or `failed`.
+It reads a job as one line of JSON from stdin, or from a file (under accelerate, which starts several processes). It
+writes JSON lines to stdout: `started`, `event`, `progress`, then `published` or `failed`. torch is imported before a
+job arrives.
 
-The slow imports are done before there is a job. With `--fork` the process stays and forks one child a job, so that they
-are done once (CPU only: CUDA does not survive a fork); its line `exited` says how a child ended. When stdin closes, the
-service is gone, and everything here ends: the next service finds the job unfinished and resumes it from its last
-checkpoint bundle.
+With `--fork` the process forks a child for each job, so that the imports are done once (without a GPU only: CUDA does
+not survive a fork), and reports the child's end as `exited`. When stdin closes, the service has gone and the process
+ends; the next service resumes the job from its last checkpoint bundle.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LineReporter:
 
 
 def main() -> int:
-    """Take a job and run it, or with `--fork` one after the other. 0: published; 1: failed."""
+    """Read a job and run it; with `--fork`, run jobs one after the other. Exit code 0: published, 1: failed."""
     arguments = _arguments()
     news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
     configure_logging("trainer-process", json=True)
@@ -82,13 +82,16 @@ def _arguments() -> argparse.Namespace:
         notes="The job's JSON has the keys id, request, training_file, folder, registry, trackers, report_seconds.",
     )
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--fork", action="store_true", help="stay, and run each job that comes in a child process")
-    either.add_argument("job", nargs="?", type=Path, metavar="JOB.json", help="file with the job instead of a line")
+    either.add_argument("--fork", action="store_true", help="keep running, and run each job in a forked child process")
+    either.add_argument(
+        "job", nargs="?", type=Path, metavar="JOB.json", help="JSON file with the job; default: one line on stdin"
+    )
     return parser.parse_args()
 
 
 def _serve(run: Any, news: LineReporter) -> int:
-    """Fork a child for every job that comes, one at a time. What is loaded so far is kept out of garbage collection."""
+    """Fork a child for every job, one at a time. Objects that are loaded by then are excluded from garbage
+    collection."""
     for name in _ALWAYS_NEEDED:
         import_module(name)
     gc.collect()
@@ -136,7 +139,7 @@ def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """One process at a time works in a job's folder: a child whose service was killed may live a moment longer."""
+    """Lock the job's folder. The child of a killed service may live a moment longer than the service."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -144,14 +147,14 @@ def _held(path: Path) -> Iterator[None]:
 
 
 def _own_stdout() -> TextIO:
-    """The real stdout for our lines alone; what libraries print goes to stderr."""
+    """Keep the real stdout for the JSON lines of this process; what libraries print goes to stderr."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out
 
 
 def _end_with(watched: list[int]) -> None:
-    """End the process when any of these descriptors is closed at its other end."""
+    """End this process as soon as the other end of one of these descriptors is closed."""
     select.select(watched, [], [])
     os._exit(3)
 

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 @router.get("/adapters")
 def list_adapters(state: State) -> list[AdapterManifest]:
-    """Manifests of the whole versions, oldest first."""
+    """List the manifests of all complete versions, the oldest first."""
     reader = state.settings.reader()
     return [reader.manifest(version) for version in reader.versions()]
 
@@ -52,7 +52,7 @@ def push(version: str, body: AdapterPush, state: State) -> PushResult:
 
 @router.get("/registry/live")
 def live(state: State) -> LivePointer:
-    """The version that is served by default, and what was before it."""
+    """The live version, which serves requests that name none, and the versions that were live before."""
     return pointer.live(state.settings.registry_url)
 
 
@@ -64,8 +64,8 @@ def demote(state: State) -> LivePointer:
 
 @router.post("/registry/rollback", **needs(Role.admin))
 def rollback(state: State, body: RollBack | None = None) -> LivePointer:
-    """Make the version live that was live before; 409 if there was none. With `version` it may be repeated: nothing
-    happens where that version is not live any more."""
+    """Make the previous live version live again; 409 if there is none. A request with `version` may be repeated:
+    nothing happens if that version is not live any more."""
     return pointer.rollback(state.settings.reader(), body.version if body else None)
 
 
@@ -75,5 +75,6 @@ def collect_garbage(
     keep: Annotated[int, Query(ge=1, le=MAX_INT, description="Versions of each run to keep, the newest first")] = 3,
     dry_run: Annotated[bool, Query(description="Only say what would be removed")] = False,
 ) -> GarbageReport:
-    """Remove all but the newest `keep` versions of each run; the live version, the one before it and parents stay."""
+    """Remove all but the newest `keep` versions of each run. The live version, the one before it and the parents of
+    kept versions stay."""
     return garbage.collect_garbage(state.settings.registry_url, keep, dry_run=dry_run)

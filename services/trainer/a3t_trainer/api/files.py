@@ -1,4 +1,4 @@
-"""`/v1/files`: training files, one Trajectory as JSON a line."""
+"""`/v1/files`: training files (JSON Lines, one trajectory per line)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 @router.post("")
 async def upload(request: Request, state: State, filename: str = "trajectories.jsonl") -> FileObject:
-    """Store the body. The same content is stored once; its id is its hash."""
+    """Store a training file. The same content is stored once; its id is made from its hash."""
     return await state.files.add(request.stream(), filename)
 
 

@@ -49,7 +49,7 @@ async def get_job(job_id: str, state: State) -> FineTuningJob:
 
 @router.post("/{job_id}/cancel")
 async def cancel(job_id: str, state: State) -> FineTuningJob:
-    """Cancel a job; its process is ended and nothing is published. 409 for one that has ended otherwise."""
+    """Cancel a job: its process is ended and nothing is published. 409 for a job that has ended in another way."""
     return await state.supervisor.cancel(job_id)
 
 

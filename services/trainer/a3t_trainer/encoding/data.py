@@ -16,19 +16,19 @@ from a3t_contracts.schemas.trajectory import Trajectory, TrajectoryKind
 __all__ = ["TrainingData", "read_trajectories"]
 
 _NAMED_LINES = 100
-"""Bad lines that an error names one by one; a job's record keeps it."""
+"""Largest number of bad lines that an error lists, because the job's record keeps the error."""
 
 
 @dataclass(slots=True)
 class TrainingData:
-    """The trajectories of a file, and what a reader of the job should know about them."""
+    """The trajectories of a training file, with counts and warnings for the job's log."""
 
     trajectories: list[Trajectory]
     duplicates: int = 0
     warnings: list[str] = field(default_factory=list)
 
     def counts(self) -> dict[str, Any]:
-        """Counts for the manifest and the model card."""
+        """Numbers of trajectories, successes, failures and duplicates, for the manifest and the model card."""
         failures = sum(not t.success for t in self.trajectories)
         total = len(self.trajectories)
         return {
@@ -47,11 +47,10 @@ class TrainingData:
 
 
 def read_trajectories(path: Path) -> TrainingData:
-    """Read and check a training file.
+    """Read and check a training file (JSON Lines of trajectories). A trajectory that occurs twice counts once.
 
-    The same trajectory twice counts once. Raises InvalidInputError, which names every bad line, for lines that are no
-    trajectory, for those collected for evaluation, for two different trajectories with one id, and for a file without
-    any.
+    Raises InvalidInputError that lists the bad lines: lines that are no trajectory, trajectories collected for
+    evaluation, and different trajectories with the same id. A file without trajectories is refused, too.
     """
     data = TrainingData([])
     seen: dict[str, Trajectory] = {}
@@ -67,7 +66,9 @@ def read_trajectories(path: Path) -> TrainingData:
     if faults:
         raise faults.error(f"{faults.count} of {count} lines of the training file are bad")
     if not data.trajectories:
-        raise InvalidInputError("The training file holds no trajectory.", hint="One Trajectory as JSON a line.")
+        raise InvalidInputError(
+            "The training file has no trajectory.", hint="Upload JSON Lines: one trajectory per line."
+        )
     _warn(data)
     return data
 
@@ -99,8 +100,8 @@ def _parse(number: int, line: bytes) -> Trajectory:
         raise InvalidInputError(f"Line {number} is no trajectory: {where}: {first['msg']}.") from error
     if trajectory.kind == TrajectoryKind.evaluation:
         raise InvalidInputError(
-            f"Line {number}: trajectory {trajectory.id} was collected for evaluation; it must not be trained on.",
-            hint="Nothing is ever learnt from evaluation episodes; leave them out.",
+            f"Line {number}: trajectory {trajectory.id} was collected for evaluation; which is never trained on.",
+            hint="Leave evaluation episodes out of the file.",
         )
     if not trajectory.steps:
         raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} has no steps.")

@@ -1,7 +1,7 @@
-"""Data augmentation: permutes names in an episode each time that it is trained on.
+"""Data augmentation: permutes the names in an episode each time that the episode is trained on.
 
-Where an environment treats names alike, an episode stays valid when all its mugs become plates. Without such
-permutations tiny models learn the names of a few dozen episodes by heart.
+Where an environment treats names alike, an episode stays valid when all mugs in it become plates. Without such
+permutations tiny models memorise the names of a few dozen episodes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["NamePermutation"]
 
 
 class NamePermutation:
-    """Draws a permutation of each group's words for every time that a sequence is trained on.
+    """Draws a permutation of each group of words, anew for each sequence and optimiser step.
 
-    The draw is a function of the seed, the optimiser step and the sequence's id, so that a resumed job sees what an
-    undisturbed one sees. Raises InvalidInputError for a word that the tokenizer does not write as one token.
+    The draw depends only on the seed, the optimiser step and the sequence's id, so that a resumed job repeats it.
+    Raises InvalidInputError for a word that the tokenizer does not write as one token.
     """
 
     def __init__(self, tokenizer: Any, augmentation: Augmentation, seed: int) -> None:

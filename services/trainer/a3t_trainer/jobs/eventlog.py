@@ -17,8 +17,8 @@ log = get_logger(__name__)
 
 
 class EventLog:
-    """All events are in memory; `save` appends one to the file. A line that a crash cut off is dropped when the file is
-    read again."""
+    """The events of one job: all in memory, and appended to the file by `save`. A line that a crash cut off is dropped
+    when the file is read."""
 
     def __init__(self, path: Path, job_id: str) -> None:
         self.path, self.job_id = path, job_id

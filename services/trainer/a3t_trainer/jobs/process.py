@@ -1,4 +1,4 @@
-"""The service's end of the training process: starts it, hands over jobs, reads its news, stops it."""
+"""Starts the training process from the service, gives it jobs, reads its messages and stops it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ _LINE_LIMIT = 16 * 2**20
 
 
 class TrainingProcess:
-    """A process of `a3t_trainer.training_process`, in a group of its own. It has imported torch when a job comes.
+    """A process of `a3t_trainer.training_process`, in a process group of its own, which imports torch before it gets a
+    job.
 
     Args:
-        process: started by `start`.
-        settings: of the service.
-        forks: it serves one job after the other, each in a fork; else it ends with its job.
+        process: the process, from `start`.
+        settings: settings of the service.
+        forks: whether it runs one job after the other, each in a forked child; otherwise it ends with its job.
     """
 
     def __init__(self, process: Process, settings: TrainerSettings, *, forks: bool) -> None:
@@ -43,7 +44,7 @@ class TrainingProcess:
     async def start(
         cls, settings: TrainerSettings, device: str | None, job_file: Path | None = None
     ) -> TrainingProcess:
-        """Start a process that waits for jobs on stdin, or, given a job's file, several under accelerate."""
+        """Start a process that waits for jobs on stdin, or, with a job's file, several processes under accelerate."""
         forks = device is None and job_file is None
         module = [sys.executable, "-m", "a3t_trainer.training_process"]
         command = [*module, "--fork"] if forks else module
@@ -83,7 +84,7 @@ class TrainingProcess:
         return self.process.returncode is None and not self._has_job
 
     async def give(self, content: dict[str, Any]) -> None:
-        """Give the process a job."""
+        """Send a job to the process."""
         self._has_job, self.began = True, False
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
@@ -91,7 +92,7 @@ class TrainingProcess:
             await stdin.drain()
 
     async def news(self) -> AsyncIterator[dict[str, Any]]:
-        """The lines of the job until it ends; the last one is `exited`."""
+        """The messages of the job until it ends; the last one is `exited`."""
         stdout = cast(StreamReader, self.process.stdout)
         while line := await stdout.readline():
             if not (line.startswith(b"{") and line.endswith(b"}\n")):
@@ -116,7 +117,7 @@ class TrainingProcess:
         self._signal_job(signal.SIGKILL)
 
     async def close(self) -> None:
-        """End the process and all that it started."""
+        """End the process and all processes that it started."""
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -126,7 +127,7 @@ class TrainingProcess:
         return self.process.returncode is None and self._has_job
 
     def _signal_job(self, number: int) -> None:
-        """Signal a forked job alone, or the process and its group; nobody where the job is over."""
+        """Send a signal to the forked job, or to the whole group; to nobody if the job has ended."""
         if not self._has_job:
             return
         with contextlib.suppress(ProcessLookupError):

@@ -35,11 +35,11 @@ log = get_logger(__name__)
 
 
 class JobStore:
-    """All jobs. Used from one event loop; every change of status is on disk before it is told. What reads or writes the
-    disk does so in a thread, one change after the other.
+    """All jobs, in memory and on disk. Used from one event loop; disk access happens in a thread, one change at a time.
 
-    A full disk must not take the service down: what cannot be written is logged and written with the next change. Nor
-    must a job that another release wrote: what cannot be read is logged and left on disk as it is.
+    A change of status is on disk before anybody is told of it. If the disk is full, the failed write is logged and
+    repeated with the next change, so that the service goes on. A job that cannot be read, because another release wrote
+    it, is logged and left as it is.
     """
 
     def __init__(self, root: Path) -> None:
@@ -65,8 +65,11 @@ class JobStore:
         return self.root / job_id
 
     async def create(self, request: FineTuningJobCreate) -> FineTuningJob:
-        """A new job, or the one that the same request made. A version has one job: ConflictError for another request
-        while the version's job is open or has succeeded. After a failed or cancelled job it is a new attempt."""
+        """Create a job, or return the job of the same request.
+
+        A version has one job: raises ConflictError for another request while the version's job is open or has
+        succeeded. After a failed or cancelled job the request creates a new attempt.
+        """
         async with self._moving:
             known = self.for_version(request.version)
             if known is not None and known.request == request:
@@ -92,7 +95,7 @@ class JobStore:
         return next(jobs, None)
 
     def get(self, job_id: str) -> FineTuningJob:
-        """Raises NotFoundError."""
+        """The job with this id. Raises NotFoundError for an unknown one."""
         if job_id not in self._jobs:
             raise NotFoundError(f"There is no fine-tuning job {job_id!r}.")
         return self._jobs[job_id]
@@ -102,7 +105,7 @@ class JobStore:
         return sorted(self._jobs.values(), key=lambda j: (-j.created_at, j.id))
 
     def queued(self) -> list[FineTuningJob]:
-        """The queue, first come first served."""
+        """The jobs that wait, in the order of their creation."""
         waiting = [j for j in self._jobs.values() if j.status == JobStatus.queued]
         return sorted(waiting, key=lambda j: (j.created_at, j.id))
 
@@ -127,11 +130,11 @@ class JobStore:
         await self._tell(job_id, f"Step {progress.step}/{progress.total_steps}", "info", "metrics", data)
 
     async def say(self, job_id: str, message: str, level: Level = "info", data: Any = None) -> None:
-        """Add an event."""
+        """Add an event with a message to a job."""
         await self._tell(job_id, message, level, "message", data)
 
     async def fail(self, job_id: str, problem: Problem) -> None:
-        """End a job as failed with its reason."""
+        """End a job as failed; the problem document says why."""
         await self.say(job_id, problem.detail, "error", problem.model_dump(exclude_none=True))
         await self.move(job_id, JobStatus.failed, error=problem.model_dump(exclude_none=True))
 
@@ -146,7 +149,7 @@ class JobStore:
         return self.get(job_id).status.ended
 
     async def changed(self) -> None:
-        """Wait until anything changes."""
+        """Wait until any job changes."""
         await self._changed.wait()
 
     async def _tell(
@@ -167,7 +170,7 @@ class JobStore:
         return EventLog(self.folder(job_id) / "events.jsonl", job_id)
 
     def _bring_back(self, job: FineTuningJob) -> None:
-        """Queue a job that the last service left running."""
+        """Queue a job again that the previous process of the service left running."""
         self._jobs[job.id] = job.model_copy(update={"status": JobStatus.queued})
         self._save(self._jobs[job.id])
         events = self._events[job.id] = self._read_log(job.id)
@@ -190,6 +193,6 @@ class JobStore:
 
 
 def _job_id(request: FineTuningJobCreate, attempt: int) -> str:
-    """`ftjob-` and 24 hex digits of a SHA-256 over the request and how many jobs for its version came before."""
+    """`ftjob-` and 24 hex digits of a SHA-256 over the request and the number of earlier jobs for its version."""
     key = f"{attempt}\x1f{request.model_dump_json()}"
     return f"ftjob-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

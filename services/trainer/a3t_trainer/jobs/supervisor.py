@@ -1,4 +1,4 @@
-"""Runs queued jobs, one per slot, each in a child process; brings back those whose process died."""
+"""Runs queued jobs in child processes, one per slot, and queues a job again whose process died."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 def devices(settings: TrainerSettings) -> list[str | None]:
-    """One entry for each slot: the GPU of its jobs (as in CUDA_VISIBLE_DEVICES), or None for all devices."""
+    """One entry per slot: the GPU of its jobs as a value of CUDA_VISIBLE_DEVICES, or None for all devices."""
     if settings.trainer_accelerate_config is not None:
         return [None]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -40,7 +40,7 @@ def devices(settings: TrainerSettings) -> list[str | None]:
 
 
 class Supervisor:
-    """Gives queued jobs to slots. `run` runs as long as the service."""
+    """Assigns queued jobs to slots. `run` is active while the service is."""
 
     def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
         self.store, self.files, self.settings = store, files, settings
@@ -50,13 +50,13 @@ class Supervisor:
         self._crashes: dict[str, tuple[int, int]] = {}
 
     async def run(self) -> None:
-        """Work until cancelled; children are ended then, and their jobs stay open for the next start."""
+        """Run jobs until cancelled. Child processes are then ended, and their jobs are resumed at the next start."""
         async with asyncio.TaskGroup() as group:
             for device in devices(self.settings):
                 group.create_task(self._slot(device))
 
     async def cancel(self, job_id: str) -> FineTuningJob:
-        """Cancel a queued or running job. Raises ConflictError for one that has ended otherwise."""
+        """Cancel a queued or running job. Raises ConflictError for a job that has ended in another way."""
         job = self.store.get(job_id)
         if job.status == JobStatus.cancelled:
             return job
@@ -96,7 +96,7 @@ class Supervisor:
                 await asyncio.shield(process.close())
 
     async def _warm(self, process: TrainingProcess | None, device: str | None) -> TrainingProcess | None:
-        """A process that imports torch while there is no job; not where accelerate starts the processes."""
+        """Start a process that imports torch while no job waits; None where accelerate starts the processes."""
         if process is not None and process.usable:
             return process
         if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
@@ -117,7 +117,7 @@ class Supervisor:
     async def _attempt(
         self, job: FineTuningJob, process: TrainingProcess | None, device: str | None
     ) -> TrainingProcess | None:
-        """One process for one job, and what comes of it. Returns the process, which may take another job."""
+        """Run a job in a process and handle its result. Returns the process if it can run another job."""
         job = await self.store.move(job.id, JobStatus.running, attempts=job.attempts + 1)
         await self.store.say(job.id, f"Attempt {job.attempts} started.")
         waited = process is not None and process.usable
@@ -135,7 +135,7 @@ class Supervisor:
         return process
 
     async def _work(self, job_id: str, process: TrainingProcess) -> dict[str, Any]:
-        """What comes of a job that was handed over."""
+        """Handle the messages and the end of a job that a process has been given."""
         self._running[job_id] = process
         try:
             if job_id in self._cancelled:
@@ -160,7 +160,8 @@ class Supervisor:
         return chosen
 
     def _prepare(self, job: FineTuningJob) -> tuple[dict[str, Any], Path | None]:
-        """What the process is told, with the file that holds it where accelerate starts the processes."""
+        """The description of the job for its process, and the file that contains it where accelerate starts the
+        processes."""
         folder = self.store.folder(job.id) / "work"
         folder.mkdir(exist_ok=True)
         content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
@@ -170,7 +171,7 @@ class Supervisor:
         return content, folder / "job.json"
 
     async def _follow(self, job_id: str, process: TrainingProcess) -> dict[str, Any]:
-        """Take note of a job's news; its result (`published` or `failed`, if it got so far) and how it `exited`."""
+        """Record a job's messages; returns its result (`published` or `failed`, if there is one) and its exit code."""
         outcome: dict[str, Any] = {}
         async for line in process.news():
             if "event" in line:
@@ -211,7 +212,7 @@ class Supervisor:
             await self.store.say(job_id, f"Not pushed to the Hub: {error}", "warn")
 
     async def _end_cancelled(self, job_id: str) -> None:
-        """A cancelled job has published nothing, or has succeeded a moment earlier."""
+        """End a cancelled job: nothing was published, unless it succeeded a moment before."""
         self._cancelled.discard(job_id)
         version = self.store.get(job_id).request.version
         with contextlib.suppress(ConflictError):
@@ -222,7 +223,7 @@ class Supervisor:
         await self.store.move(job_id, JobStatus.cancelled)
 
     async def _bring_back(self, job_id: str, returncode: int) -> None:
-        """Queue a job whose process died, unless it keeps dying at the same place."""
+        """Queue a job whose process died; fail it if its processes keep dying without a new checkpoint."""
         how = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
         step = await asyncio.to_thread(self._checkpoint_step, job_id)
         before, crashes = self._crashes.get(job_id, (-1, 0))

@@ -1,4 +1,4 @@
-"""Removes adapter versions that no run, pointer or other version needs."""
+"""Removes adapter versions that nothing refers to any more."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _kept(manifests: dict[str, AdapterManifest], registry: str, keep: int) -> se
 
 
 def _leftovers(root: Path, versions: set[str]) -> list[Path]:
-    """Folders that are no versions and that nobody has touched for an hour."""
+    """Folders without a manifest that have not changed for an hour."""
     limit = time.time() - _LEFTOVER_SECONDS
     folders = (p for p in root.iterdir() if p.is_dir() and p.name not in versions)
     unfinished = (p for p in folders if p.name.startswith(PARTIAL_PREFIX) or not (p / MANIFEST_NAME).exists())
@@ -65,6 +65,6 @@ def _leftovers(root: Path, versions: set[str]) -> list[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Take the manifest first: what is half removed is no version."""
+    """Delete a version, its manifest first: a partly deleted folder is then no version."""
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     shutil.rmtree(folder)

@@ -25,16 +25,16 @@ _LONGEST_HISTORY = 100
 
 log = get_logger(__name__)
 _writing = threading.Lock()
-"""Several runs may promote at the same time; each reads the pointer that it replaces."""
+"""Serialises changes of the pointer: several runs may promote at the same time."""
 
 
 def live(registry: str) -> LivePointer:
-    """The pointer; its version is None before the first promotion. Raises InvalidInputError for a broken one."""
+    """Read the pointer; its version is None before the first promotion. Raises InvalidInputError for a broken one."""
     return RegistryReader(registry).live() or LivePointer()
 
 
 def promote(reader: RegistryReader, version: str) -> LivePointer:
-    """Make a version live, after every hash of it was verified. The version that is live stays so, once."""
+    """Make a version live after all its hashes were verified. Promoting the live version changes nothing."""
     reader.fetch(version)
     with _writing:
         current = _present(reader.url)
@@ -49,10 +49,10 @@ def demote(registry: str) -> LivePointer:
 
 
 def rollback(reader: RegistryReader, version: str | None = None) -> LivePointer:
-    """Make the version live that was live before `version`, or before whichever is live where it is None.
+    """Make the version live that was live before `version`; None stands for the live version.
 
-    Nothing happens where `version` is not live any more, so that a call may be repeated. Versions that are gone are
-    passed over. Raises ConflictError where none is left.
+    Nothing happens if `version` is not live any more, so that the call may be repeated. Versions that were removed are
+    skipped. Raises ConflictError where no earlier version is left.
     """
     with _writing:
         current = live(reader.url)
@@ -73,7 +73,7 @@ def rollback(reader: RegistryReader, version: str | None = None) -> LivePointer:
 
 
 def _present(registry: str) -> LivePointer:
-    """The pointer that is replaced; a broken one gives way, with its history."""
+    """The pointer that is to be replaced; an empty one if the file is broken."""
     try:
         return live(registry)
     except InvalidInputError as error:

@@ -1,4 +1,4 @@
-"""Publishes an adapter version atomically: it is in the registry whole or not at all."""
+"""Publishes adapter versions atomically: the registry has the complete version or none of it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WANTED = ("adapter_model.safetensors", "adapter_config.json")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A trained adapter before it has a place; `save` writes weights and peft's config into a folder."""
+    """A trained adapter that is not published yet; `save` writes its weights and peft's config into a folder."""
 
     request: FineTuningJobCreate
     job_id: str
@@ -47,7 +47,8 @@ def local_root(url: str) -> Path | None:
 
 
 def published_by(registry: str, version: str, job_id: str) -> AdapterManifest | None:
-    """The version's manifest if this job published it, None if nobody did; ConflictError if another did."""
+    """The manifest of the version if this job published it; None if nobody did. Raises ConflictError if another job
+    did."""
     try:
         manifest = RegistryReader(registry).manifest(version)
     except NotFoundError:
@@ -61,10 +62,10 @@ def published_by(registry: str, version: str, job_id: str) -> AdapterManifest | 
 
 
 def publish(registry: str, draft: Draft) -> AdapterManifest:
-    """Write the version: files, card, then the manifest with their hashes; then give the folder its name.
+    """Write a version: files, model card, and last the manifest with the hashes.
 
-    A local registry gets it by one rename; a remote one by uploads, the manifest last. Raises ConflictError where the
-    version exists, OSError where the disk is full; what was written so far is removed.
+    A local registry gets the version by renaming its folder, a remote one by uploads. Raises ConflictError where the
+    version exists, OSError where the disk is full; what was written by then is removed.
     """
     root = local_root(registry)
     if root is not None:

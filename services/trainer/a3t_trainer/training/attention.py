@@ -1,7 +1,7 @@
-"""Attention for packed rows: each sequence attends to itself only, without a T × T mask.
+"""Attention for packed rows: each sequence attends only to itself, without a T × T mask.
 
-Registered with transformers as `a3t_varlen`. On a GPU in half precision it is torch's variable-length flash kernel;
-elsewhere one causal call of scaled-dot-product attention for each sequence of the row.
+Registered with transformers as `a3t_varlen`. On a GPU in half precision it calls torch's variable-length flash kernel;
+elsewhere it calls causal scaled-dot-product attention once per sequence of the row.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _FOREIGN = ("softcap", "s_aux", "position_bias")
 def attention_for(config: Any, *, packing: bool, max_length: int) -> str:
     """The attention implementation to load a model with.
 
-    A model whose sliding window is shorter than the longest sequence keeps transformers' own implementation, which
-    knows windows and packed rows (by a block-diagonal mask).
+    A model whose sliding window is shorter than the longest sequence keeps the implementation of transformers, which
+    handles windows and packed rows with a block-diagonal mask.
     """
     window = getattr(config, "sliding_window", None)
     if not packing or (window is not None and window < max_length):
@@ -50,11 +50,10 @@ def varlen_attention(
 
     Args:
         query, key, value: [1, heads, T, head size]; keys and values may have fewer heads.
-        cu_seq_lens_q: int32 [sequences + 1], where each sequence starts, and T.
-        max_length_q: tokens of the longest.
+        cu_seq_lens_q: int32 [sequences + 1]; the start of each sequence, then T.
+        max_length_q: number of tokens of the longest sequence.
 
-    Returns:
-        [1, T, heads, head size], and no attention weights.
+    Returns: the output, [1, T, heads, head size], and None in place of attention weights.
     """
     if cu_seq_lens_q is None or max_length_q is None:
         raise ValueError("packed attention needs cu_seq_lens_q and max_length_q")
@@ -67,7 +66,7 @@ def varlen_attention(
 
 
 def _flash_dtype(query: Tensor) -> torch.dtype | None:
-    """The half precision that the flash kernel would compute in; None: not on a GPU, or not in half precision.
+    """The half-precision format that the flash kernel would compute in; None if it cannot be used.
 
     Rotary embeddings of a quantised base, whose norms are float32, promote queries and keys under autocast.
     """
@@ -103,7 +102,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: 
 
 @cache
 def _asks_for_gqa(kernel: Callable[..., Any]) -> bool:
-    """Whether fewer heads of keys must be announced; torch 2.11's kernel takes them unasked."""
+    """Whether the kernel must be told that keys have fewer heads than queries; torch 2.11's kernel need not be told."""
     return "enable_gqa" in signature(kernel).parameters
 
 

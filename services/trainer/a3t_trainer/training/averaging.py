@@ -1,8 +1,8 @@
-"""Checkpoint averaging over the training process (paper §5), and interpolation between base and trained adapter.
+"""Averages checkpoints over the course of training (paper §5), and interpolates between base and adapter.
 
-What is averaged are the adapter's own tensors (LoRA A and B, DoRA magnitudes), each by its name, as one averages the
-checkpoints of any network. The mean of A and the mean of B do not multiply to the mean of the updates B·A, which in
-general has a higher rank than one adapter can hold; `averaging_gap` says how far apart the two are.
+The adapter's tensors (LoRA A and B, DoRA magnitudes) are averaged one by one, as is usual for checkpoints. The product
+of the mean A and the mean B is not the mean of the updates B·A, which in general has a higher rank than one adapter can
+hold. `averaging_gap` measures the difference.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["average", "averaging_gap", "scale_update", "snapshot_path", "snapsho
 
 
 def snapshot_steps(total_steps: int, count: int) -> list[int]:
-    """The steps after which a snapshot is taken: `count` of them, evenly spaced, the last step included."""
+    """The optimiser steps after which a snapshot is saved: `count` steps, evenly spaced, the last step included."""
     return sorted({-(-total_steps * i // count) for i in range(1, count + 1)}) if count else []
 
 

@@ -1,8 +1,9 @@
-"""LoRA of a small model as one product per layer: x (W + s·B·A)ᵀ in place of x Wᵀ + s·(x Aᵀ) Bᵀ.
+"""Computes LoRA of a small model as one product per layer: x (W + s·B·A)ᵀ in place of x Wᵀ + s·(x Aᵀ) Bᵀ.
 
-Both are the same function with the same gradients of A and B. The sum W + s·B·A costs next to nothing where a pass has
-many more tokens than the model is wide, and every layer then makes one pass over its activations instead of four. Its
-gradient is that of a whole matrix, which pays where the rank is not small beside the width.
+Both forms are the same function, with the same gradients of A and B. The sum W + s·B·A is cheap where a forward pass
+has many more tokens than the model is wide, and each layer then reads its activations once instead of four times. The
+backward pass computes the gradient of the whole matrix, which is worth it unless the rank is small compared with the
+width.
 """
 
 from __future__ import annotations
@@ -24,17 +25,19 @@ _ADAPTER = "default"
 
 
 def pays(rank: int, rows: int, columns: int) -> bool:
-    """Whether one product of a rows × columns matrix is cheaper than LoRA's three, forward and backward.
+    """Whether one product with a rows × columns matrix is cheaper than LoRA's three products, forward and backward.
 
-    LoRA's own products take 3·r·(n + m) multiplications a token, the gradient of the whole matrix n·m; a quarter of the
-    rest is for the activations that are not read and written again.
+    LoRA's own products take 3·r·(n + m) multiplications per token, the gradient of the whole matrix n·m. A fourth
+    r·(n + m) accounts for the activations that are not read and written again.
     """
     return 4 * rank * (rows + columns) >= rows * columns
 
 
 def merge_products(model: PeftModel, lora: LoraSettings) -> None:
-    """Let layers on which it pays compute one product. Layers with dropout, DoRA, quantised or half precision weights
-    stay as peft made them, and so does everything on a GPU."""
+    """Make layers compute one product where that is cheaper.
+
+    Layers with dropout, DoRA, quantised or half-precision weights, and all layers on a GPU, stay as peft made them.
+    """
     if torch.cuda.is_available():  # the Trainer moves the model there
         return
     if lora.dropout or lora.use_dora or lora.quantisation != "none" or lora.dtype != "float32":

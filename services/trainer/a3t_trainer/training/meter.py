@@ -1,4 +1,4 @@
-"""Meters loss by part and speed without synchronising with the device."""
+"""Measures loss by part and training speed without waiting for the device at each step."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NAMES = ("success", "failure", "observation", "thought", "action")
 
 
 class Meter:
-    """Sums of nll (nats) and token counts since the last reading: of successes, failures, observations, thoughts and
-    actions."""
+    """Sums of negative log-likelihood (nats) and token counts since the last reading, for successes, failures,
+    observations, thoughts and actions."""
 
     def __init__(self, total_steps: int, steps_per_epoch: int, first_step: int = 0) -> None:
         self.total_steps, self.steps_per_epoch = total_steps, steps_per_epoch
@@ -33,7 +33,7 @@ class Meter:
 
     @torch.no_grad()
     def add(self, logprobs: Tensor, parts: Tensor, failure: Tensor, tokens: int) -> None:
-        """Count one forward pass of `tokens` tokens, padding left out."""
+        """Count one forward pass of `tokens` tokens without padding."""
         nll = -logprobs.detach().double()
         groups = [~failure, failure, *(parts == p for p in (Part.observation, Part.thought, Part.action))]
         masks = torch.stack(groups).to(nll.dtype)
@@ -42,12 +42,12 @@ class Meter:
         self.tokens += tokens
 
     def step(self, loss: Tensor) -> None:
-        """Count one optimiser step with this loss."""
+        """Count one optimiser step with its loss."""
         self._loss = self._loss + loss.detach()
         self._steps += 1
 
     def read(self, step: int) -> Progress:
-        """The progress after `step` steps; means are over the steps since the last reading."""
+        """The progress after `step` optimiser steps; means are taken over the steps since the last reading."""
         elapsed = max(time.perf_counter() - self.started, 1e-9)
         done = step - self.first_step
         means = (self._sums / self._counts).tolist()

@@ -35,10 +35,10 @@ def load_tokenizer(model: str) -> Any:
 
 
 def load_base(request: FineTuningJobCreate) -> Any:
-    """The base model with frozen weights, in the precision and with the attention that the job asks for.
+    """Load the base model with frozen weights, in the precision and with the attention that the job asks for.
 
-    Raises NotFoundError for a base that cannot be found or is no causal language model, InvalidInputError where
-    bitsandbytes is missing or the weights are no safetensors files.
+    Raises NotFoundError for a base that does not exist or is no causal language model, InvalidInputError where
+    bitsandbytes is missing or the weights are not safetensors files.
     """
     folder, optimisation = resolve_base_model(request.model), request.optimisation
     check_base_files(folder)
@@ -65,7 +65,7 @@ def load_base(request: FineTuningJobCreate) -> Any:
 
 
 def with_adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> PeftModel:
-    """The base with a fresh adapter (seeded), or with the parent's to go on from."""
+    """Put a new adapter with seeded weights on the base, or the parent's adapter to continue from."""
     adapted = _adapter(model, lora, parent, seed)
     merge_products(adapted, lora)
     return adapted

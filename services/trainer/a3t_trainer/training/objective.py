@@ -10,13 +10,15 @@ __all__ = ["dpo_loss", "sequence_logprobs", "weighted_loss"]
 
 
 def weighted_loss(logprobs: Tensor, coefficients: Tensor, failure: Tensor, failure_nll_cap: float | None) -> Tensor:
-    """−Σ c_t log p_t: eq. (1) and its relatives, every factor of which is in the coefficients.
+    """The loss −Σ c_t log p_t: eq. (1) of the paper and its variants; the coefficients contain every factor.
 
     Args:
         logprobs: log p of each trained token, [n].
-        coefficients: R(τ) · w_t over the step's denominator, [n]; a step's passes add up to the step's loss.
-        failure: whether the token is a failure's, [n].
-        failure_nll_cap: failures' tokens whose nll (nats) is above it neither count nor give a gradient.
+        coefficients: R(τ) · w_t over the step's denominator, [n]; the losses of a step's passes add up to the step's
+            loss.
+        failure: whether each token belongs to a failed trajectory, [n].
+        failure_nll_cap: tokens of failures whose negative log-likelihood (nats) is above it add neither loss nor
+            gradient; None keeps all.
     """
     if failure_nll_cap is not None:
         spent = failure & (-logprobs.detach() > failure_nll_cap)
@@ -33,7 +35,8 @@ def dpo_loss(policy: Tensor, reference: Tensor, beta: float) -> Tensor:
     """Σ over pairs of −log σ(β[(log π − log π_ref)(success) − (log π − log π_ref)(failure)]), Rafailov et al. 2023.
 
     Args:
-        policy, reference: log-probabilities of sequences, [2 · pairs], a success and its failure in turn.
+        policy, reference: log-probabilities of sequences, [2 · pairs]: a success, then its failure.
+        beta: coefficient β.
     """
     margin = policy - reference
     return -logsigmoid(beta * (margin[0::2] - margin[1::2])).sum()
