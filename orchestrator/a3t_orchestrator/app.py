@@ -1,7 +1,8 @@
-"""The orchestrator's API and dashboard: reads the database, never writes it."""
+"""The orchestrator service: its API, its dashboard, and the runs that it drives."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from a3t_contracts.errors import UnavailableError
 from a3t_contracts.service import BodyLimits, create_service
 
 from .access import DashboardAccess
-from .api import pages, runs, trajectories
+from .api import control, failures, pages, recipes, runs, trajectories
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
 from .store import Store
@@ -32,7 +33,8 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = store
+        app.state.store, app.state.settings = store, settings
+        app.state.stopping, app.state.wake = asyncio.Event(), lambda: None
         yield
         store.close()
 
@@ -44,11 +46,11 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
     app = create_service(
         "orchestrator",
         settings,
-        [runs.router, trajectories.router, pages.router],
+        [runs.router, control.router, failures.router, recipes.router, trajectories.router, pages.router],
         lifespan=lifespan,
         ready=ready,
         bodies=BodyLimits(settings.max_body_bytes),
-        description="Runs, rounds, trajectories and events; pages for people at /.",
+        description="Begins and drives runs; tells of rounds, trajectories and events; pages for people at /.",
     )
     app.add_middleware(DashboardAccess, token=settings.token.get_secret_value(), mode=settings.mode)
     return app

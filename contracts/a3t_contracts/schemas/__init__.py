@@ -7,5 +7,6 @@ from .job import *  # noqa: F403
 from .policy import *  # noqa: F403
 from .reason import *  # noqa: F403
 from .recording import *  # noqa: F403
+from .run import *  # noqa: F403
 from .training import *  # noqa: F403
 from .trajectory import *  # noqa: F403

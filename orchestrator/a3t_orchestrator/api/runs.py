@@ -1,55 +1,23 @@
-"""Runs, their reports and events."""
+"""Runs, their reports, progress and events."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from a3t_contracts.schemas import MAX_INT
+from a3t_contracts.schemas import MAX_INT, RunEvent, RunInfo, RunProgress
 
 from ..report.collect import collect_report
 from ..report.model import Report
-from ..store import events, get_run, list_runs
+from ..store import events, get_run, progress_of, run_info, run_infos
 from .deps import SessionDep, StoreDep
+from .stream import follow_run
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
-
-
-class RunInfo(BaseModel):
-    """A run as a list shows it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str = Field(description="Name of the run")
-    environment: str = Field(description="Environment of the run")
-    status: str = Field(description="Status of the run")
-    round: int = Field(description="Number of the current round")
-    phase: str = Field(description="Current phase")
-    seed: int = Field(description="Seed of the run")
-    commit: str = Field(description="Commit of the code that began the run; empty where it is not known")
-    error: str | None = Field(description="Why the run failed; null where it did not")
-    created_at: datetime = Field(description="Time at which the run was created (UTC)")
-    updated_at: datetime = Field(description="Time of the last change (UTC)")
-    finished_at: datetime | None = Field(description="Time at which the run finished (UTC); null before")
-
-
-class EventInfo(BaseModel):
-    """An event of a run."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int = Field(description="Number of the event; later events have higher ones")
-    round: int = Field(description="Number of the round")
-    at: datetime = Field(description="Time of the event (UTC)")
-    level: str = Field(description="`info`, `warn` or `error`")
-    kind: str = Field(description="What happened, as a name: `published` (a version went live), `round_finished`, …")
-    message: str = Field(description="What happened, in words")
-    data: dict[str, Any] = Field(description="Values that belong to the event")
 
 
 @router.get("")
@@ -57,13 +25,13 @@ def runs(
     session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of runs")] = 100
 ) -> list[RunInfo]:
     """Runs, the newest first."""
-    return [RunInfo.model_validate(run) for run in list_runs(session, limit)]
+    return run_infos(session, limit)
 
 
 @router.get("/{run}")
-def run_info(session: SessionDep, run: str) -> RunInfo:
+def one_run(session: SessionDep, run: str) -> RunInfo:
     """One run."""
-    return RunInfo.model_validate(get_run(session, run))
+    return run_info(session, run)
 
 
 @router.get("/{run}/report")
@@ -72,13 +40,37 @@ def report(store: StoreDep, run: str) -> Report:
     return collect_report(store, run)
 
 
-@router.get("/{run}/events")
-def run_events(
-    session: SessionDep,
+@router.get("/{run}/progress")
+def progress(session: SessionDep, run: str) -> RunProgress:
+    """How far the phase under way is, told by any replica."""
+    return progress_of(session, run)
+
+
+@router.get("/{run}/events", response_model=list[RunEvent])
+async def run_events(
+    store: StoreDep,
+    request: Request,
     run: str,
     after: Annotated[int, Query(ge=0, le=MAX_INT, description="Only events with a higher id")] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of events")] = 200,
-) -> list[EventInfo]:
-    """Events in order: what was published, lost, given up."""
-    get_run(session, run)
-    return [EventInfo.model_validate(event) for event in events(session, run, after, limit)]
+    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of events; a stream has no limit")] = 200,
+    stream: Annotated[bool, Query(description="Follow the events as server-sent events until the run ends")] = False,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=MAX_INT, description="Id of the last event that a client of the stream has seen")
+    ] = None,
+) -> Response | list[RunEvent]:
+    """Events in order: what was published, lost, given up.
+
+    With `stream`, server-sent events: each stored event with its id (`after`, or the header `Last-Event-ID`, continues
+    behind one), and without id `progress` (RunProgress) and `run` (RunInfo) when they change. The last one is `end`
+    (RunInfo), when the run has ended.
+    """
+    if stream:
+        await store.do(lambda session: get_run(session, run))
+        body = follow_run(store, run, max(after, last_event_id or 0), request.app.state.stopping)
+        return StreamingResponse(body, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    def read(session: SessionDep) -> list[RunEvent]:
+        get_run(session, run)
+        return [RunEvent.model_validate(event) for event in events(session, run, after, limit)]
+
+    return await store.do(read)

@@ -15,7 +15,7 @@ from rich.console import Console
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError, NotFoundError, UpstreamError
 
-from ..recipe import load_recipe
+from ..recipe import load_recipe, shipped_folder
 from ..report.collect import collect_report
 from ..report.text import print_rounds
 from ..report.write import write_report
@@ -89,10 +89,8 @@ def _own_recipe(environment: str | None) -> Path:
 
 def _shipped() -> list[Path]:
     """The project's recipes for demonstrations, from wherever the command is called; demo.yaml is the first."""
-    for folder in (Path.cwd(), *Path(__file__).resolve().parents):
-        if (folder / "configs" / "demo.yaml").is_file():
-            return sorted((folder / "configs").glob("demo*.yaml"), key=lambda path: (len(path.name), path.name))
-    return []
+    folder = shipped_folder()
+    return sorted(folder.glob("demo*.yaml"), key=lambda path: (len(path.name), path.name)) if folder else []
 
 
 def _generate_data(environment: str, arguments: Sequence[str], screen: Console) -> None:

@@ -13,19 +13,26 @@ from a3t_contracts.schemas import FineTuningJob, JobStatus, LoadAdapter, version
 
 from ..gateway import Gateway, ServiceAddresses, patiently
 from ..phases import Phase
+from ..recipe import Recipe
+from ..settings import OrchestratorSettings
 from ..store import Job, add_event, get_job, open_round, save_job, spend, touch_run
 from .context import RunContext
 from .training import start_training, trainer_client
 
-__all__ = ["base_version", "go_live", "train"]
+__all__ = ["base_version", "go_live", "require_base", "train"]
 
 
 async def base_version(context: RunContext) -> str:
     """The name under which the policy service serves the base model. Raises NotFoundError where it serves another."""
-    async with _gateway(context) as gateway:
+    return await require_base(context.settings, context.recipe)
+
+
+async def require_base(settings: OrchestratorSettings, recipe: Recipe) -> str:
+    """The name under which the policy service serves a recipe's base. Raises NotFoundError where it serves another."""
+    async with Gateway(ServiceAddresses.of(settings), recipe.limits) as gateway:
         cards = await gateway.patient(gateway.policy.models)
     bases = [card.id for card in cards if card.parent is None]
-    wanted = context.recipe.base_model
+    wanted = recipe.base_model
     if wanted in bases:
         return wanted
     raise NotFoundError(

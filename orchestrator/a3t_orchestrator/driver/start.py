@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.clients import EnvClient
 from a3t_contracts.errors import InvalidInputError, NotFoundError
-from a3t_contracts.schemas import EnvironmentInfo, Task
+from a3t_contracts.schemas import EnvironmentInfo, RunStatus, Task
 
 from ..gateway import ServiceAddresses, patiently
 from ..recipe import Recipe
@@ -25,12 +25,21 @@ __all__ = ["begin_run", "code_commit", "fetch_tasks"]
 
 
 async def begin_run(
-    store: Store, settings: OrchestratorSettings, recipe: Recipe, name: str | None = None, source: str | None = None
+    store: Store,
+    settings: OrchestratorSettings,
+    recipe: Recipe,
+    name: str | None = None,
+    source: str | None = None,
+    *,
+    status: RunStatus = RunStatus.planned,
+    idempotency_key: str | None = None,
 ) -> str:
     """Draw the tasks and store the run; its name.
 
     Args:
         source: a run whose phases are taken over, up to the first that the recipes do not share.
+        status: `queued` leaves the run to the orchestrator service, `planned` to the caller.
+        idempotency_key: by which the request that made the run is known again.
 
     Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there, or the
     source.
@@ -46,7 +55,8 @@ async def begin_run(
 
     def create(session: Session) -> str:
         run = name or free_run_name(session, recipe)
-        create_run(session, run, recipe, commit, {"environment": environment.model_dump(mode="json")})
+        details = {"environment": environment.model_dump(mode="json")}
+        create_run(session, run, recipe, commit, details, status=status, source=source, idempotency_key=idempotency_key)
         add_tasks(session, run, "train", training)
         for tasks in held_out:
             add_tasks(session, run, "held_out", tasks)

@@ -3,3 +3,4 @@
 from .extend import preset_names as preset_names
 from .load import *  # noqa: F403
 from .schema import *  # noqa: F403
+from .shipped import *  # noqa: F403

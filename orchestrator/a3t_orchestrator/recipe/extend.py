@@ -12,7 +12,17 @@ import yaml
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
-__all__ = ["KEY", "Layer", "changed", "merged", "preset_names", "preset_values", "read_layers", "source_of"]
+__all__ = [
+    "KEY",
+    "Layer",
+    "changed",
+    "layers_of",
+    "merged",
+    "preset_names",
+    "preset_values",
+    "read_layers",
+    "source_of",
+]
 
 KEY = "extends"
 """The key that names a preset, a file, or a list of both."""
@@ -47,6 +57,23 @@ def read_layers(path: Path) -> list[Layer]:
         InvalidInputError: a file is no YAML mapping, `extends` is no name, or files extend each other in a circle.
     """
     return _layers(path, ())
+
+
+def layers_of(values: dict[str, Any], source: str) -> list[Layer]:
+    """The layers of a recipe that came over the network: `extends` may name presets, never files.
+
+    Raises InvalidInputError where it names something else.
+    """
+    own, place = dict(values), Path(source)
+    names = _names(own.pop(KEY, []), place)
+    unknown = sorted(set(names) - set(preset_names()))
+    if unknown:
+        raise InvalidInputError(
+            f"{source}: {KEY} names {', '.join(map(repr, unknown))}, which is no preset.",
+            hint=f"The presets are {', '.join(preset_names())}. `a3t recipes show FILE` prints a recipe in one piece.",
+        )
+    below = [layer for name in names for layer in _layers(_PRESETS / f"{name}.yaml", (place,))]
+    return [*below, Layer(source, own)]
 
 
 def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from a3t_contracts.errors import InvalidInputError
 
-from .extend import Layer, changed, merged, read_layers, source_of
+from .extend import Layer, changed, layers_of, merged, read_layers, source_of
 from .schema import Recipe
 
-__all__ = ["changed", "load_recipe", "parse_recipe", "read_values", "recipe_hash"]
+__all__ = ["changed", "load_recipe", "parse_recipe", "read_values", "recipe_hash", "sent_recipe"]
 
 
 def load_recipe(path: Path, *, fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
@@ -38,6 +38,12 @@ def read_values(path: Path, *, fast: bool = False) -> dict[str, Any]:
 def parse_recipe(values: dict[str, Any], *, source: str = "recipe", overrides: Iterable[str] = ()) -> Recipe:
     """The recipe of a mapping without `extends`; see `load_recipe`."""
     return _parse(values, source, overrides, ())
+
+
+def sent_recipe(values: dict[str, Any], *, fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of a mapping that came over the network, which may extend presets; raises as `load_recipe`."""
+    layers = layers_of(values, "recipe")
+    return _parse(_values(layers, fast), "recipe", overrides, layers)
 
 
 def recipe_hash(recipe: Recipe) -> str:

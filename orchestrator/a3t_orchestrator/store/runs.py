@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError, NotFoundError
-from a3t_contracts.schemas import EnvironmentInfo, Task
+from a3t_contracts.schemas import EnvironmentInfo, RunStatus, Task
 
 from ..recipe import Recipe, recipe_hash
 from .records import add_event
@@ -43,8 +43,24 @@ def free_run_name(session: Session, recipe: Recipe, now: datetime | None = None)
     return name
 
 
-def create_run(session: Session, name: str, recipe: Recipe, commit: str, details: dict[str, Any]) -> Run:
-    """Store a new run. Raises ConflictError where the name is taken."""
+def create_run(
+    session: Session,
+    name: str,
+    recipe: Recipe,
+    commit: str,
+    details: dict[str, Any],
+    *,
+    status: RunStatus = RunStatus.planned,
+    source: str | None = None,
+    idempotency_key: str | None = None,
+) -> Run:
+    """Store a new run. Raises ConflictError where the name is taken.
+
+    Args:
+        status: `queued` lets the orchestrator service drive it.
+        source: the run that it begins with a copy of.
+        idempotency_key: by which the request that made it is known again.
+    """
     run = Run(
         name=name,
         environment=recipe.environment,
@@ -53,6 +69,9 @@ def create_run(session: Session, name: str, recipe: Recipe, commit: str, details
         recipe_sha256=recipe_hash(recipe),
         commit=commit,
         details=details,
+        status=status.value,
+        source=source,
+        idempotency_key=idempotency_key,
     )
     session.add(run)
     try:

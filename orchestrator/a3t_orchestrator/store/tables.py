@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -29,6 +30,8 @@ __all__ = [
     "Job",
     "Round",
     "Run",
+    "RunLease",
+    "RunProgressRow",
     "RunTask",
     "TrainingMember",
     "TrajectoryRow",
@@ -77,13 +80,42 @@ class Run(Base):
     recipe_sha256: Mapped[str] = mapped_column(String(64))
     seed: Mapped[int]
     commit: Mapped[str] = mapped_column(String(64), default="")
+    wanted: Mapped[str] = mapped_column(String(16), default="running", server_default="running")
+    source: Mapped[str | None] = mapped_column(String(128))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
     error: Mapped[str | None] = mapped_column(Text)
     details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    __table_args__ = (Index("ix_runs_created_at", "created_at"),)
+    __table_args__ = (
+        Index("ix_runs_created_at", "created_at"),
+        Index("ix_runs_idempotency_key", "idempotency_key", unique=True),
+    )
+
+
+class RunLease(Base):
+    """Who drives a run: `holder` is empty where nobody does. A driver checks it in every transaction that writes."""
+
+    __tablename__ = "run_leases"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    machine: Mapped[str] = mapped_column(String(255), default="", server_default="")
+    pid: Mapped[int] = mapped_column(default=0, server_default="0")
+    created: Mapped[float] = mapped_column(Float, default=0.0, server_default="0")
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RunProgressRow(Base):
+    """How far the phase under way is, as the driver stored it last."""
+
+    __tablename__ = "run_progress"
+
+    run: Mapped[str] = mapped_column(ForeignKey("runs.name", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
 
 
 class RunTask(Base):

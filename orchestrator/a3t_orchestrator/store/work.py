@@ -44,7 +44,7 @@ ANNOTATION = "annotation"
 """Stands in for the kind in the id of an annotation item, whose trajectory exists already."""
 
 _DELIVERABLE = ("pending", "queued")
-_SETTLED = ("done", "lost")
+_SETTLED = ("done", "lost", "dropped")
 
 
 @dataclass(frozen=True, slots=True)

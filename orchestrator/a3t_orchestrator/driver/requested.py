@@ -1,0 +1,92 @@
+"""Begins the run that a request asks for; the same request again is the same run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.schemas import RunCreate, RunInfo, RunStatus
+
+from ..recipe import Recipe, load_recipe, recipe_hash, sent_recipe, shipped_recipe
+from ..settings import OrchestratorSettings
+from ..store import Run, Store, get_run, run_info
+from .learn import require_base
+from .start import begin_run
+
+__all__ = ["Begun", "begin_requested", "requested_recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run, and whether this request made it."""
+
+    run: RunInfo
+    new: bool
+
+
+def requested_recipe(request: RunCreate) -> Recipe:
+    """The recipe that a request means. Raises NotFoundError, InvalidInputError."""
+    rounds = [] if request.rounds is None else [f"rounds={request.rounds}"]
+    overrides = [*request.overrides, *rounds]
+    if isinstance(request.recipe, str):
+        return load_recipe(shipped_recipe(request.recipe), fast=request.fast, overrides=overrides)
+    return sent_recipe(request.recipe, fast=request.fast, overrides=overrides)
+
+
+async def begin_requested(
+    store: Store, settings: OrchestratorSettings, request: RunCreate, key: str | None = None
+) -> Begun:
+    """The run of a request, begun now unless it was before; the orchestrator service drives it.
+
+    Args:
+        key: the request's Idempotency-Key.
+
+    Raises ConflictError where another run has the name, InvalidInputError where the key was used for another request
+    or the recipe cannot be carried out, NotFoundError for an unknown recipe, source, environment or split.
+    """
+    recipe = requested_recipe(request)
+    known = await store.do(lambda session: _known(session, request, recipe, key))
+    if known is None:
+        if request.source is not None:
+            source = request.source
+            await store.do(lambda session: get_run(session, source))
+        await require_base(settings, recipe)
+        try:
+            name = await begin_run(
+                store, settings, recipe, request.name, request.source, status=RunStatus.queued, idempotency_key=key
+            )
+        except ConflictError:  # the same request came to another replica at the same moment
+            known = await store.do(lambda session: _known(session, request, recipe, key))
+            if known is None:
+                raise
+        else:
+            return Begun(await store.do(lambda session: run_info(session, name)), new=True)
+    found = known
+    return Begun(await store.do(lambda session: run_info(session, found)), new=False)
+
+
+def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None) -> str | None:
+    """The name of the run that the same request began before."""
+    run = session.scalar(select(Run).where(Run.idempotency_key == key)) if key else None
+    if run is not None:
+        if not _same(run, request, recipe) or request.name not in (None, run.name):
+            raise InvalidInputError(
+                f"The Idempotency-Key was used for another request, which began the run {run.name}.",
+                hint="Send a new key with a new request.",
+            )
+        return run.name
+    run = session.get(Run, request.name) if request.name else None
+    if run is None:
+        return None
+    if not _same(run, request, recipe):
+        raise ConflictError(
+            f"There is a run {run.name!r} already, with another recipe.", hint="Choose another name, or --resume."
+        )
+    return run.name
+
+
+def _same(run: Run, request: RunCreate, recipe: Recipe) -> bool:
+    return run.recipe_sha256 == recipe_hash(recipe) and run.source == request.source

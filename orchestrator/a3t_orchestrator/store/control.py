@@ -1,0 +1,143 @@
+"""What people ask of a run: to pause, to go on, to end, to be removed. The run's driver obeys, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import CursorResult, delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import ConflictError
+from a3t_contracts.schemas import RunDeleted, RunStatus, Wanted
+
+from .leases import driver_of
+from .records import add_event, rounds_of
+from .runs import extend_run, get_run
+from .tables import Event, Job, Round, Run, RunTask, TrainingMember, TrajectoryRow, WorkItem, utc_now
+from .work import revive_lost
+
+__all__ = [
+    "delete_run",
+    "drop_waiting_work",
+    "interrupt_run",
+    "request_cancel",
+    "request_pause",
+    "resume_run",
+    "unattended",
+]
+
+
+def request_pause(session: Session, name: str) -> Run:
+    """Ask for a pause; a run that is paused already stays so. Raises ConflictError for one that is not under way."""
+    run = get_run(session, name)
+    if run.status == RunStatus.paused:
+        run.wanted = Wanted.paused
+    elif RunStatus(run.status).active:
+        _ask(session, run, Wanted.paused, "pause_requested", "A pause is asked for")
+    else:
+        raise ConflictError(f"The run {name} is {run.status}: there is nothing to pause.")
+    return run
+
+
+def request_cancel(session: Session, name: str) -> Run:
+    """Ask for the end of a run; a cancelled run stays so. Raises ConflictError for a finished one."""
+    run = get_run(session, name)
+    if run.status == RunStatus.finished:
+        raise ConflictError(
+            f"The run {name} is finished: there is nothing to cancel.", hint=f"`a3t runs delete {name}` removes it."
+        )
+    if run.status != RunStatus.cancelled:
+        _ask(session, run, Wanted.cancelled, "cancel_requested", "The end of the run is asked for")
+    return run
+
+
+def resume_run(session: Session, name: str, rounds: int | None = None) -> Run:
+    """Let a run go on, with more rounds where they are asked for; episodes that it gave up are tried again.
+
+    A run that is under way stays as it is. Raises ConflictError for a finished run without more rounds, and for more
+    rounds while the run is driven.
+    """
+    run = get_run(session, name)
+    driven = driver_of(session, name) is not None
+    last = int(run.recipe["rounds"])
+    if rounds is not None and rounds > last:
+        if driven:
+            raise ConflictError(f"The run {name} is running.", hint="Ask for more rounds when it has ended.")
+        extend_run(session, name, rounds)
+    elif run.status == RunStatus.finished:
+        raise ConflictError(
+            f"The run {name} is finished after round {last}.",
+            hint=f"`--rounds {last + 1}` adds one. Leave --resume out to begin another run.",
+        )
+    if RunStatus(run.status).active and driven:
+        run.wanted = Wanted.running
+        return run
+    revive_lost(session, name)
+    _ask(session, run, Wanted.running, "resumed", "The run goes on")
+    run.status, run.error, run.finished_at = RunStatus.queued, None, None
+    run.details = {k: v for k, v in run.details.items() if k != "problem"}
+    return run
+
+
+def interrupt_run(session: Session, name: str) -> None:
+    """Note that the process that a run depended on was stopped; the run waits for `resume_run`."""
+    run = get_run(session, name)
+    if RunStatus(run.status).active and driver_of(session, name) is None:
+        run.status = RunStatus.interrupted
+        add_event(session, name, 0, "interrupted", "The run interrupted", level="warn")
+
+
+def unattended(session: Session) -> Sequence[Run]:
+    """Runs that wait for a driver, or whose driver may have died, the oldest first; who drives them is not checked."""
+    active = (RunStatus.queued, RunStatus.running)
+    goes_on = (Run.status == RunStatus.paused) & (Run.wanted == Wanted.running)
+    ends = (Run.wanted == Wanted.cancelled) & Run.status.not_in((RunStatus.cancelled, RunStatus.finished))
+    query = select(Run).where(or_(Run.status.in_(active), goes_on, ends))
+    return session.scalars(query.order_by(Run.created_at, Run.name)).all()
+
+
+def drop_waiting_work(session: Session, run: str) -> int:
+    """Remove the work items that no worker has begun; how many. A run that goes on after all plans them again."""
+    waiting = WorkItem.state.in_(("pending", "queued"))
+    return _count(session.execute(delete(WorkItem).where(WorkItem.run == run, waiting)))
+
+
+def delete_run(session: Session, name: str) -> RunDeleted:
+    """Remove a run and all that is stored of it but its adapter versions. Raises ConflictError while it is under way
+    or episodes of it are being played."""
+    run = get_run(session, name)
+    if RunStatus(run.status).active or driver_of(session, name) is not None:
+        raise ConflictError(f"The run {name} is {run.status}.", hint=f"`a3t runs cancel {name}` ends it first.")
+    held = (WorkItem.state == "running") & (WorkItem.lease_until >= utc_now())
+    playing = session.scalar(select(func.count()).where(WorkItem.run == name, held))
+    if playing:
+        raise ConflictError(f"{playing} episodes of {name} are still being played.", hint="Try again in a moment.")
+    adapters = list(
+        dict.fromkeys(r.version for r in rounds_of(session, name) if r.version and r.version.startswith(f"{name}-r"))
+    )
+    counts = {
+        table: _count(session.execute(delete(table).where(table.run == name)))
+        for table in (TrainingMember, TrajectoryRow, WorkItem, Job, Round, RunTask, Event)
+    }
+    session.execute(delete(Run).where(Run.name == name))
+    note = "It published no adapter version."
+    if adapters:
+        note = "Its adapter versions stay in the registry; `a3t adapters gc` removes old ones."
+    return RunDeleted(
+        run=name,
+        trajectories=counts[TrajectoryRow],
+        work_items=counts[WorkItem],
+        events=counts[Event],
+        adapters=adapters,
+        note=note,
+    )
+
+
+def _ask(session: Session, run: Run, wanted: Wanted, kind: str, words: str) -> None:
+    if run.wanted != wanted or wanted is Wanted.running:
+        run.wanted = wanted
+        add_event(session, run.name, run.round, kind, words)
+
+
+def _count(result: object) -> int:
+    return result.rowcount if isinstance(result, CursorResult) else 0
