@@ -135,6 +135,7 @@ class FencedStore(Store):
 
     @contextmanager
     def session(self) -> Iterator[Session]:
+        """A transaction of the driver; raises LeaseLostError where the run has another driver."""
         with super().session() as session:
             if not self._holds(session):
                 raise LeaseLostError(f"The run {self._run} is driven by another process now.")
