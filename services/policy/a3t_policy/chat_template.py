@@ -1,8 +1,9 @@
-"""Messages to a prompt: the tokenizer's chat template, else a plain one in this project's text format.
+"""Turns messages into a prompt, with the tokenizer's chat template or, if it has none, in this project's text format.
 
-The plain one: system messages are the preamble (a blank line behind), a user's message is an observation
-("Observation: …", unless it says so itself), an assistant's message stands as it is, a line end behind. It knows no
-tools. A chat template knows tools where it shows their names, and calls where it shows a call and its result.
+In the latter, system messages become the preamble, followed by a blank line; a user's message becomes an observation
+("Observation: …", unless it begins so); an assistant's message is used as it is, followed by a line end. This format
+has no tools. A chat template counts as knowing tools if it writes their names, and calls if it writes a call and its
+result.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .text import TextCodec
 __all__ = ["render_chat", "template_text"]
 
 Row = dict[str, Any]
-"""A message as chat templates read it: `role`, `content`, and maybe `tool_calls`, `tool_call_id`, `name`."""
+"""A message in the form of chat templates: `role`, `content` and optionally `tool_calls`, `tool_call_id`, `name`."""
 
 _PROBE = "zqxprobe"
 _QUESTION: Row = {"role": "user", "content": "x"}
@@ -37,8 +38,8 @@ _CALLED: list[Row] = [
 
 
 def render_chat(codec: TextCodec, rows: Sequence[Row], tools: Sequence[Row] = ()) -> tuple[list[int], str]:
-    """Ids and text of the prompt. Raises InvalidInputError where the template refuses the messages, or does not know
-    the tools or calls that the request has."""
+    """Token ids and text of the prompt. Raises InvalidInputError where the template refuses the messages, or does not
+    know tools or calls that the request has."""
     calls = any(row["role"] == "tool" or "tool_calls" in row for row in rows)
     if tools and not _shows(codec, [_QUESTION], [_TOOL], _PROBE):
         hint = "Leave tools out and describe them in a system message, or serve a base whose template knows them."
@@ -54,7 +55,7 @@ def render_chat(codec: TextCodec, rows: Sequence[Row], tools: Sequence[Row] = ()
 
 
 def template_text(codec: TextCodec) -> str:
-    """The source of the base's chat templates; empty without any."""
+    """The source text of the base's chat templates; empty if it has none."""
     template = codec.tokenizer.chat_template or ""
     return "\n".join(template.values()) if isinstance(template, dict) else str(template)
 
@@ -68,7 +69,7 @@ def _by_template(codec: TextCodec, rows: Sequence[Row], tools: list[Row] | None)
 
 
 def _shows(codec: TextCodec, rows: list[Row], tools: list[Row] | None, sign: str) -> bool:
-    """Whether the template writes a sign that stands in messages or tools of our own."""
+    """Whether the template's output contains a text that test messages or tools contain."""
     if not codec.tokenizer.chat_template:
         return False
     try:
@@ -84,7 +85,7 @@ def _lacks(codec: TextCodec, what: str) -> str:
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:
-    """Results with the names of the functions that they come from, which some templates show."""
+    """Tool results with the name of the function that they come from, which some templates write."""
     names = {call["id"]: call["function"]["name"] for row in rows for call in row.get("tool_calls", ())}
     named = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Requests to and results of a backend, the same for every backend and API."""
+"""Requests to a backend and its results, the same for every backend and API."""
 
 from __future__ import annotations
 
@@ -17,9 +17,15 @@ __all__ = ["Backend", "Delta", "Generated", "Generation", "Generator", "TokenInf
 class Generation:
     """One sequence to generate.
 
-    `prompt_ids` are exact; `prompt_text` is what they stand for, for upstreams that take text alone.
-    `model` is None for the version that is live. `act`: the agent's turn is wanted, and what stands behind its end may
-    be left ungenerated; `a3t_policy.turn.cut_turn` cuts what was generated to it.
+    Args:
+        prompt_ids: exact token ids of the prompt.
+        prompt_text: text of the prompt, for upstream servers that only take text.
+        model: adapter version or base; None takes the live version.
+        stop: strings that end the completion.
+        act: whether the agent's next turn is wanted. Generation may then stop after the turn's end;
+            `a3t_policy.turn.cut_turn` cuts the completion to the turn.
+        ignore_eos: whether generation goes on after the end-of-text token.
+        top_logprobs: number of most likely tokens to report for each generated token.
     """
 
     prompt_ids: list[int]
@@ -34,11 +40,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """A generated token: id, the text that it brought, natural log-probability under the model (temperature 1, nothing
-    cut off), the most likely tokens in its place.
+    """A generated token: its id, the text that it added, its natural log-probability under the model (at temperature 1
+    without top-k or top-p), and the most likely tokens at its position.
 
-    The texts of a completion's tokens, joined, begin with the completion's text or are its beginning: the last token
-    may reach beyond a stop string, and a token that ends in the middle of a character brings nothing yet.
+    The texts of all tokens, joined, may go beyond a stop string that ends the completion's text. A token that ends
+    within a character adds no text yet.
     """
 
     id: int
@@ -47,12 +53,13 @@ class TokenInfo:
     top: tuple[tuple[int, float], ...] = ()
     special: bool = False
     top_names: tuple[tuple[str, float], ...] = ()
-    """In place of `top` where an upstream names the most likely tokens by text, in any order, maybe with this one."""
+    """The most likely tokens by text, for upstream servers that do not return ids; used in place of `top`, in any
+    order."""
 
 
 @dataclass(slots=True)
 class Delta:
-    """News of a running generation: text that is certain by now, and the tokens behind it."""
+    """New text and tokens of a running generation. The text is final."""
 
     text: str
     model: str
@@ -61,7 +68,7 @@ class Delta:
 
 @dataclass(slots=True)
 class Generated:
-    """A finished generation. `ids` and `logprobs` are None where an upstream gives none."""
+    """A finished generation. `ids` and `logprobs` are None where an upstream server does not return them."""
 
     text: str
     finish_reason: str
@@ -73,49 +80,50 @@ class Generated:
     tokens: list[TokenInfo] | None = None
     cached_tokens: int = 0
     stop_sequence: str | None = None
-    """What ended it with reason `stop`: a stop string, "eos", or "turn" for the end of the agent's turn."""
+    """What ended a completion with finish reason `stop`: a stop string, "eos", or "turn" for the end of the agent's
+    turn."""
     made_up_observation: bool = False
-    """The turn was cut in front of an observation that the model began (`cut_turn`)."""
+    """Whether the turn was cut before an observation that the model itself began (`cut_turn`)."""
 
 
 class Generator(Protocol):
     """Generates completions. Errors are those of `a3t_contracts.errors`."""
 
     def admit(self, count: int) -> None:
-        """Raises OverloadedError where `count` more sequences do not fit now."""
+        """Raise OverloadedError if there is no room for `count` more sequences now."""
 
     async def generate(self, generation: Generation) -> Generated:
-        """The finished completion. Cancelling the call cancels the generation."""
+        """Generate a completion. Cancelling the call cancels the generation."""
 
     def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
-        """Deltas, then the finished completion."""
+        """Generate a completion: deltas, then the finished completion."""
 
 
 class Backend(Generator, Protocol):
-    """A source of completions with adapter versions. Errors are those of `a3t_contracts.errors`."""
+    """Generates completions with the base or an adapter version. Errors are those of `a3t_contracts.errors`."""
 
     codec: TextCodec
 
     async def start(self) -> None:
-        """Load or connect, then restore the adapter versions."""
+        """Load the base or connect to the upstream servers, then restore the adapter versions."""
 
     async def close(self) -> None:
         """Close connections and stop the engine."""
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
-        """Verify, load and read back an adapter version; with `make_default` the pointer is moved to it."""
+        """Verify, load and read back an adapter version; with `make_default` also make it live."""
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version; running requests finish on it."""
+        """Stop serving a version; requests that run on it are finished first."""
 
     async def follow(self) -> LiveState:
-        """Look at the registry's pointer now and serve what it names."""
+        """Read the registry's pointer now and serve the version that it names."""
 
     def live_state(self) -> LiveState:
-        """The version that answers requests without a version, and the one that the registry's pointer names."""
+        """The version that serves requests without a model, and the version that the registry's pointer names."""
 
     def models(self) -> list[ModelCard]:
-        """The base and every version that is held now."""
+        """The base and every loaded version."""
 
     async def ready(self) -> dict[str, object]:
-        """State for `/ready`; raises UnavailableError while it cannot take work."""
+        """Facts for `GET /ready`. Raises UnavailableError while the backend cannot take work."""

@@ -39,11 +39,11 @@ def count_sequence(sequence: Sequence) -> None:
 
 
 def watch_load(load: Callable[[], int]) -> None:
-    """Ask `load` for the number of running and waiting sequences at every scrape."""
+    """Report the result of `load`, the number of running and waiting sequences, at every scrape."""
     _LOAD.set_function(load)
 
 
 def show_live(name: str) -> None:
-    """Show this version as the only live one."""
+    """Report this version as the only live one."""
     _LIVE.clear()
     _LIVE.labels(name).set(1)

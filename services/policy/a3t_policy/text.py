@@ -1,4 +1,4 @@
-"""The tokenizer as the service uses it: cached encoding, incremental decoding."""
+"""The tokenizer of the service: cached encoding and incremental decoding."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ __all__ = ["TextCodec"]
 _CACHED_BYTES = 32 * 2**20
 _CHARACTERS_A_TOKEN, _SPARE_TOKENS, _MOST_CUT = 8, 64, 2**20
 _ID_BYTES = 40
-"""A token id in a list: the reference and the number."""
+"""Bytes of a token id in a list: the reference and the number."""
 
 
 class TextCodec:
-    """Encodes prompts and decodes completions of one base model. Safe to share between threads.
+    """Encodes prompts and decodes completions of one base model. Thread-safe.
 
-    Observations and completions come again in every later turn of an episode, so the ids of a text are cached.
+    Every turn of an episode contains all earlier observations and completions again, so that the ids of texts are
+    cached.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -46,8 +47,8 @@ class TextCodec:
         self.vocabulary = len(tokenizer)
         self.token_bytes = TokenBytes(self.raw)
         self.context: int | None = None
-        """Tokens that prompt and completion may have together, where that is known: longer texts are refused before
-        they are encoded, as far as their length alone shows that they do not fit."""
+        """Largest number of tokens of prompt and completion together, where it is known. Texts that are too long for it
+        by their length alone are refused before they are encoded."""
         self._bos = leading_bos(self)
 
     @classmethod
@@ -59,19 +60,21 @@ class TextCodec:
             raise NotFoundError(f"No tokenizer can be loaded from {folder}: {error}") from error
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
-        """Ids of a text. The list is shared: do not change it."""
+        """Token ids of a text. The list is shared with other callers and must not be changed."""
         return self._cache.get((text, add_special_tokens))
 
     def prompt(self, text: str) -> list[int]:
-        """Ids of a free prompt, with BOS in front where the base wants it (not twice). Raises TooLargeError for one
+        """Token ids of a free prompt, with one BOS in front if the base expects it. Raises TooLargeError for a prompt
         that cannot fit."""
         self.require_room(self._fewest(len(text)))
         return self._begun(self._encode_uncached(text, False))
 
     def prompt_end(self, text: str, count: int) -> list[int]:
-        """The last `count` ids of a free prompt, or all where there are fewer. Of a long text no more is encoded than
-        what holds them and some before them, so that how it begins there changes nothing; at most _MOST_CUT
-        characters. Raises TooLargeError as `prompt` does where `count` is no less than the context."""
+        """The last `count` token ids of a free prompt.
+
+        Of a long text only the end is encoded, with enough text before the wanted ids that the cut does not change
+        them; at most _MOST_CUT characters. Raises TooLargeError as `prompt` does if `count` is at least the context.
+        """
         if self.context is not None and count >= self.context:
             return self.prompt(text)
         size = _CHARACTERS_A_TOKEN * (count + _SPARE_TOKENS)
@@ -88,26 +91,26 @@ class TextCodec:
         return ids if ids[: len(self._bos)] == self._bos else self._bos + ids
 
     def check(self, ids: Sequence[int]) -> None:
-        """Raises InvalidInputError unless ids are a prompt: some, and each in the vocabulary."""
+        """Raise InvalidInputError unless `ids` has at least one id and all ids are in the vocabulary."""
         if not ids:
             raise InvalidInputError("prompt: it has no tokens.", hint="Send at least one.")
         if min(ids) < 0 or max(ids) >= self.vocabulary:
             raise InvalidInputError(f"prompt: token ids lie between 0 and {self.vocabulary - 1}.")
 
     def rendered(self, text: str) -> list[int]:
-        """Ids of a prompt that a chat template has rendered, its special tokens included. Raises TooLargeError."""
+        """Token ids of a prompt from a chat template, which contains its special tokens. Raises TooLargeError."""
         self.require_room(self._fewest(len(text)))
         return self._encode_uncached(text, False)
 
     def history(self, history: History) -> tuple[list[int], str]:
-        """Ids and text of the prompt of a history. Raises TooLargeError for one that cannot fit."""
+        """Token ids and text of the prompt of a history. Raises TooLargeError for a prompt that cannot fit."""
         segments = render_history(history)
         generated = sum(len(segment.ids) for segment in segments if segment.ids is not None)
         self.require_room(generated + self._fewest(sum(len(s.text) for s in segments if s.ids is None)))
         return encode_segments(self, segments).ids, "".join(segment.text for segment in segments)
 
     def require_room(self, tokens: int) -> None:
-        """Raises TooLargeError for a prompt of so many tokens or more that leaves no room for a completion."""
+        """Raise TooLargeError if a prompt of at least `tokens` tokens leaves no room for a completion."""
         if self.context is not None and tokens >= self.context:
             raise TooLargeError(
                 f"The prompt has {tokens} tokens or more; prompt and completion together may have {self.context}.",
@@ -123,7 +126,7 @@ class TextCodec:
         return self.token_bytes(token).decode("utf-8", "replace")
 
     def token_name(self, token: int) -> str:
-        """Text of one token on its own, or its bytes as OpenAI writes those that are no text: `bytes:\\xe2\\x80`."""
+        """Text of one token on its own; for bytes that are no text OpenAI's form `bytes:\\xe2\\x80`."""
         own = self.token_bytes(token)
         try:
             return own.decode()
@@ -131,7 +134,7 @@ class TextCodec:
             return "bytes:" + "".join(f"\\x{byte:02x}" for byte in own)
 
     def stream(self) -> DecodeStream:
-        """An incremental decoder; feed it with `step(codec.raw, id)`."""
+        """An incremental decoder; call `step(codec.raw, id)` for each token."""
         return DecodeStream(skip_special_tokens=True)
 
     def _encode_uncached(self, text: str, add_special_tokens: bool) -> list[int]:
@@ -143,7 +146,7 @@ class TextCodec:
         return list(self.raw.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids)
 
     def _fewest(self, characters: int) -> int:
-        """Tokens that so many characters are at least (none of them is less than a byte); 0 where nothing is known."""
+        """Smallest number of tokens that a text of this many characters can have; 0 if the tokenizer gives no bound."""
         return 0 if self._longest is None else -(-characters // self._longest)
 
 

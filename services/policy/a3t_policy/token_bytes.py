@@ -1,4 +1,4 @@
-"""The bytes that one token of a vocabulary stands for, on its own."""
+"""The bytes of each token of a vocabulary."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
 class TokenBytes:
-    """Bytes of a token by its id. Those of a text's tokens, joined, are the text's.
+    """Bytes of a token by its id; the bytes of a text's tokens, joined, are the text.
 
-    Decoding a single token would not do: parts of a character come out as U+FFFD, and decoders in SentencePiece's
-    manner drop the space in front.
+    Decoding single tokens would not give this: parts of a character become U+FFFD, and SentencePiece decoders drop a
+    leading space.
     """
 
     def __init__(self, raw: Any) -> None:
@@ -29,7 +29,7 @@ class TokenBytes:
         self._space = next((mark for step in steps if (mark := _space_mark(step))), None)
 
     def __call__(self, token: int) -> bytes:
-        """The token's bytes; none for an id that the vocabulary lacks."""
+        """The token's bytes; empty for an id that is not in the vocabulary."""
         if token in self._added:
             return str(self._added[token]).encode()
         piece = self._raw.id_to_token(token)
@@ -46,7 +46,7 @@ class TokenBytes:
 
 
 def _steps(decoder: Any) -> list[dict[str, Any]]:
-    """The parts of a tokenizer's decoder, as its JSON has them."""
+    """The parts of a tokenizer's decoder, from its JSON."""
     if decoder is None:
         return []
     state = json.loads(decoder.__getstate__())
@@ -54,7 +54,7 @@ def _steps(decoder: Any) -> list[dict[str, Any]]:
 
 
 def _space_mark(step: dict[str, Any]) -> str | None:
-    """The character that stands for a space, where this part of the decoder replaces one."""
+    """The character that stands for a space, if this part of the decoder replaces one."""
     if step["type"] == "Metaspace":
         return str(step["replacement"])
     if step["type"] == "Replace" and step["content"] == " " and "String" in step["pattern"]:
@@ -64,7 +64,7 @@ def _space_mark(step: dict[str, Any]) -> str | None:
 
 @lru_cache(maxsize=1)
 def _byte_of_character() -> dict[str, int]:
-    """Byte-level BPE's alphabet (GPT-2): printable bytes stand for themselves, the others for U+0100 and up."""
+    """The alphabet of byte-level BPE (GPT-2): printable bytes stand for themselves, others for U+0100 and up."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(plain)]
     return {chr(byte): byte for byte in plain} | {chr(0x100 + n): byte for n, byte in enumerate(others)}

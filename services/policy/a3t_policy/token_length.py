@@ -1,4 +1,5 @@
-"""The longest text that one token can stand for: bounds the number of tokens of a text before it is tokenised."""
+"""A bound on the text that one token can stand for, which bounds the number of tokens of a text before it is
+tokenised."""
 
 from __future__ import annotations
 
@@ -13,10 +14,10 @@ _BYTE_TOKENS = frozenset(f"<0x{byte:02X}>" for byte in range(256))
 
 
 def longest_token(raw: Any) -> int | None:
-    """Bytes of text that one token of a tokenizer (of the tokenizers library) stands for at most.
+    """Largest number of bytes of text that one token of a tokenizer (of the tokenizers library) can stand for.
 
-    None for a tokenizer that may leave some of a text out, or put more of it into a token than the token's own text:
-    the length of a text then says nothing about the number of its tokens.
+    None for a tokenizer that may drop text, or put more text into a token than the token's own: the length of a text
+    then does not bound its number of tokens.
     """
     parts, vocabulary = json.loads(raw.to_str()), raw.get_vocab(with_added_tokens=True)
     steps = [*_steps(parts["normalizer"], "normalizers"), *_steps(parts["pre_tokenizer"], "pretokenizers")]
@@ -40,7 +41,7 @@ def _steps(part: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
 
 
 def _keeps_text(step: dict[str, Any]) -> bool:
-    """Whether a step leaves every byte in the text, as one byte or more."""
+    """Whether a step keeps every byte of the text as one byte or more."""
     kind = step["type"]
     if kind == "Replace":
         pattern = step["pattern"].get("String")
@@ -51,7 +52,8 @@ def _keeps_text(step: dict[str, Any]) -> bool:
 
 
 def _knows_every_byte(model: dict[str, Any], steps: list[dict[str, Any]], vocabulary: dict[str, int]) -> bool:
-    """Whether nothing is ever unknown to the model: unknown text is left out, or becomes one token however long."""
+    """Whether the model has a token for every byte. Otherwise unknown text is dropped or becomes one token of any
+    length."""
     if model.get("byte_fallback"):
         return vocabulary.keys() >= _BYTE_TOKENS
     return any(step["type"] == "ByteLevel" for step in steps) and vocabulary.keys() >= set(ByteLevel.alphabet())

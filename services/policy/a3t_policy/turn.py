@@ -1,7 +1,7 @@
 """Cuts the agent's turn out of a completion, in the same way for every backend.
 
-Backends stop early where they can (the engine at the token that ends the turn, upstreams at `STOP_STRINGS`) and hand
-over all that was generated.
+Backends stop early where they can: the engine at the token that ends the turn, upstream servers at `STOP_STRINGS`. They
+return everything that was generated.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["cut_turn"]
 
 
 def cut_turn(done: Generated, codec: TextCodec) -> Generated:
-    """The completion up to the end of the agent's turn (`a3t_contracts.react.turn_end`).
+    """Cut a completion at the end of the agent's turn (`a3t_contracts.react.turn_end`).
 
-    Where token ids are known, the text is that of the ids that are kept, and there is one log-probability for each.
-    Without them the text alone is cut. The ids are given up where no token ends with the turn's last line: a token that
-    holds the line end and more, or a model that ended its text without the line end, which is added then.
+    If token ids are known, the text is that of the ids that are kept, with one log-probability per id. Otherwise only
+    the text is cut. The ids are dropped if no token ends where the turn's last line ends: if a token contains the line
+    end and more, or the model ended its text without the line end, which is then added.
     """
     said = done.text if done.ids is None else codec.decode(done.ids)
     seen = done.text + (done.stop_sequence if done.stop_sequence in STOP_STRINGS else "")
@@ -45,7 +45,7 @@ def cut_turn(done: Generated, codec: TextCodec) -> Generated:
 
 
 def _unfinished(done: Generated, said: str, codec: TextCodec) -> Generated:
-    """A turn without an end: cut off by its length, or ended by the model itself."""
+    """A turn without an end: cut off by the token limit, or ended by the model itself."""
     end = turn_end(f"{said}\n") if done.finish_reason != "length" else None
     if end is not None:
         return replace(done, text=f"{said}\n", ids=None, logprobs=None, tokens=None)

@@ -1,4 +1,4 @@
-"""`POST /v1/act`: histories in, thoughts and actions out."""
+"""`POST /v1/act`: takes histories, returns thoughts and actions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ router = APIRouter(prefix="/v1", tags=["act"], route_class=JsonRoute)
 
 @router.post("/act")
 async def act(body: ActRequest, request: Request, backend: BackendDep, codec: CodecDep) -> ActReply:
-    """One turn for each history, in the order of the request. A turn that fails has its problem in place of a
-    result; the whole request is refused with 429 while the queue has no room for it."""
+    """Generate one turn for each history, in the order of the request.
+
+    A turn that fails has a problem document in place of a result. The whole request is refused with 429 while the queue
+    has no room for all its turns.
+    """
     generations = await prepared(request, lambda: [_generation(turn, codec) for turn in body.turns])
     backend.admit(len(generations))
     pairs = zip(body.turns, generations, strict=True)

@@ -1,4 +1,5 @@
-"""Loading and unloading adapter versions at run time, with vLLM's paths and names; and which one is live."""
+"""Loads and unloads adapter versions at run time, with the paths and field names of vLLM, and tells which one is
+live."""
 
 from __future__ import annotations
 
@@ -17,27 +18,30 @@ router = APIRouter(prefix="/v1", tags=["adapters"], route_class=JsonRoute)
 
 @router.post("/load_lora_adapter", **needs(Role.admin))
 async def load_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelCard:
-    """Verify a version (hashes, base, shapes), load it beside the running ones, read it back; with `make_default`
-    the registry's pointer is then moved to it, so that it serves requests that name no model, on every replica. A
-    version that fails any of it changes nothing."""
+    """Verify a version (hashes, base, shapes), load it beside the others and read it back.
+
+    With `make_default` the registry's pointer is then moved to it, so that it serves requests that name no model, on
+    every replica. If any step fails, nothing changes.
+    """
     return await backend.load(body.lora_name, body.lora_path, body.make_default)
 
 
 @router.post("/unload_lora_adapter", **needs(Role.admin))
 async def unload_lora_adapter(body: LoadAdapter, backend: BackendDep) -> ModelList:
-    """Stop holding a version; requests that run on it are finished. The live one is refused: promote another first."""
+    """Stop serving a version; requests that run on it are finished first. The live version is refused: promote another
+    one first."""
     await backend.unload(body.lora_name)
     return ModelList(data=backend.models())
 
 
 @router.get("/live")
 async def live(backend: BackendDep) -> LiveState:
-    """The version that serves requests that name no model, the one that the registry's pointer names, and why they
-    differ where they do."""
+    """The version that serves requests that name no model, the version that the registry's pointer names, and, if they
+    differ, why."""
     return backend.live_state()
 
 
 @router.post("/live")
 async def follow(backend: BackendDep) -> LiveState:
-    """Look at the registry's pointer now instead of within `A3T_POLICY_WATCH_REGISTRY` seconds."""
+    """Read the registry's pointer now, instead of within `A3T_POLICY_WATCH_REGISTRY` seconds."""
     return await backend.follow()

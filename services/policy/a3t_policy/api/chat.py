@@ -1,4 +1,4 @@
-"""`POST /v1/chat/completions`, as OpenAI's."""
+"""`POST /v1/chat/completions`, compatible with OpenAI's API."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 _ANY_MODEL = frozenset({"tgi", "dummy"})
-"""What clients of single-model servers send where they know no name: the live version."""
+"""Model names that clients of single-model servers send when they know no name; they mean the live version."""
 
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
     body: ChatRequest, request: Request, backend: RecordedDep, codec: CodecDep, settings: SettingsDep
 ) -> Response:
-    """Messages in, the assistant's message out; streamed as server-sent events on request."""
+    """Answer a conversation with the assistant's next message; with `stream` as server-sent events."""
     generations = await prepared(request, lambda: _generations(body, codec, settings))
     backend.admit(len(generations))
     head: dict[str, Any] = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time())}
@@ -66,7 +66,8 @@ def _generations(body: ChatRequest, codec: TextCodec, settings: PolicySettings) 
 
 
 def _call_form(body: ChatRequest, codec: TextCodec) -> CallForm | None:
-    """How the reply's calls are read; None without tools. Raises InvalidInputError for a form that is not known."""
+    """How tool calls in the reply are parsed; None without tools. Raises InvalidInputError for a form that is not
+    known."""
     if not body.tools_in_play:
         return None
     form = call_form(template_text(codec))
@@ -79,8 +80,8 @@ def _call_form(body: ChatRequest, codec: TextCodec) -> CallForm | None:
 
 
 class _Shape:
-    """How a choice of a chat completion looks. With tools, text that may be a call is held back in streams until the
-    reply is whole."""
+    """Builds the choices of a chat completion. With tools, a stream holds back text that may be a call until the reply
+    is complete."""
 
     def __init__(self, body: ChatRequest, codec: TextCodec, form: CallForm | None) -> None:
         self.body, self.codec, self.form = body, codec, form

@@ -1,4 +1,4 @@
-"""`POST /v1/completions`, as OpenAI's."""
+"""`POST /v1/completions`, compatible with OpenAI's API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 
 @router.post("/completions", response_model=None)
 async def completions(body: CompletionRequest, request: Request, backend: RecordedDep, codec: CodecDep) -> Response:
-    """Text (or token ids) in, completions out; streamed as server-sent events on request."""
+    """Complete one or several prompts, given as text or token ids; with `stream` as server-sent events."""
     generations = await prepared(request, lambda: _generations(body, codec))
     backend.admit(len(generations))
     head = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time())}
@@ -72,7 +72,7 @@ def _prompt(prompt: str | list[int], codec: TextCodec) -> tuple[list[int], str]:
 
 
 class _Shape(Choice):
-    """How a choice of a text completion looks."""
+    """Builds the choices of a text completion."""
 
     def __init__(self, body: CompletionRequest, codec: TextCodec, generations: list[Generation]) -> None:
         self.body, self.codec, self.generations = body, codec, generations
@@ -113,7 +113,7 @@ class _Shape(Choice):
         return {"index": index, "text": text, **ended, "logprobs": None}
 
     def _stop_reason(self, done: Generated) -> str | None:
-        """The stop string that ended it."""
+        """The stop string that ended the completion; None if none did."""
         return done.stop_sequence if done.stop_sequence in self.body.stop_strings else None
 
     def _logprobs(self, index: int, tokens: list[TokenInfo]) -> dict[str, Any] | None:

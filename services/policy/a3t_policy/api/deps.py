@@ -1,4 +1,4 @@
-"""FastAPI dependencies of the routers."""
+"""FastAPI dependencies of the routes."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ __all__ = [
 
 T = TypeVar("T")
 _encoding = Lane("encode", 4)
-"""The tokenizer lets the event loop work meanwhile; several threads, so that a short request need not wait for a long
-one."""
+"""Threads for the tokenizer, which releases the interpreter while it works. There are several, so that a short request
+need not wait for a long one."""
 
 
 def _backend(request: Request) -> Backend:
@@ -68,7 +68,7 @@ def _recorded(
         str | None, Header(alias=EPISODE_HEADER, description="Id of the episode that the completion belongs to")
     ] = None,
 ) -> Generator:
-    """The backend, which records where the request names an episode. Raises NotFoundError, ConflictError,
+    """The backend; where the request names an episode, one that records. Raises NotFoundError, ConflictError or
     TooLargeError."""
     if episode is None:
         return backend
@@ -77,16 +77,16 @@ def _recorded(
 
 
 RecordedDep = Annotated[Generator, Depends(_recorded)]
-"""For completions of clients, which may belong to an episode."""
+"""The backend for completions of clients, which may belong to an episode."""
 
 
 async def prepared(request: Request, prepare: Callable[[], T]) -> T:
-    """What `prepare` makes of a request's body (its prompts, encoded): in a thread where the body is long."""
+    """Run `prepare` on a request's body (it encodes the prompts): in a thread if the body is long."""
     return prepare() if len(await request.body()) <= INLINE_BYTES else await _encoding(prepare)
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`, which is cancelled when the client goes away. The body must have been read."""
+    """The result of `work`; the work is cancelled if the client disconnects. The body must have been read before."""
     task = asyncio.ensure_future(work)
     task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks for it after leaving
     gone = asyncio.ensure_future(_disconnected(request))
@@ -101,7 +101,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 
 async def generate_all(backend: Generator, generations: Sequence[Generation]) -> list[Generated]:
-    """All of them at once; the first failure cancels the rest."""
+    """Generate all completions at once; the first failure cancels the others."""
     if len(generations) == 1:
         return [await backend.generate(generations[0])]
     tasks = [asyncio.ensure_future(backend.generate(generation)) for generation in generations]

@@ -1,4 +1,5 @@
-"""`/v1/episodes`: episodes of somebody's own agent, recorded by the header `X-A3T-Episode` of its completions."""
+"""`/v1/episodes`: records episodes of an agent outside this project, whose completions carry the header
+`X-A3T-Episode`."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ router = APIRouter(prefix="/v1/episodes", tags=["episodes"], route_class=JsonRou
 
 @router.post("", status_code=201)
 async def create(body: EpisodeCreate, episodes: EpisodesDep) -> RecordedEpisodeInfo:
-    """Open an episode. Completions whose header `X-A3T-Episode` has its id are recorded, until a reward closes it."""
+    """Open an episode. Completions whose header `X-A3T-Episode` has its id are recorded until a reward closes the
+    episode."""
     return await episodes.create(body)
 
 
@@ -44,7 +46,7 @@ async def page(
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EpisodePage:
-    """Episodes without their calls: closed ones by number, open ones in order of opening."""
+    """List episodes without their calls: closed ones by number, open ones in the order of opening."""
     wanted = (
         info
         for info in episodes.listed(state, after)
@@ -57,18 +59,19 @@ async def page(
 
 @router.get("/{episode_id}")
 async def get(episode_id: str, episodes: EpisodesDep) -> RecordedEpisode:
-    """An episode with its calls: token ids of prompts and completions, log-probabilities, versions."""
+    """Read an episode with its calls: token ids of prompts and completions, log-probabilities, adapter versions."""
     return await episodes.get(episode_id)
 
 
 @router.post("/{episode_id}/reward")
 async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) -> RecordedEpisodeInfo:
-    """Close an episode with its reward. The same again gives the same reply; another reward is a conflict (409)."""
+    """Close an episode with its reward. Repeating the request gives the same reply; another reward is a conflict
+    (409)."""
     return await episodes.close(episode_id, body)
 
 
 @router.delete("/{episode_id}", status_code=204, **needs(Role.run))
 async def drop(episode_id: str, episodes: EpisodesDep) -> Response:
-    """Forget an open episode, for example after its environment failed. An unknown one is no error."""
+    """Delete an open episode, for example after its environment failed. An unknown episode is no error."""
     await episodes.drop(episode_id)
     return Response(status_code=204)

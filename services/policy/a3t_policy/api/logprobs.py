@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens as OpenAI writes them."""
+"""Log-probabilities of tokens in OpenAI's form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _PART = re.compile(r"bytes:(\\x[0-9a-f]{2})+")
 
 
 class TextOffsets:
-    """Where each token begins in a completion's text, in characters; one inside a character, where that begins."""
+    """Offset of each token in a completion's text, in characters. A token that begins within a character has the
+    character's offset."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -32,7 +33,7 @@ class TextOffsets:
 
 
 def chat_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int) -> dict[str, Any]:
-    """The `logprobs` of a chat choice: every token with its own bytes, and the `top` most likely ones."""
+    """The `logprobs` of a chat choice: each token with its bytes, and the `top` most likely tokens in its place."""
 
     def entry(name: str, own: bytes, logprob: float) -> dict[str, Any]:
         return {"token": name, "logprob": logprob, "bytes": list(own)}
@@ -45,7 +46,8 @@ def chat_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int) -> di
 
 
 def text_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int, offsets: TextOffsets) -> dict[str, Any]:
-    """The `logprobs` of a text choice. The sampled token stands in `top_logprobs` also where it is none of the top."""
+    """The `logprobs` of a text choice. `top_logprobs` also has the sampled token, even if it is not one of the most
+    likely."""
     rows = []
     for token in tokens:
         likely = dict(_likely(codec, token, top))
@@ -59,12 +61,12 @@ def text_logprobs(codec: TextCodec, tokens: Sequence[TokenInfo], top: int, offse
 
 
 def _likely(codec: TextCodec, token: TokenInfo, count: int) -> list[tuple[str, float]]:
-    """Names and log-probabilities of the `count` most likely tokens in this one's place, the likeliest first."""
+    """Names and log-probabilities of the `count` most likely tokens at this position, the most likely first."""
     if token.top_names:
         return sorted(token.top_names, key=lambda named: -named[1])[:count]
     return [(codec.token_name(i), p) for i, p in token.top[:count]]
 
 
 def _named(name: str) -> bytes:
-    """The bytes of a token by its name, see `TextCodec.token_name`."""
+    """The bytes of a token from its name; see `TextCodec.token_name`."""
     return bytes.fromhex(name[6:].replace("\\x", "")) if _PART.fullmatch(name) else name.encode("utf-8", "replace")

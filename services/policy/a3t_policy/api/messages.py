@@ -1,4 +1,4 @@
-"""Chat messages in every form that clients send, replies of this service included."""
+"""Chat messages in all forms that clients send, including replies of this service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["CalledFunction", "ChatMessage", "ToolCall"]
 
 
 class CalledFunction(ClientSchema):
-    """Which function the model called, and with what."""
+    """The function that the model called, with its arguments."""
 
     name: str = Field(min_length=1, max_length=256, description="Name of the function")
     arguments: str | dict[str, Any] = Field("{}", description="A JSON object, as text (OpenAI's way) or as it is")
@@ -28,7 +28,7 @@ class CalledFunction(ClientSchema):
         return self
 
     def values_or_none(self) -> Any:
-        """The arguments as a value; None where their text is no JSON."""
+        """The arguments as a JSON value; None if their text is not JSON."""
         if isinstance(self.arguments, dict):
             return self.arguments
         try:
@@ -38,7 +38,7 @@ class CalledFunction(ClientSchema):
 
 
 class ToolCall(ClientSchema):
-    """A call that an earlier reply asked for."""
+    """A tool call of an earlier reply."""
 
     id: str | None = Field(
         None, description="Id of the call, which the message with its result names; null where it has none"
@@ -87,7 +87,7 @@ class ChatMessage(ClientSchema):
         return "".join(part["text"] for part in self.content)
 
     def row(self) -> dict[str, Any]:
-        """The message as chat templates read it; arguments are values, as those want them."""
+        """The message in the form of chat templates, which take arguments as values, not text."""
         row: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": self.text}
         if self.tool_calls:
             row["tool_calls"] = [

@@ -16,13 +16,13 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 @router.get("")
 async def list_models(backend: BackendDep) -> ModelList:
-    """What `model` may name in a request."""
+    """List the models that a request may name."""
     return ModelList(data=backend.models())
 
 
 @router.get("/{name:path}")
 async def get_model(name: str, backend: BackendDep) -> ModelCard:
-    """One of them."""
+    """Read one model's entry. 404 if it is not served."""
     for card in backend.models():
         if card.id == name:
             return card

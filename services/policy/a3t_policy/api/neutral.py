@@ -1,4 +1,5 @@
-"""Accepts keys that clients send with neutral values; refuses by name other values of options that are not served."""
+"""Ignores unsupported options that have a neutral value, and refuses other values with an error that names the
+option."""
 
 from __future__ import annotations
 
@@ -15,15 +16,18 @@ _SAYS_NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
 class Unserved:
-    """A key that is not served: the values that change nothing, and what to do instead of others."""
+    """An option that is not supported: its neutral values, and what to do instead of using others."""
 
     def __init__(self, *neutral: Any, hint: str = "Leave it out.") -> None:
         self.neutral, self.hint = (*_SAYS_NOTHING, *neutral), hint
 
 
 class ClientSchema(Schema):
-    """A part of a request. Clients write out every key that they know, most of them null or empty: those are dropped,
-    whatever their names. `unserved` lists the keys that have further neutral values or a hint of their own."""
+    """A part of a client's request.
+
+    Many clients send every key that they know, most of them null or empty; such keys are dropped, whatever their name.
+    `unserved` lists keys that have further neutral values or a hint of their own.
+    """
 
     unserved: ClassVar[dict[str, Unserved]] = {}
 

@@ -16,7 +16,7 @@ from .tools import Tool
 __all__ = ["ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
 
 MAX_SEQUENCES = 1024
-"""Completions of one request at most."""
+"""Largest number of completions of one request."""
 StopString = Annotated[str, Field(max_length=1024)]
 Texts = Annotated[list[str], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 TokenLists = Annotated[list[TokenIds], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
@@ -60,9 +60,9 @@ class StreamOptions(ClientSchema):
 
 
 class CommonRequest(ClientSchema):
-    """What both kinds of completion share. `top_k`, `return_token_ids` and `ignore_eos` are vLLM's names."""
+    """Fields that text and chat completions share. `top_k`, `return_token_ids` and `ignore_eos` are those of vLLM."""
 
-    model: str | None = Field(None, description="Base model or adapter version; null: the version live now")
+    model: str | None = Field(None, description="Base model or adapter version; null takes the live version")
     temperature: float | None = Field(1.0, ge=0, le=5, description="Sampling temperature; 0 is greedy, null is 1")
     top_p: float | None = Field(
         1.0,
@@ -70,22 +70,24 @@ class CommonRequest(ClientSchema):
         le=1,
         description="Nucleus sampling: probability mass that is sampled from; 1 and null are off",
     )
-    top_k: int | None = Field(0, ge=-1, le=MAX_INT, description="0 and -1: off")
+    top_k: int | None = Field(
+        0, ge=-1, le=MAX_INT, description="Number of most likely tokens to sample from; 0 and -1 sample from all"
+    )
     n: int | None = Field(1, ge=1, le=128, description="Number of completions of each prompt")
     seed: int | None = Field(
         None,
         ge=-(2**63),
         lt=2**63,
-        description="Seed of the sampling; the same seed gives the same text. Null draws one",
+        description="Seed of the sampling; the same seed gives the same text. Null draws a seed",
     )
     stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = Field(
-        None, description="Strings that end a completion, at most 16; the text ends in front of them"
+        None, description="Strings that end a completion, at most 16; the text ends before them"
     )
     stream: bool | None = Field(
         False, description="Whether the reply comes as server-sent events while it is generated"
     )
     stream_options: StreamOptions | None = Field(None, description="Options of a streamed reply")
-    return_token_ids: bool | None = Field(False, description="Add `token_ids` to each choice")
+    return_token_ids: bool | None = Field(False, description="Whether each choice has `token_ids`")
     ignore_eos: bool | None = Field(False, description="Whether generation goes on after the end-of-text token")
     user: str | None = Field(None, description="Accepted and ignored")
     safety_identifier: str | None = Field(None, description="Accepted and ignored")
@@ -176,9 +178,13 @@ class ChatRequest(CommonRequest):
         description="Number of most likely tokens to report for each generated token; needs `logprobs`",
     )
     tools: list[Tool] | None = Field(None, max_length=128, description="Tools that the model may call")
-    tool_choice: str | dict[str, Any] | None = Field(None, description="none or auto (the default with tools)")
-    parallel_tool_calls: bool | None = Field(None, description="false: the first call of a reply alone")
-    prompt_cache_key: str | None = Field(None, description="Taken and not needed: prefixes are found by themselves")
+    tool_choice: str | dict[str, Any] | None = Field(
+        None, description="Whether the model may call tools: `none` or `auto`; the default is auto if there are tools"
+    )
+    parallel_tool_calls: bool | None = Field(
+        None, description="Whether a reply may have several calls; false keeps the first one only"
+    )
+    prompt_cache_key: str | None = Field(None, description="Accepted and ignored: shared prefixes are found without it")
     prompt_cache_retention: str | None = Field(None, description="Accepted and ignored")
 
     unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {
@@ -212,5 +218,5 @@ class ChatRequest(CommonRequest):
 
     @property
     def tools_in_play(self) -> list[dict[str, Any]]:
-        """The tools that the reply may call, as chat templates read them."""
+        """The tools that the reply may call, in the form of chat templates."""
         return [tool.row() for tool in self.tools or ()] if self.tool_choice != "none" else []

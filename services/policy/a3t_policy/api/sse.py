@@ -1,4 +1,4 @@
-"""Server-sent events of streamed completions and chat completions, with their usage counts."""
+"""Streams completions as server-sent events, with token counts at the end."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Item = tuple[int, Delta | Generated | A3TError]
 
 
 class Choice(Protocol):
-    """How the choices of one kind of completion look in a stream."""
+    """Builds the chunks of a stream for one kind of completion."""
 
     def first(self, index: int) -> dict[str, Any] | None:
-        """An opening chunk, or None."""
+        """The first chunk of a choice; None if there is none."""
 
     def part(self, index: int, delta: Delta) -> dict[str, Any]:
-        """A chunk in between."""
+        """A chunk with new text."""
 
     def last(self, index: int, text: str, done: Generated) -> dict[str, Any]:
-        """The closing chunk, with the text that was still held back."""
+        """The last chunk, with the text that was held back until then."""
 
 
 def usage(results: Sequence[Generated], choices: int = 1) -> dict[str, Any]:
-    """Token counts of a reply; each prompt counts once."""
+    """Token counts of a reply. A prompt with several completions counts once."""
     prompt = sum(r.prompt_tokens for r in results[::choices])
     completion = sum(r.completion_tokens for r in results)
     return {
@@ -50,7 +50,8 @@ def event(data: Any) -> str:
 
 
 async def merged(backend: Generator, generations: Sequence[Generation]) -> AsyncIterator[Item]:
-    """The deltas and results of several generations as they come; ends when all have ended. Closing it cancels them."""
+    """The deltas and results of several generations in the order in which they come, until all have ended. Closing it
+    cancels them."""
     queue: asyncio.Queue[Item] = asyncio.Queue()
 
     async def pump(index: int, generation: Generation) -> None:
@@ -75,7 +76,7 @@ async def merged(backend: Generator, generations: Sequence[Generation]) -> Async
 async def completion_stream(
     head: dict[str, Any], backend: Generator, generations: Sequence[Generation], shape: Choice, body: CommonRequest
 ) -> StreamingResponse:
-    """The streamed reply. What fails before the first token is a plain error reply."""
+    """The streamed reply. A failure before the first token becomes an ordinary error reply."""
     items = merged(backend, generations)
     first = await anext(items)
     if isinstance(first[1], A3TError):

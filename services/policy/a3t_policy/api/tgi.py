@@ -1,4 +1,4 @@
-"""text-generation-inference's endpoints, so that its clients can call the policy."""
+"""Endpoints of text-generation-inference (TGI), so that its clients can call the policy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def generate(body: GenerateRequest, request: Request, backend: BackendDep,
 
 @router.post("/generate_stream", response_model=None)
 async def generate_stream(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
-    """One completion as server-sent events, one a token; the last one carries the whole text."""
+    """One completion as server-sent events, one event per token; the last one has the whole text."""
     generation = await prepared(request, lambda: _generation(body, codec))
     generation = replace(generation, top_logprobs=max(1, body.parameters.top_n_tokens or 0))
     news = backend.stream(generation)
@@ -46,7 +46,7 @@ async def generate_stream(body: GenerateRequest, request: Request, backend: Back
 
 @router.post("/", response_model=None)
 async def either(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
-    """`/generate`, or `/generate_stream` with `stream` true; the former's reply is then a list, as TGI's."""
+    """`/generate`, or, with `stream`, `/generate_stream`. Without `stream` the reply is a list, as in TGI."""
     if body.stream:
         return await generate_stream(body, request, backend, codec)
     generation = await prepared(request, lambda: _generation(body, codec))
@@ -56,7 +56,7 @@ async def either(body: GenerateRequest, request: Request, backend: BackendDep, c
 
 @router.get("/info")
 async def info(backend: BackendDep, settings: SettingsDep) -> dict[str, Any]:
-    """What is served, and its limits."""
+    """The model that is served, and its limits."""
     live = next(card.id for card in backend.models() if card.live)
     return {
         "model_id": settings.policy_base_model,
@@ -106,7 +106,7 @@ def _prefix(body: GenerateRequest) -> str:
 
 
 def _text(body: GenerateRequest, done: Generated) -> str:
-    """The completion with the stop sequence that ended it, which TGI leaves in."""
+    """The completion with the stop sequence that ended it, which TGI does not cut off."""
     return done.text + (done.stop_sequence or "" if done.stop_sequence in (body.parameters.stop or ()) else "")
 
 
@@ -122,8 +122,8 @@ def _counts(generation: Generation, done: Generated) -> dict[str, Any]:
 
 
 class _Events:
-    """The events of one stream. A token is held back until the next one is known, because the last one carries the
-    reply's end, and its text ends where the reply's does."""
+    """The events of one stream. Each token is held back until the next one arrives, because the last event has further
+    fields, and its text ends where the reply ends."""
 
     def __init__(self, body: GenerateRequest, generation: Generation, codec: TextCodec) -> None:
         self.body, self.generation, self.codec = body, generation, codec

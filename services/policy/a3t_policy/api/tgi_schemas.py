@@ -19,8 +19,10 @@ _NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you
 class Parameters(ClientSchema):
     """TGI's `parameters`: how to generate, and what to report."""
 
-    adapter_id: str | None = Field(None, description="Adapter version; null: the version live now")
-    details: bool | None = Field(False, description="Add tokens, log-probabilities and the finish reason")
+    adapter_id: str | None = Field(None, description="Adapter version; null takes the live version")
+    details: bool | None = Field(
+        False, description="Whether the reply has tokens, log-probabilities and the finish reason"
+    )
     do_sample: bool | None = Field(
         False, description="Whether to sample; false is greedy unless `temperature`, `top_k` or `top_p` is given"
     )
@@ -28,7 +30,7 @@ class Parameters(ClientSchema):
         100, ge=1, le=4096, description="Largest number of tokens to generate; null is 100"
     )
     return_full_text: bool | None = Field(False, description="Whether the text begins with the prompt")
-    seed: int | None = Field(None, ge=0, lt=2**64, description="Seed of the sampling; null draws one")
+    seed: int | None = Field(None, ge=0, lt=2**64, description="Seed of the sampling; null draws a seed")
     stop: list[Annotated[str, Field(max_length=1024)]] | None = Field(
         None,
         max_length=16,
@@ -46,7 +48,9 @@ class Parameters(ClientSchema):
     top_n_tokens: int | None = Field(
         None, ge=0, le=20, description="Number of most likely tokens to report for each generated token"
     )
-    truncate: int | None = Field(None, ge=1, le=MAX_INT, description="Keep this many tokens at the end of the prompt")
+    truncate: int | None = Field(
+        None, ge=1, le=MAX_INT, description="Number of tokens at the end of the prompt that are kept; null keeps all"
+    )
 
     unserved: ClassVar[dict[str, Unserved]] = {
         "best_of": Unserved(1),
@@ -65,7 +69,7 @@ class Parameters(ClientSchema):
         return self
 
     def sampling(self) -> Sampling:
-        """Greedy unless sampling is asked for, openly or by a temperature, top_k or top_p."""
+        """How to sample: greedily unless `do_sample`, a temperature, `top_k` or `top_p` asks for sampling."""
         warm = self.do_sample or any(v is not None for v in (self.temperature, self.top_k, self.top_p))
         return Sampling(
             temperature=(self.temperature or 1.0) if warm else 0.0,

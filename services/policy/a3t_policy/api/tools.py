@@ -1,7 +1,7 @@
 """Tools in requests, and tool calls in a model's reply.
 
-Decoding is not constrained: a call is what the model wrote in its chat template's form, and it counts where every call
-of the reply can be read and names a tool of the request. Anything else stays text.
+Decoding is not constrained: the model writes calls in the form of its chat template. They count as calls if every call
+of the reply can be parsed and names a tool of the request; otherwise the reply is text.
 """
 
 from __future__ import annotations
@@ -53,24 +53,24 @@ class Tool(ClientSchema):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply taken apart: the text in front of the calls, and the calls as OpenAI writes them."""
+    """A parsed reply: the text before the calls, and the calls in OpenAI's form."""
 
     text: str
     calls: list[dict[str, Any]]
 
 
 class CallForm(Protocol):
-    """How a family of models writes calls."""
+    """How a family of models writes tool calls."""
 
     def begin(self, text: str) -> int | None:
-        """Where the calls begin or may begin: what stands in front is text for certain. None: nowhere so far."""
+        """Position at which calls begin or may begin; the text before it is certain. None if there is none so far."""
 
     def read(self, calls: str) -> list[Any] | None:
-        """The calls as values with `name` and `arguments` or `parameters`; None where they cannot be read."""
+        """The calls as values with `name` and `arguments` or `parameters`; None if they cannot be parsed."""
 
 
 class _Hermes:
-    """`<tool_call>{"name": …, "arguments": {…}}</tool_call>`, once for each call: Hermes, Qwen."""
+    """`<tool_call>{"name": …, "arguments": {…}}</tool_call>`, once per call: Hermes and Qwen."""
 
     _open, _close = "<tool_call>", "</tool_call>"
 
@@ -90,7 +90,8 @@ class _Hermes:
 
 
 class _Mistral:
-    """`[TOOL_CALLS][{"name": …, "arguments": {…}}, …]`. The marker is a special token, which texts do not show."""
+    """`[TOOL_CALLS][{"name": …, "arguments": {…}}, …]`: Mistral. The marker is a special token, which decoded text
+    leaves out."""
 
     _open = "[TOOL_CALLS]"
     _bare = re.compile(r'\[\s*(\{\s*("[a-z]*)?)?$|\[\s*\{\s*"(name|arguments)"')
@@ -105,7 +106,7 @@ class _Mistral:
 
 
 class _Llama:
-    """The whole reply is `{"name": …, "parameters": {…}}`, several with `;` between them: Llama 3."""
+    """The whole reply is `{"name": …, "parameters": {…}}`, with `;` between several: Llama 3."""
 
     _open = "<|python_tag|>"
 
@@ -128,7 +129,7 @@ class _Llama:
 
 
 def call_form(template: str) -> CallForm | None:
-    """The form of the calls that a chat template teaches; None for one that is not known here."""
+    """The form in which a chat template tells its model to write calls; None if it is not known here."""
     if "<tool_call>" in template and "<function=" not in template:
         return _Hermes()
     if "[TOOL_CALLS]" in template and "[ARGS]" not in template:
@@ -139,7 +140,7 @@ def call_form(template: str) -> CallForm | None:
 
 
 def read_reply(form: CallForm, text: str, names: Sequence[str], several: bool) -> Reply:
-    """The calls of a finished reply, the first one alone unless `several`; without any the text is as it was."""
+    """The calls of a finished reply: all if `several`, else the first. A reply without calls keeps its text."""
     at = form.begin(text)
     values = form.read(text[at:]) if at is not None else None
     calls = [_call(value, names) for value in values or ()]
@@ -149,7 +150,7 @@ def read_reply(form: CallForm, text: str, names: Sequence[str], several: bool) -
 
 
 def sure_text(form: CallForm, text: str) -> str:
-    """The beginning of a growing reply that belongs to no call, without space behind it (a call may follow)."""
+    """The beginning of a growing reply that cannot belong to a call, without trailing space (a call may follow)."""
     return text[: form.begin(text)].rstrip()
 
 
@@ -171,12 +172,12 @@ def _call(value: Any, names: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _new_id() -> str:
-    """Nine letters and digits: what Mistral's templates ask for, and all others take."""
+    """An id of nine letters and digits, as Mistral's templates require; other templates accept it."""
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))
 
 
 def _value(text: str, start: int, whole: bool = False) -> tuple[Any, int] | None:
-    """The JSON value at `start` (spaces in front) and its end; None where there is none, or not the whole of it."""
+    """The JSON value at `start`, after any spaces, and its end; None if there is none or it is incomplete."""
     start += len(text[start:]) - len(text[start:].lstrip())
     try:
         value, end = _JSON.raw_decode(text, start)
@@ -186,7 +187,7 @@ def _value(text: str, start: int, whole: bool = False) -> tuple[Any, int] | None
 
 
 def _marker(text: str, marker: str) -> int | None:
-    """Where the marker stands, or where the end of the text may be the beginning of it."""
+    """Position of the marker, or of an end of the text that may be the beginning of the marker."""
     at = text.find(marker)
     if at >= 0:
         return at

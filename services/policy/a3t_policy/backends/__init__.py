@@ -1,4 +1,4 @@
-"""Where completions come from: the engine in this process, or servers behind it."""
+"""Backends: the engine in this process, or upstream servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["make_backend"]
 
 
 def make_backend(settings: PolicySettings) -> Backend:
-    """The backend of the settings, not yet started. Only the local one loads torch."""
+    """Create the backend that the settings name; it is not started. Only the local backend imports torch."""
     if settings.policy_backend == "openai":
         from .openai import OpenAIBackend
 

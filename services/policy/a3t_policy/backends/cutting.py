@@ -10,5 +10,5 @@ __all__ = ["stop_strings"]
 
 
 def stop_strings(generation: Generation) -> list[str]:
-    """The stop strings of a request; an agent's turn ends at the observation at the latest."""
+    """The stop strings of a request. For an agent's turn the label of an observation is added."""
     return [*generation.stop, *(STOP_STRINGS if generation.act else ())]

@@ -11,8 +11,11 @@ __all__ = ["UpstreamFailures"]
 
 
 class UpstreamFailures(Failures):
-    """See `a3t_contracts.upstream.failures`. A client's own mistakes stay 4xx, a wrong token between us and the server
-    does not."""
+    """See `a3t_contracts.upstream.failures`.
+
+    An error in the client's request keeps its 4xx status. A wrong token between this service and the server becomes
+    502.
+    """
 
     @override
     def no_answer(self, server: str, seconds: float) -> A3TError:

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 
 class LocalBackend(VersionedBackend):
-    """transformers in this process; see `a3t_policy.engine`."""
+    """Generates with transformers in this process; see `a3t_policy.engine`."""
 
     not_started = "The base model is still being loaded."
 
@@ -81,7 +81,7 @@ class LocalBackend(VersionedBackend):
         return {"backend": "local", "running_or_waiting": engine.load} | self._live_facts()
 
     async def put(self, version: Version) -> None:
-        """Load a version's weights (called by the version manager)."""
+        """Load a version's weights. Called by the version manager."""
         weights, engine, folder = self.model.weights, self.model.engine, _folder(version)
         if weights.merging:
             prepared = await asyncio.to_thread(weights.prepare, folder)
@@ -90,7 +90,7 @@ class LocalBackend(VersionedBackend):
             await asyncio.wrap_future(engine.between_steps(lambda: weights.attach(version.number, folder)))
 
     async def drop(self, version: Version) -> None:
-        """Give up a version's weights and cached prefixes (called by the version manager)."""
+        """Free a version's weights and cached prefixes. Called by the version manager."""
         weights, engine = self.model.weights, self.model.engine
 
         def forget() -> None:
@@ -102,14 +102,14 @@ class LocalBackend(VersionedBackend):
 
     @property
     def model(self) -> LocalModel:
-        """The loaded model. Raises UnavailableError before `start` is through."""
+        """The loaded model. Raises UnavailableError before `start` has ended."""
         if self._model is None:
             raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._model
 
     async def _check(self, version: Version) -> None:
-        """Raises UnavailableError where the last passes of a version failed, and one more fails now: while this service
-        is not ready nobody else may ask it for one."""
+        """Raise UnavailableError if the last passes of a version failed and one more fails now. The pass is made here
+        because nobody else calls a service that is not ready."""
         engine = self.model.engine
         health = engine.runner.health
         if not health.broken(version.number):

@@ -1,4 +1,4 @@
-"""Servers with OpenAI's API and vLLM's adapter endpoints: vLLM, SGLang, this service itself."""
+"""Backend for servers with OpenAI's API and vLLM's adapter endpoints: vLLM, SGLang, this service."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _FAILURES = UpstreamFailures()
 
 
 class OpenAIBackend(RemoteBackend):
-    """`POST /v1/completions` with token ids as prompt; adapters are loaded, read back and unloaded over HTTP.
+    """Calls `POST /v1/completions` with token ids as prompt; loads, reads back and unloads adapters over HTTP.
 
-    An upstream that restarted, or was away while a version was loaded, is given the version when it is next asked.
+    A server that restarted, or was away while a version was loaded, gets the version with its next request.
     """
 
     kind = "openai"
@@ -83,7 +83,7 @@ class OpenAIBackend(RemoteBackend):
         yield whole
 
     async def put(self, version: Version) -> None:
-        """Load it on every server that can be reached; one is enough, the others get it when they are asked."""
+        """Load a version on every server that answers. One is enough; the others get it with their next request."""
         failures: list[A3TError] = []
         for server in self.upstreams.servers:
             try:
@@ -101,7 +101,7 @@ class OpenAIBackend(RemoteBackend):
                 await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
 
     async def _ensure(self, server: Upstream, version: Version) -> None:
-        """Load a version on a server unless it is there, and read back that it is."""
+        """Load a version on a server that lacks it, and check that the server lists it."""
         if version.name in server.adapters:
             return
         if version.name not in await self._http.models(server.url, "/v1/models"):
@@ -113,7 +113,7 @@ class OpenAIBackend(RemoteBackend):
         server.adapters.add(version.name)
 
     async def _prove(self, server: Upstream, version: Version) -> None:
-        """Find out servers that take any `model` for the base."""
+        """Detect a server that ignores the name of the adapter and answers with the base."""
         generation = probe(self.codec)
 
         async def ask(name: str) -> Generated:
@@ -127,18 +127,18 @@ class OpenAIBackend(RemoteBackend):
             raise
 
     def _path(self, version: Version) -> str:
-        """The version's folder as the upstreams see it."""
+        """Path of the version's folder on the servers."""
         if version.folder is None:
             raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
         seen = self.settings.policy_upstream_registry
         return str(Path(seen) / version.name) if seen and version.explicit_path is None else str(version.folder)
 
     async def _body(self, server: Upstream, generation: Generation, version: Version) -> dict[str, Any]:
-        """The request; the version is loaded where the server lacks it."""
+        """The body of a request; loads the version if the server lacks it."""
         return self._request(generation, await self._name(server, version))
 
     def _request(self, generation: Generation, model: str) -> dict[str, Any]:
-        """Token ids go both ways where the server takes vLLM's extensions."""
+        """The request without the model's name. Token ids are sent and returned if the server has vLLM's extensions."""
         exact, sampling = self.settings.policy_upstream_token_ids, generation.sampling
         body: dict[str, Any] = {
             "model": model,
@@ -192,13 +192,13 @@ def _generated(server: Upstream, reply: Any, version: Version, body: dict[str, A
 
 
 def _stopped_by(choice: dict[str, Any]) -> str | None:
-    """The stop string that ended it, where the server tells: vLLM and this service, SGLang."""
+    """The stop string that ended the choice, if the server reports it (vLLM, SGLang and this service do)."""
     found = choice.get("stop_reason") or choice.get("matched_stop")
     return found if isinstance(found, str) else None
 
 
 def _tokens(choice: dict[str, Any]) -> list[TokenInfo]:
-    """Tokens of a choice or a chunk, where ids and log-probabilities came with it."""
+    """Tokens of a choice or chunk, if it has ids and log-probabilities."""
     ids, given = choice.get("token_ids"), choice.get("logprobs") or {}
     texts, logprobs = given.get("tokens") or [], given.get("token_logprobs") or []
     if not ids or not len(ids) == len(texts) == len(logprobs):

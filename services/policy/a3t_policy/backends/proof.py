@@ -1,7 +1,7 @@
-"""Proves that an upstream server answers with the named adapter and not silently with the base, as TGI may.
+"""Checks that an upstream server answers with the named adapter and not with the base, as TGI does for unknown names.
 
-A server that refuses a name that nobody has is believed. One that answers it has answered with the base: there the
-version must give other log-probabilities than that answer, by more than two askings of the same differ.
+A server that refuses a name that no adapter has passes. Otherwise the server answered that name with the base: the
+version must then give other log-probabilities, by more than two identical requests differ.
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ Ask = Callable[[str], Awaitable[Generated]]
 
 _TOKENS = 16
 _LEAST = 1e-4
-"""Nats a token. Two askings of one server differ by less where nothing differs, and by 0 on most."""
+"""Nats per token. Two identical requests to one server differ by less than this; on most servers by 0."""
 
 log = get_logger(__name__)
 
 
 def probe(codec: TextCodec) -> Generation:
-    """The request that tests a server: the greedy beginning of an episode."""
+    """The test request: the greedy beginning of an episode."""
     observation = "You are in the middle of a room. You see a cabinet 1 and a fridge 1. Your task is to: find a mug."
     ids, text = codec.history(History(environment="probe", observation=observation))
     return Generation(ids, text, Sampling(max_tokens=_TOKENS), top_logprobs=1)
 
 
 async def prove_adapter(ask: Ask, version: str, where: str) -> None:
-    """Ask a server for `probe` under several names. Raises InvalidInputError where the adapter changes nothing, and
-    what `ask` raises for the version's own name.
+    """Send `probe` to a server under several names.
 
     Args:
-        ask: the probe's completion under an adapter name.
+        ask: the completion of the test request under an adapter name.
+        version: name of the adapter version.
         where: the server's address, for the error.
+
+    Raises: InvalidInputError where the adapter changes nothing, and any error of `ask` for the version's name.
     """
     first = await ask(version)
     nobody = f"nobody-{uuid4().hex[:12]}"
@@ -63,7 +65,8 @@ async def prove_adapter(ask: Ask, version: str, where: str) -> None:
 
 
 def _distance(left: Generated, right: Generated) -> float:
-    """The largest difference of log-probabilities up to the first token that differs; of texts alone: 0 or 1."""
+    """Largest difference of log-probabilities up to the first token that differs; without log-probabilities 0 for equal
+    texts, else 1."""
     rows = _row(left), _row(right)
     if not rows[0] or not rows[1]:
         return float(left.text != right.text)

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 class RemoteBackend(VersionedBackend, ABC):
-    """A policy whose completions other servers compute. This process needs the base's tokenizer, but not its
+    """A backend whose completions other servers compute. This process needs the base's tokenizer but not its
     weights."""
 
     kind: str
@@ -60,7 +60,8 @@ class RemoteBackend(VersionedBackend, ABC):
             return await self.upstreams.call(lambda server: self.ask(server, generation, version))
 
     async def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
-        """Another server is tried until the first news; later failures end the stream with an error."""
+        """Stream a completion. Until its first delta other servers are tried; a later failure ends the stream with an
+        error."""
         await self.live.ensure(generation.model)
         with self.versions.leased(generation.model) as version:
             async with self.upstreams.place():

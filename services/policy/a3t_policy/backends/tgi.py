@@ -24,8 +24,11 @@ __all__ = ["TGIBackend"]
 
 
 class TGIBackend(RemoteBackend):
-    """`POST /generate` with `adapter_id`. TGI loads adapters at its own start only, and answers a name that it does not
-    know with the base, so that loading a version here means to have the servers prove that they serve it."""
+    """Calls `POST /generate` with `adapter_id`.
+
+    TGI only loads adapters when it starts, and answers an unknown adapter name with the base. Loading a version here
+    therefore means checking that the servers answer with it.
+    """
 
     kind = "tgi"
 
@@ -75,7 +78,8 @@ class TGIBackend(RemoteBackend):
         raise UpstreamError(f"{server.url} ended a stream without its last event.")
 
     async def put(self, version: Version) -> None:
-        """Prove it on every server that can be reached; one is enough, the others prove it before they are asked."""
+        """Check the version on every server that answers. One is enough; the others are checked before their next
+        request."""
         failures: list[A3TError] = []
         for server in self.upstreams.servers:
             try:
@@ -88,7 +92,7 @@ class TGIBackend(RemoteBackend):
             raise failures[-1]
 
     async def _ensure(self, server: Upstream, version: Version) -> None:
-        """Have a server prove that it serves the version's adapter, unless it has and did not fail since."""
+        """Check that a server answers with the version's adapter, unless it was checked and has not failed since."""
         proof = (server.url, version.name, server.failures)  # after a failure it may be another process
         if not version.number or proof in self._proved:
             return
@@ -113,11 +117,11 @@ class TGIBackend(RemoteBackend):
         self._proved.add(proof)
 
     async def drop(self, version: Version) -> None:
-        """TGI keeps its adapters until it stops."""
+        """Do nothing: TGI keeps its adapters until it stops."""
 
 
 def _options(generation: Generation, adapter: str | None) -> dict[str, Any]:
-    """The sampling, in TGI's words."""
+    """The sampling options under TGI's names."""
     sampling = generation.sampling
     options: dict[str, Any] = {
         "adapter_id": adapter,
@@ -132,7 +136,7 @@ def _options(generation: Generation, adapter: str | None) -> dict[str, Any]:
 
 
 def _done(text: str, details: Any, tokens: list[TokenInfo], generation: Generation, version: Version) -> Generated:
-    """`details`: TGI's, which say how it ended; None where it gave none."""
+    """The finished completion. `details` are TGI's and say how it ended; None if TGI sent none."""
     said = [token for token in tokens if not token.special]
     reason = details.finish_reason if details is not None else "stop"
     stop = _stop_at_end(text, generation) if reason != "eos_token" else None
@@ -154,14 +158,14 @@ def _tokens(tokens: Any) -> list[TokenInfo]:
 
 
 def _stop_at_end(text: str, generation: Generation) -> str | None:
-    """The stop sequence that TGI leaves in the text; OpenAI and this service do not. An agent's turn is cut later."""
+    """The stop sequence at the end of TGI's text; OpenAI and this service cut it off. An agent's turn is cut later."""
     if generation.act:
         return None
     return next((stop for stop in stop_strings(generation) if text.endswith(stop)), None)
 
 
 def _sure(piece: str, stops: list[str]) -> int:
-    """Length of the beginning of a text that no stop string can take back any more."""
+    """Length of the beginning of a text that no stop string can remove any more."""
     longest = max((len(stop) for stop in stops), default=0)
     for start in range(max(0, len(piece) - longest), len(piece)):
         if any(stop.startswith(piece[start:]) or piece[start:].startswith(stop) for stop in stops):

@@ -1,4 +1,4 @@
-"""Load balancing over equal upstream servers: the least busy healthy one first, the next one if it fails."""
+"""Balances load over equal upstream servers: the least busy healthy server first, the next one if it fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 
 @dataclass(eq=False, slots=True)
 class Upstream:
-    """One server: its calls in flight, its pause after failures, and the adapters that it was seen to serve."""
+    """One server: its running calls, its pause after failures, and the adapters that it is known to serve."""
 
     url: str
     running: int = 0
@@ -33,14 +33,14 @@ class Upstream:
     adapters: set[str] = field(default_factory=set)
 
     def failed(self) -> None:
-        """A call failed: the server gets no calls during a pause of 0.5 s, which doubles with each failure in a row, up
-        to 30 s."""
+        """Record that a call failed. The server gets no calls during a pause of 0.5 s, which doubles with each failure
+        in a row up to 30 s."""
         self.failures += 1
         self.pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * self.pause))
         self.paused_until = time.monotonic() + self.pause
 
     def worked(self) -> None:
-        """A call succeeded: the server may be asked again at once."""
+        """Record that a call succeeded: a pause is over."""
         self.pause = self.paused_until = 0.0
 
     @property
@@ -50,13 +50,13 @@ class Upstream:
 
 
 class Upstreams:
-    """Failover and back-pressure.
+    """Failover and back-pressure over upstream servers.
 
     Args:
-        urls: in the order of preference among equally busy ones.
-        concurrency: calls in flight to each.
-        queue: callers that may wait for a free place; more get OverloadedError.
-        timeout: seconds for each attempt; a call takes at most that times the number of servers.
+        urls: servers, in the order of preference among equally busy ones.
+        concurrency: largest number of running calls per server.
+        queue: largest number of callers that wait for a place; further ones get OverloadedError.
+        timeout: seconds for one attempt; a call takes at most this times the number of servers.
     """
 
     def __init__(self, urls: Sequence[str], concurrency: int, queue: int, timeout: float) -> None:
@@ -67,7 +67,7 @@ class Upstreams:
         self._capacity = concurrency * len(urls) + queue
 
     def admit(self, count: int) -> None:
-        """Raises OverloadedError where `count` more calls find no place."""
+        """Raise OverloadedError if there is no room for `count` more calls."""
         if self.load + count > self._capacity:
             raise OverloadedError(f"{self.load} calls to the upstreams are running or waiting.", hint="Try later.")
 
@@ -78,7 +78,7 @@ class Upstreams:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place among the calls in flight. Raises OverloadedError where the queue for one is full."""
+        """A place among the running calls. Raises OverloadedError if too many callers wait."""
         self.admit(1)
         self.load += 1
         try:
@@ -88,7 +88,7 @@ class Upstreams:
             self.load -= 1
 
     async def attempt(self, server: Upstream, ask: Callable[[Upstream], Awaitable[T]]) -> T:
-        """One attempt at one server, with a deadline; updates the server's health and load. Raises DeadlineError."""
+        """Call one server once, within the deadline, and update its health and load. Raises DeadlineError."""
         server.running += 1
         try:
             async with asyncio.timeout(self.timeout):
@@ -107,7 +107,7 @@ class Upstreams:
         return answer
 
     def order(self) -> list[Upstream]:
-        """Healthy ones first, then the less busy."""
+        """The servers, healthy ones first, then the less busy."""
         return sorted(self.servers, key=lambda s: (not s.healthy, s.running))
 
     async def _first_answer(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
@@ -122,6 +122,7 @@ class Upstreams:
 
 
 def _verdict(failures: Sequence[A3TError]) -> A3TError:
-    """What to tell the client when every server failed: overload if any is only busy, else the last failure."""
+    """The error for the client when every server failed: OverloadedError if any server is only busy, else the last
+    error."""
     busy = [error for error in failures if isinstance(error, OverloadedError)]
     return busy[-1] if busy else failures[-1]

@@ -1,4 +1,4 @@
-"""The part that is common to all backends: adapter versions, and which of them is live."""
+"""The common part of all backends: adapter versions, and which of them is live."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["VersionedBackend"]
 
 
 class VersionedBackend(Backend):
-    """The calls of `Backend` that concern adapter versions. `_open` comes before all others."""
+    """The methods of `Backend` that concern adapter versions. `_open` must be called first."""
 
     not_started: str
-    """What the error of a call before the end of `start` says."""
+    """Message of the error for a call before `start` has ended."""
 
     def __init__(self) -> None:
         self._versions: VersionManager | None = None
@@ -52,23 +52,23 @@ class VersionedBackend(Backend):
 
     @property
     def versions(self) -> VersionManager:
-        """The versions. Raises UnavailableError before `start` is through."""
+        """The versions. Raises UnavailableError before `start` has ended."""
         if self._versions is None:
             raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._versions
 
     @property
     def live(self) -> Live:
-        """What decides which version is live. Raises UnavailableError before `start` is through."""
+        """The part that decides which version is live. Raises UnavailableError before `start` has ended."""
         if self._live is None:
             raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._live
 
     async def _open(self, host: AdapterHost, settings: PolicySettings, facts: BaseFacts) -> None:
-        """Load the versions that were served before, with `host` holding their weights."""
+        """Load the versions that were served before the restart; `host` holds their weights."""
         self._versions, self._live = await open_versions(host, settings, facts)
 
     def _live_facts(self) -> dict[str, object]:
-        """For `/ready`. Raises UnavailableError where it is not known which version is live."""
+        """Facts for `GET /ready`. Raises UnavailableError if it is not known which version is live."""
         self.versions.find(None)
         return self.live.state().model_dump(exclude_none=True)

@@ -1,1 +1,1 @@
-"""The local inference engine: continuous batching with KV slots that outlive a request."""
+"""The local inference engine: continuous batching with a KV cache whose slots are kept between requests."""

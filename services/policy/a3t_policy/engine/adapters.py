@@ -1,7 +1,7 @@
-"""Adds an adapter to the base model: which modules, which scale, and a check that the loaded tensors are the file's.
+"""Puts an adapter on the base model, or merges it, and checks that the loaded tensors equal those of the file.
 
-peft is given the settings that decide what is computed and no others, each targeted module by its full name: it
-initialises nothing from the base, and changes no weight of it.
+peft only gets the settings that decide what is computed, and the full name of each targeted module. It initialises
+nothing from the base and changes none of its weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KEY = re.compile(r"^base_model\.model\.(?P<module>.+)\.(?P<part>lora_A|lora_B|l
 
 
 class TargetNames:
-    """The names of a base's modules, taken before any adapter was put on it."""
+    """The names of a base's modules before any adapter is put on it."""
 
     def __init__(self, base: Any) -> None:
         self.all = [name for name, _ in base.named_modules() if name]
@@ -51,14 +51,14 @@ class TargetNames:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A folder's adapter, read: what peft is told, and the tensors by module and part."""
+    """An adapter read from a folder: the config for peft, and the tensors by module and part."""
 
     config: LoraConfig
     tensors: dict[str, dict[str, Tensor]]
 
     @classmethod
     def read(cls, folder: Path, names: TargetNames) -> Adapter:
-        """Raises InvalidInputError where settings and tensors are not about the same modules, or a value is not
+        """Read a folder. Raises InvalidInputError if settings and tensors name different modules, or a value is not
         finite."""
         settings = read_adapter_config(folder)
         wanted = LoraConfig(
@@ -88,9 +88,10 @@ class Adapter:
 
 
 def put_on(base: Any, adapter: Adapter, name: str) -> None:
-    """Wrap the targeted modules, fill in the tensors and compare them with what the modules then hold.
+    """Wrap the targeted modules, fill in the tensors and compare them with what the modules then contain.
 
-    Raises InvalidInputError for the first that differs; what was wrapped until then stays (`take_off` undoes it).
+    Raises InvalidInputError at the first difference; modules that were wrapped by then stay wrapped (`take_off` undoes
+    it).
     """
     inject_adapter_in_model(adapter.config, base, adapter_name=name)
     del base.peft_config  # peft's own note of it, which it complains about when it finds it again
@@ -110,9 +111,10 @@ def put_on(base: Any, adapter: Adapter, name: str) -> None:
 
 
 def merge_into(base: Any, adapter: Adapter) -> None:
-    """Add an adapter to the weights of a base for good; the base is then plain again. Raises InvalidInputError.
+    """Add an adapter to the weights of a base permanently and remove the wrappers. Raises InvalidInputError.
 
-    Weights that two modules share (an output layer tied to the embedding) are shared no longer where one is targeted.
+    If two modules share a weight (an output layer tied to the embedding) and one of them is targeted, they no longer
+    share it.
     """
     owners = Counter(id(weight) for module in base.modules() for weight in module.parameters(recurse=False))
     for module in map(base.get_submodule, adapter.tensors):
@@ -125,7 +127,7 @@ def merge_into(base: Any, adapter: Adapter) -> None:
 
 
 def take_off(base: Any, name: str) -> None:
-    """Undo `put_on`, whole or begun: modules that carry no other adapter are the base's own again."""
+    """Undo `put_on`, even a partial one: modules without another adapter become the base's own again."""
     for path, layer in lora_layers(base):
         layer.set_adapter([], inference_mode=True)
         layer.delete_adapter(name)
@@ -142,7 +144,7 @@ def lora_layers(base: Any) -> list[tuple[str, Any]]:
 
 @contextmanager
 def plain_errors(folder: Path) -> Iterator[None]:
-    """peft's many kinds of complaint as InvalidInputError."""
+    """Turn peft's exceptions into InvalidInputError."""
     try:
         yield
     except (ValueError, LookupError, RuntimeError, TypeError, AttributeError, re.error) as error:
@@ -172,7 +174,7 @@ def _check_dora(module: str, layer: Any, name: str) -> None:
 
 
 def _check_ranks(config: LoraConfig, tensors: dict[str, dict[str, Tensor]]) -> None:
-    """Before memory of that size is taken."""
+    """Compare ranks with tensor shapes before memory of that size is allocated."""
     for module, parts in tensors.items():
         rank = config.rank_pattern.get(get_pattern_key(config.rank_pattern.keys(), module), config.r)
         if parts["lora_A"].shape[0] != rank or parts["lora_B"].shape[1] != rank:

@@ -26,13 +26,13 @@ __all__ = ["LocalModel", "build"]
 log = get_logger(__name__)
 
 _MEMORY_SHARE = 0.6
-"""Of the memory that is free after loading, KV slots take this much at most."""
+"""Largest share of the memory that is free after loading the base that KV slots may take."""
 _FEWEST_SLOTS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A loaded base with its engine (not yet started)."""
+    """A loaded base with its engine, which is not started yet."""
 
     weights: Weights
     engine: Engine
@@ -41,7 +41,7 @@ class LocalModel:
 
 
 def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel:
-    """Load the base and lay out the KV slots. Blocking; takes seconds to minutes."""
+    """Load the base and allocate the KV slots. Blocks for seconds to minutes."""
     device = pick_device(settings.policy_device)
     dtype = pick_dtype(settings.policy_dtype, device)
     base = load_base(folder, device, dtype, settings.policy_quantisation)
@@ -77,8 +77,11 @@ def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel
 
 
 def _prove(runner: Runner, base: Any) -> None:
-    """Compare the engine with transformers on a few tokens, computed in two pieces. Falls back from the lean forward;
-    raises InvalidInputError for a base that the engine cannot compute, e.g. one whose layers do not attend to all."""
+    """Compare the engine with transformers on a few tokens, computed in two pieces.
+
+    If the lean forward differs, it is switched off. Raises InvalidInputError for a base that the engine cannot compute,
+    e.g. one with layers that do not attend to the whole context.
+    """
     ids = torch.randint(0, base.config.vocab_size, (24,), generator=torch.Generator().manual_seed(0)).tolist()
     with torch.inference_mode():
         expected = base(torch.tensor([ids], device=base.device)).logits[0, -1].float()
@@ -103,7 +106,7 @@ def _tolerance(dtype: torch.dtype) -> float:
 
 
 def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:
-    """(out, in) of every linear module and embedding, by name; quantised ones included."""
+    """(out, in) of every linear module and embedding by name, quantised ones included."""
     shapes = {}
     for name, module in base.named_modules():
         if hasattr(module, "in_features"):
@@ -112,7 +115,8 @@ def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:
 
 
 def _context(config: Any, wanted: int) -> int:
-    """Tokens that a sequence may have: what was asked for, within what the model attends to at full length."""
+    """Largest number of tokens of a sequence: the wanted number, limited by the context that the model attends to in
+    full."""
     limits = [wanted, getattr(config, "max_position_embeddings", None), getattr(config, "sliding_window", None)]
     return min(limit for limit in limits if limit)
 
@@ -130,7 +134,7 @@ def _affordable(slots: int, bytes_per_slot: int, device: torch.device) -> int:
 
 
 def _stop_ids(base: Any, codec: TextCodec) -> frozenset[int]:
-    """Tokens that end a text: the generation config's, and the tokenizer's."""
+    """Ids of tokens that end a text: those of the generation config and of the tokenizer."""
     named = getattr(base.generation_config, "eos_token_id", None)
     ids = named if isinstance(named, list) else [named]
     return frozenset(i for i in (*ids, codec.tokenizer.eos_token_id) if i is not None)

@@ -1,4 +1,4 @@
-"""The engine thread: admits, computes and finishes sequences of all versions, one step after the other."""
+"""The engine thread: admits, computes and finishes sequences of all versions, step by step."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class EngineLimits:
 
 
 class Engine:
-    """Continuous batching over a slot pool.
+    """Continuous batching over a pool of KV slots.
 
-    Every step computes at most `prefill_tokens` of new prompts and one token for each running sequence; sequences
-    of several versions run in the same step, one pass a version.
+    Each step computes at most `prefill_tokens` tokens of new prompts and one token for each running sequence. Sequences
+    of several versions run in the same step, with one forward pass per version.
     """
 
     def __init__(self, runner: Runner, codec: TextCodec, limits: EngineLimits, stop_ids: frozenset[int]) -> None:
@@ -58,10 +58,10 @@ class Engine:
         self._thread = threading.Thread(target=self._main, name="a3t-policy-engine", daemon=True)
         self._stopping = False
         self.load = 0
-        """Sequences submitted and not yet over."""
+        """Number of submitted sequences that have not ended."""
         self.tokens = 0
         self.on_over: Callable[[Sequence], None] = lambda _: None
-        """Called on the event loop's thread when a sequence has left the engine."""
+        """Called on the event loop's thread when a sequence has ended."""
 
     def start(self) -> None:
         """Start the thread."""
@@ -73,7 +73,7 @@ class Engine:
         self._thread.join(timeout=60)
 
     def admit(self, count: int) -> None:
-        """Raises OverloadedError if `count` more sequences do not fit now, UnavailableError if the engine has
+        """Raise OverloadedError if there is no room for `count` more sequences now, UnavailableError if the engine has
         stopped."""
         if self._stopping:
             raise UnavailableError("The inference engine has stopped.", hint="Restart the policy service.")
@@ -81,8 +81,11 @@ class Engine:
             raise OverloadedError(f"{self.load} sequences are running or waiting.", hint="Try again later.")
 
     def submit(self, generation: Generation, version: int, name: str, streaming: bool) -> tuple[Sequence, Ticket]:
-        """Queue a sequence; call from the event loop. Raises TooLargeError for one that can never fit,
-        InvalidInputError for ids that are no tokens, and as `admit` does."""
+        """Queue a sequence. Called from the event loop.
+
+        Raises TooLargeError for a sequence that can never fit, InvalidInputError for ids that are not in the
+        vocabulary, and the errors of `admit`.
+        """
         self.admit(1)
         self.codec.check(generation.prompt_ids)
         tokens, context = len(generation.prompt_ids), self.pool.context
@@ -106,7 +109,7 @@ class Engine:
         return sequence, ticket
 
     def between_steps(self, work: Callable[[], T]) -> Future[T]:
-        """Run something on the engine's thread while no pass is running."""
+        """Run a function on the engine's thread while no forward pass is running."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -130,8 +133,8 @@ class Engine:
         self._fail_all()
 
     def _guarded_step(self) -> None:
-        """A step that fails outside of what any one sequence needs (see `_failed`) fails what was running, or where
-        nothing was what came next; what waits gets its chance."""
+        """Run a step. A failure that no single sequence causes (see `_failed`) ends the running sequences, or the next
+        one if none runs; waiting sequences go on."""
         try:
             self._step()
         except Exception:
@@ -147,7 +150,7 @@ class Engine:
         self._failures.log()
 
     def _receive(self) -> bool:
-        """Take in what has arrived; wait for something only if there is nothing to do. False: stop."""
+        """Take new sequences and requests from the queue; wait only if there is nothing to compute. False: stop."""
         while True:
             try:
                 item = self._inbox.get(block=not (self._waiting or self._running))
@@ -198,8 +201,8 @@ class Engine:
             self._running.append(self._waiting.popleft())
 
     def _prefill(self, version: int, members: list[Sequence]) -> None:
-        """Compute waiting prompt tokens up to the step's budget: the oldest sequence first, and with it those that
-        have about as many to compute (a pass is as wide as its widest)."""
+        """Compute waiting prompt tokens up to the step's budget: of the oldest sequence, and of those with about as
+        many tokens left, because a pass is as wide as its widest row."""
         budget, left = self.limits.prefill_tokens, list(members)
         while left and budget > 0:
             size = len(left[0].pending(budget))
@@ -211,11 +214,11 @@ class Engine:
             left = [s for s in left if s not in batch]
 
     def _advance(self, version: int, members: list[Sequence], limit: int) -> None:
-        """Compute the next tokens of each member, `limit` at most; one that fails fails alone."""
+        """Compute the next tokens of each member, at most `limit` each. A member that fails ends alone."""
         isolate(members, lambda part: self._compute(version, part, limit), self._failed)
 
     def _compute(self, version: int, members: Iterable[Sequence], limit: int) -> None:
-        """One pass. Nothing of a sequence changes before the pass and the choice of its tokens have worked."""
+        """One forward pass. Sequences only change after the pass and the choice of tokens have succeeded."""
         chunks = [(s, Chunk(s.slot, s.done, s.pending(limit))) for s in members]
         logits = self.runner.forward(version, [chunk for _, chunk in chunks])
         ready = [n for n, (s, c) in enumerate(chunks) if s.done + len(c.tokens) >= len(s.generation.prompt_ids)]
@@ -236,7 +239,7 @@ class Engine:
         return choose(logits, [s.generation.sampling for s in members], [s.random for s in members], top)
 
     def _take(self, sequence: Sequence, chosen: Chosen, row: int) -> None:
-        """Give a sequence its token, tell the client, and end it where that was the last one."""
+        """Add a token to a sequence, tell the client, and end the sequence if it was the last token."""
         self.tokens += 1
         token, logprob, best = token_row(chosen, row)
         room = self.pool.context - len(sequence.generation.prompt_ids) - len(sequence.ids)
@@ -249,7 +252,7 @@ class Engine:
             self._end(sequence, sequence.result(self.codec))
 
     def _failed(self, sequence: Sequence, error: Exception) -> None:
-        """End one sequence that cannot be computed. Its slot may hold anything by now and is emptied."""
+        """End one sequence that cannot be computed, and empty its slot, which may be only partly written."""
         self._failures.add(sequence, error)
         sequence.finish_reason = "error"
         if sequence.slot >= 0:
@@ -257,7 +260,7 @@ class Engine:
         self._end(sequence, A3TError("The inference engine failed on this sequence; the service's log has the reason."))
 
     def _end(self, sequence: Sequence, last: News | None) -> None:
-        """Free the slot and tell the client. `last` None: nobody listens any more."""
+        """Free the slot and tell the client; with `last` None nobody listens any more."""
         sequence.finish_reason = sequence.finish_reason or "cancelled"
         if sequence.slot >= 0:
             self.pool.release(sequence.slot)
@@ -270,14 +273,14 @@ class Engine:
         self.on_over(sequence)
 
     def _flush(self) -> None:
-        """Hand the step's news to the event loops, one call a loop."""
+        """Hand the step's results to the event loops, one call per loop."""
         loops = {id(ticket.loop): ticket.loop for ticket, _ in self._outbox}
         for key, loop in loops.items():
             self._call(loop, _deliver, [(t, news) for t, news in self._outbox if id(t.loop) == key])
         self._outbox = []
 
     def _fail_all(self) -> None:
-        """The engine is over: nobody may wait for ever."""
+        """End all sequences with an error after the engine has stopped, so that no caller waits for ever."""
         error: A3TError = UnavailableError("The inference engine has stopped.", hint="Restart the policy service.")
         while not self._inbox.empty():
             item = self._inbox.get()

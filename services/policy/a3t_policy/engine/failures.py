@@ -1,4 +1,4 @@
-"""The failed sequences of a step, logged together: a defect fails all that run, and one traceback tells it."""
+"""Logs the failed sequences of a step together: one defect usually fails all of them with the same traceback."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ log = get_logger(__name__)
 
 
 class Failures:
-    """Gathers what failed until it is logged. Not thread-safe: it belongs to the engine's thread."""
+    """Collects failures until they are logged. Not thread-safe; used by the engine's thread."""
 
     def __init__(self) -> None:
         self._gathered: list[tuple[Sequence, Exception]] = []
 
     def add(self, sequence: Sequence, error: Exception) -> None:
-        """Note why a sequence failed."""
+        """Record why a sequence failed."""
         self._gathered.append((sequence, error))
 
     def log(self) -> None:
-        """One line and one traceback for all that failed at the same place of the code."""
+        """Log one line and one traceback for all failures at the same place of the code."""
         if not self._gathered:
             return
         kinds: defaultdict[object, list[tuple[Sequence, Exception]]] = defaultdict(list)

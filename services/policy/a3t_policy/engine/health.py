@@ -1,4 +1,4 @@
-"""Tracks failed forward passes by version, for `/ready`."""
+"""Counts failed forward passes of each version, for `GET /ready`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 __all__ = ["PassHealth"]
 
 _LIMIT = 3
-"""Failed passes of a version in a row from which on it counts as broken; one may fail for want of memory."""
+"""Number of failed passes in a row from which on a version counts as broken. A single pass may fail for lack of
+memory."""
 
 
 class PassHealth:
-    """Counts the passes of each version that failed since its last good one. Written by the engine's thread, read by
-    any."""
+    """Counts the failed passes of each version since its last successful one. Written by the engine's thread, read by
+    any thread."""
 
     def __init__(self) -> None:
         self._failed: dict[int, tuple[int, str]] = {}
@@ -39,5 +40,5 @@ class PassHealth:
         return f"its last {count} passes failed ({reason})"
 
     def forget(self, version: int) -> None:
-        """Forget a version that was unloaded."""
+        """Delete the count of a version that was unloaded."""
         self._failed.pop(version, None)

@@ -1,8 +1,8 @@
-"""The forward pass of Llama-shaped models in few, large operations.
+"""A forward pass of Llama-like models with few, large operations.
 
-A small model on a CPU spends most of a decoding step on calling operations, not in them. transformers' own forward
-makes about four times as many calls; this one fuses q, k, v and gate, up into one product each, takes the rotary
-tables ready-made and has no hooks. It is used where it gives what transformers gives (`agrees`), else it is not.
+A small model on a CPU spends most of a decoding step on calling operations. The forward of transformers makes about
+four times as many calls. This one fuses q, k, v and gate, up into one product each, takes precomputed rotary tables and
+has no hooks. It is used only if its results agree with those of transformers (`agrees`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _SHAPES = frozenset({"LlamaForCausalLM", "MistralForCausalLM"})
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What one row computes: its number in the pass, its row in the pool, columns of padding in front of its tokens,
-    and how many tokens its last one attends to."""
+    """What one row of a pass computes: its number in the pass, its row in the pool, the columns of padding before its
+    tokens, and the number of tokens that its last one attends to."""
 
     row: int
     slot: int
@@ -34,11 +34,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What one forward pass computes.
+    """The inputs of one forward pass.
 
-    ids, positions: (rows, width); padding has the pool's padding position. mask: (rows, 1, width, length), 0 or −inf.
-    rows: pool row of each; first: the first of them if they follow on each other, else None. places: where each token
-    belongs among all of the pool's positions. spans: of each row that computes something.
+    Args:
+        ids, positions: (rows, width); padding has the pool's padding position.
+        mask: (rows, 1, width, length), 0 or −inf.
+        rows: pool row of each row.
+        first: the first pool row if the rows are consecutive, else None.
+        places: place of each token among all positions of the pool.
+        spans: one for each row that computes something.
     """
 
     ids: Tensor
@@ -51,11 +55,11 @@ class Pass:
     spans: tuple[Span, ...]
 
     def store(self, tensor: Tensor, new: Tensor) -> None:
-        """Write new keys or values (rows, width, heads, head_dim) to where they belong."""
+        """Write new keys or values (rows, width, heads, head_dim) to their places."""
         tensor.view(-1, *tensor.shape[2:]).index_copy_(0, self.places, new.reshape(-1, *tensor.shape[2:]))
 
     def visible(self, tensor: Tensor) -> Tensor:
-        """The keys or values of the rows, up to `length`: (rows, heads, length, head_dim)."""
+        """Keys or values of the rows up to `length`: (rows, heads, length, head_dim)."""
         if self.first is not None:
             return tensor[self.first : self.first + len(self.rows), : self.length].transpose(1, 2)
         return tensor[:, : self.length].index_select(0, self.rows).transpose(1, 2)
@@ -72,7 +76,7 @@ class _Layer:
 
 
 def is_lean(module: Any) -> bool:
-    """Whether a transformers model has the shape that `LeanModel` computes."""
+    """Whether a transformers model has the architecture that `LeanModel` computes."""
     config = module.config
     rope = getattr(config, "rope_parameters", None) or {}
     return (
@@ -86,7 +90,7 @@ def is_lean(module: Any) -> bool:
 
 
 class LeanModel:
-    """The weights of a model, laid out for few products. Copies the projections, shares the rest."""
+    """The weights of a model, arranged for few products. Projections are copied, other weights shared."""
 
     def __init__(self, module: Any, width: int) -> None:
         config, inner = module.config, module.model

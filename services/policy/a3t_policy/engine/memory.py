@@ -1,4 +1,4 @@
-"""The memory that this process may still use, within the machine's and the container's limits."""
+"""The memory that this process may still use, within the limits of the machine and the container."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["free_memory"]
 
 @dataclass(frozen=True, slots=True)
 class _ControlGroup:
-    """Where a version of control groups keeps its figures, below the mount."""
+    """Where a version of Linux control groups has its figures, below the mount."""
 
     limit: str
     usage: str
     statistics: str
     reclaimable: str
-    """Line of the statistics with the cached files, which are dropped before anything is killed."""
+    """Line of the statistics that counts cached files, which Linux drops before it kills a process."""
 
 
 _LAYOUTS = (
@@ -30,7 +30,7 @@ _LAYOUTS = (
 
 
 def free_memory(mount: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes: what is free on the machine, or below the limit of this container where that is less."""
+    """Number of free bytes: of the machine, or below the container's limit if that is less."""
     free = psutil.virtual_memory().available
     for layout in _LAYOUTS:
         limit = mount / layout.limit

@@ -1,4 +1,4 @@
-"""A forward pass over KV slots, with any causal transformers decoder that attends to the full context."""
+"""A forward pass over KV slots with any causal decoder of transformers that attends to the full context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Chunk", "Runner"]
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens to compute for a slot, the first at position `start`."""
+    """Tokens to compute for a slot; the first is at position `start`."""
 
     slot: int
     start: int
@@ -30,8 +30,7 @@ class Chunk:
 
 
 class _PassCache(Cache):  # type: ignore[misc]
-    """The view of the slots that a pass gives to transformers: writes new keys and values, returns those to attend
-    to."""
+    """The slots as a cache of transformers: stores new keys and values, and returns those to attend to."""
 
     def __init__(self, pool: SlotPool, step: Pass) -> None:
         super().__init__(layers=[])
@@ -54,7 +53,7 @@ class Runner:
 
     Args:
         weights: the versions.
-        pool: where keys and values live.
+        pool: the keys and values.
     """
 
     def __init__(self, weights: Weights, pool: SlotPool, device: torch.device, dtype: torch.dtype) -> None:
@@ -68,7 +67,7 @@ class Runner:
             return self._forward(version, chunks)
 
     def probe(self, version: int) -> None:
-        """Compute one token of a version in the row that padding writes to; raises what the pass raises."""
+        """Compute one token of a version in the padding row. Raises what the pass raises."""
         self.forward(version, [Chunk(self.pool.padding_row, 0, [0])])
 
     def _forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:
@@ -89,13 +88,13 @@ class Runner:
 
     @property
     def _row_by_row(self) -> bool:
-        """Whether attention reads each row on its own (`LeanModel` on a CPU): rows between those of the chunks would be
-        computed for nothing."""
+        """Whether attention reads each row separately (`LeanModel` on a CPU); rows between those of the chunks are then
+        left out."""
         return self.weights.lean and self.device.type == "cpu"
 
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
-        """Pool rows of the pass, the row of each chunk among them, and the first pool row if they follow on each
-        other (then attention over whole rows reads them in place)."""
+        """The pool rows of the pass, the row of each chunk among them, and the first pool row if they are consecutive:
+        attention over whole rows then reads them in place."""
         slots = [chunk.slot for chunk in chunks]
         low, high = min(slots), max(slots) + 1
         if (

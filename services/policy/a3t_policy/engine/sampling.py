@@ -1,4 +1,4 @@
-"""Token sampling: greedy, or inverse transform with random numbers that depend only on the sequence's seed."""
+"""Token sampling: greedy, or by inverse transform with random numbers that only depend on the sequence's seed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Chosen", "TokenRandom", "choose", "derived_seed"]
 
 
 class TokenRandom:
-    """The random numbers of one sequence: number i depends on the seed and i, never on what else is in the batch."""
+    """The random numbers of one sequence. Number i depends on the seed and i, not on other sequences in the batch."""
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed) if seed is not None else random.SystemRandom()
         self._number: float | None = None
 
     def number(self) -> float:
-        """The present number in [0, 1): the same until `advance`, so that a choice can be made again."""
+        """The current number in [0, 1). It stays the same until `advance`, so that a choice can be repeated."""
         if self._number is None:
             self._number = self._random.random()
         return self._number
 
     def advance(self) -> None:
-        """Go on to the next number."""
+        """Move on to the next number."""
         self._number = None
 
 
@@ -43,14 +43,14 @@ class Chosen:
 
 
 def derived_seed(seed: int | None, index: int) -> int | None:
-    """The seed of choice `index` of a request for several: the request's own for the first."""
+    """The seed of completion `index` of a request; the first one has the request's own seed."""
     if seed is None or index == 0:
         return seed
     return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:6], "big")
 
 
 def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[TokenRandom], top: int = 0) -> Chosen:
-    """One token for each row of float32 logits (B, V)."""
+    """Choose one token for each row of float32 logits (B, V)."""
     logprobs = torch.log_softmax(logits, dim=-1)
     ids = logits.argmax(dim=-1)
     warm = [n for n, sampling in enumerate(samplings) if sampling.temperature > 0]
@@ -90,7 +90,8 @@ def _column(values: Sequence[float], like: Tensor) -> Tensor:
 
 
 def _inverse(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Index of the first cumulative probability above `uniform` (B, 1), a share of the whole."""
+    """Index of the first cumulative probability above `uniform` (B, 1), which is scaled by the sum of the
+    probabilities."""
     cumulative = probabilities.cumsum(dim=-1)
     index = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     last = (probabilities > 0).cumsum(dim=-1).argmax(dim=-1)  # rounding never picks what was cut off

@@ -1,4 +1,4 @@
-"""A sequence in the engine: the request, its progress, and the queue that its tokens are sent to."""
+"""A sequence in the engine: the request, its progress, and the queue to the client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ News = Delta | Generated | A3TError
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """The event loop's end of a sequence. The engine fills `news`; the last item is a Generated or an error."""
+    """The event loop's side of a sequence. The engine fills `news`; the last item is a Generated or an error."""
 
     loop: asyncio.AbstractEventLoop
     streaming: bool
@@ -30,7 +30,7 @@ class Ticket:
 
 @dataclass(eq=False, slots=True)
 class Sequence:
-    """State of one sequence; the engine's thread alone touches it once it is submitted."""
+    """State of one sequence. After it is submitted only the engine's thread uses it."""
 
     generation: Generation
     version: int
@@ -42,7 +42,7 @@ class Sequence:
     submitted: float = field(default_factory=time.monotonic)
     slot: int = -1
     done: int = 0
-    """Tokens whose keys and values are in the slot."""
+    """Number of tokens whose keys and values are in the slot."""
     cached: int = 0
     ids: list[int] = field(default_factory=list)
     infos: list[TokenInfo] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Sequence:
     finish_reason: str | None = None
 
     def pending(self, limit: int) -> list[int]:
-        """The next tokens to compute, `limit` at most."""
+        """The next tokens to compute, at most `limit`."""
         prompt = self.generation.prompt_ids
         if self.done < len(prompt):
             return prompt[self.done : self.done + limit]
@@ -58,11 +58,12 @@ class Sequence:
 
     @property
     def prefilling(self) -> bool:
-        """More than the newest token is still to be computed."""
+        """Whether more than the newest token must still be computed."""
         return self.done < len(self.generation.prompt_ids)
 
     def take(self, token: int, logprob: float, top: tuple[tuple[int, float], ...], room: int, codec: TextCodec) -> None:
-        """Append a chosen token and decide whether the sequence is over. `room`: tokens that the slot still fits."""
+        """Append a chosen token and decide whether the sequence has ended. `room`: number of tokens that still fit in
+        the slot."""
         self.random.advance()
         if token in self.stop_ids and not self.generation.ignore_eos:
             self.tail.stopped_by, self.finish_reason = "eos", "stop"
@@ -79,7 +80,7 @@ class Sequence:
             self.finish_reason = "length"
 
     def result(self, codec: TextCodec) -> Generated:
-        """The finished generation for the client."""
+        """The finished generation."""
         self.tail.finish(codec.decode(self.ids))
         return Generated(
             text=self.tail.text,

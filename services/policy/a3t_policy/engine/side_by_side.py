@@ -1,4 +1,4 @@
-"""Several peft adapters on one base that is too large to copy; at most one is active in a pass."""
+"""Several peft adapters on one base that is too large to copy; at most one is active in a forward pass."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["SideBySide"]
 log = get_logger(__name__)
 
 _SAMPLES = 64
-"""Values of each weight of the base that are compared before and after an adapter is put on it."""
+"""Number of values of each weight of the base that are compared before and after an adapter is put on it."""
 
 
 class SideBySide:
-    """The engine's thread alone uses it. Layers that carry no adapter are the base's own."""
+    """The adapters on a shared base. Used by the engine's thread. Layers without an adapter are the base's own."""
 
     def __init__(self, base: Any) -> None:
         self.base = base
@@ -33,10 +33,10 @@ class SideBySide:
         self._damage: str | None = None
 
     def attach(self, number: int, folder: Path) -> None:
-        """Put an adapter beside the others. Whatever fails leaves the base and the others as they were.
+        """Put an adapter beside the others. A failure leaves the base and the other adapters unchanged.
 
-        Raises InvalidInputError where the adapter does not fit; UnavailableError, now and from every pass after it,
-        where the base's own weights were changed by it, which nothing but a restart undoes.
+        Raises InvalidInputError if the adapter does not fit. Raises UnavailableError, now and in every later pass, if
+        the base's own weights were changed, which only a restart repairs.
         """
         try:
             with plain_errors(folder):
@@ -49,12 +49,12 @@ class SideBySide:
         self._prove(folder)
 
     def remove(self, number: int) -> None:
-        """Give up an adapter; nothing happens where it is not there."""
+        """Remove an adapter; nothing happens if it is not there."""
         take_off(self.base, _name(number))
         self._settle()
 
     def activate(self, number: int | None) -> Any:
-        """The base with one adapter active, or with none. Raises UnavailableError where its weights are damaged."""
+        """The base with one adapter active, or none. Raises UnavailableError if the base's weights were changed."""
         if self._damage is not None:
             raise UnavailableError(self._damage, hint="Restart the policy service.")
         name = None if number is None else _name(number)
@@ -63,7 +63,7 @@ class SideBySide:
         return self.base
 
     def _settle(self) -> None:
-        """Take note of the layers after a change, with no adapter active."""
+        """Record the layers after a change, with no adapter active."""
         self._layers = [layer for _, layer in lora_layers(self.base)]
         self._set(None)
 
@@ -80,8 +80,8 @@ class SideBySide:
         raise UnavailableError(self._damage, hint="Restart the policy service.")
 
     def _fingerprint(self) -> list[torch.Tensor]:
-        """Some values of each of the base's weights, evenly spaced: little to compare, and no method that starts from
-        the base's weights leaves them all as they were."""
+        """Some values of each of the base's weights, evenly spaced. Comparing them is cheap, and every method that
+        starts from the base's weights changes at least one."""
         weights = []
         for name in self.names.all:
             module = self.base.get_submodule(name)

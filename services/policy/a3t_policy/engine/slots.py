@@ -1,4 +1,4 @@
-"""KV slots: rows of a static cache. A slot is kept after its sequence, so that the next turn reuses it."""
+"""KV slots: rows of a static cache. A slot keeps its content after its sequence, so that the next turn can reuse it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ import torch
 __all__ = ["CacheShape", "SlotPool"]
 
 _GRANULE = 64
-"""Attention reads whole granules, so that a row's sums have the same order whatever the longest row is."""
+"""Attention reads whole granules of this many tokens, so that the order of a row's sums does not depend on the longest
+row."""
 _STALE_SECONDS = 60.0
-"""A slot that was not used for so long is taken before one that never was, so that light use takes little memory."""
+"""A slot that was unused for longer is taken before one that was never used, so that light use takes little memory."""
 _MIN_COPY = 16
-"""Shorter prefixes are recomputed: copying them costs more than it saves."""
+"""Prefixes shorter than this number of tokens are computed again, because copying would take longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheShape:
-    """What a KV cache needs to know of a model."""
+    """Dimensions of a model that the KV cache needs."""
 
     layers: int
     kv_heads: int
@@ -31,7 +32,7 @@ class CacheShape:
 
     @classmethod
     def of(cls, config: object) -> CacheShape:
-        """From a transformers config."""
+        """The shape from a transformers config."""
         heads: int = config.num_attention_heads  # type: ignore[attr-defined]
         return cls(
             layers=config.num_hidden_layers,  # type: ignore[attr-defined]
@@ -45,11 +46,11 @@ class CacheShape:
 
 
 class SlotPool:
-    """`slots` rows of keys and values for `context` tokens each, and which tokens of which version they hold.
+    """`slots` rows of keys and values for `context` tokens each, and a record of the tokens and version in each row.
 
-    Tensors are (slots + 1, width, kv_heads, head_dim) a layer, `width` the granules that hold `context` + 1 tokens:
-    the last row takes what padding rows write, the last position what padding tokens write. Not thread-safe: the
-    engine's thread alone uses it.
+    Each layer has tensors (slots + 1, width, kv_heads, head_dim), where `width` is `context` + 1 rounded up to whole
+    granules. The last row takes what padding rows write, the last position what padding tokens write. Not thread-safe:
+    only the engine's thread uses it.
     """
 
     def __init__(self, slots: int, context: int, shape: CacheShape, device: torch.device, dtype: torch.dtype) -> None:
@@ -78,12 +79,12 @@ class SlotPool:
 
     @staticmethod
     def granules(tokens: int) -> int:
-        """The width of the granules that hold so many tokens."""
+        """`tokens` rounded up to whole granules."""
         return -(-tokens // _GRANULE) * _GRANULE
 
     def acquire(self, prompt: Sequence[int], version: int) -> tuple[int, int] | None:
-        """A slot for a sequence of a version, and how many of its first tokens it holds already (always fewer than
-        the prompt has). None while every slot is busy."""
+        """A slot for a sequence of a version, and the number of its first tokens that the slot has already (always
+        fewer than the prompt). None while every slot is in use."""
         idle = ~self.busy
         if not idle.any():
             return None
@@ -104,25 +105,25 @@ class SlotPool:
         return slot, matched
 
     def extend(self, slot: int, tokens: Sequence[int]) -> None:
-        """Note that keys and values of further tokens have been written."""
+        """Record that keys and values of further tokens were written."""
         start = int(self.length[slot])
         self.tokens[slot, start : start + len(tokens)] = tokens
         self.length[slot] = start + len(tokens)
 
     def release(self, slot: int) -> None:
-        """Free the slot. Its keys and values are kept, so that the next turn of the episode can reuse them."""
+        """Free the slot. Its keys and values are kept for the next turn of the episode."""
         self._touch(slot)
         self.busy[slot] = False
 
     def wipe(self, slot: int, tokens: int) -> None:
-        """Empty a slot whose sequence failed, of which `tokens` may have been written: what a broken pass wrote must
-        not reach whoever gets the slot next."""
+        """Empty the slot of a failed sequence, of which `tokens` may have been written, so that nobody reuses what the
+        failed pass wrote."""
         self.length[slot] = 0
         for tensor in (*self.keys, *self.values):
             tensor[slot, :tokens].zero_()
 
     def forget(self, version: int | None = None) -> None:
-        """Drop the cached prefixes of a version that has left, or all of them."""
+        """Drop the cached prefixes of an unloaded version, or of all versions."""
         gone = ~self.busy if version is None else (self.version == version) & ~self.busy
         self.length[gone] = 0
         self.version[gone] = -1
@@ -134,8 +135,8 @@ class SlotPool:
         self._used_at[slot] = time.monotonic()
 
     def _least_recent(self, idle: np.ndarray) -> int:
-        """The idle slot to give up: one that nobody used for long, else one that was never used, else the one that was
-        used longest ago."""
+        """The idle slot to reuse: one that was unused for long, else one that was never used, else the least recently
+        used."""
         stale = idle & (self._used_at < time.monotonic() - _STALE_SECONDS)
         return int(np.where(stale if stale.any() else idle, self._last_used, np.iinfo(np.int64).max).argmin())
 
@@ -156,8 +157,8 @@ class SlotPool:
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros, because what is masked must still be finite. On a CPU memory is taken when it is written and no sooner, in
-    small pages: a huge one (2 MiB, which numpy asks for) would be a whole slot's row for the first token in it."""
+    """Zeros, because masked values must be finite. On a CPU the operating system allocates memory when it is first
+    written, in small pages; with huge pages (2 MiB, numpy's default) the first token would allocate a whole row."""
     if device.type != "cpu":
         return torch.zeros(size, device=device, dtype=dtype)
     memory = mmap.mmap(-1, math.prod(size) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

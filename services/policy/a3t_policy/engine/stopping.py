@@ -12,8 +12,8 @@ __all__ = ["TextTail"]
 
 
 class TextTail:
-    """The text of a growing completion, and where it ends: a stop string cuts it; the end of the agent's turn
-    (`act`) ends it, whatever its last token holds."""
+    """The text of a growing completion. A stop string cuts it; with `act`, the end of the agent's turn ends it,
+    whatever else its last token contains."""
 
     def __init__(self, codec: TextCodec, stop: tuple[str, ...], act: bool) -> None:
         self._raw = codec.raw
@@ -25,7 +25,7 @@ class TextTail:
         self.stopped_by: str | None = None
 
     def push(self, token: int) -> str:
-        """Take a token; returns the text that it brought (maybe none yet). Sets `stopped_by` at the end."""
+        """Add a token and return the text that it added, which may be empty. Sets `stopped_by` at the end."""
         piece: str = self._stream.step(self._raw, token) or ""
         if piece:
             before = len(self.text)
@@ -34,7 +34,7 @@ class TextTail:
         return piece
 
     def certain(self) -> str:
-        """Text not handed out yet that no later token can take back."""
+        """Text that was not returned yet and that no later token can remove."""
         end = len(self.text)
         if self.stopped_by is None and self._longest:
             end -= self._undecided()
@@ -43,7 +43,7 @@ class TextTail:
         return piece
 
     def finish(self, whole: str) -> None:
-        """The text of all tokens is known now: take up what the incremental decoder still held back."""
+        """Add what the incremental decoder held back, now that the text of all tokens is known."""
         if self.stopped_by in (None, "eos", "turn") and whole.startswith(self.text):
             self.text = whole
 

@@ -1,4 +1,5 @@
-"""The base model with its adapters: a merged copy for each version of a small base, otherwise adapters side by side."""
+"""The base model with its adapters: a merged copy per version for a small base, adapters side by side for a large
+one."""
 
 from __future__ import annotations
 
@@ -26,14 +27,14 @@ BASE = 0
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of a setting; auto takes a GPU if there is one."""
+    """The device that a setting names; auto takes a GPU if there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The dtype of a setting; auto is float32 on CPU and bfloat16 elsewhere."""
+    """The number format that a setting names; auto is float32 on a CPU and bfloat16 elsewhere."""
     if name == "auto":
         return torch.float32 if device.type == "cpu" else torch.bfloat16
     dtype: torch.dtype = getattr(torch, name)
@@ -41,7 +42,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisation: str) -> Any:
-    """The base model in evaluation mode. Raises InvalidInputError where its weights are no safetensors files, or
+    """Load the base model in evaluation mode. Raises InvalidInputError if its weights are not safetensors files or
     transformers cannot load it."""
     check_base_files(folder)
     extra: dict[str, Any] = {}
@@ -61,8 +62,8 @@ def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisatio
 class Weights:
     """Modules by version number; `width` is the number of positions in the cache.
 
-    Used by the engine's thread alone, but for `prepare`, which touches nothing shared while the base is small
-    enough to be copied.
+    Used by the engine's thread, except `prepare`, which uses nothing shared as long as the base is small enough to be
+    copied.
     """
 
     def __init__(self, base: Any, merge_below: int, width: int) -> None:
@@ -75,7 +76,7 @@ class Weights:
         self._beside = SideBySide(base)
 
     def prepare(self, folder: Path) -> Any:
-        """The base with an adapter merged into a copy of it, read back before it is merged."""
+        """A copy of the base with an adapter merged into it; the adapter is read back before it is merged."""
         with plain_errors(folder):
             adapter = Adapter.read(folder, self._beside.names)
             model = copy.deepcopy(self.base)
@@ -83,21 +84,20 @@ class Weights:
             return self._fast(model.eval().requires_grad_(False))
 
     def give_up_lean(self) -> None:
-        """Compute with transformers' own forward; before any adapter is loaded."""
+        """Use the forward of transformers. Call it before any adapter is loaded."""
         self.lean = False
         self._merged = {BASE: self.base}
 
     def add(self, number: int, prepared: Any) -> None:
-        """Add the module that `prepare` made."""
+        """Add the module that `prepare` returned."""
         self._merged[number] = prepared
 
     def attach(self, number: int, folder: Path) -> None:
-        """Load an adapter beside the others into the shared base, and read it back; where that fails nothing has
-        changed."""
+        """Load an adapter beside the others on the shared base and read it back. A failure changes nothing."""
         self._beside.attach(number, folder)
 
     def remove(self, number: int) -> None:
-        """Give up a version's weights."""
+        """Free a version's weights."""
         if self.merging:
             self._merged.pop(number, None)
         else:

@@ -1,1 +1,1 @@
-"""Recorded episodes: what somebody's own agent asked, what was generated, and the reward in the end."""
+"""Recorded episodes of agents outside this project: prompts, completions and the final reward."""

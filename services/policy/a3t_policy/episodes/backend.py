@@ -1,4 +1,4 @@
-"""A backend that keeps what it generates for one episode."""
+"""A backend that records the completions of one episode."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["RecordingBackend"]
 
 
 class RecordingBackend:
-    """Generates as the backend behind it does. A completion is on the disk before it is replied; one that fails, or
-    that nobody waited for, is not recorded."""
+    """Generates with the backend behind it. A completion is on disk before it is returned; one that failed or was
+    cancelled is not recorded."""
 
     def __init__(self, backend: Backend, store: EpisodeStore, episode: str) -> None:
         self._backend, self._store, self._episode = backend, store, episode
 
     def admit(self, count: int) -> None:
-        """As the backend's; raises InvalidInputError for more than one completion at once, which has no order."""
+        """As in the backend; raises InvalidInputError for more than one completion at once, because they would have no
+        order."""
         if count != 1:
             raise InvalidInputError(
                 f"A recorded request has one completion, and this one has {count}.", hint="Send one prompt with n=1."

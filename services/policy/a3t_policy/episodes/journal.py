@@ -1,4 +1,4 @@
-"""Files of JSON lines that only grow. A line that a crash cut short never happened."""
+"""Append-only files of JSON lines. A last line that a crash cut off is ignored."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = get_logger(__name__)
 
 
 class Journal(Generic[RowT]):
-    """Rows of one schema in a file that nobody else writes to. Not thread-safe; calls touch the disk.
+    """Rows of one schema in a file that nobody else writes to. Not thread-safe; calls block on the disk.
 
     Args:
-        path: made by the first row, in a folder that is made, too.
+        path: the file; it and its folder are created with the first row.
         row: schema of the rows.
     """
 
@@ -31,15 +31,15 @@ class Journal(Generic[RowT]):
         self.path = path
         self._row = row
         self._end: int | None = None
-        """Bytes of the whole rows, once they are known."""
+        """Number of bytes of all complete rows; None before the file was read."""
 
     def read(self, *, leave_out_damaged: bool = False) -> list[RowT]:
-        """Every whole row; none where there is no file.
+        """Every complete row; none if there is no file.
 
         Args:
-            leave_out_damaged: log rows that are none and leave them out.
+            leave_out_damaged: log damaged rows and leave them out, instead of raising.
 
-        Raises UnavailableError for a file that cannot be read, or for a damaged row.
+        Raises UnavailableError for a file that cannot be read or has a damaged row.
         """
         try:
             data = self.path.read_bytes()
@@ -61,9 +61,9 @@ class Journal(Generic[RowT]):
         return rows
 
     def append(self, row: RowT) -> int:
-        """Add a row, durably; the bytes of all rows. What an earlier error or crash left behind them is overwritten.
+        """Append a row, sync it to the disk, and return the size of all rows in bytes.
 
-        Raises UnavailableError where the disk does not take it.
+        Remains of an earlier failed write are overwritten. Raises UnavailableError if the disk fails or is full.
         """
         if self._end is None:
             self.read(leave_out_damaged=True)

@@ -1,4 +1,4 @@
-"""Bounds of what is recorded."""
+"""Limits of recorded episodes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["EpisodeLimits"]
 
 @dataclass(frozen=True, slots=True)
 class EpisodeLimits:
-    """Bounds of what is kept.
+    """Limits of recorded episodes.
 
     Args:
-        open: open episodes at a time.
-        kept: closed episodes; the oldest leave first.
-        bytes: size of one episode's file.
-        idle_seconds: an open episode unused for so long makes room for a new one.
+        open: largest number of open episodes.
+        kept: number of closed episodes that are kept; the oldest are deleted.
+        bytes: largest size of one episode's file.
+        idle_seconds: time without use after which an open episode is deleted if room for a new one is needed.
     """
 
     open: int = 1000

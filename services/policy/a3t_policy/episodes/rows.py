@@ -1,4 +1,4 @@
-"""What the files of recorded episodes hold."""
+"""Rows of the files of recorded episodes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ __all__ = ["Closing", "Opening", "Row", "StoredCall", "calls_of", "common_prefix
 
 
 class Opening(EpisodeCreate):
-    """The first row of an episode's file."""
+    """First row of an episode's file."""
 
     id: str
     opened_at: datetime
 
 
 class StoredCall(Schema):
-    """A call without what the call before has already: a long episode's prompts would fill the disk."""
+    """A call without the part of its prompt that the call before has already, so that long episodes do not fill the
+    disk."""
 
     continues: int
     new_ids: list[int]
@@ -34,7 +35,7 @@ class StoredCall(Schema):
 
 
 class Row(Schema):
-    """A row of an episode's file: the opening, then calls."""
+    """A row of an episode's file: first the opening, then the calls."""
 
     opened: Opening | None = None
     call: StoredCall | None = None
@@ -51,7 +52,7 @@ class Closing(Schema):
 
 
 def calls_of(rows: Iterable[Row]) -> list[RecordedCall]:
-    """The calls with their whole prompts."""
+    """The calls with their complete prompts."""
     calls: list[RecordedCall] = []
     said: list[int] = []
     for row in rows:
@@ -64,7 +65,7 @@ def calls_of(rows: Iterable[Row]) -> list[RecordedCall]:
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """Number of leading ids that are equal."""
+    """Number of leading ids that are the same in both lists."""
     for index, (a, b) in enumerate(zip(one, other, strict=False)):
         if a != b:
             return index

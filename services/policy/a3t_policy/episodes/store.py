@@ -1,7 +1,7 @@
-"""The recorded episodes of one policy service, in files that outlive it.
+"""The recorded episodes of one policy service, in files that survive a restart.
 
-`<id>.jsonl` holds an episode: its opening, then its calls. `closed.jsonl` lists the closed ones with their rewards, in
-order; an episode is closed when it stands there.
+`<id>.jsonl` has an episode: its opening, then its calls. `closed.jsonl` lists the closed episodes with their rewards,
+in order; an episode counts as closed once it is in that list.
 """
 
 from __future__ import annotations
@@ -41,17 +41,18 @@ class _Episode:
     info: RecordedEpisodeInfo
     journal: Journal[Row]
     said: list[int] = field(default_factory=list)
-    """Prompt and completion of the last call."""
+    """Token ids of prompt and completion of the last call."""
     bytes: int = 0
     touched: float = field(default_factory=time.time)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class EpisodeStore:
-    """Opens, records, closes and lists episodes. For one event loop; the disk is touched in threads.
+    """Opens, records, closes and lists episodes. Used from one event loop; the disk is accessed in threads.
 
     Args:
-        folder: made when the first episode is opened; nobody else may write to it.
+        folder: created with the first episode; nobody else may write to it.
+        limits: limits of what is kept.
     """
 
     def __init__(self, folder: Path, limits: EpisodeLimits | None = None) -> None:
@@ -60,16 +61,17 @@ class EpisodeStore:
         self._closings = Journal(folder / _CLOSED, Closing)
         self._episodes: dict[str, _Episode] = {}
         self._order: list[str] = []
-        """Closed episodes that are kept, by number."""
+        """The closed episodes that are kept, by number."""
         self._last = 0
         self._closing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read what an earlier process left."""
+        """Read the episodes of earlier processes."""
         await asyncio.to_thread(self._load)
 
     async def create(self, request: EpisodeCreate) -> RecordedEpisodeInfo:
-        """Open an episode. Raises OverloadedError while too many are open, UnavailableError where the disk refuses."""
+        """Open an episode. Raises OverloadedError if too many are open, UnavailableError if the disk fails or is
+        full."""
         await self._make_room()
         opening = Opening(**request.model_dump(), id=f"ep-{uuid.uuid4().hex}", opened_at=datetime.now(UTC))
         episode = _Episode(_info(opening), Journal(self._path(opening.id), Row))
@@ -82,7 +84,8 @@ class EpisodeStore:
         return episode.info
 
     def writable(self, name: str) -> None:
-        """Raises NotFoundError for an unknown episode, ConflictError for a closed, TooLargeError for a full one."""
+        """The episode, if calls may be added. Raises NotFoundError for an unknown, ConflictError for a closed,
+        TooLargeError for a full one."""
         episode = self._open(name)
         if episode.bytes >= self._limits.bytes:
             raise TooLargeError(
@@ -93,7 +96,7 @@ class EpisodeStore:
     async def record(
         self, name: str, prompt: Sequence[int], done: Generated, text: Callable[[Sequence[int]], str]
     ) -> None:
-        """Add a call. Raises NotFoundError or ConflictError where the episode is gone or closed by now."""
+        """Add a call. Raises NotFoundError or ConflictError if the episode was deleted or closed meanwhile."""
         async with self._open(name).lock:
             episode = self._open(name)
             continues = common_prefix(episode.said, prompt)
@@ -113,7 +116,8 @@ class EpisodeStore:
             episode.touched = time.time()
 
     async def close(self, name: str, reward: EpisodeReward) -> RecordedEpisodeInfo:
-        """Close an episode; the same again is no error. Raises NotFoundError, ConflictError for another reward."""
+        """Close an episode with its reward; repeating the call is no error. Raises NotFoundError, ConflictError for
+        another reward."""
         async with self._closing, self._known(name).lock:
             episode = self._known(name)
             if episode.info.state == "closed":
@@ -136,7 +140,7 @@ class EpisodeStore:
         return episode.info
 
     async def drop(self, name: str) -> None:
-        """Forget an open episode; an unknown one is no error. Raises ConflictError for a closed one."""
+        """Delete an open episode; an unknown one is no error. Raises ConflictError for a closed one."""
         if name in self._episodes:
             async with self._open(name).lock:
                 if name in self._episodes:
@@ -151,7 +155,7 @@ class EpisodeStore:
             return RecordedEpisode(**episode.info.model_dump(), recorded=calls_of(rows))
 
     def listed(self, state: EpisodeState, after: int = 0) -> Iterator[RecordedEpisodeInfo]:
-        """Episodes of a state: closed ones by number, from the first behind `after`; open ones in order of opening."""
+        """Episodes in a state: closed ones by number, beginning after `after`; open ones in the order of opening."""
         names = self._order if state == "closed" else list(self._episodes)
         for name in list(names):
             info = self._episodes[name].info

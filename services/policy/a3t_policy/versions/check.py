@@ -1,4 +1,4 @@
-"""Checks from its files alone whether an adapter folder fits the base model."""
+"""Checks from the files of an adapter folder whether the adapter fits the base model."""
 
 from __future__ import annotations
 
@@ -25,10 +25,8 @@ _TENSOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.(?P<part>lora_A|lora_
 
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
-    """What an adapter has to fit: the base's fingerprint and the (out, in) shape of each of its linear modules.
-
-    `modules` is None where the base is out of sight (at an upstream): shapes are then the upstream's to check.
-    """
+    """Properties of the base that an adapter must fit: fingerprint, and (out, in) shape of each linear module.
+    `modules` is None where an upstream server holds the base; that server then checks shapes."""
 
     name: str
     fingerprint: str
@@ -36,7 +34,8 @@ class BaseFacts:
 
 
 def read_manifest(folder: Path) -> AdapterManifest | None:
-    """The manifest in a folder, every file compared with it; None for a plain peft folder without one."""
+    """Read the manifest of a folder and compare every file with it; None for a plain peft folder, which has no
+    manifest."""
     path = folder / MANIFEST_NAME
     if not path.is_file():
         return None
@@ -49,8 +48,8 @@ def read_manifest(folder: Path) -> AdapterManifest | None:
 
 
 def content_id(folder: Path, manifest: AdapterManifest | None) -> str:
-    """SHA-256 of what makes a version: its weights, its settings and its manifest. Settings count by their values, not
-    by the order or layout in which they are written."""
+    """SHA-256 over the weights, settings and manifest of a version. The order and layout of the settings' file do not
+    count."""
     digest = hashlib.sha256(sha256_file(folder / ADAPTER_WEIGHTS).encode())
     digest.update(json.dumps(json.loads((folder / ADAPTER_CONFIG).read_bytes()), sort_keys=True).encode())
     digest.update(manifest.model_dump_json().encode() if manifest is not None else b"")
@@ -58,8 +57,8 @@ def content_id(folder: Path, manifest: AdapterManifest | None) -> str:
 
 
 def check_adapter(folder: Path, manifest: AdapterManifest | None, base: BaseFacts) -> None:
-    """Raises InvalidInputError that says what does not fit: base model, a setting, rank, target modules, a tensor's
-    shape, or files that are not safetensors."""
+    """Raise InvalidInputError if the adapter does not fit: base model, a setting, rank, target modules, the shape of a
+    tensor, or files that are not safetensors."""
     if manifest is not None and manifest.base_fingerprint != base.fingerprint:
         raise InvalidInputError(
             f"Adapter {manifest.version!r} was trained on another base ({manifest.base_model}) than {base.name}.",
@@ -80,7 +79,7 @@ def check_adapter(folder: Path, manifest: AdapterManifest | None, base: BaseFact
 
 
 def _check_for_upstream(config: Mapping[str, Any]) -> None:
-    """Servers such as vLLM take one rank and one alpha for all modules, and pass over what they do not know."""
+    """Refuse settings that servers such as vLLM ignore: they take one rank and one alpha for all modules."""
     for name in ("rank_pattern", "alpha_pattern", "use_dora"):
         if config.get(name):
             raise InvalidInputError(
@@ -101,7 +100,8 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base: BaseFacts) -> tuple[str, str]:
-    """The module and the part of it that a tensor belongs to."""
+    """The module, and the part of its adapter, that a tensor belongs to. Raises InvalidInputError if it belongs to
+    none."""
     match = _TENSOR.match(key)
     if match is None:
         raise InvalidInputError(
@@ -123,7 +123,7 @@ def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base
 
 
 def _check_whole(parts: Mapping[str, list[str]], use_dora: bool) -> None:
-    """Every module has each of its tensors once, and a magnitude where DoRA needs it and only there."""
+    """Check that every module has each of its tensors once, and a magnitude exactly if DoRA is used."""
     wanted = ["lora_A", "lora_B", "lora_magnitude_vector"] if use_dora else ["lora_A", "lora_B"]
     for module, found in parts.items():
         if sorted(found) != wanted:

@@ -1,7 +1,7 @@
-"""The live version: the one that answers requests that name none.
+"""Decides which adapter version is live: the one that serves requests that name none.
 
-`RegistryLive`: the version that the registry's pointer names, the same on every replica. `OwnLive`: this service's own
-choice, for one replica without a trainer.
+`RegistryLive`: the version that the registry's pointer names, the same on every replica. `OwnLive`: the version that
+this service was told to make the default, for a single replica without a trainer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .state import State, StateFile
 __all__ = ["Live", "OwnLive", "Promote", "RegistryLive", "open_versions"]
 
 Promote = Callable[[str], Awaitable[None]]
-"""Moves the registry's pointer to a version; the trainer service does."""
+"""Moves the registry's pointer to a version, through the trainer service."""
 
 _FALL_BACKS = 5
 _LONGEST_PAUSE = 60.0
@@ -37,40 +37,40 @@ log = get_logger(__name__)
 
 
 class OwnLive:
-    """`make_default` decides, and is remembered across restarts."""
+    """The live version is the one that was loaded last with `make_default`; it is remembered across restarts."""
 
     def __init__(self, versions: VersionManager, restore: bool) -> None:
         self.versions, self._restore = versions, restore
 
     async def start(self) -> None:
-        """Serve what was served before, as far as it still can be."""
+        """Load the versions that were served before the restart, as far as they still can be."""
         saved = await self._saved()
         for item in sorted(saved.versions, key=lambda v: v.name == saved.live):
             await self._try_load(item.name, item.path, item.name == saved.live)
 
     async def close(self) -> None:
-        """Stop what runs in the background."""
+        """Stop background work."""
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
         """Load a version; see `VersionManager.load`."""
         return await self.versions.load(name, path, make_default)
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version; the base takes over where it was live."""
+        """Stop serving a version. If it was live, the base becomes live."""
         await self.versions.unload(name)
 
     async def ensure(self, model: str | None) -> None:
-        """Have a named version at hand before a request begins with it."""
+        """Make sure that a named version is loaded before a request begins; here it must be loaded already."""
 
     async def follow(self) -> LiveState:
-        """Raises ConflictError: there is no pointer that this service follows."""
+        """Raise ConflictError: this service follows no pointer."""
         raise ConflictError(
             "This service chooses its live version itself (A3T_POLICY_LIVE=own).",
             hint="Load a version with `make_default`, or set A3T_POLICY_LIVE=registry.",
         )
 
     def state(self) -> LiveState:
-        """What is live."""
+        """The live version."""
         return LiveState(live=self.versions.live.name)
 
     async def _saved(self) -> State:
@@ -88,15 +88,17 @@ class OwnLive:
 
 
 class RegistryLive(OwnLive):
-    """The registry's pointer decides.
+    """The live version is the one that the registry's pointer names.
 
-    A pointer that cannot be read, or whose version cannot be loaded, leaves the last good version live; `state` says
-    why. After a start the last good one is sought in the pointer's history, so that replicas agree. Where nothing is
-    known yet because something is away, requests that name no version are answered 503.
+    If the pointer cannot be read, or its version cannot be loaded, the last good version stays live and `state` says
+    why. After a start the last good version is taken from the pointer's history, so that replicas agree. If no version
+    is known yet because the registry is out of reach, requests that name no version get 503.
 
     Args:
+        versions: the loaded versions.
+        restore: whether versions that were loaded before the restart are loaded again.
         promote: moves the pointer; None where no trainer is known.
-        seconds: between two looks at the pointer; 0: looks only at the start and when it is told.
+        seconds: time between two reads of the pointer; 0 reads it only at the start and in `follow`.
     """
 
     def __init__(self, versions: VersionManager, restore: bool, promote: Promote | None, seconds: float) -> None:
@@ -111,7 +113,8 @@ class RegistryLive(OwnLive):
         self._arriving: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Serve what the pointer names, then, as far as there is room, what was served beside it."""
+        """Load the version that the pointer names, then those that were served before the restart while there is
+        room."""
         saved = await self._saved()
         await self.follow()
         for item in reversed(saved.versions):
@@ -128,10 +131,10 @@ class RegistryLive(OwnLive):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
-        """Load a version; with `make_default` have the pointer moved to it as well, once it is known to load.
+        """Load a version; with `make_default` also move the pointer to it, once it is known to load.
 
-        Raises InvalidInputError for a folder outside the registry that shall go live, ConflictError where no trainer
-        is known or the pointer was moved elsewhere meanwhile.
+        Raises InvalidInputError for a folder outside the registry with `make_default`, ConflictError where no trainer
+        is known or the pointer was moved to another version meanwhile.
         """
         if make_default:
             self._check_may_go_live(path)
@@ -156,9 +159,10 @@ class RegistryLive(OwnLive):
         await self.versions.unload(name)
 
     async def ensure(self, model: str | None) -> None:
-        """Load a version of the registry that is named here for the first time; an unknown name is left to the lease.
+        """Load a version of the registry that is named here for the first time; an unknown name fails later, in the
+        lease.
 
-        The load goes on where the request that caused it goes away. Raises what loading raises, except NotFoundError.
+        Loading goes on if the request that caused it is cancelled. Raises what loading raises, except NotFoundError.
         """
         if model is None or self.versions.holds(model):
             return
@@ -169,13 +173,13 @@ class RegistryLive(OwnLive):
         await asyncio.shield(task)
 
     async def follow(self) -> LiveState:
-        """Look at the pointer now and serve what it names."""
+        """Read the pointer now and serve the version that it names."""
         self._retry_at = 0.0
         await self._look()
         return self.state()
 
     def state(self) -> LiveState:
-        """What is live, what should be, and why it is not."""
+        """The live version, the version that the pointer names, and why they differ."""
         pointer = self._pointer.version if self._pointer else None
         return LiveState(live=self.versions.live.name, pointer=pointer, refused=self._refused)
 
@@ -207,14 +211,14 @@ class RegistryLive(OwnLive):
         self._settled, self._refused, self._pause, versions.unsettled = True, None, 0.0, None
 
     async def _fall_back(self, history: Sequence[str]) -> None:
-        """After a start with a version that does not fit: the newest earlier one that does, else the base."""
+        """After a start with a version that cannot be loaded: serve the newest earlier one that can, else the base."""
         for version in reversed(history[-_FALL_BACKS:]):
             if await self._try_load(version, None, True):
                 break
         self._settled, self.versions.unsettled = True, None
 
     def _keep_last_good(self, error: Exception) -> None:
-        """Say why the pointer is not followed, and leave what is live; where nothing was yet, say 503."""
+        """Record why the pointer is not followed and keep the live version. If none was known yet, requests get 503."""
         if self._refused != str(error):
             log.warning("pointer.not_followed", reason=str(error), live=self.versions.live.name)
         self._refused = str(error)
@@ -262,8 +266,8 @@ Live = OwnLive | RegistryLive
 
 
 async def open_versions(host: AdapterHost, settings: PolicySettings, facts: BaseFacts) -> tuple[VersionManager, Live]:
-    """From settings to versions that are served again after a start, and to what decides which one is live. Close the
-    latter."""
+    """Load the versions that the settings and the state file name, and create the part that decides which one is live.
+    The caller closes the latter."""
     registry = RegistryReader(settings.registry_url, settings.home / "policy" / "adapters")
     versions = VersionManager(host, registry, facts, settings.policy_max_adapters, StateFile(settings.state_file))
     restore = settings.policy_restore == "state"
@@ -277,7 +281,7 @@ async def open_versions(host: AdapterHost, settings: PolicySettings, facts: Base
 
 
 def _promoter(settings: PolicySettings) -> Promote | None:
-    """Moves the pointer through the trainer service; None where none is named."""
+    """A function that moves the pointer through the trainer service; None where no trainer is configured."""
     url = settings.trainer_url
     if not url:
         return None

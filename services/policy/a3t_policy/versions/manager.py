@@ -1,4 +1,4 @@
-"""Manages the loaded versions: load, switch, lease to running requests, retire."""
+"""Manages the loaded adapter versions: load, switch, lease to running requests, retire."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ log = get_logger(__name__)
 
 
 class AdapterHost(Protocol):
-    """Where weights go; a backend."""
+    """The part that holds the weights of versions; a backend."""
 
     async def put(self, version: Version) -> None:
-        """Load the version's files beside what runs, and read them back. Raises an A3TError and leaves no trace."""
+        """Load the version's files beside the running versions and read them back. If this fails, raises an A3TError
+        and changes nothing."""
 
     async def drop(self, version: Version) -> None:
-        """Give up its weights; no request uses them any more."""
+        """Free the version's weights; no request uses them any more."""
 
 
 @dataclass(eq=False, slots=True)
 class Version:
-    """A version that is served, or on its way out. `number` names it inside the process and is never used twice."""
+    """A version that is served or is being retired. `number` identifies it within the process and is never used
+    twice."""
 
     number: int
     name: str
@@ -52,7 +54,8 @@ class Version:
 
 
 class VersionManager:
-    """All methods run on the event loop's thread. Loads and unloads follow one another; requests go on meanwhile."""
+    """The loaded versions. All methods run on the event loop's thread; loading and unloading happen one at a time,
+    while requests go on."""
 
     def __init__(
         self, host: AdapterHost, registry: RegistryReader, base: BaseFacts, cap: int, state: StateFile
@@ -61,7 +64,7 @@ class VersionManager:
         self.base = Version(0, base.name, None)
         self.live = self.base
         self.unsettled: Exception | None = None
-        """Why it is not known which version is live; None: it is."""
+        """Why it is not known which version is live; None if it is known."""
         self._versions: dict[str, Version] = {}
         self._lock = asyncio.Lock()
         self._clock = self._next_number = 0
@@ -69,7 +72,7 @@ class VersionManager:
         show_live(self.live.name)
 
     def lease(self, model: str | None) -> Version:
-        """The version that a request begins with; give it back with `release`. Raises NotFoundError."""
+        """The version that a request begins with; the caller returns it with `release`. Raises NotFoundError."""
         version = self.find(model)
         self._clock += 1
         version.used = self._clock
@@ -77,14 +80,14 @@ class VersionManager:
         return version
 
     def release(self, version: Version) -> None:
-        """The request is over. The last one of a retired version takes its weights along."""
+        """Return a version at the end of a request. The last request of a retired version frees its weights."""
         version.leases -= 1
         if version.retired and version.leases == 0:
             self._drop_soon(version)
 
     @contextmanager
     def leased(self, model: str | None) -> Iterator[Version]:
-        """`lease` and `release` around a block."""
+        """`lease` and `release` as a context manager."""
         version = self.lease(model)
         try:
             yield version
@@ -92,8 +95,8 @@ class VersionManager:
             self.release(version)
 
     def find(self, model: str | None) -> Version:
-        """The version of a name; None is the live one. Raises NotFoundError, and UnavailableError where it is not
-        known yet which one is live."""
+        """The version with this name; None names the live version. Raises NotFoundError, and UnavailableError while it
+        is not known which version is live."""
         if model is None:
             if self.unsettled is not None:
                 raise UnavailableError(f"It is not known yet which version is live: {self.unsettled}")
@@ -108,38 +111,38 @@ class VersionManager:
         )
 
     def served(self) -> list[Version]:
-        """The base, then the versions, oldest first."""
+        """The base, then the versions, the oldest first."""
         return [self.base, *self._versions.values()]
 
     def holds(self, model: str) -> bool:
-        """Whether a name can be leased now."""
+        """Whether a version of this name can be leased now."""
         return model == self.base.name or model in self._versions
 
     @property
     def has_room(self) -> bool:
-        """Whether one more version can be held without another one leaving."""
+        """Whether one more version can be loaded without unloading another."""
         return len(self._versions) < self.cap
 
     @property
     def has_place_beside_live(self) -> bool:
-        """Whether a version that is not live can be held at all."""
+        """Whether a version that is not live can be loaded at all."""
         return self.cap > 1 or self.live is self.base
 
     def card(self, name: str) -> ModelCard:
-        """A version's entry of `cards`. Raises NotFoundError."""
+        """The entry of a version in `cards`. Raises NotFoundError."""
         return self._card(self.find(name))
 
     def cards(self) -> list[ModelCard]:
-        """The base first, then the versions, oldest first."""
+        """Entries of `GET /v1/models`: the base, then the versions, the oldest first."""
         base = ModelCard(id=self.base.name, created=self.base.created, root=self.base.name, live=self.live is self.base)
         return [base, *(self._card(version) for version in self._versions.values())]
 
     async def load(self, name: str, path: str | None = None, make_default: bool = True) -> ModelCard:
-        """Verify, load and read back a version, then switch to it. Doing it twice changes nothing.
+        """Verify, load and read back a version, and make it live with `make_default`. Repeating the call changes
+        nothing.
 
-        Raises NotFoundError, InvalidInputError (what does not fit), ConflictError (the name holds other weights or
-        settings);
-        what was live before then stays live.
+        Raises NotFoundError, InvalidInputError (the adapter does not fit the base) or ConflictError (the name stands
+        for other weights or settings). The live version then stays live.
         """
         async with self._lock:
             version = await self._load(valid_version(name), path, make_default)
@@ -151,8 +154,11 @@ class VersionManager:
             return self._card(version)
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version; the base takes over if it was live. Its name may then stand for something else, also
-        that of a version that is refused because its folder was changed. Raises NotFoundError."""
+        """Stop serving a version; if it was live, the base becomes live.
+
+        The name may be used for other weights afterwards, also if a changed folder had been refused under it. Raises
+        NotFoundError.
+        """
         async with self._lock:
             if name == self.base.name:
                 raise ConflictError("The base model cannot be unloaded.")
@@ -171,7 +177,7 @@ class VersionManager:
             await self._save()
 
     async def drained(self) -> None:
-        """Wait until the weights of retired versions that nobody uses are gone."""
+        """Wait until the weights of all retired versions are freed."""
         while self._drops:
             await asyncio.gather(*self._drops)
 

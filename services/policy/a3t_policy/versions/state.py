@@ -13,7 +13,7 @@ from a3t_contracts.schemas.base import Schema
 __all__ = ["SavedVersion", "State", "StateFile"]
 
 _MOST_NAMES = 10_000
-"""Names that are remembered beyond those that are served: some 150 bytes each."""
+"""Largest number of remembered names beyond those that are served; each takes about 150 bytes."""
 
 log = get_logger(__name__)
 
@@ -27,7 +27,7 @@ class SavedVersion(Schema):
 
 
 class State(Schema):
-    """Versions in the order of loading, and the live one; null is the base."""
+    """The loaded versions in the order of loading, and the live one; null is the base."""
 
     base_fingerprint: str = ""
     live: str | None = None
@@ -39,15 +39,16 @@ class State(Schema):
 
 
 class StateFile:
-    """A JSON file that is replaced as a whole, so that a killed process leaves the old or the new one."""
+    """A JSON file that is replaced atomically: a killed process leaves the old or the new state."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.contents: dict[str, str] = {}
-        """What every name was served with, until it is unloaded; those used last where there are too many."""
+        """Content of every name that was served and not unloaded; if there are too many, of those that were used
+        last."""
 
     def read(self, base_fingerprint: str) -> State:
-        """The saved state; an empty one where there is none, or where it belongs to another base."""
+        """The saved state; an empty one if there is no file, or if it belongs to another base."""
         try:
             state = State.model_validate_json(self.path.read_bytes())
         except FileNotFoundError:
@@ -61,13 +62,13 @@ class StateFile:
         return state
 
     def remember(self, name: str, content: str) -> None:
-        """From now on `name` stands for this content."""
+        """Record that `name` stands for this content."""
         self.contents.pop(name, None)
         self.contents[name] = content
         while len(self.contents) > _MOST_NAMES:
             del self.contents[next(iter(self.contents))]
 
     def write(self, state: State) -> None:
-        """Replace the file."""
+        """Replace the file with this state."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path, state.model_dump_json(indent=2))
