@@ -25,7 +25,8 @@ class PolicySettings(ServiceSettings):
     policy_base_model: str = Field("a3t/tiny", description="Base model: `a3t/…`, a folder, or a Hugging Face Hub id")
     policy_backend: Literal["local", "openai", "tgi"] = Field(
         "local",
-        description="What generates. local: the engine in this process; openai: servers with OpenAI's API (vLLM, SGLang, "
+        description="What generates. local: the engine in this process; openai: servers with OpenAI's API (vLLM, "
+        "SGLang, "
         "…); tgi: text-generation-inference servers",
     )
 

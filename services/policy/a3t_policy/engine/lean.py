@@ -137,7 +137,8 @@ class LeanModel:
         return said.reshape(rows, self.heads, width, self.head_dim).transpose(1, 2).reshape(rows, width, -1)
 
     def _row_by_row(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, step: Pass) -> Tensor:
-        """Every row reads its own tokens in place: nothing is copied, and none reads as far as the longest row does."""
+        """Attention in which every row reads its own tokens in place: nothing is copied, and no row reads beyond its
+        length."""
         rows, heads, width, size = query.shape
         said = query.new_zeros(rows, width, heads, size)
         for span in step.spans:
