@@ -66,7 +66,7 @@ def _lengths(settings: OrchestratorSettings) -> dict[str, int]:
 
 
 def _watch_queues(settings: OrchestratorSettings) -> None:
-    """Read a queue's length when Prometheus asks; −1 while Redis is away."""
+    """Read the length of each queue when Prometheus asks; −1 while Redis is out of reach."""
 
     def length(name: str) -> float:
         try:

@@ -25,13 +25,14 @@ class Traits:
     scored: bool = True
     """Whether its episodes end in success or failure."""
     prompted: bool = False
-    """Whether the worked example stands in front of its episodes where round 0 is few-shot."""
+    """Whether its episodes begin with the worked example if round 0 is few-shot."""
     decided_by: tuple[str, ...] = ()
-    """Keys of the recipe that decide what it does, beside what the phases before it did."""
+    """Keys of the recipe that determine what the phase does, in addition to the phases before it."""
 
 
 class Phase(StrEnum):
-    """A phase of a round, by the name under which the database stores it, in the order in which a round does them."""
+    """A phase of a round. Its value is the name in the database; members are in the order in which a round does
+    them."""
 
     evaluate_base = (
         "evaluate_base",

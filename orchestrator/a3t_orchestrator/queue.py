@@ -1,7 +1,8 @@
-"""The queue: Celery on Redis. It only carries work; what is to be done stands in the database.
+"""The queue: Celery on Redis. It only transports work; the database says what is to be done.
 
-JSON only, late acknowledgement, a task in hand for each slot and none beside; how often a task is delivered again is
-bounded by the work list. What no slot has taken stays in the list, whose length autoscalers read.
+Messages are JSON. A task is acknowledged after it has ended, and a worker takes no more tasks than it runs. The work
+list limits how often a task is delivered again. Tasks that no worker has taken stay in the Redis list, whose length
+autoscalers read.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ app = Celery("a3t", include=["a3t_orchestrator.worker.tasks"])
 
 
 def configure(settings: OrchestratorSettings) -> Celery:
-    """Bind the app to the settings' Redis. The visibility timeout stands in the three places that know one:
-    the broker's and the result backend's transport options, and Celery's own setting."""
+    """Connect the Celery app to the Redis of the settings. The visibility timeout is set in all three places: transport
+    options of broker and result backend, and Celery's own setting."""
     options: dict[str, Any] = {"visibility_timeout": settings.visibility_timeout}
     app.conf.update(
         broker_url=settings.redis_url,
@@ -61,13 +62,13 @@ def configure(settings: OrchestratorSettings) -> Celery:
 
 @cache
 def redis_client(url: str) -> Any:
-    """A plain Redis client of the queue's server."""
+    """A plain Redis client for the queue's server."""
     import redis
 
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
 
 
 def queue_lengths(url: str) -> dict[str, int]:
-    """Queue → tasks that no worker has taken yet. Raises redis.RedisError."""
+    """Number of tasks in each queue that no worker has taken yet. Raises redis.RedisError."""
     client = redis_client(url)
     return {name: int(client.llen(name)) for name in QUEUES}

@@ -1,4 +1,4 @@
-"""Settings of the orchestrator: where the services, the queue and the database are."""
+"""Settings of the orchestrator: addresses of the services, the queue and the database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["OrchestratorSettings"]
 
 
 class OrchestratorSettings(ServiceSettings):
-    """Unset addresses mean the embedded default: local processes that `a3t` starts itself."""
+    """Settings of the orchestrator. If no address is set, `a3t` starts the services as local processes."""
 
     env_url: str | None = Field(None, description="Address of the env service")
     policy_url: str | None = Field(None, description="Address of the policy service")
@@ -36,7 +36,7 @@ class OrchestratorSettings(ServiceSettings):
 
     @property
     def database(self) -> str:
-        """SQLAlchemy URL of the store."""
+        """SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.home.expanduser().resolve() / 'a3t.db'}"
 
     @property
@@ -51,12 +51,12 @@ class OrchestratorSettings(ServiceSettings):
 
     @property
     def is_external(self) -> bool:
-        """True where every service and the queue have an address, so that nothing is to be started."""
+        """Whether every service and the queue have an address, so that nothing is started locally."""
         return all([*self.service_urls.values(), self.redis_url])
 
     @property
     def missing_addresses(self) -> list[str]:
-        """Names of the unset variables, where some are set and some are not."""
+        """Names of the variables that are not set while others are."""
         values = {f"A3T_{k.upper()}_URL": v for k, v in (self.service_urls | {"redis": self.redis_url}).items()}
         unset = [name for name, value in values.items() if not value]
         return unset if len(unset) < len(values) else []

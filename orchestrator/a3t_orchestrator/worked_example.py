@@ -1,4 +1,4 @@
-"""The worked example in front of few-shot episodes: the recipe's, or the one that the environment brings."""
+"""The worked example at the head of few-shot episodes: that of the recipe, or the one of the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["worked_example"]
 
 
 def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
-    """The text. Raises NotFoundError where there is neither, or no file of the name that the recipe says."""
+    """The text of the worked example. Raises NotFoundError where there is none, or the recipe names a file that does
+    not exist."""
     if recipe.round0.preamble is not None:
         return _preambles.get(recipe.round0.preamble)
     if not environment.example:

@@ -1,1 +1,1 @@
-"""Comparisons: one recipe, run with a change or without, over several seeds."""
+"""Comparisons (ablations): one recipe with and without changes, over several seeds."""

@@ -1,4 +1,4 @@
-"""Collects the results of a comparison's runs from the database."""
+"""Reads the results of a comparison's runs from the database."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .plan import Ablation, PlannedRun
 __all__ = ["ArmResult", "Comparison", "Mean", "SeedResult", "collect_comparison", "mean_of"]
 
 _T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""Student's t, two-sided 95 %, for 1 to 10 degrees of freedom."""
+"""Quantiles of Student's t for a two-sided 95 % interval, for 1 to 10 degrees of freedom."""
 _Z95 = 1.96
 
 
 class Mean(BaseModel):
-    """A mean over seeds with its 95 % confidence interval (Student's t; none from a single seed)."""
+    """A mean over seeds with its 95 % confidence interval (Student's t); a single seed has no interval."""
 
     n: int
     mean: float
@@ -53,7 +53,7 @@ class SeedResult(BaseModel):
 
 
 class ArmResult(BaseModel):
-    """An arm over its seeds. `difference`: from the first arm, seed by seed."""
+    """The results of an arm over its seeds. `difference`: mean difference from the first arm, seed by seed."""
 
     arm: str
     about: str
@@ -65,7 +65,7 @@ class ArmResult(BaseModel):
 
 
 class Comparison(BaseModel):
-    """All arms; `missing`: runs that are not finished."""
+    """The results of all arms. `missing`: runs that are not finished."""
 
     name: str
     split: str

@@ -1,4 +1,4 @@
-"""Lists the runs of a comparison: one for each variant of the recipe and each seed."""
+"""Lists the runs of a comparison: one for each arm and seed."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Ablation", "Arm", "PlannedRun", "load_ablation", "planned_runs"]
 
 
 class Arm(Schema):
-    """A change of the recipe, and what it shows."""
+    """A change of the recipe whose effect is measured."""
 
     about: str = Field("", description="What the arm changes, in a few words")
     changes: dict[str, Any] = Field(default_factory=dict, description="Keys of the recipe, as in the recipe")
 
 
 class Ablation(Schema):
-    """A comparison. The first arm is the one that the others are compared with."""
+    """A comparison. The other arms are compared with the first one."""
 
     name: Name = Field(description="Runs are called <name>-<arm>-s<seed>")
     recipe: str = Field(description="Path of the recipe, from this file's folder")
@@ -52,7 +52,7 @@ class PlannedRun:
     seed: int
     recipe: Recipe
     source: str | None
-    """The first arm's run with the same seed, whose phases this one takes over as far as the recipes agree."""
+    """The first arm's run with the same seed; its phases are taken over as far as the recipes agree."""
 
 
 def load_ablation(path: Path) -> Ablation:
@@ -74,14 +74,14 @@ def load_ablation(path: Path) -> Ablation:
 def planned_runs(
     ablation: Ablation, folder: Path, *, arms: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[PlannedRun]:
-    """Every run, seed by seed, so that the first seed of all arms can be compared early.
+    """Every run, seed by seed, so that all arms of the first seed can be compared early.
 
     Args:
-        folder: where the comparison's file lies; its recipe is found from there.
-        arms, seeds: only these; all of the comparison's by default.
+        ablation: the comparison.
+        folder: folder of the comparison's file; the path of its recipe is relative to it.
+        arms, seeds: only these; empty takes all.
 
-    Raises InvalidInputError for an arm that is not there, for a change that the recipe does not know, and for a split
-    that is not evaluated.
+    Raises InvalidInputError for an unknown arm, a change of an unknown key, and a split that is not evaluated.
     """
     unknown = sorted(set(arms) - set(ablation.arms))
     if unknown:

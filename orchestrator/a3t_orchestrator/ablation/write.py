@@ -1,4 +1,4 @@
-"""A comparison as Markdown, JSON and a figure."""
+"""Writes a comparison as Markdown, JSON and a figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HEADS = (
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Write comparison.md, comparison.json and comparison.svg; format → path."""
+    """Write comparison.md, comparison.json and comparison.svg; returns their paths by format."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"md": comparison_markdown(comparison), "json": comparison.model_dump_json(indent=2)}
     if any(arm.seeds for arm in comparison.arms):
@@ -37,7 +37,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """The table, what the arms are, and where the figures come from."""
+    """The comparison as a page: the table, what each arm changes, and how the figures were made."""
     heads, rows = comparison_table(comparison)
     lines = [f"# {comparison.name}", "", comparison_about(comparison), "", _line(heads), "|" + "---|" * len(heads)]
     lines += [*map(_line, rows), *comparison_notes(comparison)]
@@ -45,7 +45,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def comparison_about(comparison: Comparison) -> str:
-    """What the figures of the table are."""
+    """A sentence that says what the table's figures are."""
     return (
         f"Success on `{comparison.split}`, one greedy trial a task, base model `{comparison.base_model}`. Mean over "
         "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed."
@@ -58,7 +58,7 @@ def comparison_table(comparison: Comparison) -> tuple[Sequence[str], list[list[s
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """What the arms are, which commits ran, and what is missing: lines of Markdown."""
+    """Lines of Markdown: what each arm changes, which commits ran, and which runs are missing."""
     done = [arm for arm in comparison.arms if arm.seeds]
     lines = ["", *(f"- **{arm.arm}**: {arm.about}" for arm in done if arm.about)]
     if done:

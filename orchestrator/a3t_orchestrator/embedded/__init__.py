@@ -1,4 +1,4 @@
-"""The embedded default: Redis, the four services and the worker as local child processes."""
+"""Runs Redis, the four services and a worker as local child processes."""
 
 from .stack import *  # noqa: F403
 from .state import *  # noqa: F403

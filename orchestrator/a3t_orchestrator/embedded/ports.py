@@ -10,7 +10,7 @@ __all__ = ["choose_ports", "is_free"]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Whether a server can listen on the port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -21,9 +21,9 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def choose_ports(names: list[str], first: int | None = None) -> dict[str, int]:
-    """Name → port: `first` and those after it, or any free ones where it is None.
+    """A port for each name: `first` and those that follow it; None takes any free ports.
 
-    Raises ConflictError that names the port and who needs it.
+    Raises ConflictError that names a port in use and the program that needs it.
     """
     if first is None:
         return _any_free(names)
@@ -38,7 +38,7 @@ def choose_ports(names: list[str], first: int | None = None) -> dict[str, int]:
 
 
 def _any_free(names: list[str]) -> dict[str, int]:
-    """All sockets are held until every port is known, so that no port is given twice."""
+    """Any free ports. All sockets stay open until every port is known, so that no port is chosen twice."""
     sockets = {name: socket.socket() for name in names}
     try:
         for opened in sockets.values():

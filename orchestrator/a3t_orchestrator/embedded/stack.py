@@ -38,10 +38,10 @@ class EmbeddedStack:
 
     Args:
         settings: `home`, `token` and the log level are used.
-        base_model: what the policy service serves.
-        first_port: ports from here on, refused where they are taken; None: any free ones.
-        dashboard: start the orchestrator's own API, too.
-        note: told in words what happens.
+        base_model: base model of the policy service.
+        first_port: first of the ports, which must be free; None takes any free ports.
+        dashboard: whether the orchestrator service is started, too.
+        note: receives messages about the progress.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class EmbeddedStack:
         return f"http://127.0.0.1:{self.ports[name]}"
 
     async def start(self) -> None:
-        """Start everything and wait until it can take work. Raises A3TError in words that name the culprit."""
+        """Start all processes and wait until they can take work. Raises an A3TError that names the one that failed."""
         refuse_second(self.home)
         await end_orphans(self.home)
         for folder in ("run", "logs", "data"):
@@ -83,7 +83,7 @@ class EmbeddedStack:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Stop every child, the ones that use others first; kill those that do not end."""
+        """Stop the children, those that use others first, and kill those that do not end."""
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -110,7 +110,7 @@ class EmbeddedStack:
         await asyncio.gather(*(child.wait_ready() for child in self._children.values()))
 
     async def _keep(self) -> None:
-        """Start again what dies."""
+        """Restart children that have ended."""
         while True:
             await asyncio.sleep(0.25)
             for child in self._children.values():
@@ -186,12 +186,12 @@ class EmbeddedStack:
 async def stack_for(
     settings: OrchestratorSettings, base_model: str | None = None, note: Note | None = None
 ) -> AsyncIterator[OrchestratorSettings]:
-    """Settings with the addresses of running services: those of the environment, of a running stack, or of one started
-    now.
+    """The settings with addresses of running services: those that are set, those of a running stack, or those of a
+    stack that is started now.
 
     Raises:
         InvalidInputError: some addresses are set and some are not.
-        ConflictError: the stack that runs serves another base model.
+        ConflictError: the running stack serves another base model.
     """
     missing = settings.missing_addresses
     if missing:

@@ -1,4 +1,4 @@
-"""`stack.json`: which services of `a3t up` run in an A3T_HOME, with their process ids and URLs."""
+"""The file `stack.json`: the processes of `a3t up` in an A3T_HOME, with their ids and URLs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ProcessState", "StackState", "read_state", "stop_running_stack", "wr
 
 
 class ProcessState(BaseModel):
-    """A process, identified by its id and its start time, because ids are used again."""
+    """A process, identified by its id and its start time, because process ids are reused."""
 
     pid: int
     created: float
@@ -36,7 +36,7 @@ class ProcessState(BaseModel):
 
 
 class StackState(BaseModel):
-    """`run/stack.json`: the supervisor, its children, and how to reach them."""
+    """Content of `run/stack.json`: the supervisor, its children and their addresses."""
 
     supervisor: ProcessState
     children: dict[str, ProcessState] = {}
@@ -47,13 +47,13 @@ class StackState(BaseModel):
 
 
 def read_state(home: Path) -> StackState | None:
-    """The stack that runs; None where there is none, or only the file of one that died."""
+    """The running stack; None if there is none, or only the file of one that was killed."""
     state = _last_state(home)
     return state if state is not None and state.supervisor.lives() else None
 
 
 async def end_orphans(home: Path, seconds: float = 15.0) -> None:
-    """Wait until the children of a supervisor that was killed have ended, as they do by themselves; then end them."""
+    """Wait until the children of a killed supervisor have ended by themselves, for at most `seconds`; then end them."""
     state = _last_state(home)
     if state is None or state.supervisor.lives():
         return
@@ -66,7 +66,7 @@ async def end_orphans(home: Path, seconds: float = 15.0) -> None:
 
 
 def write_state(home: Path, state: StackState) -> None:
-    """Replace the state in one step; readable by this user alone, because it holds the queue's password."""
+    """Replace the file atomically; readable only by this user, because it has the queue's password."""
     path = stack_file(home)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, state.model_dump_json(indent=2), mode=0o600)
@@ -87,7 +87,7 @@ def forget_state(home: Path) -> None:
 
 
 def refuse_second(home: Path) -> None:
-    """Raises ConflictError where another process runs a stack in this home."""
+    """Raise ConflictError if another process runs a stack in this home."""
     found = read_state(home)
     if found is not None and found.supervisor.pid != os.getpid():
         raise ConflictError(
@@ -97,7 +97,8 @@ def refuse_second(home: Path) -> None:
 
 
 def stop_running_stack(home: Path, seconds: float = 60.0) -> bool:
-    """Stop the stack that runs in a home; False where none does. Raises DeadlineError where it does not end."""
+    """Stop the running stack of a home; False if none runs. Raises DeadlineError if it does not end within
+    `seconds`."""
     found = read_state(home)
     if found is None:
         return False

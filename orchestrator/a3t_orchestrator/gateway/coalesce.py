@@ -1,4 +1,4 @@
-"""Batches single calls that are made at the same time into few requests."""
+"""Combines calls that are made at the same time into few requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Answer = TypeVar("Answer")
 
 
 class Coalescer(Generic[Query, Answer]):
-    """Combines calls that arrive while earlier ones are running into one request. As many queries wait as callers do,
-    and no more: each caller waits for its answer, and how many there are is the number of episodes that a worker plays
-    at once.
+    """Combines calls that arrive while earlier ones are running into one request.
+
+    Each caller waits for its answer, so that at most as many queries wait as the worker plays episodes.
 
     Args:
-        send: one call for many queries; answers in their order, a problem in place of one that failed.
-        largest: most queries of one call.
-        in_flight: calls that may be under way at the same time.
+        send: one call for many queries; returns their answers in order, with a problem document for each that failed.
+        largest: largest number of queries in one call.
+        in_flight: largest number of calls at the same time.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Coalescer(Generic[Query, Answer]):
         self._senders: set[asyncio.Task[None]] = set()
 
     async def __call__(self, query: Query) -> Answer:
-        """The answer to one query. Raises what the call, or the query's own problem, says."""
+        """The answer to one query. Raises the error of the call, or that of the query itself."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((query, future))
         if len(self._senders) < self._slots:
@@ -46,14 +46,17 @@ class Coalescer(Generic[Query, Answer]):
         return await future
 
     async def aclose(self) -> None:
-        """Stop the calls under way."""
+        """Cancel the running calls."""
         for sender in list(self._senders):
             sender.cancel()
         await asyncio.gather(*self._senders, return_exceptions=True)
 
     async def _drain(self) -> None:
-        """Send until nobody waits. A sender that has seen an empty queue gives its place back at once: until its
-        done-callback ran, a query could come that no sender would take."""
+        """Send until no query waits.
+
+        A sender that finds the queue empty frees its place at once; otherwise a query that arrives before its
+        done-callback runs would find no sender.
+        """
         try:
             while self._waiting:
                 await asyncio.sleep(0)  # episodes that are ready now join this call

@@ -1,4 +1,4 @@
-"""The services as an episode calls them: shared connections, batched requests, retries while a service is away."""
+"""The services as episodes call them: shared connections, batched requests, retries while a service is out of reach."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ log = get_logger(__name__)
 
 
 class EpisodeLostError(A3TError):
-    """The session vanished while the episode ran (the env service was restarted, or reaped it)."""
+    """The session vanished while the episode ran: the env service was restarted, or closed it as idle."""
 
     slug = "episode-lost"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceAddresses:
-    """Where the services that episodes need are."""
+    """Addresses of the services that episodes need."""
 
     env: str
     policy: str
@@ -63,7 +63,7 @@ class ServiceAddresses:
 
     @classmethod
     def of(cls, settings: OrchestratorSettings) -> ServiceAddresses:
-        """Raises InvalidInputError that names the variable that is not set."""
+        """The addresses in the settings. Raises InvalidInputError that names a variable that is not set."""
         urls = settings.service_urls
         for name in ("env", "policy", "actre"):
             if not urls[name]:
@@ -79,10 +79,10 @@ class ServiceAddresses:
 
 
 class Gateway:
-    """One pooled client a service; use as a context manager.
+    """One pooled client per service. Use as a context manager.
 
-    Calls of episodes that run at the same time travel together: `/v1/act`, `/v1/steps`, `/v1/reasons`. A service
-    that is away, overloaded or slow is waited for up to `limits.outage_seconds`.
+    Calls of episodes that run at the same time are combined into `/v1/act`, `/v1/steps` and `/v1/reasons`. If a service
+    is out of reach, overloaded or slow, calls are repeated for up to `limits.outage_seconds`.
     """
 
     def __init__(self, addresses: ServiceAddresses, limits: Limits, annotator: str | None = None) -> None:
@@ -106,14 +106,14 @@ class Gateway:
             await client.aclose()
 
     async def act(self, turn: ActTurn) -> ActResult:
-        """The policy's turn. Raises UpstreamError where another version than `turn.model` wrote it."""
+        """Ask the policy for its turn. Raises UpstreamError if another version than `turn.model` answered."""
         result = await self.patient(lambda: self._act(turn))
         if turn.model not in (None, result.model):
             raise UpstreamError(f"The policy service was asked for version {turn.model!r}; {result.model!r} answered.")
         return result
 
     async def step(self, session_id: str, action: str, index: int) -> StepResult:
-        """One step of a session; safe to repeat, because it carries its index. Raises EpisodeLostError."""
+        """Make one step of a session. Safe to repeat, because it carries its index. Raises EpisodeLostError."""
         query = SessionStep(session_id=session_id, action=action, index=index)
         return await self._in_session(lambda: self._step(query))
 
@@ -130,7 +130,7 @@ class Gateway:
         return await self.patient(lambda: self._reason(query))
 
     async def patient(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Repeat a call, safe to repeat, while its service is away; gives up after `limits.outage_seconds`."""
+        """Repeat an idempotent call while its service is out of reach, for at most `limits.outage_seconds`."""
         return await patiently(call, self.limits.outage_seconds)
 
     async def _in_session(self, call: Callable[[], Awaitable[Result]]) -> Result:
@@ -150,7 +150,7 @@ class Gateway:
 
 
 async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
-    """Repeat a call, safe to repeat, while its service is away, overloaded or slow, for at most `seconds`."""
+    """Repeat an idempotent call while its service is out of reach, overloaded or slow, for at most `seconds`."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(_PASSING),
         stop=stop_before_delay(seconds),

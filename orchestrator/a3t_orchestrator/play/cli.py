@@ -104,7 +104,7 @@ def _start(
 
 
 def _services() -> Services:
-    """Where the environment says, else where the stack of this A3T_HOME runs, else at the usual ports."""
+    """The addresses in the environment, else those of the running stack of this A3T_HOME, else the usual ports."""
     settings = OrchestratorSettings()
     token = settings.token.get_secret_value()
     running = read_state(settings.home.expanduser().resolve())

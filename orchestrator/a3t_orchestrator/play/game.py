@@ -1,4 +1,4 @@
-"""One episode played by a person: the session, what was seen so far, and what the services say about it."""
+"""One episode that a person plays: the session, its history, and what the services say about it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TaskChoice:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Clients of the three services that a game may talk to."""
+    """Clients of the services that a game may call."""
 
     env: EnvClient
     policy: PolicyClient
@@ -52,11 +52,11 @@ class Services:
 
 
 async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentInfo, Task | None]:
-    """The environment, and a task drawn by seed among those that fit (None where the choice names its id).
+    """The environment, and a task that is drawn by seed among those that fit; None if the choice names the task's id.
 
     Raises:
-        NotFoundError: no such environment, no tasks, or none that fits.
-        InvalidInputError: no such split.
+        NotFoundError: there is no such environment, no task, or none that fits.
+        InvalidInputError: there is no such split.
     """
     infos = {info.name: info for info in await env.environments()}
     info = infos.get(choice.environment or next(iter(infos), ""))
@@ -144,11 +144,11 @@ class Game:
         return await self.services.env.actions(self.session.id)
 
     async def expert(self) -> str:
-        """What the scripted expert would do."""
+        """The scripted expert's next action."""
         return await self.services.env.expert(self.session.id)
 
     async def suggest(self) -> ActResult:
-        """What the policy would do, greedily."""
+        """The policy's turn, generated greedily."""
         turn = ActTurn(history=self.history, model=self.model, sampling=Sampling(), logprobs=False)
         result = (await self.services.policy.act(ActRequest(turns=[turn]))).results[0]
         if isinstance(result, Problem):
@@ -156,7 +156,7 @@ class Game:
         return result
 
     async def why(self, action: str) -> str:
-        """ActRe's reason for an action at this point."""
+        """ActRe's reason for an action in the present state."""
         query = ReasonQuery(history=self.history, action=action, about=self.about)
         result = (await self.services.actre.reasons(ReasonsRequest(queries=[query]))).results[0]
         if isinstance(result, Problem):
@@ -168,7 +168,7 @@ class Game:
         await self.services.env.close(self.session.id)
 
     def log_line(self) -> dict[str, object]:
-        """The episode in the form that `a3t annotate` reads."""
+        """The episode as a line of JSON that `a3t annotate` reads."""
         result = self.result
         return {
             "environment": self.history.environment,

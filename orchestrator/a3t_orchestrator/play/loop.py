@@ -1,4 +1,4 @@
-"""The dialogue of `a3t play`: reads a line, carries it out, shows the result."""
+"""The dialogue of `a3t play`: reads a line, carries it out and shows the result."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Dialogue:
-    """Reads one line at a time and carries it out. Reading blocks, so it happens outside the event loop; the calls run
-    in it."""
+    """Reads one line at a time and carries it out. Lines are read outside the event loop, because reading blocks."""
 
     def __init__(self, game: Game, screen: Screen, runner: asyncio.Runner, suggest: bool) -> None:
         self.game = game
@@ -57,7 +56,7 @@ class Dialogue:
             self._ask_policy()
 
     def _read(self) -> str | None:
-        """A line without blanks around it; None at the end of the input."""
+        """A line without leading and trailing blanks; None at the end of the input."""
         try:
             line = self.screen.console.input("[bold]> [/bold]").strip()
         except EOFError:
@@ -78,7 +77,7 @@ class Dialogue:
             self._begin_turn()
 
     def _meant(self, line: str) -> str:
-        """The action behind an empty line (the suggestion) or the number of a listed one."""
+        """The action that a line stands for: an empty line is the suggestion, a number an action of the list."""
         if not line:
             return self._suggestion.action if self._suggestion else ""
         if line.isdecimal() and 1 <= int(line) <= len(self._listed):
@@ -119,7 +118,7 @@ class Dialogue:
             self.screen.say(f"  {action}", "bold")
 
     def _call(self, call: Coroutine[Any, Any, ResultT]) -> ResultT | None:
-        """The result of a call; an error is shown and the game goes on."""
+        """The result of a call. An error is shown, and the game goes on."""
         try:
             return self._run_async(call)
         except A3TError as error:

@@ -1,4 +1,4 @@
-"""Actors choose an episode's actions: the policy, the policy with actions sampled in between, or the expert."""
+"""Actors choose the actions of an episode: the policy, the policy with sampled actions, or the expert."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from .plan import EpisodePlan, seed_of
 __all__ = ["Actor", "Choice", "actor_for"]
 
 _DRAWS = 4
-"""Proposals that the policy is asked for at one step."""
+"""Largest number of actions that the policy is asked to propose at one step."""
 
 
 @dataclass(slots=True)
 class Choice:
-    """A thought and an action, and where they came from."""
+    """A thought and an action with their origin."""
 
     action: str
     source: Source
@@ -85,11 +85,11 @@ class Actor(Protocol):
         """The next thought and action."""
 
     def observe(self, choice: Choice, valid: bool) -> None:
-        """Called with the environment's verdict on the choice: whether the action was valid."""
+        """Receive the environment's verdict on the choice: whether the action was valid."""
 
 
 def actor_for(plan: EpisodePlan, gateway: Gateway, session_id: str) -> Actor:
-    """The actor of a plan."""
+    """The actor that a plan asks for."""
     if plan.kind is TrajectoryKind.demonstration:
         return _Expert(gateway, session_id)
     if plan.exploration is not None:
@@ -98,7 +98,7 @@ def actor_for(plan: EpisodePlan, gateway: Gateway, session_id: str) -> Actor:
 
 
 class _Expert:
-    """The environment's scripted expert; its reasons are written afterwards."""
+    """Plays with the environment's scripted expert. Its reasons are written after the episode."""
 
     def __init__(self, gateway: Gateway, session_id: str) -> None:
         self.invalid_streak = 0
@@ -115,7 +115,7 @@ class _Expert:
 
 
 class _Policy:
-    """The policy service, one version throughout: the plan's, else the one that answers first."""
+    """Plays with the policy service. All steps use one version: that of the plan, else the one that answers first."""
 
     def __init__(self, plan: EpisodePlan, gateway: Gateway) -> None:
         self.invalid_streak = 0
@@ -146,7 +146,8 @@ class _Policy:
     async def _ask(
         self, history: History, temperature: float | None = None, draw: str | None = None
     ) -> tuple[ActResult, float]:
-        """The policy's turn and the seconds that it took; as the plan says, or at another temperature and draw."""
+        """Ask for the policy's turn, with the plan's sampling or at another temperature and draw; returns it with the
+        seconds taken."""
         plan, before = self.plan, time.perf_counter()
         sampling = Sampling(
             temperature=plan.temperature if temperature is None else temperature,
@@ -160,7 +161,7 @@ class _Policy:
 
 
 class _Explorer(_Policy):
-    """The policy whose action is now and then replaced by a sampled one, with ActRe's reason (paper §2)."""
+    """Plays with the policy and replaces some of its actions by sampled ones, with reasons by ActRe (paper §2)."""
 
     def __init__(self, plan: EpisodePlan, gateway: Gateway, session_id: str) -> None:
         super().__init__(plan, gateway)
@@ -176,7 +177,7 @@ class _Explorer(_Policy):
         return await self._explore(history, trigger)
 
     def observe(self, choice: Choice, valid: bool) -> None:
-        """Only the policy's own actions count as invalid; a sampled action resets the count."""
+        """Count invalid actions of the policy in a row. A sampled action resets the count."""
         own = choice.source is Source.policy
         self.invalid_streak = self.invalid_streak + 1 if own and not valid else 0
 
@@ -209,14 +210,14 @@ class _Explorer(_Policy):
         return await self._explain(history, choice) if self.rules.reasons else choice
 
     async def _proposal(self, history: History, avoid: str | None) -> str:
-        """An action that is not `avoid`, where there is one; empty where the policy wrote none."""
+        """An action other than `avoid`, if there is one; empty if the policy wrote no action."""
         if self.rules.proposer is Proposer.policy:
             return await self._drawn(history, avoid)
         seed = seed_of(self.plan.seed, f"sample/{len(history.turns)}")
         return await self.gateway.sample(self._session, SampleRequest(seed=seed, avoid=avoid))
 
     async def _drawn(self, history: History, avoid: str | None) -> str:
-        """The policy's first draw that is an action and not `avoid`; else the last that is an action at all."""
+        """The policy's first draw that is an action other than `avoid`; else its last draw that is an action."""
         action = ""
         for draw in range(_DRAWS):
             result, _ = await self._ask(history, self.rules.temperature, f"propose/{len(history.turns)}/{draw}")

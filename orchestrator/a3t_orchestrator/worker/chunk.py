@@ -1,4 +1,4 @@
-"""Plays the episodes of one queue task concurrently, while a lease on their work items is renewed."""
+"""Plays the episodes of one queue task at the same time, and renews the lease on their work items meanwhile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class ChunkReport:
-    """Numbers of a chunk's items by result. `skipped`: done before, or claimed by another worker."""
+    """Number of a chunk's work items by result. `skipped`: done before, or claimed by another worker."""
 
     done: int = 0
     failed: int = 0
@@ -55,11 +55,11 @@ class ChunkReport:
 async def run_chunk(
     store: Store, settings: OrchestratorSettings, run: str, ids: Sequence[str], worker: str, *, annotate: bool = False
 ) -> ChunkReport:
-    """Run (or annotate) the items that nobody has done yet; each is stored as soon as it ends.
+    """Play (or annotate) the items that nobody has done yet, and store each as soon as it ends.
 
-    A failed item goes back to the work list, or is lost after `limits.deliveries`. Cancelling gives the items back.
-    A database that is away is waited for; DatabaseAwayError where it stays away, and the items come back as their
-    leases end.
+    A failed item goes back to the work list; after `limits.deliveries` failures it is given up. Cancelling returns the
+    unfinished items. If the database is out of reach, this waits; if it stays so, DatabaseAwayError is raised and the
+    items return when their leases end.
     """
     recipe, environment = await store.do(partial(_run, name=run))
     limits = recipe.limits
@@ -78,7 +78,7 @@ async def run_chunk(
 
 
 class _Chunk:
-    """Items in hand, with the lease that says so."""
+    """The work items that this task has claimed, and the lease on them."""
 
     def __init__(
         self, store: Store, items: list[WorkItem], worker: str, lease: float, deliveries: int, report: ChunkReport
@@ -133,7 +133,8 @@ class _Chunk:
                 await self.store.do(lambda session: renew(session, list(self.open), self.worker, self.lease))
 
     async def _give_back(self) -> None:
-        """At once or not at all: a worker that stops has no time, and leases that end do the same."""
+        """Return the unfinished items to the work list, without waiting: a worker that stops has little time, and items
+        also return when their leases end."""
         try:
             await self.store.do(lambda session: give_back(session, list(self.open), self.worker), patience=0)
         except DatabaseAwayError as error:

@@ -1,6 +1,6 @@
-"""A file that a living worker keeps touching, so that a probe needs no more than the file's age.
+"""A file that a running worker touches, so that a health check only compares the file's age.
 
-Asking the worker through the queue starts a Python process each time, which costs an idle worker more than its work.
+Asking the worker through the queue would start a Python process each time, which costs more than an idle worker.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ BEAT_SECONDS = 10.0
 
 
 def beat(app: Celery, path: Path) -> None:
-    """Have workers of `app` touch `path` once they listen to their queues, and every 10 seconds from then on.
+    """Make workers of `app` touch `path` every 10 seconds, from the moment when they listen to their queues.
 
-    The worker's own loop does it: a loop that hangs, or that waits for Redis, lets the file grow old.
+    The worker's own loop does it: if the loop hangs, or waits for Redis, the file becomes old.
     """
 
     class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]

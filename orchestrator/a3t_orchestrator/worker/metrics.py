@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus of its episodes."""
+"""Prometheus metrics of a worker's episodes."""
 
 from __future__ import annotations
 

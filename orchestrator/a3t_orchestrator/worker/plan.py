@@ -1,4 +1,4 @@
-"""The plan of an episode: everything that playing it needs, from the recipe and its work item."""
+"""Plans an episode: derives everything that playing it needs from the recipe and the work item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["EpisodePlan", "Exploration", "plan_episode", "preamble_of", "propose
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """When a step's action is sampled instead of the policy's (paper §2)."""
+    """Rules by which a step's action is sampled instead of chosen by the policy (paper §2)."""
 
     p: float
     invalid_streak: int | None
@@ -32,7 +32,7 @@ class Exploration:
 
 @dataclass(frozen=True, slots=True)
 class EpisodePlan:
-    """One episode to run; equal plans run equally."""
+    """One episode to play. The same plan is played with the same random draws."""
 
     id: str
     run: str
@@ -57,7 +57,7 @@ class EpisodePlan:
     exploration: Exploration | None = None
 
     def rng(self) -> random.Random:
-        """The coins of the episode."""
+        """The random generator of the draws with probability p."""
         return random.Random(self.seed)
 
 
@@ -98,13 +98,15 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
 
 
 def _seed(recipe: Recipe, item: WorkItem) -> int:
-    """Independent of the run's name, so that the same recipe and seed draw the same coins in another run."""
+    """The seed does not depend on the run's name, so that another run with the same recipe and seed makes the same
+    draws."""
     identity = f"{item.round}/{item.phase}/{item.task_id}/{item.kind}/{item.sample}"
     return seed_of(recipe.seed, identity)
 
 
 def _temperature(recipe: Recipe, item: WorkItem) -> float:
-    """Composing explores; a single trial is greedy; further few-shot attempts need to differ."""
+    """The policy's temperature: that of `compose` or `evaluation` in their episodes, 0 in a first own trial, and that of
+    `round0` in repeated few-shot attempts."""
     if item.kind == TrajectoryKind.composed:
         return recipe.compose.temperature
     if item.kind == TrajectoryKind.evaluation:
@@ -137,8 +139,11 @@ def _exploration(recipe: Recipe, environment: EnvironmentInfo) -> Exploration:
 
 
 def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> str:
-    """The preamble of an item: the worked example in front of round 0's few-shot episodes and the base model's
-    evaluation, the label of success in front of episodes by an agent that `label_prefix` trained, else none."""
+    """The preamble of a work item.
+
+    It is the worked example for few-shot episodes of round 0 and for evaluating the base model, the label of success
+    for an agent that `label_prefix` trained, and empty otherwise.
+    """
     phase = Phase(item.phase)
     if recipe.round0.mode == "few_shot" and phase.traits.prompted:
         return worked_example(recipe, environment)
@@ -147,6 +152,6 @@ def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) ->
 
 
 def _trained_behind_labels(recipe: Recipe, agent: int) -> bool:
-    """Whether `label_prefix` trained the agent of a round; before the first one, the base model acts."""
+    """Whether the agent of a round was trained with `label_prefix`; before the first training the base model acts."""
     part = recipe.training.round0 if agent == 0 else recipe.training
     return agent >= recipe.first_round and part.objective.name is ObjectiveName.label_prefix

@@ -1,6 +1,6 @@
 """The process of a Celery worker, on all queues or those of `--queues`.
 
-Threads, because its work is waiting for services: the tokens and the games are computed elsewhere.
+It uses threads, because its work is waiting for services, which compute tokens and games.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ABOUT = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; what is in hand then goes back to the work list."""
+    """Run until SIGTERM or SIGINT; unfinished work items then go back to the work list."""
     parser = program_parser("python -m a3t_orchestrator.worker", _ABOUT, OrchestratorSettings)
     parser.add_argument(
         "--queues", default=",".join(QUEUES), help=f"queues to serve, separated by commas; default: {','.join(QUEUES)}"

@@ -1,4 +1,4 @@
-"""Asks ActRe for the reasons of a finished episode whose actions are known, such as a demonstration."""
+"""Asks ActRe for the reasons of a finished episode, such as a demonstration."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["annotated_steps"]
 
 
 async def annotated_steps(trajectory: Trajectory, gateway: Gateway, about: str = "") -> list[Step]:
-    """The steps with a reason by ActRe for each action that has none; `about` tells it what the environment is.
+    """The steps of the trajectory, with a reason by ActRe for every action that has none.
 
-    The reasons are written in order: each is part of the history that the next one is written from.
+    `about` describes the environment to ActRe. The reasons are written in order, because each belongs to the history of
+    the next.
     """
     episode = trajectory.model_copy(update={"steps": list(trajectory.steps)})
     for index, step in enumerate(episode.steps):

@@ -1,4 +1,4 @@
-"""One episode, from its first observation to its reward."""
+"""Plays one episode from its first observation to its reward."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 
 async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
-    """`play`, from the start again where the session was lost, within `limits.episode_retries`."""
+    """Play an episode, and start it again if its session was lost, at most `limits.episode_retries` times."""
     for restart in range(gateway.limits.episode_retries + 1):
         try:
             return await play(plan, gateway)
@@ -39,11 +39,11 @@ async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
 
 
 async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
-    """Run an episode in a session of its own.
+    """Play an episode in a session of its own.
 
     Raises:
         EpisodeLostError: the env service lost the session.
-        A3TError: a service stayed away, or refused; the message names it.
+        A3TError: a service stayed out of reach, or refused; the message names it.
     """
     request = SessionCreate(
         environment=plan.environment,
@@ -86,7 +86,7 @@ class _Episode:
         return self._finished(StopReason.success if self.success else stop)
 
     async def _turn(self) -> StopReason | None:
-        """One step; why the episode ends, or None."""
+        """Play one step; returns why the episode ends, or None."""
         if time.monotonic() - self.started > self.gateway.limits.episode_seconds:
             limit = self.gateway.limits.episode_seconds
             raise DeadlineError(f"The episode of task {self.plan.task_id} took more than {limit:.0f} s.")
@@ -148,7 +148,7 @@ class _Episode:
         )
 
     def _version(self) -> str | None:
-        """The version that every step of the policy came from."""
+        """The adapter version that every step of the policy came from."""
         if self.plan.kind is TrajectoryKind.demonstration:
             return None
         versions = {s.policy_version for s in self.steps if s.policy_version is not None}
@@ -156,7 +156,7 @@ class _Episode:
 
 
 async def _close(gateway: Gateway, session_id: str) -> None:
-    """Give the session back; the env service reaps what cannot be closed now."""
+    """Close the session. If that fails, the env service closes it after its idle time."""
     try:
         await gateway.env.close(session_id)
     except A3TError as error:

@@ -33,20 +33,20 @@ _stopping = threading.Event()
 
 @app.task(name="a3t.run_episodes")  # type: ignore[untyped-decorator]
 def run_episodes(run: str, ids: list[str]) -> None:
-    """Run the episodes of a chunk that nobody has run yet."""
+    """Play the episodes of a chunk that nobody has played yet."""
     _chunk(run, ids, annotate=False)
 
 
 @app.task(name="a3t.annotate_episodes")  # type: ignore[untyped-decorator]
 def annotate_episodes(run: str, ids: list[str]) -> None:
-    """Write the reasons of finished episodes that have none yet."""
+    """Write the reasons of the finished episodes of a chunk that have none yet."""
     _chunk(run, ids, annotate=True)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _stop_running(**_: Any) -> None:
-    """Cancel what runs in every thread of this process, and what would start from now on: a stop gives back what the
-    worker has in hand instead of waiting for it."""
+    """Cancel the work of all threads of this process, and any that would start: a stopping worker returns its work
+    items instead of finishing them."""
     _stopping.set()
     with _lock:
         for task, loop in _running.items():
@@ -68,7 +68,7 @@ def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
 
 
 async def _cancellable(work: Coroutine[Any, Any, Result]) -> Result | None:
-    """The result; None where a stop of the worker cancelled the work."""
+    """The result of the work; None if a stop of the worker cancelled it."""
     task = asyncio.ensure_future(work)
     with _lock:
         _running[task] = asyncio.get_running_loop()
