@@ -18,21 +18,29 @@ class OrchestratorSettings(ServiceSettings):
     policy_url: str | None = Field(None, description="Address of the policy service")
     actre_url: str | None = Field(None, description="Address of the ActRe service")
     trainer_url: str | None = Field(None, description="Address of the trainer service")
-    redis_url: str | None = Field(None, description="Redis (or Valkey) of the queue, redis://host:port/db")
-    max_body_bytes: int = Field(2**20, gt=0, description="Larger request bodies are refused with 413")
-    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in A3T_HOME")
+    redis_url: str | None = Field(
+        None, description="Address of the queue's Redis or Valkey, redis://HOST:PORT/DATABASE"
+    )
+    max_body_bytes: int = Field(
+        2**20, gt=0, description="Largest request body in bytes; a larger one is refused with 413"
+    )
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the database; unset: SQLite in A3T_HOME")
     visibility_timeout: int = Field(
         3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
     )
-    lease_seconds: float = Field(30.0, gt=1, description="An episode whose worker is silent this long is queued again")
-    worker_threads: int = Field(2, ge=1, le=64, description="Queue tasks that one worker runs at the same time")
+    lease_seconds: float = Field(
+        30.0, gt=1, description="Seconds without a sign of life from its worker after which an episode is queued again"
+    )
+    worker_threads: int = Field(
+        2, ge=1, le=64, description="Number of queue tasks that one worker runs at the same time"
+    )
     worker_heartbeat_file: Path | None = Field(
         None, description="File that a worker touches every 10 seconds while it serves its queues; unset: none"
     )
     worker_metrics_port: int | None = Field(
-        None, ge=1, le=65535, description="Port on which a worker answers Prometheus at /metrics; unset: none"
+        None, ge=1, le=65535, description="TCP port on which a worker serves /metrics for Prometheus; unset: none"
     )
-    embedded_threads: int = Field(2, ge=1, description="CPU threads of each embedded service")
+    embedded_threads: int = Field(2, ge=1, description="Number of CPU threads of each embedded service")
 
     @property
     def database(self) -> str:

@@ -31,19 +31,26 @@ def _usual(name: str) -> str:
 
 @app.command()
 def pretrain(
-    folder: Annotated[Path, typer.Argument(help="Folder of the finished model; work files go to FOLDER/work.")],
-    environment: Annotated[Literal["alfworld", "webshop"], typer.Option(help="What the model is for.")] = "alfworld",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same model.")] = _DEFAULTS.seed,
+    folder: Annotated[Path, typer.Argument(help="Folder of the finished model; intermediate files go to FOLDER/work.")],
+    environment: Annotated[
+        Literal["alfworld", "webshop"], typer.Option(help="Environment that the model is for.")
+    ] = "alfworld",
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same model.")] = _DEFAULTS.seed,
     games: Annotated[
-        int | None, typer.Option(min=1, help=f"Generated games to practise in; products of the shop. {_usual('games')}")
+        int | None,
+        typer.Option(min=1, help=f"Number of generated games, or of products of the shop. {_usual('games')}"),
     ] = None,
     exercises: Annotated[
-        int | None, typer.Option(min=1, help=f"Exercises of the corpus. {_usual('exercises')}")
+        int | None, typer.Option(min=1, help=f"Number of exercises in the corpus. {_usual('exercises')}")
     ] = None,
-    tokens: Annotated[int | None, typer.Option(min=1, help=f"Training tokens. {_usual('tokens')}")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of the training.")] = _DEFAULTS.threads,
-    env_url: Annotated[str | None, typer.Option(help="A running env service; otherwise one is started.")] = None,
-    actre_url: Annotated[str | None, typer.Option(help="A running ActRe service; otherwise one is started.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help=f"Number of training tokens. {_usual('tokens')}")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads of the training.")] = _DEFAULTS.threads,
+    env_url: Annotated[
+        str | None, typer.Option(help="Address of a running env service; default: one is started.")
+    ] = None,
+    actre_url: Annotated[
+        str | None, typer.Option(help="Address of a running ActRe service; default: one is started.")
+    ] = None,
     check: Annotated[
         str | None,
         typer.Option(

@@ -29,11 +29,17 @@ app = typer.Typer()
 
 @app.command()
 def ablate(
-    config: Annotated[Path, typer.Argument(help="A comparison.")] = Path("configs/ablations/method.yaml"),
-    arms: Annotated[list[str] | None, typer.Option("--arm", help="Only this arm; repeatable.")] = None,
-    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Only this seed; repeatable.")] = None,
-    report_only: Annotated[bool, typer.Option("--report", help="Run nothing; write what is finished.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default A3T_HOME/reports/NAME.")] = None,
+    config: Annotated[Path, typer.Argument(help="YAML file of a comparison.")] = Path("configs/ablations/method.yaml"),
+    arms: Annotated[
+        list[str] | None, typer.Option("--arm", help="Run only this arm; may be repeated. Default: all arms.")
+    ] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", help="Run only this seed; may be repeated. Default: all seeds.")
+    ] = None,
+    report_only: Annotated[
+        bool, typer.Option("--report", help="Start no run; write the table from the runs that are finished.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: A3T_HOME/reports/NAME.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run every arm of a comparison with every seed, and write a table with confidence intervals.

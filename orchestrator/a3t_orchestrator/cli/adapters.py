@@ -21,7 +21,7 @@ from a3t_contracts.tables import print_table
 __all__ = ["app"]
 
 Result = TypeVar("Result")
-Version = Annotated[str, typer.Argument(help="An adapter version, e.g. demo-r02.")]
+Version = Annotated[str, typer.Argument(help="Name of an adapter version, e.g. demo-r02.")]
 
 app = typer.Typer(
     help="Adapter versions: list, show, verify, promote, demote, roll back, collect, push.", no_args_is_help=True
@@ -29,13 +29,14 @@ app = typer.Typer(
 
 
 class AdaptersSettings(CommonSettings):
-    """Where the trainer is: A3T_TRAINER_URL, A3T_TOKEN."""
+    """Address and token of the trainer service: A3T_TRAINER_URL, A3T_TOKEN."""
 
     trainer_url: str | None = Field(None, description="Address of the trainer service; unset: that of `a3t up`")
 
     @property
     def service_url(self) -> str:
-        """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
+        """The address that is set, else that of the running stack of this A3T_HOME, else port 8104 of this machine."""
+        ""
         return self.trainer_url or stack_url(self.home, "trainer") or "http://127.0.0.1:8104"
 
 
@@ -75,20 +76,20 @@ def verify(version: Version, as_json: JsonOption = False) -> None:
 
 @app.command()
 def promote(version: Version, as_json: JsonOption = False) -> None:
-    """Make a version the one that is served by default; policy services follow within seconds."""
+    """Make a version live: it serves requests that name no version. Policy services follow within seconds."""
     live = _ask(lambda trainer: trainer.promote(version))
     _tell(live, f"{live.version} is live.", as_json)
 
 
 @app.command()
 def demote(as_json: JsonOption = False) -> None:
-    """Serve the base model by default; `rollback` makes the version live again."""
+    """Make the base model live; `rollback` makes the version live again."""
     _tell(_ask(lambda trainer: trainer.demote()), "The base model is live.", as_json)
 
 
 @app.command()
 def rollback(as_json: JsonOption = False) -> None:
-    """Go back to the version that was live before."""
+    """Make the version live that was live before."""
 
     async def work(trainer: TrainerClient) -> LivePointer:
         return await trainer.rollback((await trainer.live()).version)
@@ -99,11 +100,11 @@ def rollback(as_json: JsonOption = False) -> None:
 
 @app.command()
 def gc(
-    keep: Annotated[int, typer.Option(min=1, help="Newest versions of each run that stay.")] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, remove nothing.")] = False,
+    keep: Annotated[int, typer.Option(min=1, help="Number of newest versions of each run that are kept.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove old versions; the live one, the one before it, and parents of what stays are kept."""
+    """Remove old versions. The live one, the one before it, and the parents of kept versions stay."""
     report = _ask(lambda trainer: trainer.collect_garbage(keep, dry_run))
     verb = "Would remove" if dry_run else "Removed"
     names = ", ".join(report.removed) or "nothing"
@@ -113,8 +114,10 @@ def gc(
 @app.command()
 def push(
     version: Version,
-    repository: Annotated[str, typer.Argument(help="<namespace>/<name> on the Hugging Face Hub.")],
-    public: Annotated[bool, typer.Option("--public", help="Make a new repository public.")] = False,
+    repository: Annotated[str, typer.Argument(help="Repository on the Hugging Face Hub, NAMESPACE/NAME.")],
+    public: Annotated[
+        bool, typer.Option("--public", help="Make the repository public if it is created; default: private.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Push a version to the Hugging Face Hub; the service's HF_TOKEN is the credential."""
@@ -124,7 +127,7 @@ def push(
 
 
 def _ask(work: Callable[[TrainerClient], Awaitable[Result]]) -> Result:
-    """Do something with the trainer service."""
+    """Call the trainer service and return the result."""
 
     async def run() -> Result:
         settings = AdaptersSettings()

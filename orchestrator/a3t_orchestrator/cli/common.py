@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run to the end; SIGINT, SIGTERM and SIGHUP cancel it, so that what it started is stopped, and exit with 130."""
+    """Run a coroutine. SIGINT, SIGTERM and SIGHUP cancel it, so that it stops what it started; then exit with 130."""
+    ""
 
     async def guarded() -> Result:
         task = asyncio.current_task()
@@ -34,13 +35,13 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _cancel_once(task: asyncio.Task[Any] | None) -> None:
-    """A second Ctrl-C does not disturb the stopping that the first one began."""
+    """Cancel the task at the first signal; later signals do not interrupt its clean-up."""
     if task is not None and not task.cancelling():
         task.cancel()
 
 
 def open_store(settings: OrchestratorSettings) -> Store:
-    """The database, its schema brought up to date where it is the embedded one."""
+    """Open the database. The schema of the embedded one (SQLite in A3T_HOME) is brought up to date first."""
     store = Store(settings.database)
     if settings.database_url is None:
         store.upgrade()
@@ -50,12 +51,12 @@ def open_store(settings: OrchestratorSettings) -> Store:
 
 
 def settings_and_store() -> tuple[OrchestratorSettings, Store]:
-    """Both, from the environment."""
+    """The settings from the environment, and the database that they name."""
     settings = OrchestratorSettings()
     return settings, open_store(settings)
 
 
 def quiet_logs(settings: OrchestratorSettings) -> None:
-    """Keep a terminal for what the command shows; warnings still come through."""
+    """Log only warnings, so that the terminal shows the output of the command."""
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure_logging("a3t", level, settings.log_json)

@@ -15,14 +15,16 @@ from ..store import DatabaseAwayError, Store
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="The database.")
+app = typer.Typer(no_args_is_help=True, help="Create or update the database's schema, and show its revision.")
 
 
 @app.command()
 def upgrade(
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that does not answer yet.")] = 0,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Number of seconds to wait for a database that does not answer yet.")
+    ] = 0,
 ) -> None:
-    """Run the migrations that are missing. Several may try at once: one does it."""
+    """Run the missing migrations. Several processes may call this at once; one of them does the work."""
     settings = OrchestratorSettings()
     store = Store(settings.database)
     patient = retry(
@@ -34,7 +36,7 @@ def upgrade(
 
 @app.command()
 def current(as_json: JsonOption = False) -> None:
-    """Show the database and its schema's revision."""
+    """Show the address of the database and the revision of its schema."""
     settings = OrchestratorSettings()
     revision = Store(settings.database).revision()
     if as_json:

@@ -32,12 +32,15 @@ app = typer.Typer()
 @app.command()
 def demo(
     environment: Annotated[
-        str | None, typer.Option(help="Where the agent plays; unset: where configs/demo.yaml says.", show_default=False)
+        str | None, typer.Option(help="Environment to play; default: that of configs/demo.yaml.", show_default=False)
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Another recipe than the environment's own.", show_default=False)
+        Path | None,
+        typer.Option(help="Recipe to use; default: the project's recipe for the environment.", show_default=False),
     ] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download.
@@ -70,7 +73,7 @@ def demo(
 
 
 def _own_recipe(environment: str | None) -> Path:
-    """The project's recipe for a demonstration in an environment. Raises NotFoundError where there is none."""
+    """The project's demo recipe for an environment. Raises NotFoundError if there is none."""
     recipes = _shipped()
     if not recipes:
         raise NotFoundError(
@@ -88,15 +91,15 @@ def _own_recipe(environment: str | None) -> Path:
 
 
 def _shipped() -> list[Path]:
-    """The project's recipes for demonstrations, from wherever the command is called; demo.yaml is the first."""
+    """The project's demo recipes, demo.yaml first; found from any working directory."""
     folder = shipped_folder()
     return sorted(folder.glob("demo*.yaml"), key=lambda path: (len(path.name), path.name)) if folder else []
 
 
 def _generate_data(environment: str, arguments: Sequence[str], screen: Console) -> None:
-    """`a3t data generate` of the env package, which keeps what is there already."""
+    """Run `a3t data generate`, which keeps tasks that exist already."""
     screen.print(f"Generating tasks for {environment} …")
     command = [sys.executable, "-m", "a3t_orchestrator.cli", "data", "generate", environment, *arguments]
     finished = subprocess.run(command, check=False, stdout=sys.stderr if screen.stderr else None)  # noqa: S603
     if finished.returncode != 0:
-        raise UpstreamError("The tasks could not be generated; the reason stands above.")
+        raise UpstreamError("The tasks could not be generated; the reason is printed above.")

@@ -27,16 +27,23 @@ _RUN = "episode"
 @app.command()
 def episode(
     environment: Annotated[
-        str | None, typer.Argument(help="Name of the environment; the service's first one with tasks by default.")
+        str | None,
+        typer.Argument(help="Name of the environment; default: the first one of the env service that has tasks."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Id of the task; the environment's first one by default.")] = None,
-    p: Annotated[float, typer.Option(min=0, max=1, help="Share of steps that are sampled and annotated.")] = 0.5,
-    steps: Annotated[int, typer.Option(min=1, help="Most steps.")] = 10,
-    base_model: Annotated[str, typer.Option(help="Of an embedded policy service.")] = "a3t/tiny",
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for services that do not answer yet.")] = 0,
+    task: Annotated[str | None, typer.Option(help="Id of the task; default: the first one of the environment.")] = None,
+    p: Annotated[
+        float, typer.Option(min=0, max=1, help="Probability that a step's action is sampled and explained by ActRe.")
+    ] = 0.5,
+    steps: Annotated[int, typer.Option(min=1, help="Largest number of steps.")] = 10,
+    base_model: Annotated[
+        str, typer.Option(help="Base model, if the policy service is started by this command.")
+    ] = "a3t/tiny",
+    wait: Annotated[
+        float, typer.Option(min=0, help="Number of seconds to wait for services that do not answer yet.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Play one episode through env, policy and ActRe: do the services work together? Nothing is stored."""
+    """Play one episode with the env, policy and ActRe services to check that they work together. Nothing is stored."""
     settings = OrchestratorSettings()
     quiet_logs(settings)
     trajectory = run_async(_play(settings, environment, task, p, steps, base_model, wait))

@@ -30,13 +30,18 @@ app = typer.Typer()
 
 @app.command("eval")
 def evaluate(
-    split: Annotated[str, typer.Option(help="Split of the environment.")],
-    run: Annotated[str | None, typer.Option(help="The run; the newest one by default.")] = None,
-    round: Annotated[int | None, typer.Option(help="Only this round's agent; all rounds by default.")] = None,
-    tasks: Annotated[int | None, typer.Option(min=1, help="So many tasks; all by default.")] = None,
+    split: Annotated[str, typer.Option(help="Held-out split of the environment.")],
+    run: Annotated[str | None, typer.Option(help="Name of the run; default: the newest one.")] = None,
+    round: Annotated[
+        int | None, typer.Option(help="Evaluate only the agent of this round; default: all rounds.")
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of tasks, drawn by the run's seed; default: all tasks of the split."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One trial at each task of a split by each round's agent; what was tried before is not tried again.
+    """Let the agent of each round try each task of a split once; trials that are stored already are not repeated.
 
     Shows each agent's single trial, and the best of each task accumulated over the rounds.
     """

@@ -1,4 +1,4 @@
-"""Shows a run's progress in the terminal: one line a phase and a progress bar for the current one."""
+"""Shows a run's progress in the terminal: one line per finished phase, and a progress bar for the current one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LiveProgress"]
 
 
 class LiveProgress:
-    """Shows a run on a terminal; on anything else, one line as each phase ends."""
+    """Shows a run's progress. Without a terminal it only prints a line at the end of each phase."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -43,7 +43,7 @@ class LiveProgress:
         self._bar.stop()
 
     def phase(self, state: PhaseState) -> None:
-        """Move the bar; one line where a phase has ended."""
+        """Update the progress bar; print a line when the phase has ended."""
         number, phase = state.key.round, state.key.phase
         label = f"Round {number} · {phase.traits.label}"
         detail = f"{state.successes} succeeded" if phase.traits.scored else ""
@@ -61,7 +61,7 @@ class LiveProgress:
             self.console.print(f"{label}: {_pass(state)}", highlight=False, soft_wrap=True)
 
     def job(self, number: int, job: FineTuningJob) -> None:
-        """Move the bar of a fine-tuning job; one line at its end."""
+        """Update the progress bar of a fine-tuning job; print a line when it has ended."""
         progress = job.progress
         self._show((number, "job"))
         loss = "" if progress.loss is None else f"loss {progress.loss:.4g}"
@@ -78,7 +78,7 @@ class LiveProgress:
             self.console.print(f"{text}, {loss}" if loss else text, highlight=False, soft_wrap=True)
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """A line of its own."""
+        """Print a message on a line of its own."""
         style = {"warn": "yellow", "error": "red"}.get(level, "")
         self.console.print(f"Round {number} · {message}", style=style, highlight=False, soft_wrap=True)
 

@@ -20,14 +20,16 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def recipes() -> None:
-    """Show recipes with what they extend, and every key that a recipe may have."""
+    """Show recipes with everything that they extend, and the reference of all keys."""
 
 
 @app.command("show")
 def show(
-    config: Annotated[Path, typer.Argument(help="A recipe, e.g. configs/demo.yaml.", show_default=False)],
+    config: Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)],
     fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print every key of a recipe with its value: the file, what it extends, and defaults."""

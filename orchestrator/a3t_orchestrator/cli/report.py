@@ -22,11 +22,11 @@ app = typer.Typer()
 
 @app.command()
 def report(
-    run: Annotated[str | None, typer.Argument(help="The run; the newest one by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; by default A3T_HOME/reports/RUN.")] = None,
+    run: Annotated[str | None, typer.Argument(help="Name of the run; default: the newest one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: A3T_HOME/reports/RUN.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.html, report.md and report.json from the database; --json prints the last instead."""
+    """Write report.html, report.md and report.json from the database; with --json print the report as JSON instead."""
     settings, store = settings_and_store()
     found = collect_report(store, run or _newest(store))
     if as_json:
@@ -37,7 +37,7 @@ def report(
 
 
 def report_folder(settings: OrchestratorSettings, run: str) -> Path:
-    """Where a run's report goes."""
+    """Default folder of a run's report."""
     return settings.home.expanduser().resolve() / "reports" / run
 
 

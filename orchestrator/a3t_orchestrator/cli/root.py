@@ -26,10 +26,10 @@ class _Entry:
 
 
 _OWN = {
-    "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated games, on this machine."),
+    "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated tasks, on this machine."),
     "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or go on with an interrupted run."),
-    "recipes": _Entry(f"{_HERE}.recipes:app", "Show recipes with what they extend, and every key."),
-    "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial a task."),
+    "recipes": _Entry(f"{_HERE}.recipes:app", "Show recipes with everything that they extend, and all keys."),
+    "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial per task."),
     "ablate": _Entry(f"{_HERE}.ablate:app", "Compare changes of a recipe over seeds."),
     "report": _Entry(f"{_HERE}.report:app", "Write a run's report: HTML, Markdown, JSON."),
     "runs": _Entry(f"{_HERE}.runs:app", "List and show runs."),
@@ -38,17 +38,17 @@ _OWN = {
     "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
     "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),
     "adapters": _Entry(f"{_HERE}.adapters:app", "Adapter versions: list, check, make live, roll back, remove."),
-    "episode": _Entry(f"{_HERE}.episode:app", "Play one episode through every service, to see that they work."),
+    "episode": _Entry(f"{_HERE}.episode:app", "Play one episode to check that the services work together."),
     "db": _Entry(f"{_HERE}.db:app", "Bring the database's schema up to date."),
     "worker": _Entry(f"{_HERE}.worker:app", "Run a worker of the queue."),
 }
 _HELP_OF_OTHERS = {
-    "data": "Generate, import and check games and catalogues.",
+    "data": "Generate, import and check the environments' data.",
     "env": "Write an environment of your own, and check it.",
-    "annotate": "Write reasons for logs of actions.",
-    "pretrain": "Make the tiny base model.",
+    "annotate": "Write the reasons of actions into logs of episodes.",
+    "pretrain": "Train a tiny base model from scratch.",
     "play": "Play a task yourself, with or without the agent's suggestions.",
-    "chat": "Talk to the policy service.",
+    "chat": "Play a task together with the agent.",
 }
 
 
@@ -59,7 +59,7 @@ def _show_version(wanted: bool) -> None:
 
 
 class _Root(TyperGroup):
-    """Knows its commands by name; imports the one that is called."""
+    """Lists its commands by name, and imports only the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_entries())

@@ -31,21 +31,32 @@ app = typer.Typer()
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="A recipe, e.g. configs/demo.yaml.", show_default=False)],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the recipe's newest unfinished run.")] = False,
-    name: Annotated[str | None, typer.Option(help="The run's name; with --resume: which run.")] = None,
+    config: Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)],
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the recipe.")] = False,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the new run, or, with --resume, of the run to continue.")
+    ] = None,
     source: Annotated[
-        str | None, typer.Option("--from", help="Begin with what this run did, as far as the recipes agree.")
+        str | None,
+        typer.Option(
+            "--from",
+            help="Begin with copies of the phases of this run that the recipe would carry out in the same way.",
+        ),
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(help="Rounds after round 0, not the recipe's; with --resume and --name: more of a finished run."),
+        typer.Option(
+            help="Number of rounds after round 0, in place of the recipe's; with --resume and --name also for a "
+            "finished run."
+        ),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a recipe to its end. Whatever was done already is not done again."""
+    """Run a recipe to its end. Phases that are done already are not repeated."""
     settings = OrchestratorSettings()
     quiet_logs(settings)
     if resume and source:

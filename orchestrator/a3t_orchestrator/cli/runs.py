@@ -22,7 +22,7 @@ app = typer.Typer(invoke_without_command=True)
 @app.callback()
 def runs(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of runs, the newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List runs; `a3t runs show RUN` shows one."""
@@ -44,11 +44,11 @@ def runs(
 
 @app.command()
 def show(
-    run: Annotated[str, typer.Argument(help="The run.")],
-    lines: Annotated[int, typer.Option(min=1, max=10_000, help="Events to show.")] = 50,
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    lines: Annotated[int, typer.Option(min=1, max=10_000, help="Number of last events to show.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run's rounds and its last events, lost episodes and dead letters among them."""
+    """Show a run's rounds and its last events, including episodes that were lost or given up."""
     _, store = settings_and_store()
     report = collect_report(store, run)
     with store.session() as session:

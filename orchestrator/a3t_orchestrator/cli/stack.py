@@ -32,11 +32,13 @@ _UP_SECONDS = 240.0
 
 @up_app.command()
 def up(
-    base_model: Annotated[str, typer.Option(help="What the policy service serves.")] = "a3t/tiny",
-    ports: Annotated[int | None, typer.Option(help="First of six ports; any free ones by default.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Leave it running in the background.")] = False,
+    base_model: Annotated[str, typer.Option(help="Base model of the policy service.")] = "a3t/tiny",
+    ports: Annotated[int | None, typer.Option(help="First of six consecutive ports; default: any free ports.")] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Keep the services running in the background.")
+    ] = False,
 ) -> None:
-    """Start Redis, the four services, a worker and the dashboard on this machine; Ctrl-C stops them."""
+    """Start Redis, the four services, a worker and the dashboard on this machine. Ctrl-C stops them."""
     settings = OrchestratorSettings()
     if detach:
         _up_in_background(settings, base_model, ports)
@@ -48,7 +50,7 @@ def up(
 
 @down_app.command()
 def down() -> None:
-    """Stop what `a3t up` (or a run) started in this A3T_HOME."""
+    """Stop the processes that `a3t up` or a run started in this A3T_HOME."""
     home = OrchestratorSettings().home.expanduser().resolve()
     console.print("Stopped." if stop_running_stack(home) else f"Nothing runs in {home}.")
 

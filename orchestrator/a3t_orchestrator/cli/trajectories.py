@@ -34,12 +34,14 @@ from .common import settings_and_store
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Stored episodes.")
+app = typer.Typer(no_args_is_help=True, help="List, show and export stored episodes.")
 
-RunOption = Annotated[str | None, typer.Option(help="Only of this run.")]
-RoundOption = Annotated[int | None, typer.Option(help="Only of this round.")]
-KindOption = Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")]
-SuccessOption = Annotated[bool | None, typer.Option("--success/--failure", help="Only these.")]
+RunOption = Annotated[str | None, typer.Option(help="Only trajectories of this run.")]
+RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
+KindOption = Annotated[TrajectoryKind | None, typer.Option(help="Only trajectories of this kind.")]
+SuccessOption = Annotated[
+    bool | None, typer.Option("--success/--failure", help="Only successes, or only failures; default: both.")
+]
 
 
 @app.command("list")
@@ -47,13 +49,13 @@ def list_(
     run: RunOption = None,
     round: RoundOption = None,
     kind: KindOption = None,
-    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only trajectories of this task.")] = None,
     success: SuccessOption = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """List trajectories in the order in which they were made."""
+    """List trajectories in the order in which they were stored."""
     _, store = settings_and_store()
     where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task, success=success)
     with store.session() as session:
@@ -70,10 +72,10 @@ def list_(
 
 @app.command()
 def show(
-    trajectory_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, or the beginning of it.")],
+    trajectory_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the trajectory, or its first characters.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Print an episode: observation, thought, action, and where each came from."""
+    """Print an episode with the origin of each thought and action."""
     _, store = settings_and_store()
     with store.session() as session:
         trajectory = find_trajectory(session, trajectory_id)
@@ -86,13 +88,13 @@ def show(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="The run.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
     round: RoundOption = None,
     kind: KindOption = None,
     success: SuccessOption = None,
 ) -> None:
-    """Write trajectories as JSON lines, the form that the trainer reads."""
+    """Write trajectories as JSON Lines, which the trainer reads."""
     _, store = settings_and_store()
     where = EpisodeFilter(run=run, round=round, kind=kind, success=success)
     with store.session() as session, _output(out) as file:
@@ -102,7 +104,7 @@ def export(
 
 
 def heading(trajectory: Trajectory) -> Text:
-    """What an episode is; its lines hold ids and are not to be broken."""
+    """Lines that describe an episode; they contain ids and must not be wrapped."""
     t = trajectory
     agent = t.policy_version or "scripted expert"
     return Text.assemble(
@@ -113,7 +115,7 @@ def heading(trajectory: Trajectory) -> Text:
 
 
 def render(trajectory: Trajectory) -> Group:
-    """The steps of an episode, for a person to follow, and how it ended."""
+    """The steps of an episode in readable form, and how it ended."""
     t = trajectory
     outcome = "success" if t.success else "no success"
     sampled = sum(s.source is Source.sampled for s in t.steps)
@@ -177,7 +179,7 @@ def _summary(row: TrajectoryRow) -> dict[str, Any]:
 
 @contextmanager
 def _output(path: Path | None) -> Iterator[TextIO]:
-    """A file that appears whole, or standard output."""
+    """The file, which is replaced when it is complete, or standard output."""
     if path is None:
         yield sys.stdout
         return

@@ -13,15 +13,19 @@ from ..settings import OrchestratorSettings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="A worker of the queue.")
+app = typer.Typer(help="Run a worker, which plays episodes.")
 
 
 @app.command()
 def worker(
-    queues: Annotated[str | None, typer.Option(help="Comma-separated; all by default.")] = None,
-    ping: Annotated[bool, typer.Option("--ping", help="Ask this machine's worker whether it lives, and exit.")] = False,
+    queues: Annotated[
+        str | None, typer.Option(help="Queues to serve, separated by commas; default: all queues.")
+    ] = None,
+    ping: Annotated[
+        bool, typer.Option("--ping", help="Check whether this machine's worker answers, and exit.")
+    ] = False,
 ) -> None:
-    """Run a worker until it is stopped; what it has in hand then goes back to the work list."""
+    """Run a worker until it is stopped. Unfinished episodes then go back to the work list."""
     if ping:
         _ping()
         return

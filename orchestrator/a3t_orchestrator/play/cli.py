@@ -23,20 +23,26 @@ from .screen import Screen
 
 __all__ = ["app", "chat"]
 
-app = typer.Typer(help="Play an environment in the terminal.")
-chat = typer.Typer(help="Play together with the policy.")
+app = typer.Typer(help="Play a task yourself, in the terminal.")
+chat = typer.Typer(help="Play a task together with the agent.")
 
 _DEFAULTS = {"env": "http://127.0.0.1:8101", "policy": "http://127.0.0.1:8102", "actre": "http://127.0.0.1:8103"}
 
-Environment = Annotated[str | None, typer.Argument(help="Name of the environment; unset: the service's first.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; unset: one drawn by --seed.")]
-Split = Annotated[str | None, typer.Option(help="Split to draw from; unset: the first that has tasks.")]
-Type = Annotated[str | None, typer.Option(help="Task type to draw from.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draw and of the environment; unset: random.")]
-Engine = Annotated[str | None, typer.Option(help="Engine; unset: the environment's default.")]
-MaxSteps = Annotated[int | None, typer.Option(min=1, max=1000, help="Step cap; unset: the environment's.")]
-Model = Annotated[str | None, typer.Option(help="Adapter version for suggestions; unset: the live one.")]
-Save = Annotated[Path | None, typer.Option(help="Append the episode to this JSONL, as `a3t annotate` reads it.")]
+Environment = Annotated[
+    str | None, typer.Argument(help="Name of the environment; default: the first one of the env service.")
+]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; default: one that --seed draws.")]
+Split = Annotated[str | None, typer.Option(help="Split to draw the task from; default: the first one with tasks.")]
+Type = Annotated[str | None, typer.Option(help="Type of the task to draw; default: any type.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draw and of the environment; default: random.")]
+Engine = Annotated[str | None, typer.Option(help="Engine to play on; default: that of the environment.")]
+MaxSteps = Annotated[
+    int | None, typer.Option(min=1, max=1000, help="Largest number of steps; default: that of the environment.")
+]
+Model = Annotated[str | None, typer.Option(help="Adapter version that makes suggestions; default: the live one.")]
+Save = Annotated[
+    Path | None, typer.Option(help="JSONL file to append the episode to, in the form that `a3t annotate` reads.")
+]
 
 
 @app.command()
@@ -48,7 +54,7 @@ def play_command(
     seed: Seed = None,
     engine: Engine = None,
     max_steps: MaxSteps = None,
-    suggest: Annotated[bool, typer.Option("--suggest", help="Show the policy's suggestion each turn.")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Show the agent's suggestion at each turn.")] = False,
     model: Model = None,
     save: Save = None,
 ) -> None:
@@ -68,7 +74,7 @@ def chat_command(
     model: Model = None,
     save: Save = None,
 ) -> None:
-    """Play with the policy at your side: each turn it says what it thinks and would do."""
+    """Play a task together with the agent: at each turn it shows its thought and the action that it would take."""
     _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, True, model, save)
 
 

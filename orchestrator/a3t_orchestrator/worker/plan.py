@@ -105,7 +105,7 @@ def _seed(recipe: Recipe, item: WorkItem) -> int:
 
 
 def _temperature(recipe: Recipe, item: WorkItem) -> float:
-    """The policy's temperature: that of `compose` or `evaluation` in their episodes, 0 in a first own trial, and that of
+    """The policy's temperature: that of `compose` or `evaluation` in their episodes, 0 in an own trial, and that of
     `round0` in repeated few-shot attempts."""
     if item.kind == TrajectoryKind.composed:
         return recipe.compose.temperature

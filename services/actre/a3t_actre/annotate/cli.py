@@ -25,7 +25,7 @@ from .work import Ask, Finished, annotate, ask_local, ask_service
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Write reasons into logs of actions.")
+app = typer.Typer(help="Write the reasons of actions into logs of episodes.")
 
 
 class AnnotateSettings(CommonSettings):
@@ -56,15 +56,22 @@ class AnnotationReport:
 
 @app.command()
 def annotate_command(
-    file: Annotated[Path, typer.Argument(help="JSONL: one episode a line (action log or trajectory).")],
-    out: Annotated[Path | None, typer.Option(help="Output; unset: FILE with .annotated.jsonl.")] = None,
-    local: Annotated[bool, typer.Option("--local", help="Work in this process, without a service.")] = False,
-    url: Annotated[str | None, typer.Option(help="ActRe service; unset: A3T_ACTRE_URL.")] = None,
-    annotator: Annotated[
-        str | None, typer.Option(help="template, llm, or an installed one; unset: the service's default.")
+    file: Annotated[Path, typer.Argument(help="JSONL file with one episode per line (action log or trajectory).")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: FILE with the ending .annotated.jsonl.")
     ] = None,
-    at_once: Annotated[int, typer.Option(min=1, max=512, help="Episodes in the making at once.")] = 16,
-    again: Annotated[bool, typer.Option("--again", help="Write new reasons for steps that have one, too.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="Write the reasons in this process, without an ActRe service.")
+    ] = False,
+    url: Annotated[str | None, typer.Option(help="Address of the ActRe service; default: A3T_ACTRE_URL.")] = None,
+    annotator: Annotated[
+        str | None,
+        typer.Option(help="Annotator: template, llm, or an installed plug-in; default: that of the service."),
+    ] = None,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=512, help="Number of episodes that are annotated at the same time.")
+    ] = 16,
+    again: Annotated[bool, typer.Option("--again", help="Also replace reasons that steps have already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Give every action of FILE a reason. Run again to go on where a run was stopped."""

@@ -23,14 +23,16 @@ __all__ = ["data_commands"]
 
 _DEFAULT_ARCHIVES = ("json", "pddl", "tw-pddl")
 
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Replace games of the other verb form.")]
+ReplaceOption = Annotated[bool, typer.Option("--replace", help="Also replace games that have the other verb form.")]
 SkipOption = Annotated[
-    bool, typer.Option("--skip-broken", help="Leave broken games out, name them, and take the others.")
+    bool, typer.Option("--skip-broken", help="Leave broken games out and list them; default: stop at broken ones.")
 ]
 
 
 def fetch(
-    archive: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(ARCHIVES)}; can be repeated.")] = None,
+    archive: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(ARCHIVES)}; may be repeated. Default: all.")
+    ] = None,
     replace: ReplaceOption = False,
     skip_broken: SkipOption = False,
     as_json: JsonOption = False,
@@ -51,8 +53,10 @@ def fetch(
 
 
 def import_(
-    source: Annotated[list[Path], typer.Argument(help="Folder, zip or tar (.gz, .bz2, .xz) in the official layout.")],
-    split: Annotated[str | None, typer.Option(help="Name of the split; by default as in the source.")] = None,
+    source: Annotated[
+        list[Path], typer.Argument(help="Folder, zip or tar archive (.gz, .bz2, .xz) in the official layout.")
+    ],
+    split: Annotated[str | None, typer.Option(help="Name of the split; default: that of the source.")] = None,
     replace: ReplaceOption = False,
     skip_broken: SkipOption = False,
     as_json: JsonOption = False,
@@ -68,10 +72,14 @@ def import_(
 
 
 def generate(
-    games: Annotated[int, typer.Option(min=0, help="Games on the floor plans for training.")] = 600,
-    heldout: Annotated[int | None, typer.Option(min=0, help="Games on other floor plans; a fifth by default.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same games.")] = 0,
-    verb_form: Annotated[str, typer.Option(help='"move" as in the newer release or "put" as in the older.')] = "move",
+    games: Annotated[int, typer.Option(min=0, help="Number of games on the floor plans for training.")] = 600,
+    heldout: Annotated[
+        int | None, typer.Option(min=0, help="Number of games on other floor plans; default: a fifth of --games.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same games.")] = 0,
+    verb_form: Annotated[
+        str, typer.Option(help='Verb of placing an object: "move" as in the newer release, "put" as in the older.')
+    ] = "move",
     as_json: JsonOption = False,
 ) -> None:
     """Generate games of all six types (splits generated_train, generated_heldout). Needs no network."""
@@ -106,7 +114,8 @@ def list_(
 
 
 def verify(
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None, as_json: JsonOption = False
+    split: Annotated[str | None, typer.Option(help="Only games of this split; default: all splits.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check that every game of the index is there, unchanged and playable; exit code 1 if not."""
     store = _store()

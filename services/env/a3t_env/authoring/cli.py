@@ -25,7 +25,9 @@ _MARKS = {"passed": "[green]✓[/]", "failed": "[red]✗[/]", "noted": "[yellow]
 @app.command("new")
 def new(
     name: Annotated[str, typer.Argument(help="Name of the environment, e.g. my-game.", show_default=False)],
-    into: Annotated[Path, typer.Option(help="The folder in which the folder NAME is made.")] = Path(),
+    into: Annotated[
+        Path, typer.Option(help="Folder in which the folder NAME is created; default: the current one.")
+    ] = Path(),
 ) -> None:
     """Write NAME/: a working environment to change, its test, a recipe and a README."""
     written = write_skeleton(name, into)
@@ -51,7 +53,9 @@ def check(
             show_default=False,
         ),
     ],
-    environment: Annotated[str | None, typer.Option(help="Which environment of the service at the URL.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Name of the environment, if a URL is given; default: the only one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check that an environment does what a run relies on. Exit code 1 where a check failed."""

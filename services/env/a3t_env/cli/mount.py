@@ -20,7 +20,7 @@ _VERBS = {
 
 
 def _mount() -> typer.Typer:
-    root = typer.Typer(name="data", help="Games and catalogues: fetch, import, generate, list, verify.")
+    root = typer.Typer(name="data", help="Generate, fetch, import, list and verify the environments' data.")
     known = installed_commands()
     for verb, help_text in _VERBS.items():
         group = typer.Typer(help=help_text, no_args_is_help=True)

@@ -20,15 +20,15 @@ __all__ = ["data_commands"]
 
 
 def generate(
-    games: Annotated[int, typer.Option(min=0, help="Games of the split train.")] = 60,
+    games: Annotated[int, typer.Option(min=0, help="Number of games of the split train.")] = 60,
     heldout: Annotated[
-        int | None, typer.Option(min=0, help="Games of the split heldout; a fifth of --games by default.")
+        int | None, typer.Option(min=0, help="Number of games of the split heldout; default: a fifth of --games.")
     ] = None,
     type_: Annotated[
         list[str] | None,
-        typer.Option("--type", help=f"One of {', '.join(CHALLENGES)}; can be repeated. All by default."),
+        typer.Option("--type", help=f"One of {', '.join(CHALLENGES)}; may be repeated. Default: all."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same games.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same games.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Generate games (splits train, heldout), about two seconds each. Needs no network."""
@@ -63,7 +63,8 @@ def list_(
 
 
 def verify(
-    split: Annotated[str | None, typer.Option(help="Only this split.")] = None, as_json: JsonOption = False
+    split: Annotated[str | None, typer.Option(help="Only games of this split; default: all splits.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check that every game is there, unchanged, and won by its walkthrough; exit code 1 if not."""
     require_textworld()

@@ -28,15 +28,18 @@ from .goals.table import GoalTable
 
 __all__ = ["data_commands"]
 
-NameOption = Annotated[str, typer.Option(help="Name of the catalogue; one of that name is replaced.")]
+NameOption = Annotated[str, typer.Option(help="Name of the catalogue; an existing one of that name is replaced.")]
 
 
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="The original's files, or folders that hold them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files of the original WebShop, or folders with them.")],
     name: NameOption = "imported",
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N products only.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Number of products to take from the start of the files; default: all.")
+    ] = None,
     skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave broken products out, name them, and take the others.")
+        bool,
+        typer.Option("--skip-broken", help="Leave broken products out and list them; default: stop at broken ones."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,8 +52,8 @@ def import_(
 
 def generate(
     name: NameOption = "generated",
-    products: Annotated[int, typer.Option(min=1, help="How many products to invent.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same products.")] = 0,
+    products: Annotated[int, typer.Option(min=1, help="Number of products to generate.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same products.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Invent a catalogue from the project's own grammar: products, options, prices and instructions."""
@@ -83,7 +86,7 @@ def list_(
 
 
 def verify(
-    name: Annotated[str | None, typer.Argument(help="Name of the catalogue; all of them by default.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Name of the catalogue; default: all catalogues.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read every product and check the index's files."""

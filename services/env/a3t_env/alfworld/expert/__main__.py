@@ -53,9 +53,13 @@ class Row(TypedDict):
 
 
 def main(
-    split: Annotated[str | None, typer.Option(help="Only this split; all that is here by default.")] = None,
-    max_steps: Annotated[int, typer.Option(min=1, help="Steps after which a game counts as not solved.")] = 50,
-    search: Annotated[Search, typer.Option(help="How the expert searches.")] = "likely",
+    split: Annotated[
+        str | None, typer.Option(help="Only games of this split; default: all splits that are here.")
+    ] = None,
+    max_steps: Annotated[
+        int, typer.Option(min=1, help="Number of steps after which a game counts as not solved.")
+    ] = 50,
+    search: Annotated[Search, typer.Option(help="How the expert searches for objects.")] = "likely",
     as_json: JsonOption = False,
 ) -> None:
     """Let the scripted expert play the games under A3T_HOME."""

@@ -72,11 +72,15 @@ def compare_games(folder: Path, games: Iterable[GameEntry], steps: int, seed: in
 
 
 def main(
-    games: Annotated[int, typer.Option(min=1, help="Games to compare.")] = 200,
-    split: Annotated[str | None, typer.Option(help="Only this split; all that is here by default.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Commands a game.")] = 24,
-    seed: Annotated[int, typer.Option(help="Of the draw and the walks.")] = 0,
-    jobs: Annotated[int, typer.Option(min=0, help="Official processes at a time; 0: one a core.")] = 0,
+    games: Annotated[int, typer.Option(min=1, help="Number of games to compare.")] = 200,
+    split: Annotated[
+        str | None, typer.Option(help="Only games of this split; default: all splits that are here.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Number of commands in each game.")] = 24,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of games and of the random walks.")] = 0,
+    jobs: Annotated[
+        int, typer.Option(min=0, help="Number of processes with the official engine at the same time; 0: one per core.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the native engine with the official one over the games under A3T_HOME."""

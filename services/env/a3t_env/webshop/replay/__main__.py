@@ -22,10 +22,16 @@ _SHOWN = 150
 
 @app.command()
 def main(
-    catalogue: Annotated[Path, typer.Option(help="Catalogue folder, or a folder with the original's files.")],
+    catalogue: Annotated[
+        Path, typer.Option(help="Folder of a catalogue, or folder with the files of the original WebShop.")
+    ],
     reference: Annotated[Path, typer.Option(help="Folder with the recordings.")],
-    kind: Annotated[list[str] | None, typer.Option(help="Only this kind; can be repeated.")] = None,
-    pay_again: Annotated[bool, typer.Option(help="Let a second purchase pay again, as the original does.")] = False,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only recordings of this kind; may be repeated. Default: all kinds.")
+    ] = None,
+    pay_again: Annotated[
+        bool, typer.Option(help="Whether a second purchase gives a reward again, as in the original.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Replay recordings of the original against this implementation."""
