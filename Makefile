@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?=
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format docs bench parity test-slow test-faults test-gpu test-compose test-chart-run test-helm images up down clean
+.PHONY: help setup demo test retest lint format docs bench parity test-slow test-faults test-browser test-gpu test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -26,10 +26,10 @@ demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (E
 	@a3t demo $(if $(ENV),--environment $(ENV))
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser
 
 retest: setup ## the tests that failed last, one after the other
-	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart
+	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser
 
 lint: setup ## ruff, mypy --strict, and that dependencies are as declared
 	@ruff format --check .
@@ -56,6 +56,10 @@ test-slow: setup ## soak and long tests that `make test` leaves out
 
 test-faults: setup ## kill -9 every part in the middle of a round; nothing may be lost
 	@$(PYTEST) tests/faults --timeout 900
+
+test-browser: setup ## the dashboard in a headless Chromium (installed where there is none); pictures in tests/browser/screenshots
+	@scripts/install_chromium.sh
+	@$(PYTEST) tests/browser --timeout 300
 
 test-gpu: setup ## what only a GPU computes, against transformers and peft on the same GPU
 	@$(PYTEST) tests/gpu tests/e2e/test_served_adapter.py --timeout 600

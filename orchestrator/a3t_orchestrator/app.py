@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.service import BodyLimits, create_service
 
-from .access import DashboardAccess
-from .api import control, failures, pages, recipes, runs, trajectories
+from .api import control, failures, recipes, runs, trajectories
+from .dashboard import add_dashboard
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
 from .store import Store
@@ -46,13 +46,13 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
     app = create_service(
         "orchestrator",
         settings,
-        [runs.router, control.router, failures.router, recipes.router, trajectories.router, pages.router],
+        [runs.router, control.router, failures.router, recipes.router, trajectories.router],
         lifespan=lifespan,
         ready=ready,
         bodies=BodyLimits(settings.max_body_bytes),
         description="Begins and drives runs; tells of rounds, trajectories and events; pages for people at /.",
     )
-    app.add_middleware(DashboardAccess, token=settings.token.get_secret_value(), mode=settings.mode)
+    add_dashboard(app, settings)
     return app
 
 

@@ -1,0 +1,23 @@
+"""Forms are taken from our own pages only: each one repeats the token of its session."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from a3t_contracts.errors import ForbiddenError
+
+from .access import SAFE_METHODS, session_of
+from .sessions import CSRF_FIELD, CSRF_HEADER, Sessions
+
+__all__ = ["require_form_token"]
+
+
+async def require_form_token(request: Request) -> None:
+    """Raises ForbiddenError for a form or script that does not know the session's token."""
+    session = session_of(request)
+    if request.method in SAFE_METHODS or session is None:  # without a session it came with the bearer token
+        return
+    sessions: Sessions = request.app.state.sessions
+    given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
+    if not isinstance(given, str) or not sessions.vouches(session, given):
+        raise ForbiddenError("This form is too old, or not of this page.", hint="Load the page again, then send it.")

@@ -1,0 +1,50 @@
+"""Signing in with the token, and out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from starlette.responses import Response
+
+from ..page import PageDep
+from ..sessions import is_https
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/login")
+def login_page(page: PageDep, next: str = "/") -> Response:
+    """The form that asks for the token; one who is signed in already goes on."""
+    if page.session is not None and page.session.signed_in:
+        return page.redirect(_own_page(next))
+    return page.render("login.html", next=_own_page(next), wrong=False)
+
+
+@router.post("/login")
+def log_in(
+    page: PageDep, password: Annotated[str, Form(max_length=4096)], next: Annotated[str, Form()] = "/"
+) -> Response:
+    """Open a session for one who knows the token, and go on to the page that was asked for."""
+    if not page.sessions.opens(password):
+        return page.render("login.html", 401, next=_own_page(next), wrong=True)
+    response = page.redirect(_own_page(next))
+    secure = is_https(page.request.url.scheme, page.request.headers)
+    page.sessions.write(response, page.sessions.new(signed_in=True), secure=secure)
+    return response
+
+
+@router.post("/logout")
+def log_out(page: PageDep) -> Response:
+    """End the session of this browser."""
+    response = page.redirect("/login", "You are signed out.")
+    page.sessions.end(response)
+    return response
+
+
+def _own_page(path: str) -> str:
+    """The path where it stays on this host, else the first page."""
+    stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if stays else "/"

@@ -1,0 +1,20 @@
+"""All runs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from ...api.deps import SessionDep
+from ...store import list_runs
+from ..page import PageDep
+
+__all__ = ["router"]
+
+router = APIRouter()
+
+
+@router.get("/")
+def runs_page(page: PageDep, session: SessionDep) -> Response:
+    """All runs, the newest first."""
+    return page.render("runs.html", runs=list_runs(session))

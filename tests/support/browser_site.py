@@ -1,0 +1,51 @@
+"""A running orchestrator for browsers, over a store that holds a few runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.responses import Response
+
+from a3t_orchestrator.app import create_app
+from a3t_orchestrator.dashboard.sessions import Sessions
+from a3t_orchestrator.settings import OrchestratorSettings
+from a3t_orchestrator.store import Store
+from tests.support.dashboard_store import fill_store
+from tests.support.live_server import live_server
+
+__all__ = ["TOKEN", "Site", "running_site"]
+
+TOKEN = "a-token-of-the-browser-tests"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where it runs, its token and its store."""
+
+    url: str
+    store: Store
+    token: str = TOKEN
+
+    def cookie(self) -> str:
+        """The cookie of a browser that has signed in."""
+        sessions, response = Sessions(self.token), Response()
+        sessions.write(response, sessions.new(signed_in=True), secure=False)
+        return response.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+
+@contextmanager
+def running_site(home: Path, **settings: object) -> Iterator[Site]:
+    """A site with a filled store; `settings` are further settings of the orchestrator."""
+    values = {"home": home, "token": TOKEN, "mode": "production", "redis_url": None} | settings
+    found = OrchestratorSettings.model_validate(values)
+    store = Store(found.database)
+    store.upgrade()
+    fill_store(store)
+    try:
+        with live_server(create_app(found)) as url:
+            yield Site(url, store)
+    finally:
+        store.close()
