@@ -3,7 +3,7 @@
 A3TError                     500
 ├── InvalidInputError        422  a value has the wrong form or meaning
 ├── UnauthorizedError        401  no or wrong bearer token
-├── ForbiddenError           403  the token's role does not allow it
+├── ForbiddenError           403  the role of the token, or a form that is not ours, does not allow it
 ├── NotFoundError            404  unknown task, session, adapter version, job, ...
 ├── ConflictError            409  the state forbids it now (two steps at once, version exists)
 ├── GoneError                410  it existed and is closed or reaped

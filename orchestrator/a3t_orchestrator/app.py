@@ -17,7 +17,7 @@ from a3t_contracts.errors import UnavailableError
 from a3t_contracts.service import BodyLimits, create_service
 
 from .api import control, failures, recipes, runs, trajectories
-from .dashboard import add_dashboard
+from .dashboard import ROUTERS, add_dashboard
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
 from .store import Store
@@ -46,7 +46,7 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
     app = create_service(
         "orchestrator",
         settings,
-        [runs.router, control.router, failures.router, recipes.router, trajectories.router],
+        [runs.router, control.router, failures.router, recipes.router, trajectories.router, *ROUTERS],
         lifespan=lifespan,
         ready=ready,
         bodies=BodyLimits(settings.max_body_bytes),

@@ -11,16 +11,21 @@ import pytest
 from fastapi.testclient import TestClient
 
 from a3t_orchestrator.app import create_app
+from a3t_orchestrator.dashboard import ROUTERS
+from a3t_orchestrator.dashboard.guard import require_form_token
 from a3t_orchestrator.dashboard.sessions import SESSION_SECONDS
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store
 
 SECRET = "a-token-of-this-test"
+READER = "a-token-that-only-reads"
 BROWSER = {"Accept": "text/html"}
 
 
 def settings(home: Path, mode: str) -> OrchestratorSettings:
-    found = OrchestratorSettings.model_validate({"home": home, "token": SECRET, "mode": mode, "redis_url": None})
+    found = OrchestratorSettings.model_validate(
+        {"home": home, "token": SECRET, "read_tokens": READER, "mode": mode, "redis_url": None}
+    )
     store = Store(found.database)
     store.upgrade()
     store.close()
@@ -59,7 +64,7 @@ def test_a_page_leads_to_the_login_and_the_login_back_to_the_page(browser: TestC
 
 def test_a_wrong_password_opens_nothing(browser: TestClient) -> None:
     token = form_token(browser.get("/login").text)
-    reply = browser.post("/login", data={"csrf": token, "password": "wrong"})
+    reply = browser.post("/login", data={"csrf": token, "password": "wröng"})
     assert reply.status_code == 401
     assert "That is not the token." in reply.text
     assert browser.get("/").status_code == 303
@@ -89,7 +94,7 @@ def test_a_session_ends_when_it_is_signed_out_of_or_old_or_forged(
     sign_in(browser)
     kept = browser.cookies["a3t_session"]
     browser.cookies.clear()
-    browser.cookies.set("a3t_session", kept.replace("/in", "/in2"))
+    browser.cookies.set("a3t_session", kept.replace("/", "x/"))
     assert browser.get("/").status_code == 303
     browser.cookies.clear()
     browser.cookies.set("a3t_session", kept)
@@ -111,6 +116,11 @@ def test_a_form_needs_the_token_of_its_session(browser: TestClient) -> None:
     assert browser.get("/").status_code == 200
 
 
+def test_every_router_of_pages_checks_forms() -> None:
+    for router in ROUTERS:
+        assert require_form_token in [found.dependency for found in router.dependencies]
+
+
 def test_a_session_reads_the_api_and_changes_nothing_without_the_header(browser: TestClient) -> None:
     assert browser.get("/v1/runs").status_code == 401
     sign_in(browser)
@@ -120,6 +130,17 @@ def test_a_session_reads_the_api_and_changes_nothing_without_the_header(browser:
     assert "does not authorise changes" in refused.json()["detail"]
     token = form_token(browser.get("/").text)
     assert browser.post("/v1/runs/none/none", headers={"X-CSRF-Token": token}).status_code == 404
+
+
+def test_a_session_has_the_role_of_the_token_that_opened_it(browser: TestClient) -> None:
+    sign_in(browser, READER)
+    page = browser.get("/")
+    assert page.status_code == 200
+    token = form_token(page.text)
+    refused = browser.post("/v1/runs/none/none", headers={"X-CSRF-Token": token})
+    assert refused.status_code == 403
+    assert "This needs a token with the role" in refused.json()["detail"]
+    assert browser.post("/logout", data={"csrf": token}).status_code == 303
 
 
 def test_only_files_of_ours_may_run_and_no_site_may_frame_a_page(browser: TestClient) -> None:

@@ -23,16 +23,17 @@ TOKEN = "a-token-of-the-browser-tests"
 
 @dataclass(frozen=True)
 class Site:
-    """Where it runs, its token and its store."""
+    """Where it runs, its store, settings and token."""
 
     url: str
     store: Store
+    settings: OrchestratorSettings
     token: str = TOKEN
 
     def cookie(self) -> str:
         """The cookie of a browser that has signed in."""
-        sessions, response = Sessions(self.token), Response()
-        sessions.write(response, sessions.new(signed_in=True), secure=False)
+        sessions, response = Sessions(self.settings), Response()
+        sessions.write(response, sessions.new(self.token), secure=False)
         return response.headers["set-cookie"].partition("=")[2].partition(";")[0]
 
 
@@ -46,6 +47,6 @@ def running_site(home: Path, **settings: object) -> Iterator[Site]:
     fill_store(store)
     try:
         with live_server(create_app(found)) as url:
-            yield Site(url, store)
+            yield Site(url, store, found)
     finally:
         store.close()

@@ -5,5 +5,6 @@ base template, `guard` checks forms; `pages` has one router a page.
 """
 
 from .frame import add_dashboard
+from .pages import ROUTERS
 
-__all__ = ["add_dashboard"]
+__all__ = ["ROUTERS", "add_dashboard"]

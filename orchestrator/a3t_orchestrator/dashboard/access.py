@@ -43,20 +43,19 @@ class DashboardAccess:
 
     Args:
         app: everything else.
-        sessions: makes and reads the cookies.
-        token: the bearer token, with which a browser that may come in goes on.
+        sessions: makes and reads the cookies; a browser goes on with the bearer token that opened its session.
         mode: in `development` a browser on this machine needs no login. It has to name this machine in the address,
             so that a site whose name leads here does not get in.
     """
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, token: str, mode: str) -> None:
+    def __init__(self, app: ASGIApp, sessions: Sessions, mode: str) -> None:
         self.app = app
         self.sessions = sessions
-        self.bearer = f"Bearer {token}".encode()
         self.open = mode == "development"
         self.error_pages = ErrorPages(sessions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request in, send it to the login, or leave it to the service."""
         if scope["type"] != "http" or scope["path"] in _SERVICE_PATHS:
             await self.app(scope, receive, send)
             return
@@ -69,7 +68,7 @@ class DashboardAccess:
         session = self.sessions.read(request.cookies)
         if session is None or not session.signed_in:
             is_let_in = self.open and request.url.hostname in _LOOPBACK
-            session = self.sessions.new(signed_in=True) if is_let_in else session
+            session = self.sessions.new(self.sessions.token) if is_let_in else session
         if is_api:
             await self._api(request, session, receive, send)
         else:
@@ -92,15 +91,17 @@ class DashboardAccess:
         if not is_for_all and (session is None or not session.signed_in):
             await _to_login(request)(scope, receive, send)
             return
-        session = session or self.sessions.new(signed_in=False)
+        session = session or self.sessions.new()
         if not scope["path"].startswith("/static/"):
             send = self._with_cookie(request, session, send)
         send = self.error_pages.instead_of_problems(request, session, send)
         await self.app(self._let_in(scope, session), receive, send)
 
     def _let_in(self, scope: Scope, session: BrowserSession) -> Scope:
+        """The request with a bearer token: the session's, or, on the pages for all, our own."""
         headers = [(k, v) for k, v in scope["headers"] if k != b"authorization"]
-        return {**scope, "headers": [*headers, (b"authorization", self.bearer)], SESSION_SCOPE: session}
+        bearer = f"Bearer {session.token or self.sessions.token}".encode()
+        return {**scope, "headers": [*headers, (b"authorization", bearer)], SESSION_SCOPE: session}
 
     def _with_cookie(self, request: Request, session: BrowserSession, send: Send) -> Send:
         """Set the cookie of a session that was made for this request, unless the page sets one itself."""

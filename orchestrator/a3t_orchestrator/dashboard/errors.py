@@ -48,6 +48,7 @@ class ErrorPages:
             path=request.url.path,
             session=session,
             csrf=self.sessions.form_token(session),
+            may=session.may,
             notice=None,
             problem=problem,
             status=head["status"],

@@ -1,15 +1,29 @@
-"""Forms are taken from our own pages only: each one repeats the token of its session."""
+"""Forms are taken from our own pages only: each one repeats the token of its session.
+
+Every router of pages is made by `page_router`, which sees to that.
+"""
 
 from __future__ import annotations
 
-from fastapi import Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
 
 from a3t_contracts.errors import ForbiddenError
 
 from .access import SAFE_METHODS, session_of
 from .sessions import CSRF_FIELD, CSRF_HEADER, Sessions
 
-__all__ = ["require_form_token"]
+__all__ = ["page_router", "require_form_token"]
+
+
+def page_router(prefix: str = "") -> APIRouter:
+    """A router whose routes answer pages, and whose forms are checked."""
+    return APIRouter(
+        prefix=prefix,
+        dependencies=[Depends(require_form_token)],
+        default_response_class=HTMLResponse,
+        include_in_schema=False,
+    )
 
 
 async def require_form_token(request: Request) -> None:

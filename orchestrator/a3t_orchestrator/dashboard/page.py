@@ -54,6 +54,10 @@ class Page:
         session: BrowserSession | None = self.request.scope.get("a3t.browser_session")
         return session
 
+    def may(self, role: str) -> bool:
+        """Whether the browser may do what needs this role: `read`, `run` or `admin`. The API checks it in any case."""
+        return self.session is None or self.session.may(role)
+
     @property
     def csrf(self) -> str:
         """The token that forms of this session repeat; empty for a client with the bearer token."""
@@ -80,7 +84,7 @@ class Page:
         return response
 
     def _html(self, template: str, values: dict[str, Any]) -> str:
-        own = {"path": self.request.url.path, "session": self.session, "csrf": self.csrf}
+        own = {"path": self.request.url.path, "session": self.session, "csrf": self.csrf, "may": self.may}
         return render(template, **own, **values)
 
 

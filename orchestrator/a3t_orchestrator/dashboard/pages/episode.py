@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from ...api.deps import SessionDep
 from ...store import find_trajectory
+from ..guard import page_router
 from ..page import PageDep
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = page_router()
 
 
 @router.get("/trajectories/{trajectory_id}")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form
+from fastapi import Form
 from starlette.responses import Response
 
+from a3t_contracts.access import Role, needs
+
+from ..guard import page_router
 from ..page import PageDep
 from ..sessions import is_https
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = page_router()
 
 
 @router.get("/login")
@@ -23,20 +26,20 @@ def login_page(page: PageDep, next: str = "/") -> Response:
     return page.render("login.html", next=_own_page(next), wrong=False)
 
 
-@router.post("/login")
+@router.post("/login", **needs(Role.read))
 def log_in(
     page: PageDep, password: Annotated[str, Form(max_length=4096)], next: Annotated[str, Form()] = "/"
 ) -> Response:
-    """Open a session for one who knows the token, and go on to the page that was asked for."""
-    if not page.sessions.opens(password):
+    """Open a session for one who knows a token, and go on to the page that was asked for."""
+    session = page.sessions.new(password.strip())
+    if not session.signed_in:
         return page.render("login.html", 401, next=_own_page(next), wrong=True)
     response = page.redirect(_own_page(next))
-    secure = is_https(page.request.url.scheme, page.request.headers)
-    page.sessions.write(response, page.sessions.new(signed_in=True), secure=secure)
+    page.sessions.write(response, session, secure=is_https(page.request.url.scheme, page.request.headers))
     return response
 
 
-@router.post("/logout")
+@router.post("/logout", **needs(Role.read))
 def log_out(page: PageDep) -> Response:
     """End the session of this browser."""
     response = page.redirect("/login", "You are signed out.")

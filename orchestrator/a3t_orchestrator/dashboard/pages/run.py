@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
@@ -12,11 +11,12 @@ from ...report.collect import collect_report
 from ...report.text import round_rows
 from ...report.write import html
 from ...store import PhaseKey, events, get_run, phase_counts
+from ..guard import page_router
 from ..page import PageDep
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/runs/{run}")
+router = page_router(prefix="/runs/{run}")
 
 REPORT_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The report is one file with its styles inside. Nothing in it can run or ask for anything."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from a3t_contracts.schemas import MAX_INT, TrajectoryKind
 
 from ...api.deps import SessionDep
 from ...store import EpisodeFilter, count_trajectories, get_run, list_trajectories
+from ..guard import page_router
 from ..page import PageDep
 
 __all__ = ["router"]
 
-router = APIRouter()
+router = page_router()
 _PAGE = 50
 
 
