@@ -39,6 +39,14 @@ def test_overrides_reach_nested_keys_and_keep_the_rest() -> None:
     assert (recipe.compose.p, recipe.compose.samples, recipe.data.tasks, recipe.engine) == (0.25, 7, 12, "native")
 
 
+def test_a_section_keeps_its_own_defaults_where_a_recipe_sets_some_of_its_keys() -> None:
+    round0 = {"objective": {"normalisation": "per_token"}, "optimisation": {"max_steps": 3}}
+    training = parse_recipe(MINIMAL | {"training": {"optimisation": {"max_steps": 9}, "round0": round0}}).training
+    assert (training.optimisation.max_steps, training.optimisation.average_checkpoints) == (9, 4)
+    assert (training.round0.objective.name, training.round0.objective.normalisation) == ("sft", "per_token")
+    assert (training.round0.optimisation.epochs, training.round0.optimisation.average_checkpoints) == (10, 0)
+
+
 def test_fast_profile_is_merged(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     values = MINIMAL | {"rounds": 3, "data": {"tasks": 50, "split": "a"}, "fast": {"rounds": 1, "data": {"tasks": 5}}}

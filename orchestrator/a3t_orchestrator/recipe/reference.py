@@ -135,7 +135,7 @@ def _keys_of(section: str, model: type[BaseModel], values: BaseModel | None) -> 
             section=section,
             name=name,
             type=_type_of(schema["properties"][name], schema),
-            default=_default(section, name, field, plain),
+            default=_default(name, field, plain),
             meaning=_one_line(field.description or ""),
         )
         for name, field in model.model_fields.items()
@@ -143,15 +143,12 @@ def _keys_of(section: str, model: type[BaseModel], values: BaseModel | None) -> 
     ]
 
 
-def _default(section: str, name: str, field: FieldInfo, values: dict[str, Any]) -> str:
-    """The value where a recipe leaves the key out. A few sections have defaults of their own, which hold only where a
-    recipe leaves out the whole section."""
+def _default(name: str, field: FieldInfo, values: dict[str, Any]) -> str:
+    """The value that a key has in a recipe that leaves it out; a few sections have defaults of their own."""
     if field.is_required():
         return "required"
-    own = field.get_default(call_default_factory=True)
-    used = values.get(name, own)
-    text = f"`{json.dumps(used, ensure_ascii=False)}`"
-    return text if used == own else f"{text}; `{json.dumps(own)}` in a recipe that has `{section}`"
+    used = values.get(name, field.get_default(call_default_factory=True))
+    return f"`{json.dumps(used, ensure_ascii=False)}`"
 
 
 def _type_of(schema: dict[str, Any], root: dict[str, Any]) -> str:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from a3t_contracts.schemas import Environment, Name, Objective, Optimisation, Schema, TrainingSettings
+from a3t_contracts.schemas import (
+    Environment,
+    Name,
+    Objective,
+    ObjectiveName,
+    Optimisation,
+    Schema,
+    TrainingSettings,
+)
 
 __all__ = [
     "Compose",
@@ -218,13 +226,18 @@ class Pairing(Schema):
     )
 
 
+def _with_defaults(**defaults: Any) -> BeforeValidator:
+    """Fills in the keys that a recipe leaves out of a section whose defaults differ from those of its schema."""
+    return BeforeValidator(lambda given: {**defaults, **given} if isinstance(given, dict) else given)
+
+
 class Round0Training(TrainingSettings):
     """How round 0 trains. The paper trains on successes only (`sft`) for 10 epochs."""
 
-    objective: Objective = Field(
-        default_factory=lambda: Objective.model_validate({"name": "sft"}), description="What training maximises"
+    objective: Annotated[Objective, _with_defaults(name=ObjectiveName.sft)] = Field(
+        default_factory=lambda: Objective(name=ObjectiveName.sft), description="What training maximises"
     )
-    optimisation: Optimisation = Field(
+    optimisation: Annotated[Optimisation, _with_defaults(epochs=10)] = Field(
         default_factory=lambda: Optimisation(epochs=10), description="Optimiser, schedule and batches"
     )
 
@@ -237,7 +250,7 @@ class Training(TrainingSettings):
         description="Which weights a round starts from. `restart`: the base model. `continue`: the adapter of the "
         "round before",
     )
-    optimisation: Optimisation = Field(
+    optimisation: Annotated[Optimisation, _with_defaults(average_checkpoints=4)] = Field(
         default_factory=lambda: Optimisation(average_checkpoints=4), description="Optimiser, schedule and batches"
     )
     round0: Round0Training = Field(default_factory=Round0Training, description="Settings of round 0")
