@@ -36,7 +36,6 @@ class AdaptersSettings(CommonSettings):
     @property
     def service_url(self) -> str:
         """The address that is set, else that of the running stack of this A3T_HOME, else port 8104 of this machine."""
-        ""
         return self.trainer_url or stack_url(self.home, "trainer") or "http://127.0.0.1:8104"
 
 

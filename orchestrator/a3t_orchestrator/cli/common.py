@@ -6,21 +6,37 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
 
 from a3t_contracts.logging import configure_logging
 
 from ..settings import OrchestratorSettings
 from ..store import Store
 
-__all__ = ["open_store", "quiet_logs", "run_async", "settings_and_store"]
+__all__ = [
+    "FastOption",
+    "RecipeArgument",
+    "SetOption",
+    "open_store",
+    "quiet_logs",
+    "run_async",
+    "settings_and_store",
+]
+
+RecipeArgument = Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)]
+FastOption = Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
+]
 
 Result = TypeVar("Result")
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine. SIGINT, SIGTERM and SIGHUP cancel it, so that it stops what it started; then exit with 130."""
-    ""
 
     async def guarded() -> Result:
         task = asyncio.current_task()

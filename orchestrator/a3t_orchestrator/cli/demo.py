@@ -20,7 +20,7 @@ from ..report.collect import collect_report
 from ..report.text import print_rounds
 from ..report.write import write_report
 from ..settings import OrchestratorSettings
-from .common import open_store, quiet_logs, run_async
+from .common import SetOption, open_store, quiet_logs, run_async
 from .report import report_folder
 from .run import execute
 
@@ -38,9 +38,7 @@ def demo(
         Path | None,
         typer.Option(help="Recipe to use; default: the project's recipe for the environment.", show_default=False),
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
-    ] = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download.

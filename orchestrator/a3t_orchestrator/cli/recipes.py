@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 import yaml
 
@@ -12,6 +9,7 @@ from a3t_contracts.cli import JsonOption, emit_json
 
 from ..recipe import load_recipe
 from ..recipe.reference import reference
+from .common import FastOption, RecipeArgument, SetOption
 
 __all__ = ["app"]
 
@@ -25,11 +23,9 @@ def recipes() -> None:
 
 @app.command("show")
 def show(
-    config: Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)],
-    fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
-    ] = None,
+    config: RecipeArgument,
+    fast: FastOption = False,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print every key of a recipe with its value: the file, what it extends, and defaults."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +20,7 @@ from ..report.collect import collect_report
 from ..report.text import print_rounds
 from ..settings import OrchestratorSettings
 from ..store import Store, extend_run, get_run, revive_lost, unfinished_run
-from .common import open_store, quiet_logs, run_async
+from .common import FastOption, RecipeArgument, SetOption, open_store, quiet_logs, run_async
 from .live import LiveProgress
 
 __all__ = ["app", "execute"]
@@ -31,7 +30,7 @@ app = typer.Typer()
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)],
+    config: RecipeArgument,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the newest unfinished run of the recipe.")] = False,
     name: Annotated[
         str | None, typer.Option(help="Name of the new run, or, with --resume, of the run to continue.")
@@ -50,10 +49,8 @@ def run(
             "finished run."
         ),
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
-    ] = None,
+    fast: FastOption = False,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a recipe to its end. Phases that are done already are not repeated."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast, get_args
 
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from typing_extensions import override
+
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
-from ..game_index import IndexWatch
+from ..game_tasks import GameTasks
 from .cache import GameCache
 from .data.index import GameEntry, read_index
 from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SUCCESS, example
@@ -23,7 +25,7 @@ from .task_types import TASK_TYPES
 __all__ = ["AlfworldEnvironment"]
 
 
-class AlfworldEnvironment:
+class AlfworldEnvironment(GameTasks[GameEntry]):
     """The games under a data folder. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are not.
 
     Args:
@@ -33,13 +35,14 @@ class AlfworldEnvironment:
     """
 
     inline_engines = frozenset({"native"})
+    title = "ALFWorld"
+    missing_hint = "`a3t data list alfworld` shows what is here; import or generate games first."
 
     def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None) -> None:
-        self._folder = folder
+        super().__init__(folder, read_index)
         self._engines = [default_engine, *(e for e in ("native", "official") if e != default_engine)]
         self._cache = GameCache()
         self._pool = pool
-        self._games = IndexWatch(folder, read_index)
         if default_engine not in ("native", "official"):
             raise InvalidInputError(f"There is no ALFWorld engine {default_engine!r}.", hint="native or official")
 
@@ -59,14 +62,6 @@ class AlfworldEnvironment:
             published=PUBLISHED,
         )
 
-    def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the order of the index. An unknown split or type has none."""
-        return [_task(entry) for entry in self._games.index().of(split) if type is None or entry.type == type]
-
-    def task(self, task_id: str) -> Task:
-        """Raises NotFoundError."""
-        return _task(self._entry(task_id))
-
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> AlfworldEpisode:
@@ -78,12 +73,23 @@ class AlfworldEnvironment:
         game, UnavailableError where the official engine is not installed.
         """
         search = _search_of(options or {})
-        return AlfworldEpisode(self._engine(self._entry(task_id), engine or self._engines[0]), search)
+        return AlfworldEpisode(self._engine(self._game(task_id), engine or self._engines[0]), search)
 
     def close(self) -> None:
         """End the child processes of the official engine."""
         if self._pool is not None:
             self._pool.close()
+
+    @override
+    def _task(self, game: GameEntry) -> Task:
+        return Task(
+            id=game.id,
+            environment="alfworld",
+            split=game.split,
+            type=game.type,
+            instruction=game.instruction,
+            metadata={"verb_form": game.verb_form},
+        )
 
     def _engine(self, entry: GameEntry, engine: str) -> Engine:
         path = self._folder / entry.path
@@ -95,15 +101,6 @@ class AlfworldEnvironment:
             self._pool = OfficialPool()
         return OfficialEngine(self._pool, path)
 
-    def _entry(self, task_id: str) -> GameEntry:
-        entry = self._games.index().games.get(task_id)
-        if entry is None:
-            raise NotFoundError(
-                f"There is no ALFWorld task {task_id[:200]!r} in {self._folder}.",
-                hint="`a3t data list alfworld` shows what is here; import or generate games first.",
-            )
-        return entry
-
 
 def _search_of(options: Mapping[str, str]) -> Search:
     for name, value in options.items():
@@ -112,14 +109,3 @@ def _search_of(options: Mapping[str, str]) -> Search:
         if value not in get_args(Search):
             raise InvalidInputError(f"The expert has no search {value[:80]!r}.", hint=" or ".join(get_args(Search)))
     return cast(Search, options.get("search", "likely"))
-
-
-def _task(entry: GameEntry) -> Task:
-    return Task(
-        id=entry.id,
-        environment="alfworld",
-        split=entry.split,
-        type=entry.type,
-        instruction=entry.instruction,
-        metadata={"verb_form": entry.verb_form},
-    )
