@@ -1,4 +1,4 @@
-"""Several processes that serve one port: each holds a part of the sessions and passes requests for others on."""
+"""Several server processes on one port: each holds some of the sessions and forwards requests for the others."""
 
 from .router import SessionRouter
 from .serve import process_app, serve_processes

@@ -1,4 +1,4 @@
-"""Calls between server processes: `Peer` calls the sessions of another process, `listen` serves one's own."""
+"""Calls between server processes: `Peer` calls the sessions of another process, `listen` answers such calls."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ log = get_logger(__name__)
 
 
 class Peer(Sessions):
-    """The sessions of the process behind a Unix socket. Implements `Sessions`.
+    """The sessions of another process, which listens on a Unix socket.
 
-    Raises UnavailableError where the process is gone; the supervisor starts another in its place.
+    Raises UnavailableError if the process has ended; the supervisor starts another in its place.
     """
 
     def __init__(self, socket: Path) -> None:

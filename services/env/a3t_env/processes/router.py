@@ -17,11 +17,11 @@ __all__ = ["SessionRouter"]
 
 
 class SessionRouter(Sessions):
-    """The sessions of all processes. Implements `Sessions`; what stands before the dash of an id names the process.
+    """The sessions of all processes. The part of a session's id before the dash is the number of its process.
 
     Args:
         own: number of this process.
-        processes: every process's sessions, this one's too, by number.
+        processes: sessions of each process by its number, those of this process included.
     """
 
     def __init__(self, own: int, processes: Mapping[int, Sessions]) -> None:
@@ -68,7 +68,7 @@ class SessionRouter(Sessions):
         return await self._of(session_id).step(session_id, action, index, include_actions)
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Every process makes its part at the same time; the results are in the order of the request."""
+        """Make the steps in their processes at the same time; the results are in the order of the request."""
         parts: dict[str, list[int]] = {}
         for place, step in enumerate(steps):
             parts.setdefault(self._key(step.session_id), []).append(place)
@@ -87,7 +87,7 @@ class SessionRouter(Sessions):
         await self._of(session_id).close(session_id)
 
     def _key(self, session_id: str) -> str:
-        """The process of a session; an id that names none is this process's to refuse."""
+        """The number of a session's process; for an id without one, this process, which refuses it."""
         key = session_id.partition("-")[0]
         return key if key in self._processes else str(self._own)
 

@@ -1,4 +1,4 @@
-"""Starts the server processes under uvicorn's supervisor, which replaces those that die."""
+"""Starts the server processes under uvicorn's supervisor, which replaces processes that end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["claim_slot", "process_app", "serve_processes"]
 
 _FOLDER = "A3T_ENV_PROCESSES_FOLDER"
 _claims: list[IO[str]] = []
-"""Lock files of the slots that this process holds, open as long as it lives."""
+"""Lock files of the slots that this process holds; they stay open as long as it runs."""
 
 
 def serve_processes(settings: EnvSettings) -> None:
@@ -40,7 +40,7 @@ def serve_processes(settings: EnvSettings) -> None:
 
 
 def process_app() -> FastAPI:
-    """The app of one process of the supervisor."""
+    """The app of one server process."""
     from ..app import create_app
 
     settings = EnvSettings()
@@ -50,7 +50,7 @@ def process_app() -> FastAPI:
 
 
 def claim_slot(folder: Path, processes: int) -> int:
-    """The lowest number that no living process holds; the lock goes with this process."""
+    """The lowest number that no running process holds; the lock ends with this process."""
     for slot in range(processes):
         lock = (folder / f"{slot}.lock").open("a+")
         try:
@@ -65,7 +65,7 @@ def claim_slot(folder: Path, processes: int) -> int:
 
 
 def _mark_last_holder_dead(lock: IO[str]) -> None:
-    """Take the gauges of a process that died out of the metrics, and sign the lock."""
+    """Remove the gauges of the slot's last process from the metrics, and write this process's id into the lock."""
     lock.seek(0)
     pid = lock.read().strip()
     if pid and "PROMETHEUS_MULTIPROC_DIR" in os.environ:

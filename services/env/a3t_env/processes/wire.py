@@ -1,7 +1,7 @@
-"""Calls between processes: length-prefixed frames on a Unix socket, many calls at a time on one connection.
+"""The protocol between processes: length-prefixed frames on a Unix socket, many calls at a time on one connection.
 
-A frame is (length of the body, number of the call, code) and a JSON body. Code of a request: which call; of a reply: 0
-for a result, 1 for a problem document.
+A frame is (length of the body, number of the call, code) and a JSON body. The code of a request names the call; that of
+a reply is 0 for a result and 1 for a problem document.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OK, FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[ResultT]):
-    """A method of `Sessions`: its number on the wire, and how its arguments and its result look as JSON."""
+    """A method of `Sessions`: its code, and the JSON form of its arguments and result."""
 
     name: str
     code: int
@@ -69,7 +69,8 @@ CALLS: dict[int, Call[Any]] = {
 
 
 class FrameProtocol(asyncio.Protocol):
-    """Cuts the stream into frames. `received(number, code, body)` gets each, `lost()` the end."""
+    """Splits the stream into frames. `received(number, code, body)` is called for each, `lost()` at the end of the
+    connection."""
 
     def __init__(self, received: Callable[[FrameProtocol, int, int, bytes], None], lost: Callable[[], None]) -> None:
         self._received = received

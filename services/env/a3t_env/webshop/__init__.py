@@ -1,4 +1,4 @@
-"""WebShop without Java: one read-only catalogue a process, sessions of a few kilobytes."""
+"""WebShop without Java: one read-only catalogue per process, and sessions of a few kilobytes."""
 
 from .environment import WebShopEnvironment
 

@@ -1,4 +1,4 @@
-"""Arrays on disk, mapped into memory."""
+"""Arrays of numbers in files that are mapped into memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def mapped(path: Path, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
-    """A file of numbers of one type, read-only; empty for an empty file."""
+    """A file of numbers of one type as a read-only array; an empty file is an empty array."""
     if not path.stat().st_size:
         return np.zeros(0, dtype)
     array: npt.NDArray[Scalar] = np.memmap(path, dtype, "r").view(np.ndarray)

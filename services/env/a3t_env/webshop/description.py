@@ -1,4 +1,4 @@
-"""WebShop's description (`EnvironmentInfo`): about, worked example, separator, published figures."""
+"""The description of WebShop (`EnvironmentInfo`): what the agent does, worked example, separator, published figures."""
 
 from __future__ import annotations
 

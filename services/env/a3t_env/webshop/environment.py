@@ -1,4 +1,4 @@
-"""WebShop behind the protocol of the env service."""
+"""WebShop as an environment of the env service."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _OPTIONS = {"mode": get_args(Mode), "show_attributes": ("false", "true")}
 
 
 class WebShopEnvironment:
-    """The tasks of one catalogue. Sessions share everything but their own state of a few kilobytes.
+    """The tasks of one catalogue. Sessions share everything but a few kilobytes of state.
 
     Args:
-        data_folder: `<A3T_HOME>/data`; catalogues lie in its folder `webshop`.
+        data_folder: `<A3T_HOME>/data`; catalogues are in its folder `webshop`.
         catalogue: name of the catalogue; None takes the current one (see `a3t data list webshop`).
-        seed: of purchase prices and price limits; 233 is the seed of the published recordings.
-        tagger: finds nouns for the type part of rewards; None takes spaCy's model where it is installed.
+        seed: seed of purchase prices and price limits; 233 is that of the published recordings.
+        tagger: finds nouns for the type part of rewards; None takes spaCy's model if it is installed.
 
-    Raises NotFoundError where there is no such catalogue, InvalidInputError for one of another format.
+    Raises NotFoundError if there is no such catalogue, InvalidInputError for one of another format.
     """
 
     inline_engines = frozenset[str]()
@@ -46,7 +46,7 @@ class WebShopEnvironment:
         self._ranges = ranges_of(self.shop)
 
     def info(self) -> EnvironmentInfo:
-        """Splits that have tasks; task types are the shop's categories."""
+        """The description, with the splits that have tasks; task types are the shop's categories."""
         return EnvironmentInfo(
             name="webshop",
             engines=[ENGINE],
@@ -63,7 +63,7 @@ class WebShopEnvironment:
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the goals' order; without a split the synthetic goals. An unknown split has none."""
+        """Tasks in the order of the goals; without a split those of the synthetic goals. An unknown split has none."""
         if split is not None and split not in self._ranges:
             return ()
         kind, numbers = self._ranges[split] if split else ("synthetic", range(len(self.shop.synthetic)))
@@ -71,16 +71,15 @@ class WebShopEnvironment:
         return tasks.of_type(type) if type else tasks
 
     def task(self, task_id: str) -> Task:
-        """Raises NotFoundError."""
+        """The task with this id. Raises NotFoundError."""
         return task_of(self.shop, *parse_task_id(task_id))
 
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> WebShopEpisode:
-        """A fresh episode. Options: `mode` (text, text_rich or url) and `show_attributes` (true or false). `seed` is
-        that of searches for random products.
+        """A new episode. Options: `mode` (text, text_rich or url) and `show_attributes` (true or false).
 
-        Raises NotFoundError, InvalidInputError.
+        `seed` is that of searches for random products. Raises NotFoundError, InvalidInputError.
         """
         if engine not in (None, ENGINE):
             raise InvalidInputError(f"WebShop has no engine {str(engine)[:40]!r}.", hint=f"Engines: {ENGINE}.")

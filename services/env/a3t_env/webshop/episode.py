@@ -14,7 +14,7 @@ __all__ = ["WebShopEpisode"]
 
 
 class WebShopEpisode:
-    """One session with an observation mode and the scripted shopper looking on. Success is a reward of exactly 1."""
+    """One session in an observation mode, watched by the scripted shopper. Success is a reward of exactly 1."""
 
     def __init__(self, session: ShopSession, mode: Mode) -> None:
         self._session, self._mode = session, mode
@@ -22,25 +22,25 @@ class WebShopEpisode:
 
     @property
     def page(self) -> Page:
-        """The present page, as players without a model read it."""
+        """The present page, for players that are no model."""
         return self._session.page
 
     def start(self) -> Outcome:
-        """The search page."""
+        """Start the episode; the observation is the search page."""
         self._session.reset()
         self._shopper = Shopper()
         self._shopper.see(self._session.page)
         return Outcome(self._session.observation(self._mode))
 
     def step(self, action: str) -> Outcome:
-        """Carry out an action. One that is not understood or not possible on this page changes nothing."""
+        """Carry out an action. An action that is not understood or not possible on this page changes nothing."""
         did = self._session.step(action)
         if did.valid:
             self._shopper.see(self._session.page, action)
         return self._outcome(did)
 
     def actions(self) -> list[str]:
-        """Clicks of the page in its order; where there is only the search bar, one search for the instruction."""
+        """Clicks in the order of the page; on the page with only a search bar, one search for the instruction."""
         return self._session.actions() or [f"search[{read_wishes(self._session.goal.instruction).query or 'products'}]"]
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
@@ -48,11 +48,11 @@ class WebShopEpisode:
         return sample_action(self._session, seed, avoid)
 
     def expert(self) -> str:
-        """What the scripted shopper would do."""
+        """The action that the scripted shopper would take."""
         return self._shopper.next_action()
 
     def close(self) -> None:
-        """Does nothing: the episode holds no resources."""
+        """Do nothing: the episode holds no resources."""
 
     def _outcome(self, did: ShopStep) -> Outcome:
         info = did.bought.parts() if did.bought else {}

@@ -29,12 +29,12 @@ def catalogue_names(root: Path) -> list[str]:
 
 
 def make_current(root: Path, name: str) -> None:
-    """Make a catalogue the one that is used if none is named."""
+    """Make a catalogue the one that is used where none is named."""
     write_atomically(root / _CURRENT, name)
 
 
 def current_name(root: Path) -> str | None:
-    """The current catalogue: the one chosen last, else the first there is."""
+    """The current catalogue: the one that was chosen last, else the first one."""
     names, file = catalogue_names(root), root / _CURRENT
     chosen = file.read_text("utf-8").strip() if file.is_file() else ""
     return chosen if chosen in names else next(iter(names), None)

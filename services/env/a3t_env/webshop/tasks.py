@@ -24,8 +24,9 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "paper_valid": (500, 900),
     "paper_train": (1500, 3800),
 }
-"""First goal, and the one behind the last. The original's are test, eval and train; of the paper only the sizes are
-known (2,300/400/500): its validation and training tasks are taken from the original's eval and train."""
+"""The first goal, and the one after the last. The splits test, eval and train are those of the original. Of the paper's
+splits only the sizes are known (2,300/400/500): its validation and training tasks are taken from the original's eval
+and train."""
 
 _ID = re.compile(r"(goal|human)-([0-9]{5}|[1-9][0-9]{5,8})")
 _PREFIX: dict[GoalKind, str] = {"synthetic": "", "human": "human_"}
@@ -33,7 +34,7 @@ _NAME: dict[GoalKind, str] = {"synthetic": "goal", "human": "human"}
 
 
 def ranges_of(shop: Shop) -> dict[str, tuple[GoalKind, range]]:
-    """Split → kind and numbers of its goals; only splits that have any."""
+    """Split → kind and numbers of its goals, for the splits that have goals."""
     kinds: tuple[GoalKind, ...] = ("synthetic", "human")
     found = {}
     for kind in kinds:
@@ -62,7 +63,7 @@ def split_of(kind: GoalKind, number: int) -> str:
 
 
 def task_of(shop: Shop, kind: GoalKind, number: int, split: str | None = None) -> Task:
-    """A goal as a task. Raises NotFoundError. Nothing in it tells which product is meant."""
+    """A goal as a task. The task does not reveal which product is meant. Raises NotFoundError."""
     goal = shop.goals(kind).goal(number)
     return Task(
         id=f"{_NAME[kind]}-{number:05d}",
@@ -75,7 +76,7 @@ def task_of(shop: Shop, kind: GoalKind, number: int, split: str | None = None) -
 
 
 class TaskList(Sequence[Task]):
-    """Tasks made when they are looked at: a large catalogue has millions."""
+    """A sequence of tasks that are made when they are read: a large catalogue has millions."""
 
     def __init__(self, shop: Shop, kind: GoalKind, numbers: Sequence[int], split: str | None) -> None:
         self._shop, self._kind, self._numbers, self._split = shop, kind, numbers, split
@@ -95,7 +96,7 @@ class TaskList(Sequence[Task]):
         return task_of(self._shop, self._kind, int(self._numbers[index]), self._split)
 
     def of_type(self, category: str) -> TaskList:
-        """Those whose product is of a category."""
+        """The tasks whose product is of a category."""
         catalogue = self._shop.catalogue
         if category not in catalogue.categories:
             return TaskList(self._shop, self._kind, (), self._split)

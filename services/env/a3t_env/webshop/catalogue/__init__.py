@@ -1,1 +1,1 @@
-"""Products on disk: reading the original's files, building a catalogue folder, opening it."""
+"""Products on disk: reads the original's files, builds a catalogue folder, opens it."""

@@ -1,4 +1,4 @@
-"""Building a catalogue folder from a stream of products: in bounded memory, atomically, resumable after a kill."""
+"""Builds a catalogue folder from a stream of products: in bounded memory, atomically, and resumable after a kill."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _ASIN = 10
 
 @dataclass
 class _State:
-    """How far a build has come; written after every chunk."""
+    """How far a build has come; saved after every chunk."""
 
     source: dict[str, Any]
     position: int = 0
@@ -56,12 +56,16 @@ class _State:
 def build_catalogue(
     source: Source, target: Path, kind: str, progress: Progress | None = None, *, skip_broken: bool = False
 ) -> Manifest:
-    """Build `target` from a source. What a killed build of the same source left behind is taken up.
+    """Build the folder `target` from a source, continuing a killed build of the same source.
 
     Args:
-        skip_broken: leave out records that cannot be read; the manifest names them.
+        source: the products.
+        target: folder of the catalogue.
+        kind: imported or generated.
+        progress: receives the progress.
+        skip_broken: leave out records that cannot be read; the manifest lists them.
 
-    Raises InvalidInputError for an empty source and for one with broken records, which it names, ConflictError where
+    Raises InvalidInputError for a source without products or with broken records, which it names, ConflictError if
     another process builds `target`.
     """
     work = target.with_name(f".{target.name}.building")
@@ -213,7 +217,7 @@ def _asins(work: Path, count: int) -> Iterator[str]:
 
 
 def _replace(work: Path, target: Path) -> None:
-    """Put a finished folder in place of an older one."""
+    """Put a finished folder in the place of an older one."""
     (work / "lock").unlink(missing_ok=True)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)

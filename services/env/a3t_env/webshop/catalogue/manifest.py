@@ -1,4 +1,4 @@
-"""The manifest of a catalogue folder; it is written last, so a folder with one is whole."""
+"""The manifest of a catalogue folder. It is written last: a folder with a manifest is complete."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a catalogue is made of.
-
-    `kind`: imported or generated; `problems`: the first of what had to be mended; `broken`: what was left out, because
-    it could not be read.
-    """
+    """What a catalogue was made of. `kind`: imported or generated; `problems`: the first faults that were mended;
+    `broken`: records that were left out because they cannot be read."""
 
     format: int
     kind: str
@@ -37,7 +34,8 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises NotFoundError for a folder that is no catalogue, InvalidInputError for one of another format."""
+    """Read a manifest. Raises NotFoundError for a folder that is no catalogue, InvalidInputError for one of another
+    format."""
     path = folder / "manifest.json"
     if not path.is_file():
         raise NotFoundError(f"{folder} is no catalogue.", hint="Run `a3t data generate webshop` to make one.")

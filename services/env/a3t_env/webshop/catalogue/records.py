@@ -1,4 +1,4 @@
-"""A product, and how it is read from a record of the original's files."""
+"""A product, and how it is read from the records of the original's files."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ DUMMY_ATTRIBUTES = ("DUMMY_ATTR",)
 _NOT_NUMERIC = re.compile(r"[^\d.]")
 _ASIN = re.compile(r"[!-~]{0,10}")
 _MAX_COMBINATIONS = 1_000_000
-"""Combinations of options that a product with an instruction may have: each is a goal. The original's products have
-hundreds."""
+"""Largest number of combinations of options of a product with an instruction: each combination is a goal. The
+original's products have hundreds."""
 
 _PRODUCT_BYTES, _LIST_BYTES, _PLACE_BYTES = 800, 120, 24
 """Memory of an empty product, of a list or a dictionary's entry, and of a text's place in a list (rounded up)."""
@@ -48,7 +48,7 @@ class HumanInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What pages, rewards and goals need of a product. `pricing`: one price, or the two ends of a range, in dollars."""
+    """A product with what pages, rewards and goals need. `pricing`: one price, or both ends of a range, in dollars."""
 
     asin: str
     title: str
@@ -66,7 +66,7 @@ class Product:
 
     @property
     def price_tag(self) -> str:
-        """The price as pages show it."""
+        """The price in the form of the pages."""
         return price_tag(self.pricing)
 
 
@@ -78,11 +78,8 @@ def price_tag(pricing: list[float]) -> str:
 def product_from_record(
     record: Mapping[str, Any], attributes: Any, humans: Any, where: str
 ) -> tuple[Product, list[str]]:
-    """The product of a raw record and of what the other two files hold of its ASIN (None for nothing), with what had
-    to be mended in it.
-
-    Raises InvalidInputError that names the record and the field.
-    """
+    """The product of a raw record and of the entries of its ASIN in the other two files (None for no entry), with the
+    faults that were mended. Raises InvalidInputError that names the record and the field."""
     asin = _text(record, "asin", where)
     where = f"{where} (asin {asin[:20]})"
     if not _ASIN.fullmatch(asin):
@@ -113,7 +110,7 @@ def product_from_record(
 
 
 def document_text(product: Product) -> str:
-    """What the search engine indexes of a product."""
+    """The text of a product that the search engine indexes."""
     options = ", and ".join(f"{name}: {', '.join(values)}" for name, values in product.options.items())
     first = product.bullets[0] if product.bullets else ""
     return " ".join((product.title, product.description, first, options)).lower()
@@ -132,7 +129,8 @@ def unpack(data: bytes) -> Product:
 
 
 def memory_of(product: Product) -> int:
-    """Bytes of memory that a product takes, slightly more than less; `held_bytes` would take longer than reading it."""
+    """Bytes of memory that a product takes, estimated slightly too high: `held_bytes` would take longer than reading
+    it."""
     texts = [product.asin, product.title, product.description, product.category, product.query]
     texts += [product.product_category, product.instruction or "", *product.bullets, *product.attributes]
     texts += product.instruction_attributes
@@ -156,7 +154,7 @@ def _text(record: Mapping[str, Any], key: str, where: str, default: str | None =
 
 
 def _pricing(raw: Any, where: str) -> tuple[list[float], list[str]]:
-    """Prices of a price text such as `$12.50` or `$10.00$20.00`; none where it has no readable number."""
+    """The prices in a text such as `$12.50` or `$10.00$20.00`; none if it has no readable number."""
     if not raw:
         return [NO_PRICE], []
     text = raw if isinstance(raw, str) else f"${raw}" if type(raw) in (int, float) else str(raw)
@@ -170,7 +168,8 @@ def _pricing(raw: Any, where: str) -> tuple[list[float], list[str]]:
 
 
 def _options(raw: Any, where: str) -> dict[str, list[str]]:
-    """Option groups by lower-cased name, in the record's order; values trimmed, `/` spelt ` | `, in lower case."""
+    """Option groups by lower-cased name, in the order of the record. Values are trimmed and in lower case, `/` is
+    written ` | `."""
     if not raw:
         return {}
     if not isinstance(raw, dict):

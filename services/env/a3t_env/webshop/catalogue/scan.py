@@ -1,4 +1,4 @@
-"""Streams the members of very large JSON files (array, object or lines) without parsing the whole file."""
+"""Reads the members of very large JSON files (array, object or lines) one by one, without parsing the whole file."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ class JsonFile:
         return self._begins_with(b"[")
 
     def is_object(self) -> bool:
-        """Whether the file begins as an object does."""
+        """Whether the file begins with an object."""
         return self._begins_with(b"{")
 
     def objects(self, start: int = 0) -> Iterator[Member]:
-        """The objects of the array or of the lines, from byte `start` (an end of a member seen before)."""
+        """The objects of the array or of the lines, from byte `start`, which is the end of an earlier member."""
         return self._members(1 if self.is_array() and not start else 0, start)
 
     def values(self) -> Iterator[Member]:
@@ -66,10 +66,8 @@ class JsonFile:
         return self._members(1, 0)
 
     def load(self, member: Member, number: int) -> Any:
-        """A member's value. NaN, which the original's reader takes, becomes null.
-
-        Raises InvalidInputError that names file, member and line.
-        """
+        """The value of a member. NaN, which the original accepts, becomes null. Raises InvalidInputError that names
+        file, member and line."""
         data = self._map[member.start : member.end]
         try:
             return orjson.loads(data)

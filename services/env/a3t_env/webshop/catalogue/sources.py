@@ -21,10 +21,8 @@ _ASIN_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """One record of a source. `product` is None where the original skips it; `position` is where to go on behind it.
-
-    `broken` says why there is no product where the record cannot be read.
-    """
+    """One record of a source. `product` is None if the original skips it; `position` is where the next record begins.
+    `broken` says why the record cannot be read."""
 
     product: Product | None
     position: int
@@ -33,25 +31,26 @@ class Sourced:
 
 
 class Source(Protocol):
-    """A stream of products that can be taken up again at any record's `position`."""
+    """A stream of products that can be resumed at the `position` of any record."""
 
     @property
     def total(self) -> int:
-        """The position behind the last record: what progress is measured against."""
+        """The position after the last record, for measuring progress."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """What identifies the source; a build is only resumed on an equal one."""
+        """Values that identify the source; a build is only resumed with an equal fingerprint."""
 
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
-        """Records from a position on, which is that of record `number` (from 0).
+        """Records from `position` on, the first of which has the number `number` (from 0).
 
-        Raises InvalidInputError where the file ends inside a record or is none of the expected kind.
+        Raises InvalidInputError if the file ends within a record or is of another kind.
         """
 
 
 @dataclass(frozen=True)
 class OriginalFiles(Source):
-    """items_shuffle*.json, items_ins_v2*.json and (optionally) items_human_ins*.json. `limit`: the first N records."""
+    """The original's files: items_shuffle*.json, items_ins_v2*.json and optionally items_human_ins*.json. `limit`: only
+    the first N records."""
 
     products: Path
     attributes: Path | None
@@ -64,7 +63,7 @@ class OriginalFiles(Source):
         return self.products.stat().st_size
 
     def fingerprint(self) -> dict[str, Any]:
-        """Names, sizes and times of the files."""
+        """Names, sizes and modification times of the files."""
         files = [p for p in (self.products, self.attributes, self.humans) if p is not None]
         return {"files": [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files], "n": self.limit}
 
@@ -96,7 +95,7 @@ class OriginalFiles(Source):
 
 
 class _Lookup:
-    """Values of a JSON object by key, each parsed when asked for. Holds one small number a key in memory."""
+    """Values of a JSON object by key, each parsed when it is asked for. Holds one number per key in memory."""
 
     def __init__(self, path: Path | None) -> None:
         self._file = JsonFile(path) if path else None
@@ -121,10 +120,8 @@ class _Lookup:
 
 
 def find_files(paths: list[Path], limit: int | None = None) -> OriginalFiles:
-    """The original's files among `paths` and inside the folders among them.
-
-    Raises NotFoundError without a product file, InvalidInputError where two fit.
-    """
+    """The original's files among `paths` and in the folders among them. Raises NotFoundError without a product file,
+    InvalidInputError if two files fit."""
     files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p])]
     products = _one(files, "items_shuffle")
     if products is None:

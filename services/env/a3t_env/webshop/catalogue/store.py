@@ -22,15 +22,15 @@ from .records import Product, memory_of, unpack
 __all__ = ["Catalogue"]
 
 _KEPT_BYTES = 32 * 2**20
-"""Of products that were read."""
+"""Bytes of products that are kept in memory after reading."""
 _BLOCK = 8 * 2**20
 
 
 class Catalogue:
-    """A catalogue folder, read-only and shared by all sessions of a process. Safe to use from several threads."""
+    """A catalogue folder, read-only and shared by all sessions of a process. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises NotFoundError, InvalidInputError."""
+        """Open a folder. Raises NotFoundError, InvalidInputError."""
         self.folder = folder
         self.manifest = read_manifest(folder)
         self._blob = os.open(folder / "products.bin", os.O_RDONLY)
@@ -51,7 +51,7 @@ class Catalogue:
             os.close(blob)
 
     def number(self, asin: str) -> int:
-        """Number of the product with an ASIN. Raises NotFoundError."""
+        """Number of the product with this ASIN. Raises NotFoundError."""
         key = asin.encode("utf-8", "replace")
         place = int(np.searchsorted(self._asins, key, sorter=self._order)) if len(key) <= 10 else len(self)
         if place < len(self) and self._asins[self._order[place]] == key:
@@ -93,7 +93,7 @@ class Catalogue:
 
     @cached_property
     def category_codes(self) -> npt.NDArray[np.uint32]:
-        """Place in `categories` of every product's category."""
+        """Index into `categories` of every product's category."""
         return mapped(self.folder / "category.bin", np.uint32)
 
     def _with(self, column: str, value: str) -> list[int]:

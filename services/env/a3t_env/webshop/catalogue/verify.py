@@ -25,8 +25,8 @@ _WIDTHS = {
 
 
 def verify_catalogue(folder: Path) -> list[str]:
-    """What is wrong with a catalogue, nothing for a good one. Reads every product. Raises NotFoundError for a folder
-    that is none."""
+    """The faults of a catalogue; empty for a good one. Reads every product. Raises NotFoundError for a folder that is
+    no catalogue."""
     manifest = read_manifest(folder)
     problems = _sizes(folder, manifest)
     return problems or _products(folder) + _postings(folder, manifest)

@@ -1,6 +1,6 @@
 """A page as the agent sees it: pieces of text in order, and what can be clicked.
 
-The original renders HTML and takes the text nodes out again; here a page is made of those nodes at once.
+The original renders HTML and extracts its text nodes again; here a page is built from those nodes directly.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Node(NamedTuple):
 
 
 class Clickable(NamedTuple):
-    """What a click on a name does: a button or link of its page, or the choice of an option of a group."""
+    """The effect of a click: a button or link of the page, or the choice of an option of a group."""
 
     kind: Kind
     group: str = ""
@@ -32,7 +32,7 @@ class Clickable(NamedTuple):
 
 
 def node(text: str, kind: Kind = "text") -> Iterable[Node]:
-    """The node of a text as an HTML parser keeps it: none for an empty one and for white space with a line break,
+    """The node that an HTML parser would keep of a text: none for an empty text and for white space with a line break,
     one blank for other white space."""
     if text.strip(_HTML_BLANKS):
         return (Node(kind, text),)
@@ -54,11 +54,12 @@ class Page:
         return self.kind == "start"
 
     def text(self) -> str:
-        """The page in the mode `text`: stripped pieces joined by ` [SEP] `."""
+        """The page in the mode `text`: the stripped pieces, joined by ` [SEP] `."""
         return " [SEP] ".join(n.text.strip() for n in self.nodes)
 
     def rich(self, visited: Set[str]) -> str:
-        """The page in the mode `text_rich`: buttons marked, those chosen or visited (ASINs) marked as clicked."""
+        """The page in the mode `text_rich`: buttons are marked, and those chosen or visited (ASINs) are marked as
+        clicked."""
         lines, notes = [], []
         for kind, text in self.nodes:
             if kind == "button":

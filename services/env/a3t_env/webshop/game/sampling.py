@@ -1,4 +1,4 @@
-"""Actions drawn from the action space, for exploration."""
+"""Draws actions from the action space, for exploration."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ _TRIES = 16
 
 
 def sample_action(session: ShopSession, seed: int, avoid: str | None = None) -> str:
-    """A click, uniform over what can be clicked; where there is only the search bar, a search made of the
-    instruction's words. The same for equal seeds and states; never `avoid` where there is another action."""
+    """A click, drawn uniformly from what can be clicked; on the page with only a search bar, a search of words from the
+    instruction.
+
+    Equal seeds and states give the same action. `avoid` is never drawn if there is another action.
+    """
     rng = random.Random(f"{seed} {session.page.url}")
     clicks = [] if session.page.has_search_bar else session.actions()
     others = [action for action in clicks if action != avoid]
@@ -25,7 +28,8 @@ def sample_action(session: ShopSession, seed: int, avoid: str | None = None) -> 
 
 
 def sample_query(instruction: str, rng: random.Random) -> str:
-    """Words of the instruction (its opening and price limit left out), some dropped, in half of the cases shuffled."""
+    """Words of the instruction without its opening and price limit; some are dropped, and in half of the cases the rest
+    is shuffled."""
     words = read_wishes(instruction).query.split() or ["products"]
     kept = sorted(rng.sample(range(len(words)), rng.randint((len(words) + 2) // 3, len(words))))
     if rng.random() < 0.5:

@@ -1,4 +1,4 @@
-"""One shopping session: the original's state machine, action for action."""
+"""One shopping session: the original's state machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Mode = Literal["text", "text_rich", "url"]
 MODES: tuple[Mode, ...] = ("text", "text_rich", "url")
 BASE_URL = "http://127.0.0.1:3000"
 WINDOW = 10
-"""Products on a page of results."""
+"""Number of products on a page of results."""
 
 _ACTION = re.compile(r"(.+)\[(.+)\]")
 _PAGE_NAMES = ("search_results", "item_page", "item_sub_page", "done")
@@ -42,8 +42,8 @@ _NOTHING = ShopStep(valid=False)
 
 
 def parse_action(action: str) -> tuple[str, str] | None:
-    """Name and lower-cased argument of `name[argument]`, with the original's leniency: anything may follow the last
-    bracket. None for text that is no such action."""
+    """Name and lower-cased argument of `name[argument]`. As in the original, any text may follow the last bracket. None
+    for text of another form."""
     match = _ACTION.match(action)
     return (match[1], match[2].lower()) if match else None
 
@@ -51,8 +51,8 @@ def parse_action(action: str) -> tuple[str, str] | None:
 class ShopSession:
     """A session of a shop for one goal. Not thread-safe.
 
-    `pay_once` refuses a second purchase in an episode (the original pays again); everything else is the original's
-    behaviour, its quirks included. Actions that break the original off do nothing here.
+    `pay_once` refuses a second purchase in an episode, for which the original pays again. Everything else behaves as
+    the original does, with its quirks. Actions that crash the original do nothing here.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ShopSession:
         self.reset()
 
     def reset(self) -> None:
-        """Start the episode again, with the same goal."""
+        """Start the episode again with the same goal."""
         self._bought = False
         self._start()
 
@@ -94,7 +94,7 @@ class ShopSession:
         return self.page.rich(self.visited) if mode == "text_rich" else self.page.url
 
     def actions(self) -> list[str]:
-        """Clicks that do something here, in the page's order. Searching is possible on every page."""
+        """Clicks that have an effect, in the order of the page. Searching is possible on every page."""
         paid = self._bought and self._pay_once
         names = [name for name in self.page.clickables if name != "search" and not (paid and name == "buy now")]
         return [action for name in names if parse_action(action := f"click[{name}]")]
@@ -144,7 +144,8 @@ class ShopSession:
         return self._item_page()
 
     def _page_name(self) -> str:
-        """The original's guess at the present page: the first name that occurs in the URL, keywords included."""
+        """The present page as the original finds it: the first page name that occurs in the URL, which also contains
+        the keywords."""
         return next((name for name in _PAGE_NAMES if name in self.page.url), "")
 
     @property

@@ -1,4 +1,4 @@
-"""The shared, read-only parts of a catalogue's sessions: products, search, goals, rewards."""
+"""The read-only parts that the sessions of a catalogue share: products, search, goals, rewards."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ __all__ = ["SEARCH_LIMIT", "Shop"]
 
 SEARCH_LIMIT = 50
 _KEPT_BYTES = 16 * 2**20
-"""Of searches and what they found."""
+"""Bytes of searches and their results that are kept in memory."""
 _NUMBER_BYTES = 32
 
 
 class Shop:
-    """A catalogue with its goals, read-only and shared by all sessions. `seed` is that of prices and limits."""
+    """A catalogue with its goals, read-only and shared by all sessions. `seed` is the seed of prices and price
+    limits."""
 
     def __init__(self, catalogue: Catalogue, seed: int = DEFAULT_SEED, tagger: Tagger | None = None) -> None:
         self.catalogue, self.seed = catalogue, seed
@@ -34,12 +35,12 @@ class Shop:
 
     @cached_property
     def synthetic(self) -> GoalTable:
-        """Goals made from attributes and options."""
+        """The goals that are made from attributes and options."""
         return GoalTable(self.catalogue, "synthetic", self.seed)
 
     @cached_property
     def human(self) -> GoalTable:
-        """Goals that people wrote."""
+        """The goals that people wrote."""
         return GoalTable(self.catalogue, "human", self.seed)
 
     def goals(self, kind: GoalKind) -> GoalTable:
@@ -47,10 +48,10 @@ class Shop:
         return self.synthetic if kind == "synthetic" else self.human
 
     def search(self, keywords: list[str], rng: random.Random) -> tuple[int, ...]:
-        """Numbers of the products that a search shows, best first: at most 50, or all of a category or a query.
+        """Numbers of the products that a search shows, the best first: at most 50, or all of a category or a query.
 
-        `<r>` draws from `rng`; `<c> name` lists a category, `<q> words` a query.
-        Raises InvalidInputError for a search that the original breaks off at.
+        `<r>` draws products from `rng`; `<c> name` lists a category, `<q> words` a query. Raises InvalidInputError for
+        a search that crashes the original.
         """
         special = _SPECIAL.get(keywords[0])
         if special:

@@ -1,6 +1,6 @@
 """Players without a model: a scripted shopper, and the rule baseline of the WebShop paper.
 
-They see what the agent sees: the pieces of text on the pages and what can be clicked.
+They see what the agent sees: the texts of the pages and what can be clicked.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["RuleBaseline", "Shopper", "instruction_on"]
 
 _DOLLARS = re.compile(r"\$(\d+(?:\.\d+)?)")
 _LOOKS = 4
-"""Products that the shopper opens before it takes the best of them."""
+"""Number of products that the shopper opens before it takes the best of them."""
 
 
 def instruction_on(page: Page) -> str:
-    """The instruction as it stands on a page (every page but the last shows it)."""
+    """The instruction on a page; every page but the last shows it."""
     for label, text in zip(page.nodes, page.nodes[1:], strict=False):
         if label.text.strip() == "Instruction:":
             return text.text
@@ -28,7 +28,8 @@ def instruction_on(page: Page) -> str:
 
 @dataclass(slots=True)
 class _Offer:
-    """A product as seen so far. `matched`: wishes that its page can meet, None before it was opened."""
+    """A product as it was seen so far. `matched`: share of the wishes that its page can meet; None before it was
+    opened."""
 
     name: str
     appeal: float
@@ -37,8 +38,11 @@ class _Offer:
 
 @dataclass(slots=True)
 class Shopper:
-    """Searches for the instruction, opens the most promising results, compares options and prices, chooses what was
-    named, buys. Call `see` with every page, `next_action` for what it would do on the last one seen."""
+    """Searches for the instruction, opens the most promising results, compares options and prices, chooses the named
+    options, and buys.
+
+    Call `see` with every page; `next_action` is the action on the last page.
+    """
 
     wishes: Wishes | None = None
     offers: dict[str, _Offer] = field(default_factory=dict)
@@ -47,7 +51,7 @@ class Shopper:
     page: Page | None = None
 
     def see(self, page: Page, action: str = "") -> None:
-        """Take in a page, and the action that led to it."""
+        """Record a page and the action that led to it."""
         before, self.page = self.page, page
         if self.wishes is None and (text := instruction_on(page)):
             self.wishes = read_wishes(text)
@@ -57,7 +61,7 @@ class Shopper:
             self._see_item(page, before, action.removeprefix("click[").removesuffix("]").lower())
 
     def next_action(self) -> str:
-        """What to do on the page seen last."""
+        """The next action on the last page."""
         page, wishes = self.page, self.wishes
         if page is None or wishes is None or page.kind in ("start", "done"):
             return f"search[{_searchable(wishes.query if wishes else '')}]"
@@ -77,7 +81,7 @@ class Shopper:
         return "click[buy now]"
 
     def _settled(self, here: _Offer) -> bool:
-        """Whether enough products were compared and this one is the best of them."""
+        """Whether enough products were compared and this one is the best."""
         looked = [offer for offer in self.offers.values() if offer.matched is not None]
         unseen = [offer for offer in self.offers.values() if offer.matched is None and offer.appeal > 0]
         return (len(looked) >= _LOOKS or not unseen) and here is max(looked, key=_worth)
@@ -125,17 +129,17 @@ class Shopper:
 
 
 class RuleBaseline:
-    """The paper's rule: search for the instruction as it is, open the first result, buy it."""
+    """The rule baseline of the paper: search for the whole instruction, open the first result, buy it."""
 
     def __init__(self) -> None:
         self._page: Page | None = None
 
     def see(self, page: Page, action: str = "") -> None:
-        """Take in a page."""
+        """Record a page."""
         self._page = page
 
     def next_action(self) -> str:
-        """What to do on the page seen last."""
+        """The next action on the last page."""
         page = self._page
         if page is None or page.kind in ("start", "done", "sub"):
             return f"search[{_searchable(instruction_on(page) if page else '')}]"
@@ -175,7 +179,7 @@ def _affordable(price: str, limit: float | None) -> bool:
 
 
 def _groups(page: Page) -> dict[str, list[str]]:
-    """Option values by group name, as they stand on an item page."""
+    """Option values by group name, from an item page."""
     groups: dict[str, list[str]] = {}
     name = ""
     for here in page.nodes:
@@ -187,8 +191,8 @@ def _groups(page: Page) -> dict[str, list[str]]:
 
 
 def _wanted_values(page: Page, wishes: Wishes, exact: bool = False) -> dict[str, str]:
-    """The value to choose in each group: the one named; where none was named (and not `exact`), the longest one whose
-    words all stand in the instruction."""
+    """The value to choose in each group: the one that is named; otherwise, unless `exact`, the longest one whose words
+    all occur in the instruction."""
     chosen, core = {}, wishes.words
     for group, values in _groups(page).items():
         named = wishes.options.get(group)

@@ -1,4 +1,4 @@
-"""Parses what an instruction asks for from its visible words."""
+"""Parses what an instruction asks for."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ _EMPTY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """`core`: the instruction without its opening, options and price limit (dollars, None without one)."""
+    """What an instruction asks for. `core`: the instruction without its opening, options and price limit; the limit is
+    in dollars, None without one."""
 
     core: str
     options: dict[str, str]
@@ -50,17 +51,17 @@ class Wishes:
 
     @property
     def query(self) -> str:
-        """What to search for: the core and the option values."""
+        """The words to search for: the core and the option values."""
         return " ".join([self.core, *self.options.values()]).lower()
 
     @property
     def words(self) -> frozenset[str]:
-        """Words of the core that say something."""
+        """The words of the core without stop words."""
         return words_of(self.core)
 
 
 def read_wishes(instruction: str) -> Wishes:
-    """Take an instruction apart: `Find me … with size: 7, and color: red, and price lower than 20.00 dollars`."""
+    """Parse an instruction such as `Find me … with size: 7, and color: red, and price lower than 20.00 dollars`."""
     price = _PRICE.search(instruction)
     text = instruction[: price.start()] if price else instruction
     head, options = text, {}
@@ -73,5 +74,5 @@ def read_wishes(instruction: str) -> Wishes:
 
 
 def words_of(text: str) -> frozenset[str]:
-    """The words of a text that say something, in lower case."""
+    """The words of a text without stop words, in lower case."""
     return frozenset(_WORD.findall(text.lower())) - _EMPTY

@@ -1,4 +1,4 @@
-"""A catalogue of invented products, from our own grammar: no text in it was taken from anywhere."""
+"""A catalogue of generated products, from a grammar of this project; it contains no text from elsewhere."""
 
 from .products import GeneratedProducts
 

@@ -18,7 +18,7 @@ __all__ = ["GeneratedProducts"]
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SPACE = 36**9
 _STRIDE = 48_271_330_459_373
-"""Odd and no multiple of 3: multiplying by it permutes the numbers below 36⁹."""
+"""Odd and not a multiple of 3: multiplying by it permutes the numbers below 36⁹."""
 
 _ONSETS = ("b", "br", "d", "dr", "f", "g", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "w", "z")
 _NUCLEI = ("a", "e", "i", "o", "u", "ai", "ea", "io", "ou")
@@ -29,7 +29,7 @@ _NO_PRICE, _RANGE = 0.06, 0.1
 
 @dataclass(frozen=True)
 class GeneratedProducts(Source):
-    """A source of `count` invented products."""
+    """A source of `count` generated products."""
 
     count: int
     seed: int = 0
@@ -75,7 +75,7 @@ def _product(index: int, rng: random.Random) -> Product:
 
 
 def _asin(index: int) -> str:
-    """Ten characters, `G` and nine that look shuffled; different for every index."""
+    """A product number of ten characters: `G` and nine that look random; different for every index."""
     number, digits = index * _STRIDE % _SPACE, []
     for _ in range(9):
         number, digit = divmod(number, 36)
@@ -88,7 +88,7 @@ def _word(rng: random.Random, syllables: int) -> str:
 
 
 def _options(kind: ProductKind, rng: random.Random) -> dict[str, list[str]]:
-    """Some values of each group, in the group's own order; sometimes a group less."""
+    """Some values of each option group, in the order of the group; sometimes a group is left out."""
     groups = list(kind.options)
     if rng.random() < 0.25:
         groups.remove(rng.choice(groups))
@@ -121,7 +121,7 @@ def _description(brand: str, kind: ProductKind, qualities: list[str], rng: rando
 
 
 def _human(kind: ProductKind, wanted: list[str], options: dict[str, list[str]], rng: random.Random) -> HumanInstruction:
-    """An instruction in freer words; its options are values without their groups' names."""
+    """An instruction in freer words, whose options are values without the names of their groups."""
     values = [rng.choice(options[group]) for group in sorted(options)]
     opening = rng.choice(("i am looking for", "i need", "can you find me", "show me"))
     tail = f" in {' and '.join(values)}" if values else ""

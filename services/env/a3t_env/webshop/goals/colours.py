@@ -111,8 +111,8 @@ COLOURS = (
 
 
 def colour_of(value: str | tuple[str, str]) -> str:
-    """The first colour word inside a value, else the value; a pair is looked at item by item, and else spelt as
-    Python spells it (what the original's comparison sees)."""
+    """The first colour word in a value, else the value. For a pair each item is searched; without a colour word the
+    pair is written in Python's syntax, as the original compares it."""
     for colour in COLOURS:
         if colour in value:
             return colour

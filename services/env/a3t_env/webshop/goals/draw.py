@@ -1,8 +1,8 @@
 """The original's random draws: purchase prices, price limits, the order of the goals.
 
-Everything comes from Python's `random`, seeded before the shop is built (233 in the reference): one uniform number for
-each product with a price range, then one sample of two limits for each instructed product; the order of the goals
-always from a fresh generator with seed 233.
+All come from Python's `random`, seeded before the shop is built (233 in the reference): one uniform number for each
+product with a price range, then one sample of two limits for each product with an instruction. The order of the goals
+comes from a new generator with seed 233.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STEPS = [10.0 * i for i in range(1, 100)]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Goals in their shuffled order. `choice` is the combination of options (synthetic) or the record (human)."""
+    """Goals in shuffled order. `choice` is the combination of options (synthetic) or the record (human)."""
 
     product: npt.NDArray[np.uint32]
     choice: npt.NDArray[np.uint32]
@@ -44,7 +44,7 @@ class Drawn:
 
 @dataclass(slots=True)
 class _Group:
-    """Goals of one product (synthetic) or of one record (human): they share limit and weight."""
+    """The goals of one product (synthetic) or one record (human), which share limit and weight."""
 
     product: int
     first: int
@@ -95,7 +95,7 @@ def _limit(price: float, rng: random.Random) -> float:
 
 
 def _weights(groups: Sequence[_Group], kind: GoalKind) -> list[float]:
-    """Weight of each group's goals: rare attributes count more; human goals are equal."""
+    """Weight of each group's goals: rare attributes weigh more; human goals weigh the same."""
     if kind == "human":
         return [1.0] * len(groups)
     carriers: Counter[str] = Counter()

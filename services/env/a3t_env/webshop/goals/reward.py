@@ -1,4 +1,4 @@
-"""The reward of a purchase: the original's formula with all its parts."""
+"""The reward of a purchase, by the original's formula."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _LATIN_1_REST = dict.fromkeys(range(128, 256))
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """`total` = `r_type` × `base`; `base` = matched items ÷ items, items being the goal's attributes and options and
-    its price limit. `r_option` is None where the goal has no options."""
+    """`total` = `r_type` × `base`. `base` is the share of matched items, which are the goal's attributes, options and
+    price limit. `r_option` is None if the goal has no options."""
 
     total: float
     base: float
@@ -38,7 +38,7 @@ class Reward:
     option_matches: int
 
     def parts(self) -> dict[str, float]:
-        """The parts as numbers, named as the original names them; those of options only where the goal has some."""
+        """The parts as numbers under the original's names; that of options only if the goal has options."""
         parts = {
             "r_type": self.r_type,
             "r_att": self.r_att,
@@ -85,7 +85,8 @@ def purchase_reward(
 
 
 def token_set_ratio(one: str, other: str) -> int:
-    """thefuzz's token set ratio, 0 to 100: characters 128 to 255 dropped, others than letters and digits blank."""
+    """The token set ratio of thefuzz, 0 to 100. Characters 128 to 255 are dropped; characters other than letters and
+    digits count as blanks."""
     return round(fuzz.token_set_ratio(_processed(one), _processed(other)))
 
 
@@ -117,8 +118,8 @@ def _has_attribute(product: Product, wanted: str) -> bool:
 
 
 def _option_matches(chosen: list[str], wanted: dict[str, str] | list[str]) -> int:
-    """How many wanted options some chosen value matches. Synthetic goals compare (name, value) pairs, as the original
-    does, human ones values."""
+    """Number of wanted options that a chosen value matches. For synthetic goals (name, value) pairs are compared, as in
+    the original, for human ones values."""
     values = [colour_of(value) for value in chosen]
     targets = [colour_of(target) for target in (wanted.items() if isinstance(wanted, dict) else wanted)]
     return sum(any(token_set_ratio(value, target) > _MATCH for value in values) for target in targets)

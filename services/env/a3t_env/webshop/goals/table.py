@@ -1,4 +1,4 @@
-"""Goals by number. Their texts are made on demand; the random draws are stored beside the catalogue."""
+"""Goals by number. Their texts are made on demand; the random draws are stored with the catalogue."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = ("product", "choice", "limit", "weight")
 
 @dataclass(frozen=True, slots=True)
 class ShopGoal:
-    """What an episode asks for. `options`: value by group name (synthetic) or wanted values (human)."""
+    """What an episode asks for. `options`: value by group name (synthetic), or the wanted values (human)."""
 
     index: int
     product: int
@@ -45,7 +45,7 @@ class ShopGoal:
 
 
 class GoalTable:
-    """The goals of one kind, in the original's shuffled order. Reads the draws from the catalogue's folder."""
+    """The goals of one kind in the original's shuffled order. The draws are read from the catalogue's folder."""
 
     def __init__(self, catalogue: Catalogue, kind: GoalKind, seed: int = DEFAULT_SEED) -> None:
         self.catalogue, self.kind, self.seed = catalogue, kind, seed
@@ -64,7 +64,7 @@ class GoalTable:
         return len(self._drawn.product)
 
     def goal(self, index: int) -> ShopGoal:
-        """Raises NotFoundError for a number that there is not."""
+        """The goal with this number. Raises NotFoundError."""
         if not 0 <= index < len(self):
             raise NotFoundError(f"There is no {self.kind} goal {index}.", hint=f"There are {len(self)}, from 0.")
         number, choice = int(self._drawn.product[index]), int(self._drawn.choice[index])
@@ -92,8 +92,11 @@ class GoalTable:
         return self._drawn.product
 
     def draw(self, rng: random.Random) -> int:
-        """A goal as the original draws one for a session without a number, its off-by-one included: goal 0 never
-        comes, goal i has the weight of goal i − 1, the last one has two weights."""
+        """A goal drawn as the original draws one for a session without a number.
+
+        The original is off by one: goal 0 is never drawn, goal i has the weight of goal i − 1, the last goal has two
+        weights.
+        """
         position = rng.uniform(0, self._cumulative[-1])
         return min(bisect_right(self._cumulative, position), len(self) - 1)
 
@@ -125,7 +128,7 @@ def _human(product: Product, choice: int) -> tuple[str, list[str], dict[str, str
 
 
 def _save(folder: Path, prices: npt.NDArray[np.float64], drawn: Drawn) -> None:
-    """Write the draws whole or not at all; of two processes that do so at once, one wins."""
+    """Write the draws atomically. If two processes write at once, one of them wins."""
     work = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)

@@ -1,8 +1,8 @@
-"""Tokens of a title as spaCy's English tokenizer cuts them, without spaCy (which takes seconds to import).
+"""Splits a title into tokens as spaCy's English tokenizer does, without spaCy, whose import takes seconds.
 
-Blanks separate; then punctuation, symbols, `'s` and units behind digits are taken off both ends until nothing more
-comes off; then what is left is cut at hyphens, slashes, colons, commas and dots inside. Contractions and emoticons are
-not known here: they are rare in titles, and give other nouns still more rarely.
+Text is split at blanks. Then punctuation, symbols, `'s` and units after digits are cut off both ends repeatedly. What
+remains is split at hyphens, slashes, colons, commas and dots within it. Contractions and emoticons are not handled:
+they are rare in titles and rarely change the nouns.
 """
 
 from __future__ import annotations

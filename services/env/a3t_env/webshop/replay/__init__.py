@@ -1,6 +1,6 @@
 """Replays recordings of the original: `python -m a3t_env.webshop.replay --catalogue DIR --reference DIR`.
 
-Every file of a kind in the reference folder is replayed (rankings*.jsonl, episodes*.jsonl, rewards*.jsonl, …), and
+Every file of a known kind in the reference folder is replayed (rankings*.jsonl, episodes*.jsonl, rewards*.jsonl, …) and
 every difference is listed. docs/webshop.md describes the files.
 """
 

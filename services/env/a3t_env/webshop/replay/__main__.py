@@ -1,4 +1,4 @@
-"""The command line of the replay: a table of agreement, every difference, exit code 1 where too much differs."""
+"""The command of the replay: prints the agreement and every difference; exit code 1 if too much differs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One case that differs: in which fields, their values, and why that is meant to be (None where it is not)."""
+    """A case that differs: the fields, their values, and the reason if the difference is intended (None if not)."""
 
     where: str
     fields: list[str]
@@ -27,7 +27,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Agreement:
-    """Figures of one kind of recording: cases checked, cases equal, the share that has to be equal."""
+    """Results for one kind of recording: cases checked, cases equal, and the share that must be equal."""
 
     kind: str
     wanted: float = 1.0
@@ -37,7 +37,7 @@ class Agreement:
 
     @property
     def share(self) -> float:
-        """Share of equal cases, 1 where there were none."""
+        """Share of equal cases; 1 if there were none."""
         return self.equal / self.checked if self.checked else 1.0
 
     @property
@@ -48,7 +48,7 @@ class Agreement:
     def compare(
         self, where: str, ours: Mapping[str, Any], recorded: Mapping[str, Any], reason: str | None = None
     ) -> bool:
-        """Count one case: equal where every recorded value is."""
+        """Compare one case: it is equal if every recorded value is equal."""
         wrong = [key for key, value in recorded.items() if not close(ours.get(key), value)]
         self.checked += 1
         self.equal += not wrong

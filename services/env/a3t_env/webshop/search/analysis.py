@@ -1,4 +1,4 @@
-"""Anserini's default English analyser: tokens → possessive → lower case → stop words → Porter stems."""
+"""The default English analyser of Anserini: tokens → possessive → lower case → stop words → Porter stems."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _ROUNDING = 15
 
 
 class Analyzer:
-    """Turns texts into terms. Terms of words are remembered, in at most `memory` bytes."""
+    """Turns texts into terms. The terms of words are kept in at most `memory` bytes."""
 
     def __init__(self, memory: int = 64 * 2**20) -> None:
         self._terms: ByteCache[str, str] = ByteCache(memory, _term, _weight)
@@ -81,7 +81,7 @@ def _term(token: str) -> str:
 
 
 def _lower(token: str) -> str:
-    """Lower case one character by one, as Java does."""
+    """A token in lower case, character by character as in Java."""
     if token.isascii():
         return token.lower()
     return "".join(low if len(low := char.lower()) == 1 else low[0] for char in token)

@@ -1,4 +1,4 @@
-"""BM25 as Lucene 9 scores it: single-precision term scores, summed in double, ties by ASIN."""
+"""BM25 as in Lucene 9: single-precision term scores, summed in double precision; equal scores are ordered by ASIN."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .analysis import analyze
 __all__ = ["MAX_TERMS", "Bm25Index", "Hit"]
 
 MAX_TERMS = 1024
-"""Distinct terms that a query may have; the original's engine fails beyond."""
+"""Largest number of distinct terms in a query; the original's engine fails above it."""
 
 _SMALL = 500_000
 _ROUNDING = 1e-6
 _KEPT_BYTES = 8 * 2**20
-"""Of words of queries and their numbers."""
+"""Bytes of query words and their numbers that are kept in memory."""
 Docs = npt.NDArray[np.uint32]
 Scores = npt.NDArray[np.float64]
 
@@ -47,10 +47,10 @@ class _Term:
 
 
 class Bm25Index:
-    """An index folder (see `writer`), mapped into memory. Safe to share between threads."""
+    """An index folder (see `writer`), mapped into memory. Thread-safe."""
 
     def __init__(self, folder: Path, tie_rank: npt.NDArray[np.uint32]) -> None:
-        """`tie_rank`: place of each document among those with equal scores."""
+        """Open an index. `tie_rank`: rank of each document among those with equal scores."""
         self._rank = tie_rank
         self._documents = len(tie_rank)
         self._text = mapped(folder / "terms.txt", np.uint8)
@@ -89,8 +89,11 @@ class Bm25Index:
         return found, sums[found]
 
     def _pruned(self, terms: list[_Term], k: int) -> tuple[Docs, Scores]:
-        """The same for the documents that can be among the best `k` (MaxScore: rare terms first; once the terms to
-        come cannot lift a new document to the k-th place, they are only looked up for those that are left)."""
+        """As `_all`, for the documents that can be among the best `k` (MaxScore).
+
+        Rare terms come first. Once the remaining terms cannot lift a new document to rank k, they are only looked up
+        for the remaining documents.
+        """
         terms = sorted(terms, key=lambda t: -t.bound)
         to_come = [*np.cumsum([t.bound for t in reversed(terms)])[::-1].tolist(), 0.0]
         sums, threshold, used = np.zeros(self._documents, np.float64), 0.0, 0

@@ -1,4 +1,4 @@
-"""Pictographs as Lucene 9 knows them (Unicode 14): later versions dropped ★, ☛, ♚ and more."""
+"""Pictographs as defined in Lucene 9 (Unicode 14): later versions dropped ★, ☛, ♚ and others."""
 
 from __future__ import annotations
 

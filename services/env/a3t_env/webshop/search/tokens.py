@@ -76,7 +76,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def _pieces(pattern: Any, token: str) -> Iterator[str]:
-    """The tokens of an overlong one: the scanner sees 255 characters at a time."""
+    """The tokens of a token that is too long: the scanner reads 255 characters at a time."""
     start = 0
     while (match := pattern.search(token, start, start + MAX_TOKEN)) or start + MAX_TOKEN < len(token):
         if match:

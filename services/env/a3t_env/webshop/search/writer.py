@@ -27,7 +27,7 @@ Array = npt.NDArray[np.generic]
 
 
 def decoded_length(length: int) -> int:
-    """A document's length as Lucene's one byte keeps it: exact below 40, four leading bits of the rest above."""
+    """A document's length as Lucene's single byte stores it: exact below 40, four leading bits above."""
     if length < 40:
         return length
     rest = length - 24
@@ -43,7 +43,7 @@ def inverse_norms(lengths: npt.NDArray[np.uint32], average: np.float32) -> npt.N
 
 
 class IndexWriter:
-    """Takes documents in order, a run at a time; `finish` merges the runs. Every run survives a kill."""
+    """Indexes documents in order, one run at a time; `finish` merges the runs. Finished runs survive a kill."""
 
     def __init__(self, folder: Path, analyzer: Analyzer | None = None) -> None:
         self.folder = folder
@@ -54,14 +54,14 @@ class IndexWriter:
         self._lengths: list[int] = []
 
     def resume(self, terms: int) -> None:
-        """Read the terms of the runs that were written before."""
+        """Read the terms of earlier runs."""
         lines = (self.folder / "terms.seen").read_text("utf-8").split("\n")[:terms] if terms else []
         self._ids = {term: number for number, term in enumerate(lines)}
         (self.folder / "terms.seen").write_text("".join(f"{t}\n" for t in lines), "utf-8")
 
     @property
     def terms(self) -> int:
-        """Distinct terms so far."""
+        """Number of distinct terms so far."""
         return len(self._ids)
 
     def add(self, text: str) -> None:
@@ -94,7 +94,7 @@ class IndexWriter:
         self._new, self._flat, self._lengths = [], [], []
 
     def finish(self, runs: int) -> dict[str, float]:
-        """Merge the runs and return the index's figures. May be repeated until `clean`."""
+        """Merge the runs and return the figures of the index. May be repeated until `clean`."""
         frequencies, lengths = self._count(runs)
         order = self._write_terms()
         rank = np.empty(len(order), np.int64)
@@ -108,7 +108,7 @@ class IndexWriter:
         return {"terms": len(order), "postings": int(starts[-1]), "average_length": float(average)}
 
     def clean(self) -> None:
-        """Remove the runs. Call it when the files that `finish` wrote are known to be complete."""
+        """Remove the runs. Call it once the files of `finish` are known to be complete."""
         for path in (*self.folder.glob("run-*.npz"), self.folder / "terms.seen"):
             path.unlink(missing_ok=True)
 
@@ -138,7 +138,7 @@ class IndexWriter:
         rank: npt.NDArray[np.int64],
         inverse: npt.NDArray[np.float32],
     ) -> None:
-        """Put the postings of every run behind those of the runs before, term by term."""
+        """Append the postings of every run to those of the earlier runs, term by term."""
         total = max(int(starts[-1]), 1)
         documents = np.memmap(self.folder / "post.doc", np.uint32, "w+", shape=(total,))
         tfs = np.memmap(self.folder / "post.tf", np.uint16, "w+", shape=(total,))
