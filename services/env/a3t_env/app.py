@@ -38,9 +38,9 @@ log = get_logger(__name__)
 def create_app(
     settings: EnvSettings, environments: Environments | None = None, *, slot: int = 0, folder: Path | None = None
 ) -> FastAPI:
-    """The service over the environments of the settings, or over those given.
+    """The app of the service, with the environments of the settings unless others are given.
 
-    `slot` is the number of this process and `folder` where the sockets of all processes are; without it there is one.
+    `slot` is the number of this process, and `folder` has the sockets of all processes; None if there is only one.
     """
     offered = environments or configured(settings)
     processes = settings.env_workers if folder else 1
@@ -95,10 +95,10 @@ def create_app(
 
 
 def limits_of(settings: EnvSettings, slot: int = 0, processes: int = 1) -> SessionLimits:
-    """The limits of one process, which has its part of the sessions.
+    """The limits of one process, which holds its share of the sessions.
 
-    An engine that keeps the deadlines itself goes first, because it also kills what hangs; the manager's own, a little
-    later, are for those that do not.
+    Engines in child processes enforce deadlines themselves, because they can kill what hangs. The deadlines of the
+    session manager are a little later, for the other engines.
     """
     return SessionLimits(
         max_sessions=settings.env_max_sessions // processes + (slot < settings.env_max_sessions % processes),
@@ -111,7 +111,7 @@ def limits_of(settings: EnvSettings, slot: int = 0, processes: int = 1) -> Sessi
 
 
 async def _reap(manager: SessionManager) -> None:
-    """Close idle sessions for ever, a few times in each idle time."""
+    """Close idle sessions repeatedly, a few times within each idle time."""
     while True:
         await asyncio.sleep(min(30.0, manager.limits.idle_seconds / 4))
         try:

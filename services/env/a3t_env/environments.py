@@ -1,4 +1,4 @@
-"""The environments that this service can offer, each built at its first use."""
+"""The environments that this service offers, each built at its first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .settings import EnvSettings
 __all__ = ["EnvironmentSource", "Environments", "configured", "known_plugins"]
 
 EnvironmentSource = Callable[[], Environment]
-"""Builds an environment; raises an A3TError where its data or its package is missing."""
+"""Builds an environment. Raises an A3TError if its data or package is missing."""
 
 
 @runtime_checkable
@@ -31,9 +31,10 @@ log = get_logger(__name__)
 
 
 class Environments:
-    """Environments by name. Building one may read an index from the disk: call from threads, not the event loop.
+    """Environments by name.
 
-    One whose data is missing is tried again at every use, so data that arrives while the service runs is seen.
+    Building one may read an index from the disk: call the methods from threads, not from the event loop. An environment
+    without data is tried again at every use, so that data that arrives later is found.
     """
 
     def __init__(
@@ -52,8 +53,8 @@ class Environments:
         return name in self._plugins
 
     def get(self, name: str) -> Environment:
-        """The environment. Raises NotFoundError for an unknown one and for one whose data is
-        missing, UnavailableError for one whose data cannot be read."""
+        """The environment. Raises NotFoundError for an unknown one or one without data, UnavailableError if its data
+        cannot be read."""
         environment = self._built.get(name)
         if environment is not None:
             return environment
@@ -66,11 +67,11 @@ class Environments:
             return self._built[name]
 
     def infos(self) -> list[EnvironmentInfo]:
-        """Every environment; one that cannot be used now has no engines and no splits, but its problem."""
+        """Descriptions of all environments. One that cannot be used now has a `problem`, and no engines or splits."""
         return [self._info(name) for name in self._plugins]
 
     def missing(self) -> dict[str, str]:
-        """For each environment that cannot be used now: what it lacks, and how to get it."""
+        """What each environment lacks that cannot be used now, and how to get it."""
         problems = {}
         for name in self._plugins:
             try:
@@ -123,14 +124,15 @@ def _plugin(source: EnvironmentSource) -> EnvironmentPlugin:
 
 
 def configured(settings: EnvSettings) -> Environments:
-    """The environments of `known_plugins`. Raises as it does."""
+    """The environments of `known_plugins`. Raises its errors."""
     return Environments(known_plugins(settings), settings)
 
 
 def known_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
-    """Every environment that an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES` names; the settings win.
+    """Every environment that an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES` names. The settings override
+    packages.
 
-    Raises InvalidInputError for a setting of the wrong form, and for a name that is in both.
+    Raises InvalidInputError for a setting of the wrong form, and for a name that is in both settings.
     """
     remotes = remote_plugins(settings)
     for name in targets_of_setting(settings.env_plugins).keys() & remotes.keys():

@@ -1,4 +1,4 @@
-"""Errors of the env service beside those that all services share."""
+"""Errors of the env service, in addition to those that all services share."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["NotBegunError", "NotOfferedError"]
 
 
 class NotOfferedError(InvalidInputError):
-    """422: the environment does not have what was asked for: a list of actions, a sampler, an expert.
-    `GET /v1/environments` says beforehand what each has."""
+    """The environment lacks what was asked for: a list of actions, a sampler, an expert. HTTP status 422. `GET
+    /v1/environments` says what each environment has."""
 
     slug = "not-offered"
 
 
 class NotBegunError(DeadlineError):
-    """504: a call found no free thread or process in time. It was not made and may be repeated."""
+    """A call found no free thread or process in time. It was not made and may be repeated. HTTP status 504."""

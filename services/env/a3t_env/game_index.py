@@ -1,7 +1,7 @@
-"""The index of an environment's games: the part that environments whose tasks are game files have in common.
+"""The index of an environment's games, for environments whose tasks are game files.
 
-An environment keeps its games in one folder, with one file that names every playable game. The service reads that file
-alone, and the commands replace it atomically.
+An environment keeps its games in one folder, with one file that lists every playable game. The service only reads that
+file, and the commands replace it atomically.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class GameIndex(Generic[Game]):
     games: dict[str, Game] = field(default_factory=dict)
 
     def splits(self) -> dict[str, int]:
-        """Split → number of games."""
+        """Number of games by split."""
         return dict(Counter(game.split for game in self.games.values()))
 
     def of(self, split: str | None) -> Iterable[Game]:
@@ -54,7 +54,7 @@ Index = TypeVar("Index", bound=GameIndex[Any])
 
 
 class IndexWatch(Generic[Index]):
-    """Keeps the index of a data folder in memory, and reads it again when its file was replaced.
+    """Keeps the index of a data folder in memory, and reads it again when the file was replaced.
 
     Args:
         folder: data folder of the environment.
@@ -67,7 +67,7 @@ class IndexWatch(Generic[Index]):
         self._kept: tuple[tuple[int, int], Index] | None = None
 
     def index(self) -> Index:
-        """The present index. Raises InvalidInputError where the file is damaged."""
+        """The current index. Raises InvalidInputError if the file is damaged."""
         stamp = self._stamp()
         if self._kept is None or self._kept[0] != stamp:
             self._kept = (stamp, self._read(self._folder))
@@ -82,11 +82,12 @@ class IndexWatch(Generic[Index]):
 
 
 def read_index_file(folder: Path, parse: Callable[[dict[str, Any]], Index], empty: Index, remedy: str) -> Index:
-    """The index of a data folder.
+    """Read the index of a data folder.
 
     Args:
+        folder: the data folder.
         parse: makes the index from the content of the file.
-        empty: returned where there is no file.
+        empty: returned if there is no file.
         remedy: what to do about a damaged file, for the error's hint.
 
     Raises InvalidInputError for a damaged file, or one of another version.
@@ -104,6 +105,6 @@ def read_index_file(folder: Path, parse: Callable[[dict[str, Any]], Index], empt
 
 
 def write_index_file(folder: Path, content: dict[str, Any]) -> None:
-    """Replace the index in one step: a reader sees the old one or the new one."""
+    """Replace the index atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / INDEX_NAME, orjson.dumps({"version": _VERSION} | content, option=orjson.OPT_INDENT_2))

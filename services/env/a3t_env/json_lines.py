@@ -1,7 +1,7 @@
-"""The loop of a child process: requests as JSON lines on a private stdin, replies on a private stdout.
+"""The loop of a child process: reads requests as JSON lines from a private stdin, writes replies to a private stdout.
 
-The process ends when its stdin is closed, even in the middle of a request, so that no child outlives its parent.
-Nothing heavy is imported here, because every start of a child waits for it.
+The process ends when its stdin is closed, even during a request, so that no child outlives its parent. Nothing large is
+imported here, because every start of a child waits for it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["answer_requests"]
 
 
 def answer_requests(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> NoReturn:
-    """Answer requests in turn, for ever. Whatever libraries print goes to stderr; what they read is empty."""
+    """Answer requests one by one, without end. Output of libraries goes to stderr, and their input is empty."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
     source, sink = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)

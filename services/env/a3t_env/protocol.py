@@ -1,4 +1,4 @@
-"""The one protocol that every environment and engine implements."""
+"""The protocol that every environment and engine implements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Environment", "Episode", "Outcome"]
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of a reset or a step. `reward` is that of the step alone; `valid` is false if the action was not
+    """The result of a start or a step. `reward` is that of the step alone; `valid` is false if the action was not
     understood or not allowed."""
 
     observation: str
@@ -26,23 +26,23 @@ class Outcome:
 
 
 class Episode(Protocol):
-    """One running episode. Synchronous and not thread-safe: the session layer calls it from one place at a time."""
+    """One running episode. Synchronous and not thread-safe: the session layer makes one call at a time."""
 
     def start(self) -> Outcome:
-        """The first observation, with the task in it."""
+        """Start the episode; returns the first observation, with the task in it."""
 
     def step(self, action: str) -> Outcome:
-        """Carry out an action. Never raises for a malformed action, but returns `valid=False`."""
+        """Carry out an action. A malformed action does not raise; its outcome has `valid=False`."""
 
     def actions(self) -> list[str]:
-        """Admissible actions of the present state, in the environment's own order."""
+        """Admissible actions of the present state, in the order of the environment."""
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """One action of the action space, uniform, deterministic by seed and state; never `avoid` where there
-        is another."""
+        """One action of the action space, drawn uniformly; the same for equal seed and state. `avoid` is never drawn if
+        there is another action."""
 
     def expert(self) -> str:
-        """The scripted expert's next action, from what was visible so far alone."""
+        """The next action of the scripted expert, which only uses what was visible so far."""
 
     def close(self) -> None:
         """Release all resources of the episode."""
@@ -51,22 +51,25 @@ class Episode(Protocol):
 class Environment(Protocol):
     """A set of tasks and the engines that play them.
 
-    It may have the attribute `inline_engines`, a set of engines whose every call takes microseconds: those run on the
-    event loop, all others in threads.
+    The optional attribute `inline_engines` is the set of engines whose calls take microseconds: they run on the event
+    loop, all others in threads.
     """
 
     def info(self) -> EnvironmentInfo:
-        """The environment's description for the rest of the system: splits, task types, engines (the default first),
-        step cap, …"""
+        """The description of the environment: splits, task types, engines (the default first), largest number of steps,
+        …"""
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in a fixed order."""
+        """Tasks in a fixed order, optionally of one split or type."""
 
     def task(self, task_id: str) -> Task:
-        """Raises NotFoundError."""
+        """The task with this id. Raises NotFoundError."""
 
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> Episode:
-        """A fresh episode, not yet started. `options` are `SessionCreate.options`; an environment refuses those
-        that it does not know. Raises NotFoundError, InvalidInputError."""
+        """A new episode, which is not started yet.
+
+        `options` are those of `SessionCreate`; an environment refuses options that it does not know. Raises
+        NotFoundError, InvalidInputError.
+        """

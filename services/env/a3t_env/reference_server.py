@@ -1,6 +1,6 @@
-"""A Python environment behind HTTP: the reference server of docs/reference/environment-protocol.yaml.
+"""Serves a Python environment over HTTP: the reference server of docs/reference/environment-protocol.yaml.
 
-`Host` is the protocol without HTTP, `environment_app` its routes; a server in another language needs no more.
+`Host` implements the protocol without HTTP, `environment_app` its routes. A server in another language needs the same.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def serve(make_env: Kind, *, host: str = "127.0.0.1", port: int = 8200, max_epis
     """Serve an environment over HTTP until SIGINT or SIGTERM, for `A3T_ENV_REMOTES="NAME=http://HOST:PORT"`.
 
     Args:
-        make_env: a class, or a function without arguments that returns an environment: called once an episode.
+        make_env: a class, or a function without arguments that returns an environment; called once for each episode.
         host: address to listen on.
         port: TCP port to listen on.
-        max_episodes: with more of them, the one unused longest is closed.
+        max_episodes: largest number of open episodes; for a further one the least recently used is closed.
 
-    Raises BadResultError for what is no environment.
+    Raises BadResultError if `make_env` makes no environment.
     """
     import uvicorn
 
@@ -43,7 +43,7 @@ def serve(make_env: Kind, *, host: str = "127.0.0.1", port: int = 8200, max_epis
 
 
 class RefusedError(Exception):
-    """A request that cannot be answered, with the status of the reply."""
+    """A request that is refused, with the status of the reply."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -90,7 +90,7 @@ class Host:
         self._lock = threading.Lock()
 
     def info(self) -> dict[str, Any]:
-        """`GET /info`."""
+        """Answer `GET /info`."""
         told = ("task_types", "max_steps", "about", "example", "multiline", "success", "success_reward", "options")
         splits = dict.fromkeys((task["split"] for task in self._tasks.values()), 0)
         for task in self._tasks.values():
@@ -104,12 +104,12 @@ class Host:
         }
 
     def tasks(self) -> dict[str, Any]:
-        """`GET /tasks`."""
+        """Answer `GET /tasks`."""
         told = ("id", "split", "type", "instruction")
         return {"tasks": [{k: task[k] for k in told if k in task} for task in self._tasks.values()]}
 
     def start(self, asked: Start) -> dict[str, Any]:
-        """`POST /episodes`."""
+        """Answer `POST /episodes`."""
         if asked.task not in self._tasks:
             raise RefusedError(404, f"There is no task {asked.task!r}.")
         known = self._about["options"]
@@ -127,7 +127,7 @@ class Host:
         return {"id": name, "observation": reply["observation"], "actions": reply["actions"]}
 
     def step(self, name: str, asked: Step) -> dict[str, Any]:
-        """`POST /episodes/{id}/step`. The step made last is answered again with the same reply."""
+        """Answer `POST /episodes/{id}/step`. Repeating the last step gives the same reply."""
         episode = self._episode(name)
         with episode.lock:
             if asked.index == episode.steps - 1 and asked.action == episode.last[0]:
@@ -139,7 +139,7 @@ class Host:
             return reply
 
     def ask(self, name: str, call: str, *arguments: object) -> Any:
-        """`GET …/actions`, `GET …/expert`, `POST …/sample`."""
+        """Answer `GET …/actions`, `GET …/expert` and `POST …/sample`."""
         episode = self._episode(name)
         if call not in self._about["has"]:
             raise RefusedError(405, f"This environment has no call {call!r}.")
@@ -148,7 +148,7 @@ class Host:
         return {"actions": read_actions(given)} if call == "actions" else {"action": read_action(given)}
 
     def close(self, name: str) -> None:
-        """`DELETE /episodes/{id}`. Closing a closed one again is no error."""
+        """Answer `DELETE /episodes/{id}`. Closing a closed episode is no error."""
         with self._lock:
             episode = self._running.pop(name, None)
         if episode is not None:

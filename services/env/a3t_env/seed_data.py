@@ -1,7 +1,7 @@
-"""`python -m a3t_env.seed_data`: make tasks where there are none yet; what a fresh deployment starts with.
+"""Makes tasks for environments that have none, in a fresh deployment: `python -m a3t_env.seed_data`.
 
-A3T_SEED_GAMES training tasks for each environment that can make some by itself; 0 does nothing. Tasks that are there
-are left alone.
+A3T_SEED_GAMES is the number of training tasks for each environment that can make some by itself; 0 makes none. Existing
+tasks are not changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_GAMES = 400
 
 
 def seed(games: int) -> bool:
-    """Make about `games` training tasks for each environment without tasks; whether any was made."""
+    """Make about `games` training tasks for each environment without tasks. Returns whether any were made."""
     log = get_logger(__name__)
     seeds = {name: commands.seed for name, commands in installed_commands().items() if commands.seed is not None}
     made = [name for name, make in seeds.items() if games > 0 and make(games)]
@@ -32,7 +32,7 @@ def seed(games: int) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the command line and the environment, and seed."""
+    """Read the command line and the environment, and make the tasks."""
     program_parser(
         "python -m a3t_env.seed_data",
         "Makes tasks for environments that have none yet, and ends. Tasks that are there are left alone.",

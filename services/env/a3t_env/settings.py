@@ -1,4 +1,4 @@
-"""Settings of the env service, read from the environment (`A3T_…`, the service's own as `A3T_ENV_…`)."""
+"""Settings of the env service, read from the environment: `A3T_…`, those of the service alone `A3T_ENV_…`."""
 
 from __future__ import annotations
 
@@ -15,29 +15,46 @@ class EnvSettings(ServiceSettings):
     """Settings of the env service."""
 
     port: int = Field(8101, ge=1, le=65535, description="TCP port to listen on")
-    env_max_body_bytes: int = Field(4 * 2**20, gt=0, description="Larger request bodies are refused with 413")
-    env_workers: int = Field(1, ge=1, le=64, description="Processes that serve HTTP and hold sessions")
-    env_max_sessions: int = Field(4096, ge=1, description="Open sessions over all processes; one more gets 429")
-    env_idle_seconds: float = Field(1800.0, gt=0, description="A session unused for so long is reaped")
-    env_start_deadline: float = Field(120.0, gt=0, description="Seconds until a session that does not start gets 504")
-    env_step_deadline: float = Field(30.0, gt=0, description="Seconds until a step that hangs gets 504")
-    env_threads: int = Field(32, ge=1, le=512, description="Threads in each process for each environment that blocks")
+    env_max_body_bytes: int = Field(
+        4 * 2**20, gt=0, description="Largest request body in bytes; a larger one is refused with 413"
+    )
+    env_workers: int = Field(1, ge=1, le=64, description="Number of processes that serve HTTP and hold sessions")
+    env_max_sessions: int = Field(
+        4096, ge=1, description="Largest number of open sessions over all processes; opening one more gets 429"
+    )
+    env_idle_seconds: float = Field(
+        1800.0, gt=0, description="Seconds without a request after which a session is closed"
+    )
+    env_start_deadline: float = Field(
+        120.0, gt=0, description="Seconds that the start of a session may take; then the request gets 504"
+    )
+    env_step_deadline: float = Field(
+        30.0, gt=0, description="Seconds that a step may take; then the request gets 504 and the session ends"
+    )
+    env_threads: int = Field(
+        32, ge=1, le=512, description="Number of threads in each process for each environment whose calls block"
+    )
     env_plugins: str = Field(
-        "", description="Environments of your own: name=module:Class, several with commas between them"
+        "", description="Environments of your own: NAME=MODULE:CLASS, several with commas between them"
     )
     env_plugin_processes: int = Field(
         8,
         ge=1,
         le=256,
-        description="Most processes for each environment of your own in Python, in each process of the service",
+        description="Largest number of child processes for each environment of your own, in each process of the "
+        "service",
     )
     env_remotes: str = Field(
-        "", description="Environments behind HTTP: `name=http://host:port`, several with commas between them"
+        "", description="Environments behind HTTP: `NAME=http://HOST:PORT`, several with commas between them"
     )
-    env_remote_max_bytes: int = Field(2**20, gt=0, description="Largest reply of a remote environment to a step")
-    env_remembered_ids: int = Field(10_000, ge=0, description="Closed session ids that get 410 and not 404")
+    env_remote_max_bytes: int = Field(
+        2**20, gt=0, description="Largest reply of an environment behind HTTP to a step, in bytes"
+    )
+    env_remembered_ids: int = Field(
+        10_000, ge=0, description="Number of closed sessions whose ids are remembered: they get 410, unknown ids 404"
+    )
 
     @property
     def data_folder(self) -> Path:
-        """Games, catalogues and their indices."""
+        """Folder of games, catalogues and their indices."""
         return self.home / "data"

@@ -1,4 +1,4 @@
-"""What the routers share: the session host, parameters, documented errors, JSON replies."""
+"""Parts that the routes share: the sessions, parameters, documented errors, JSON replies."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ IncludeActions = Annotated[bool, Query(description="Return the admissible action
 
 
 def json_reply(model: BaseModel, status: int = 200) -> Response:
-    """A model as the HTTP reply, serialised once."""
+    """The HTTP reply with a model, which is serialised once."""
     return Response(model.__pydantic_serializer__.to_json(model), status, media_type="application/json")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of the errors of a route, with those that every route has."""
+    """The OpenAPI description of a route's errors, together with those of every route."""
     return {
         status: {
             "description": _WHEN[status],

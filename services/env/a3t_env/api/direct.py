@@ -1,9 +1,9 @@
 """A faster path for the two step routes.
 
 FastAPI spends 0.3 ms of CPU on routing, dependencies and body of a request whose step takes 0.02 ms. This middleware
-answers well-formed step requests itself, with the same validators and the same serialiser; whatever is out of the
-ordinary (other content type, other query, invalid body) goes on to the routes of `sessions.py` and `steps.py`, which
-declare the API and write its error messages.
+answers well-formed step requests itself, with the same validators and the same serialiser. Any other request (other
+content type, other query, invalid body) goes to the routes of `sessions.py` and `steps.py`, which declare the API and
+write its error messages.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _QUERIES = {b"": False, b"include_actions=false": False, b"include_actions=true"
 _BEFORE, _AFTER, _BATCH = "/v1/sessions/", "/step", "/v1/steps"
 _STEP_ROUTE = SimpleNamespace(path="/v1/sessions/{session_id}/step")
 _BATCH_ROUTE = SimpleNamespace(path=_BATCH)
-"""What the metrics of the shell read of a route."""
+"""The attributes of a route that the metrics read."""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectSteps:
-    """ASGI middleware in front of the app; A3TErrors go out to the shell around it."""
+    """ASGI middleware before the app. A3TErrors are raised to the middleware around it."""
 
     app: ASGIApp
     sessions: Sessions
@@ -77,7 +77,7 @@ def _ordinary(scope: Scope) -> bool:
 
 
 async def _read(receive: Receive) -> bytes:
-    """The whole request body; what had come of it where the client hangs up."""
+    """The whole request body, or the part that arrived before the client disconnected."""
     message = await receive()
     pieces: list[bytes] = [message.get("body", b"")]
     while message.get("more_body"):

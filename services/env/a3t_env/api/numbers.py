@@ -1,4 +1,4 @@
-"""Tasks by number, for protocols that know them by nothing else."""
+"""Tasks by number, for protocols that name tasks only so."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Place = Annotated[
 
 
 async def start_of(environments: Environments, place: str, number: int) -> SessionCreate:
-    """The request for an episode of the task with this number: its place in `GET /v1/tasks`.
+    """The request for an episode of the task with this number, which is its position in `GET /v1/tasks`.
 
-    Raises NotFoundError for an unknown environment or split, and for a number that is none of a task.
+    Raises NotFoundError for an unknown environment or split, and for a number without a task.
     """
     tasks = await tasks_of(environments, place)
     if not 0 <= number < len(tasks):

@@ -27,13 +27,13 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=JsonRou
 
 @router.post("", status_code=201, response_model=SessionInfo, responses=problems(400, 404, 413, 429, 502, 503, 504))
 async def create(request: Annotated[SessionCreate, Body(openapi_examples=CREATE)], sessions: SessionsDep) -> Response:
-    """Open a session: a fresh episode of a task, with its first observation."""
+    """Open a session: start an episode of a task and return its first observation."""
     return json_reply(await sessions.create(request), 201)
 
 
 @router.get("/{session_id}", response_model=SessionInfo, responses=problems(404, 410, 502, 504))
 async def info(session_id: SessionId, sessions: SessionsDep, include_actions: IncludeActions = False) -> Response:
-    """The session's present state."""
+    """The present state of a session."""
     return json_reply(await sessions.info(session_id, include_actions))
 
 
@@ -44,7 +44,7 @@ async def step(
     sessions: SessionsDep,
     include_actions: IncludeActions = False,
 ) -> Response:
-    """Do one action. With its `index` a step may be sent again: it is made once."""
+    """Carry out one action. A step with its `index` may be sent again: it is made once."""
     return json_reply(await sessions.step(session_id, request.action, request.index, include_actions))
 
 
@@ -58,7 +58,7 @@ async def actions(session_id: SessionId, sessions: SessionsDep) -> Response:
 async def sample(
     session_id: SessionId, request: Annotated[SampleRequest, Body(openapi_examples=SAMPLE)], sessions: SessionsDep
 ) -> Response:
-    """One action of the action space, uniform, the same for the same seed and state."""
+    """Draw one action of the action space uniformly; the same for equal seed and state."""
     return json_reply(ActionReply(action=await sessions.sample(session_id, request)))
 
 
@@ -70,6 +70,6 @@ async def expert(session_id: SessionId, sessions: SessionsDep) -> Response:
 
 @router.delete("/{session_id}", status_code=204, response_class=Response, responses=problems(404), **needs(Role.run))
 async def close(session_id: SessionId, sessions: SessionsDep) -> Response:
-    """Close the session. Closing a closed one again is no error."""
+    """Close a session. Closing a closed one is no error."""
     await sessions.close(session_id)
     return Response(status_code=204)

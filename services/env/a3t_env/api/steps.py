@@ -1,4 +1,4 @@
-"""`POST /v1/steps`: one step of each of many sessions in one request."""
+"""`POST /v1/steps`: one step in each of many sessions in one request."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ async def steps(
     sessions: SessionsDep,
     include_actions: IncludeActions = False,
 ) -> Response:
-    """Steps of many sessions. Each has its result or its problem at its place; the reply itself is 200.
+    """Carry out steps of many sessions.
 
-    A session stands in it once, or more often where every step carries its index; those are made in order.
+    Each step has its result or its problem document at its position; the status of the reply is 200. A session may
+    occur several times if each of its steps has its index; they are then made in order.
     """
     results = await sessions.step_many(request.steps, include_actions)
     return json_reply(BatchStepReply.model_construct(results=results))

@@ -21,13 +21,13 @@ router = APIRouter(prefix="/v1", tags=["tasks"])
 @router.get("/tasks", response_model=TaskPage, responses=problems(404, 503))
 def tasks(
     environments: EnvironmentsDep,
-    environment: Annotated[EnvironmentName, Query(description="The environment")],
-    split: Annotated[str | None, Query(description="Only this split", examples=["valid_seen"])] = None,
-    type: Annotated[str | None, Query(description="Only this task type")] = None,
-    offset: Annotated[int, Query(ge=0, le=2**31, description="Tasks to leave out at the start")] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Tasks on the page at most")] = 100,
+    environment: Annotated[EnvironmentName, Query(description="Name of the environment")],
+    split: Annotated[str | None, Query(description="Only tasks of this split", examples=["valid_seen"])] = None,
+    type: Annotated[str | None, Query(description="Only tasks of this type")] = None,
+    offset: Annotated[int, Query(ge=0, le=2**31, description="Number of tasks to skip")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Largest number of tasks on the page")] = 100,
 ) -> Response:
-    """Tasks in a fixed order, by pages."""
+    """List tasks in a fixed order, page by page."""
     chosen = _filtered(environments.get(environment), split, type)
     end = offset + limit
     page = TaskPage.model_construct(

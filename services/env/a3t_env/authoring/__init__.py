@@ -1,1 +1,1 @@
-"""For authors of environments: `a3t env new` writes a skeleton, `a3t env check` proves what a run relies on."""
+"""Tools for authors of environments: `a3t env new` writes a skeleton, `a3t env check` tests what a run relies on."""

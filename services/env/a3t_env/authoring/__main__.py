@@ -1,4 +1,4 @@
-"""`python -m a3t_env.authoring`: the commands of `a3t env` where only this package is installed."""
+"""`python -m a3t_env.authoring`: the commands of `a3t env` if only this package is installed."""
 
 from __future__ import annotations
 

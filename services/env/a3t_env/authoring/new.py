@@ -1,4 +1,4 @@
-"""Writing the skeleton of an environment."""
+"""Writes the skeleton of an environment."""
 
 from __future__ import annotations
 
@@ -21,10 +21,8 @@ _FILES = {
 
 
 def write_skeleton(name: str, into: Path) -> list[Path]:
-    """Write the folder `name` with its files, the environment first.
-
-    Raises InvalidInputError for a name that cannot be one, ConflictError where the folder is there.
-    """
+    """Write the folder `name` and return its files, the environment first. Raises InvalidInputError for a name that is
+    not allowed, ConflictError if the folder exists."""
     if not _NAME.fullmatch(name):
         raise InvalidInputError(
             f"{name!r} cannot be the name of an environment.",

@@ -1,7 +1,7 @@
-"""Engines in supervised child processes: for libraries that are not thread-safe, may hang, or leak.
+"""Engines in supervised child processes, for libraries that are not thread-safe, may hang, or leak memory.
 
-A child is a program whose `main` calls `serve.serve(game, …)`. The parent has a `ChildPool` of them, and a
-`ChildEpisode` that takes one child for an episode: requests with deadlines, a killed child for each that hangs.
+A child is a program whose `main` calls `serve.serve(game, …)`. The parent has a `ChildPool` of them. A `ChildEpisode`
+takes one child for an episode; its requests have deadlines, and a child that hangs is killed.
 """
 
 from .episode import ChildEpisode

@@ -14,11 +14,12 @@ __all__ = ["ChildEpisode"]
 
 
 class ChildEpisode:
-    """Takes a child of the pool at its start and holds it until it is closed. Not thread-safe.
+    """An episode that a child process plays; it holds the child from its start until it is closed. Not thread-safe.
 
     Calls raise DeadlineError, UpstreamError or InvalidInputError; after any of them the episode is lost.
 
     Args:
+        pool: the child processes.
         path: the game file that the child loads.
     """
 
@@ -34,8 +35,8 @@ class ChildEpisode:
         return self._child
 
     def start(self) -> dict[str, Any]:
-        """Load the game into a child process, taken on the first call, and start it. Takes seconds. Returns the first
-        state."""
+        """Load the game into a child process, which is taken at the first call, and start it. Takes seconds. Returns
+        the first state."""
         if self._closed:
             raise GoneError("The episode is closed.")
         if self._child is None:

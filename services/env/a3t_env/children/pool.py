@@ -1,4 +1,4 @@
-"""Child processes of one program: bounded, reused, renewed."""
+"""A pool of child processes of one program: limited in number, reused, and replaced after a while."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ class ChildPool:
     """Hands out one child per episode. Thread-safe.
 
     Args:
-        program: what a child runs.
-        size: children at a time; a further episode is refused with OverloadedError. None: one a core, at least two.
-        games_per_child: a child is replaced after so many games, since engines may keep memory.
-        hint: what to do where all are in use.
+        program: program of the children.
+        size: largest number of children; a further episode is refused with OverloadedError. None: one per core, at
+            least two.
+        games_per_child: number of games after which a child is replaced, because engines may leak memory.
+        hint: what to do when all children are in use.
         load_seconds: deadline for loading and for starting a game.
         step_seconds: deadline for a step.
     """
@@ -43,7 +44,7 @@ class ChildPool:
         self._lock = threading.Lock()
 
     def take(self) -> ChildProcess:
-        """A child for one episode. Raises OverloadedError when all are busy."""
+        """A child for one episode. Raises OverloadedError if all are in use."""
         with self._lock:
             child = next((c for c in self._idle if c.alive), None)
             self._idle = [c for c in self._idle if c is not child and c.alive]
@@ -60,7 +61,7 @@ class ChildPool:
             return child
 
     def give_back(self, child: ChildProcess) -> None:
-        """Return a child; one that is dead or worn out is ended."""
+        """Return a child; one that has died or played its number of games is ended."""
         with self._lock:
             known = child in self._busy
             self._busy.discard(child)

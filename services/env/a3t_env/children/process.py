@@ -1,4 +1,4 @@
-"""A supervised child process: requests with deadlines, replies, and a certain end."""
+"""A supervised child process: requests with deadlines, replies, and a guaranteed end."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ChildProgram:
-    """The program that a child process runs.
+    """The program of a child process.
 
     Args:
-        module: calls `json_lines.answer_requests`, or `serve` for a game.
-        name: what it is called in errors ("the official engine").
-        arguments: of the module's command line.
-        keep_stderr: whether what a child prints goes to this process's stderr; else it is dropped.
+        module: module to run; it calls `json_lines.answer_requests`, or `serve` for a game.
+        name: name in error messages ("the official engine").
+        arguments: arguments of its command line.
+        keep_stderr: whether its error output goes to that of this process; otherwise it is dropped.
     """
 
     module: str
@@ -38,7 +38,7 @@ class ChildProgram:
 
 
 class ChildProcess:
-    """One running child. After a deadline or a death it is killed and every further call raises UpstreamError."""
+    """One running child. If it dies or exceeds a deadline it is killed, and further calls raise UpstreamError."""
 
     def __init__(self, program: ChildProgram) -> None:
         self._name = program.name
@@ -50,10 +50,10 @@ class ChildProcess:
             env=os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
         )
         self.games = 0
-        """Games loaded so far."""
+        """Number of games loaded so far."""
         self._buffer = bytearray()
         self._using = threading.RLock()
-        """Held by who reads or closes the pipes."""
+        """Held while the pipes are read or closed."""
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe(self._process.stdout), selectors.EVENT_READ)
 
@@ -72,10 +72,10 @@ class ChildProcess:
         return self._name[0].upper() + self._name[1:]
 
     def ask(self, seconds: float, op: str, **arguments: str) -> dict[str, Any]:
-        """`request`, with the content of its reply.
+        """`request`, returning the content of the reply.
 
         Raises:
-            DeadlineError, UpstreamError: as `request` does.
+            DeadlineError, UpstreamError: as in `request`.
             InvalidInputError: the engine refused, for example to load a broken game.
         """
         reply = self.request(seconds, {"op": op, **arguments})
@@ -89,7 +89,7 @@ class ChildProcess:
 
         Raises:
             DeadlineError: no reply within `seconds`; the child is killed.
-            UpstreamError: the child is dead, or dies over the request.
+            UpstreamError: the child has died, or dies during the request.
         """
         with self._using:
             try:
@@ -105,7 +105,7 @@ class ChildProcess:
                 raise
 
     def kill(self) -> None:
-        """End the child at once; a request that waits for it fails. Safe to call again."""
+        """Kill the child; a request that waits for it fails. May be called again."""
         self._process.kill()
         self._process.wait()
         with self._using:
@@ -146,7 +146,7 @@ class ChildProcess:
 
 
 def _close(pipe: IO[bytes]) -> None:
-    """Close a pipe whose other end is gone; what could not be written is of no use."""
+    """Close a pipe whose other end is closed; unwritten data is discarded."""
     try:
         pipe.close()
     except BrokenPipeError:

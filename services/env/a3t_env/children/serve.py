@@ -1,4 +1,5 @@
-"""The child's side: a request is {"op": name, …arguments}, a reply {"ok": {…}} or {"error": "…"} (`json_lines`)."""
+"""The child's side of the protocol. A request is {"op": name, …arguments}, a reply {"ok": {…}} or {"error": "…"}
+(`json_lines`)."""
 
 from __future__ import annotations
 
@@ -28,8 +29,9 @@ def serve(game: ChildGame, module: str, what: str) -> NoReturn:
     """Answer requests until stdin is closed.
 
     Args:
+        game: the game to play.
         module: the program's name for --help.
-        what: what it plays, in words.
+        what: a sentence that says what it plays.
     """
     argparse.ArgumentParser(
         prog=f"python -m {module}",

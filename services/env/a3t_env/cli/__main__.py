@@ -1,4 +1,4 @@
-"""`python -m a3t_env.cli`: the commands of `a3t data` where only this package is installed (the env container)."""
+"""`python -m a3t_env.cli`: the commands of `a3t data` if only this package is installed (in the env container)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Command = Callable[..., Any]
 
 @dataclass(frozen=True)
 class DataCommands:
-    """What an environment can do with its data: a typer command function for each verb, None where there is none."""
+    """The commands of an environment: a typer command function for each verb, None for verbs that it does not have."""
 
     fetch: Command | None = None
     import_: Command | None = None
@@ -27,20 +27,20 @@ class DataCommands:
     list: Command | None = None
     verify: Command | None = None
     seed: Callable[[int], bool] | None = None
-    """Make about so many tasks where there are none yet, for a fresh deployment; whether it did."""
+    """Makes about this number of tasks if there are none yet, for a fresh deployment; returns whether it did."""
 
     def of(self, verb: str) -> Command | None:
-        """The command of a verb as the user writes it."""
+        """The command of a verb, by the name that the user types."""
         command: Command | None = getattr(self, "import_" if verb == "import" else verb)
         return command
 
 
 def installed_commands() -> dict[str, DataCommands]:
-    """Environment → commands of every installed package that names some as an entry point of the group `a3t.data`."""
+    """Commands by environment, from the entry points of the group `a3t.data` of all installed packages."""
     points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
     return {point.name: point.load() for point in points}
 
 
 def data_home(environment: str) -> Path:
-    """Where an environment's data lies: `<A3T_HOME>/data/<environment>`."""
+    """Data folder of an environment: `<A3T_HOME>/data/<environment>`."""
     return CommonSettings().home / "data" / environment

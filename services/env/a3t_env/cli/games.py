@@ -1,4 +1,4 @@
-"""What the commands of environments with games have in common: progress, lists of games, faults found."""
+"""Parts that the commands of environments with games share: progress bars, lists of games, reports of faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["list_games", "progress_bar", "refuse_unknown_split", "report_faults"
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on stderr while the block runs. The value is a function of the number done and the total."""
+    """Show a progress bar on stderr during the block. The block gets a function of the number done and the total."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors_console) as progress:
         bar = progress.add_task(what, total=None)
@@ -35,11 +35,14 @@ def list_games(
     if_none: str,
     as_json: bool,
 ) -> None:
-    """Print the splits with their numbers of games, or the tasks of one split.
+    """Print the number of games of each split, or the tasks of one split.
 
     Args:
-        row: the columns of a task's line by their titles.
-        if_none: printed where there are no games.
+        index: the games.
+        split: split whose tasks are listed; None lists the splits.
+        row: columns of a task by their headings.
+        if_none: printed if there are no games.
+        as_json: whether to print JSON.
 
     Raises InvalidInputError for an unknown split.
     """
@@ -57,7 +60,7 @@ def list_games(
 
 
 def report_faults(games: int, faults: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Print how many games were checked, and the faults. Raises typer.Exit with code 1 where there are some."""
+    """Print the number of checked games, and the faults. Raises typer.Exit with code 1 if there are faults."""
     if as_json:
         emit_json({"games": games, "faults": faults})
     else:
@@ -69,7 +72,7 @@ def report_faults(games: int, faults: list[dict[str, Any]], *, as_json: bool) ->
 
 
 def refuse_unknown_split(split: str | None, index: GameIndex[Game]) -> None:
-    """Raises InvalidInputError for a split that the index does not have; None is all splits."""
+    """Raise InvalidInputError for a split that the index does not have; None is all splits."""
     if split is not None and split not in index.splits():
         raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
 

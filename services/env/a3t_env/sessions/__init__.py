@@ -1,4 +1,4 @@
-"""Sessions: running episodes, with limits of their number, idle time and step time."""
+"""Sessions: running episodes, with limits on their number, idle time and step time."""
 
 from .manager import SessionManager
 from .session import SessionLimits

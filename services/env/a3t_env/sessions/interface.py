@@ -1,4 +1,4 @@
-"""The protocol of session stores: this process's own, or the router over several processes."""
+"""The protocol of session stores: the sessions of this process, or those of several processes behind a router."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, Ses
 __all__ = ["Sessions", "StepOutcome"]
 
 StepOutcome: TypeAlias = StepResult | Problem
-"""What a step in a batch gave."""
+"""The result of a step in a batch."""
 
 
 class Sessions(Protocol):
-    """See `SessionManager` for what each call does and raises."""
+    """Opens, steps and closes sessions. See `SessionManager` for errors."""
 
     async def create(self, request: SessionCreate) -> SessionInfo:
         """Open a session and start its episode."""
 
     async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
-        """Start another episode under an id that was given before."""
+        """Start another episode under an earlier session id."""
 
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
-        """The session's present state."""
+        """The present state of a session."""
 
     async def actions(self, session_id: str) -> list[str]:
         """Admissible actions of the present state."""
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
-        """One action of the action space."""
+        """Draw one action of the action space."""
 
     async def expert(self, session_id: str) -> str:
         """The scripted expert's next action."""
@@ -41,7 +41,7 @@ class Sessions(Protocol):
         """Make one step."""
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """One step of each of many sessions."""
+        """Make one step in each of many sessions."""
 
     async def close(self, session_id: str) -> None:
         """Close a session."""

@@ -1,4 +1,4 @@
-"""The session manager: opens, steps, closes and reaps the sessions of one process."""
+"""The session manager: opens, steps and closes the sessions of one process, and closes idle ones."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ __all__ = ["SessionManager"]
 
 ResultT = TypeVar("ResultT")
 _LOOP_SLICE = 0.005
-"""Seconds that a batch of inline steps may hold the event loop at a stretch."""
+"""Seconds that a batch of inline steps may block the event loop without a pause."""
 
 log = get_logger(__name__)
 
 
 class SessionManager:
-    """Sessions of one process. All methods belong to one event loop.
+    """The sessions of one process. All methods must be called from one event loop.
 
-    Engines that answer in microseconds run on the loop, where a thread would cost more than the step; all others
-    run in threads. Errors: NotFoundError (unknown session, task, ...), GoneError (closed or reaped), ConflictError
-    (two steps at once, wrong index, over), OverloadedError (cap), DeadlineError (hangs), UpstreamError (broke).
+    Engines that answer in microseconds run on the loop, where a thread would cost more than the step; all others run in
+    threads.
+
+    Errors: NotFoundError (unknown session, task, …), GoneError (session closed), ConflictError (two steps at once,
+    wrong index, episode over), OverloadedError (too many sessions), DeadlineError (the engine hangs), UpstreamError
+    (the engine failed).
     """
 
     def __init__(
@@ -62,10 +65,10 @@ class SessionManager:
         return await self._start(self._table.new_id(), request)
 
     async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
-        """Start another episode under an id that was given before; the episode before is closed first.
+        """Start another episode under an earlier session id; the running episode is closed first.
 
-        For protocols in which an environment is reset again and again. The session may have ended meanwhile. Raises
-        NotFoundError for an id that is not known, ConflictError where another episode is being started under it.
+        For protocols that reset an environment again and again. The session may have ended meanwhile. Raises
+        NotFoundError for an unknown id, ConflictError while another episode is being started under it.
         """
         if session_id in self._restarting:
             raise ConflictError(f"Another episode of session {session_id} is being started.")
@@ -95,7 +98,7 @@ class SessionManager:
         return session.info(actions)
 
     async def info(self, session_id: str, include_actions: bool = False) -> SessionInfo:
-        """The session's present state."""
+        """The present state of a session."""
         session = self._table.get(session_id)
         wanted = session.wants_actions(include_actions)
         return session.info(await self._read(session, session.episode.actions) if wanted else None)
@@ -106,7 +109,7 @@ class SessionManager:
         return await self._read(session, session.episode.actions)
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
-        """One action of the action space, uniform, deterministic by seed and state."""
+        """Draw one action of the action space uniformly; the same for equal seed and state."""
         session = self._table.get(session_id)
         return await self._read(session, lambda: session.episode.sample(request.seed, request.avoid))
 
@@ -126,9 +129,10 @@ class SessionManager:
         return await self._step_blocking(session, action, index, wanted)
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Steps of many sessions, in the order of the request; a step that fails has its problem as result.
+        """Make steps of many sessions; the results are in the order of the request. A step that fails has its problem
+        document as result.
 
-        A session may stand in it more than once where every step carries its index; they are made in order.
+        A session may occur several times if each of its steps has its index; they are then made in order.
         """
         results: list[StepOutcome | None] = [None] * len(steps)
         blocking: dict[str, list[int]] = {}
@@ -158,13 +162,13 @@ class SessionManager:
         return [result for result in results if result is not None]
 
     async def close(self, session_id: str) -> None:
-        """Close a session; closing it again is no error. Raises NotFoundError for an id that is not known."""
+        """Close a session; closing it again is no error. Raises NotFoundError for an unknown id."""
         session = self._table.remove(session_id, "is closed")
         if session is not None:
             await self._dispose(session, "closed")
 
     async def reap(self) -> int:
-        """Close the sessions that were unused for too long, and return their number."""
+        """Close the sessions that were not used for their idle time, and return their number."""
         idle = self._table.idle()
         for session in idle:
             self._table.remove(session.id, f"was closed after {self.limits.idle_seconds:g} s without use")
@@ -182,7 +186,7 @@ class SessionManager:
         self._pools.shutdown()
 
     def _threads(self, environment: str) -> EngineThreads:
-        """The threads of an environment; names that there are not share some."""
+        """The threads of an environment; unknown names share one pool."""
         return self._pools.of(environment if environment in self.environments else "")
 
     async def _attempt(self, step: SessionStep, include_actions: bool) -> StepOutcome:
@@ -219,7 +223,7 @@ class SessionManager:
         return await self._make(session, action, wanted)
 
     async def _make(self, session: Session, action: str, wanted: bool) -> StepResult:
-        """Make a step in a thread. Others that send the very same step meanwhile share its result or error."""
+        """Make a step in a thread. Requests that repeat the same step meanwhile share its result or error."""
         future: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
         session.making = (action, future)
         try:
@@ -237,7 +241,7 @@ class SessionManager:
             self._table.touch(session)
 
     async def _read(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
-        """Ask the episode something that does not change it."""
+        """Make a call of the episode that does not change it."""
         if not session.inline:
             return await self._exclusive(session, run, self._refused)
         try:
@@ -248,7 +252,7 @@ class SessionManager:
     async def _exclusive(
         self, session: Session, run: Callable[[], ResultT], failed: Callable[[Session, Exception], A3TError]
     ) -> ResultT:
-        """`run` in a thread, while no other thread uses the session; one that hangs or breaks ends the session."""
+        """Run `run` in a thread while no other thread uses the session. If it hangs or fails, the session ends."""
         what = f"The {session.engine} engine of session {session.id}"
         async with session.lock:
             self._table.get(session.id)
@@ -264,13 +268,14 @@ class SessionManager:
                 raise failed(session, error) from error
 
     def _refused(self, session: Session, error: Exception) -> A3TError:
-        """The error to raise for a question: a refusal (no expert for this task, ...) leaves the session as it is."""
+        """The error to raise for a call that changes nothing; a refusal (no expert for this task, …) leaves the session
+        as it is."""
         if isinstance(error, A3TError) and error.status < 500 and not isinstance(error, GoneError):
             return error
         return self._failed(session, error)
 
     def _failed(self, session: Session, error: Exception) -> A3TError:
-        """The error to raise for a step: an episode whose engine failed is of no more use and its session ends."""
+        """The error to raise for a step. If the engine failed, the session ends."""
         log.error("session.failed", session=session.id, task=session.task.id, exc_info=error)
         self._end(session, f"was ended because its engine failed: {str(error)[:500]}", "failed")
         if isinstance(error, A3TError):
@@ -289,7 +294,7 @@ class SessionManager:
             self._dispose(session, reason, stuck)
 
     def _dispose(self, session: Session, reason: str, stuck: bool = False) -> asyncio.Task[None]:
-        """Close the episode, after the call that it is in unless that is stuck."""
+        """Close the episode once its running call has returned; at once if that call is stuck."""
 
         threads = self._threads(session.task.environment)
 

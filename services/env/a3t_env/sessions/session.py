@@ -27,8 +27,11 @@ class SessionLimits:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """State of one session. `inline` says that its episode answers in microseconds and may run on the event loop;
-    any other is used by one thread at a time, under `lock`, with the step that is being made in `making`."""
+    """The state of one session.
+
+    `inline`: whether the episode answers in microseconds and may run on the event loop. Any other episode is used by
+    one thread at a time, under `lock`; the step that is being made is in `making`.
+    """
 
     id: str
     task: Task
@@ -52,14 +55,12 @@ class Session:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def wants_actions(self, asked: bool) -> bool:
-        """Whether a reply has the admissible actions; never where the environment does not list them."""
+        """Whether a reply has the admissible actions; never if the environment does not list them."""
         return self.lists_actions and (asked or self.include_actions)
 
     def repeated(self, action: str, index: int | None) -> StepResult | None:
-        """The last result, where this very step was already made; None where it is the next one.
-
-        Raises ConflictError for any other index, and for a step after the end.
-        """
+        """The last result, if this step was made already; None if it is the next step. Raises ConflictError for any
+        other index, and for a step after the end."""
         if index is not None and index == self.steps - 1 and action == self.last_action:
             return self.last
         if self.done:
@@ -77,7 +78,7 @@ class Session:
         return None
 
     def record(self, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
-        """Record a step that was made. At the step cap the episode ends without success."""
+        """Record a step. At the largest number of steps the episode ends without success."""
         index = self.steps
         self.steps += 1
         capped = not outcome.done and self.steps >= self.max_steps
@@ -100,7 +101,7 @@ class Session:
         return self.last
 
     def info(self, actions: list[str] | None) -> SessionInfo:
-        """The present state as the API shows it; `reward` is the sum so far."""
+        """The present state for the API; `reward` is the sum so far."""
         return SessionInfo(
             id=self.id,
             task=self.task,

@@ -1,4 +1,4 @@
-"""Starting and closing episodes: the parts that run in a thread."""
+"""Starts and closes episodes; these calls run in a thread."""
 
 from __future__ import annotations
 
@@ -17,10 +17,8 @@ log = get_logger(__name__)
 def open_session(
     environments: Environments, request: SessionCreate, session_id: str, now: float
 ) -> tuple[Session, list[str] | None]:
-    """A session with a started episode, and its admissible actions if the request wants them.
-
-    Raises NotFoundError, InvalidInputError, UpstreamError.
-    """
+    """A session with a started episode, with its admissible actions if the request wants them. Raises NotFoundError,
+    InvalidInputError, UpstreamError."""
     environment = environments.get(request.environment)
     info, task = environment.info(), environment.task(request.task_id)
     engine = request.engine or info.engines[0]
@@ -60,7 +58,7 @@ def open_session(
 
 
 def close_episode(session: Session) -> None:
-    """Close the episode. An error of the engine is logged and not raised."""
+    """Close the episode. An error of the engine is logged, not raised."""
     try:
         session.episode.close()
     except Exception:

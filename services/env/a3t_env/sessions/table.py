@@ -1,4 +1,4 @@
-"""The open sessions of one process, ordered by last use, and the ids of those that closed lately."""
+"""The open sessions of one process in the order of their last use, and the ids of recently closed ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SessionTable"]
 
 
 class SessionTable:
-    """Not thread-safe: it belongs to the event loop. `clock` gives seconds."""
+    """The open sessions of a process. Not thread-safe; used from the event loop. `clock` returns seconds."""
 
     def __init__(self, limits: SessionLimits, slot: int, clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -32,11 +32,12 @@ class SessionTable:
         return iter(list(self._open.values()))
 
     def new_id(self) -> str:
-        """An id that nobody can guess. The number before its dash is that of the process that holds the session."""
+        """A session id that cannot be guessed. The part before its dash is the number of the process that holds the
+        session."""
         return f"{self._slot}-{secrets.token_hex(10)}"
 
     def reserve(self) -> None:
-        """Keep a place for a session that starts. Raises OverloadedError at the cap."""
+        """Reserve a place for a session that is being started. Raises OverloadedError if all places are taken."""
         if len(self._open) + self._starting >= self._limits.max_sessions:
             raise OverloadedError(
                 f"All {self._limits.max_sessions} sessions are in use.",
@@ -50,7 +51,7 @@ class SessionTable:
         self._starting -= 1
 
     def add(self, session: Session) -> None:
-        """Count a session as open."""
+        """Add an open session."""
         self._open[session.id] = session
         self._closed.pop(session.id, None)
         metrics.OPEN.inc()
@@ -64,16 +65,14 @@ class SessionTable:
         return session
 
     def touch(self, session: Session) -> None:
-        """Count a session, if it is still open, as used now."""
+        """Mark a session as used now, if it is still open."""
         if session.id in self._open:
             session.touched = self._clock()
             self._open.move_to_end(session.id)
 
     def remove(self, session_id: str, why: str) -> Session | None:
-        """Close a session in the table and remember `why`; None where it is closed already.
-
-        Raises NotFoundError for an id that is not known.
-        """
+        """Remove a session from the open ones and remember `why`; None if it is closed already. Raises NotFoundError
+        for an unknown id."""
         session = self._open.pop(session_id, None)
         if session is None:
             if session_id in self._closed:
@@ -86,7 +85,7 @@ class SessionTable:
         return session
 
     def idle(self) -> list[Session]:
-        """Sessions that nobody used for `idle_seconds` and that make no step now, the longest unused first."""
+        """Sessions that were not used for `idle_seconds` and are making no step, the longest idle first."""
         since = self._clock() - self._limits.idle_seconds
         found = []
         for session in self._open.values():

@@ -17,11 +17,11 @@ ResultT = TypeVar("ResultT")
 
 
 class StuckError(DeadlineError):
-    """A call did not return in time; its thread still runs it."""
+    """A call did not return in time; its thread is still running."""
 
 
 class EngineThreads:
-    """Threads for calls that block, and a few of their own for closing, which must work while the others hang."""
+    """Threads for blocking calls, and a few further ones for closing, which must work while the others hang."""
 
     def __init__(self, threads: int) -> None:
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="engine")
@@ -30,9 +30,9 @@ class EngineThreads:
     async def call(
         self, run: Callable[[], ResultT], deadline: float, what: str, late: Callable[[ResultT], object] | None = None
     ) -> ResultT:
-        """`run` in a thread. A result that comes after the deadline is given to `late`.
+        """Run `run` in a thread. A result that arrives after the deadline is passed to `late`.
 
-        Raises StuckError where it runs longer than `deadline` seconds, NotBegunError where it never got a thread.
+        Raises StuckError if it takes longer than `deadline` seconds, NotBegunError if it found no free thread.
         """
         submitted = self._calls.submit(run)
         wrapped = asyncio.wrap_future(submitted)
@@ -49,24 +49,24 @@ class EngineThreads:
         raise StuckError(f"{what} took longer than {deadline:g} s.")
 
     async def close(self, run: Callable[[], None]) -> None:
-        """`run` in a thread that no stuck call can hold."""
+        """Run `run` in a thread that no stuck call can occupy."""
         await asyncio.wrap_future(self._closers.submit(run))
 
     def shutdown(self) -> None:
-        """Take no more calls. Threads that hang are not waited for."""
+        """Take no more calls, and do not wait for threads that hang."""
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._closers.shutdown(wait=True)
 
 
 class EnginePools:
-    """Threads of their own for each environment, so that one that hangs takes none from the others."""
+    """A thread pool for each environment, so that one that hangs does not block the others."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._pools: dict[str, EngineThreads] = {}
 
     def of(self, environment: str) -> EngineThreads:
-        """The threads of an environment; threads are started when they are needed."""
+        """The threads of an environment; they are started when needed."""
         if environment not in self._pools:
             self._pools[environment] = EngineThreads(self._threads)
         return self._pools[environment]
