@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from a3t_contracts.schemas import MAX_INT, Trajectory, TrajectoryKind
 
-from ..store import EpisodeFilter, count_trajectories, find_trajectory, list_trajectories
+from ..store import find_trajectory, page_of_trajectories
 from .deps import SessionDep
+from .query import TrajectoryQuery
 
 __all__ = ["router"]
 
@@ -40,6 +41,8 @@ class TrajectoryInfo(BaseModel):
     stop_reason: str = Field(description="Why the episode ended")
     n_steps: int = Field(description="Number of steps")
     n_sampled: int = Field(description="Steps whose action was sampled")
+    n_sampled_coin: int = Field(description="Of these, sampled by the draw of probability p")
+    n_sampled_invalid: int = Field(description="Of these, sampled after several invalid actions in a row")
     n_invalid: int = Field(description="Steps whose action the environment did not understand or allow")
     n_made_up: int = Field(description="Turns that were cut in front of an observation that the policy made up")
     seconds: float = Field(description="Length of the episode in seconds")
@@ -47,31 +50,42 @@ class TrajectoryInfo(BaseModel):
 
 
 class TrajectoryPage(BaseModel):
-    """One page, in order of making; `total` counts all pages."""
+    """One page; `total` counts all pages."""
 
-    trajectories: list[TrajectoryInfo] = Field(description="The trajectories of the page, oldest first")
+    trajectories: list[TrajectoryInfo] = Field(description="The trajectories of the page in the order asked for")
     total: int = Field(description="Number of trajectories over all pages")
     next_offset: int | None = Field(description="`offset` of the next page; null on the last")
+    next_cursor: str | None = Field(description="`cursor` of the next page; null on the last")
+    previous_cursor: str | None = Field(description="`cursor` of the page before; null on the first")
+
+
+class ListQuery(TrajectoryQuery):
+    """Filters, order and the page."""
+
+    limit: int = Field(100, ge=1, le=1000, description="Largest number of trajectories on the page")
+    offset: int = Field(
+        0, ge=0, le=MAX_INT, description="Number of trajectories to skip; a `cursor` is faster far into a long list"
+    )
+    cursor: str | None = Field(
+        None,
+        max_length=500,
+        description="`next_cursor` or `previous_cursor` of a page with the same filters and order; `offset` is then "
+        "left out of account",
+    )
 
 
 @router.get("")
-def trajectories(
-    session: SessionDep,
-    run: Annotated[str | None, Query(description="Only of this run")] = None,
-    round: Annotated[int | None, Query(ge=0, le=MAX_INT, description="Only of this round")] = None,
-    kind: Annotated[TrajectoryKind | None, Query(description="Only of this kind")] = None,
-    task_id: Annotated[str | None, Query(description="Only of this task")] = None,
-    success: Annotated[bool | None, Query(description="Only successes, or only failures")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of trajectories on the page")] = 100,
-    offset: Annotated[int, Query(ge=0, le=MAX_INT, description="Number of trajectories to skip")] = 0,
-) -> TrajectoryPage:
+def trajectories(session: SessionDep, query: Annotated[ListQuery, Query()]) -> TrajectoryPage:
     """Trajectories that match every filter."""
-    where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task_id, success=success)
-    found = list_trajectories(session, where, limit, offset)
-    total = count_trajectories(session, where)
-    end = offset + len(found)
-    rows = [TrajectoryInfo.model_validate(row) for row in found]
-    return TrajectoryPage(trajectories=rows, total=total, next_offset=end if end < total else None)
+    page = page_of_trajectories(session, query.where, query.order, query.cursor, query.limit, query.offset)
+    end = page.first - 1 + len(page.rows)
+    return TrajectoryPage(
+        trajectories=[TrajectoryInfo.model_validate(row) for row in page.rows],
+        total=page.total,
+        next_offset=end if page.next else None,
+        next_cursor=page.next,
+        previous_cursor=page.previous,
+    )
 
 
 @router.get("/{trajectory_id}")

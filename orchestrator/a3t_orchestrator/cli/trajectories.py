@@ -17,11 +17,13 @@ from rich.text import Text
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.files import replaced_atomically
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind
+from a3t_contracts.schemas import Proposer, Source, Step, StopReason, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
 
+from ..phases import Phase
 from ..store import (
     EpisodeFilter,
+    Order,
     TrajectoryRow,
     count_trajectories,
     find_trajectory,
@@ -50,18 +52,53 @@ def list_(
     round: RoundOption = None,
     kind: KindOption = None,
     task: Annotated[str | None, typer.Option(help="Only trajectories of this task.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
+    phase: Annotated[Phase | None, typer.Option(help="Only trajectories of this phase.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only on tasks of this split.")] = None,
     success: SuccessOption = None,
+    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
+    sampled: Annotated[
+        bool | None, typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one.")
+    ] = None,
+    invalid: Annotated[
+        bool | None, typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one.")
+    ] = None,
+    made_up: Annotated[
+        bool | None, typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one.")
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help='Words of observations, thoughts and actions: `mug shelf`, `"mug 1"` in this order, `-mug` without, '
+            "`mu*` the beginning."
+        ),
+    ] = None,
+    sort: Annotated[Order, typer.Option(help="Order; a minus means the largest first.")] = Order.oldest,
     limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """List trajectories in the order in which they were stored."""
+    """List trajectories in the order in which they were stored; --sort chooses another."""
     _, store = settings_and_store()
-    where = EpisodeFilter(run=run, round=round, kind=kind, task_id=task, success=success)
+    where = EpisodeFilter(
+        run=run,
+        round=round,
+        kind=kind,
+        phase=phase,
+        split=split,
+        task_id=task,
+        task_type=type,
+        success=success,
+        stop_reason=stop_reason,
+        sampled=sampled,
+        invalid=invalid,
+        made_up=made_up,
+        search=search,
+    )
     with store.session() as session:
         if run is not None:
             get_run(session, run)
-        rows = [_summary(row) for row in list_trajectories(session, where, limit, offset)]
+        rows = [_summary(row) for row in list_trajectories(session, where, limit, offset, sort)]
         total = count_trajectories(session, where)
     if as_json:
         emit_json({"total": total, "trajectories": rows})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -17,21 +16,17 @@ from .tables import TrajectoryRow, TrajectorySteps, WorkItem
 from .work import PhaseKey, insert_new, insert_returning
 
 __all__ = [
-    "EpisodeFilter",
     "action_hash",
     "annotate_trajectory",
     "collected",
     "count_successes",
-    "count_trajectories",
     "find_trajectory",
     "get_trajectory",
     "insert_trajectories",
     "iter_trajectories",
-    "list_trajectories",
     "outcomes_by_task",
     "save_trajectory",
     "to_trajectory",
-    "trajectory_ids",
     "trajectory_row",
     "whole_rows",
 ]
@@ -68,24 +63,6 @@ _COLLECTED = (
     TrajectoryRow.actions_sha256,
     TrajectoryRow.n_steps,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EpisodeFilter:
-    """Which trajectories; None means any."""
-
-    run: str | None = None
-    round: int | None = None
-    kind: str | None = None
-    phase: str | None = None
-    split: str | None = None
-    task_id: str | None = None
-    success: bool | None = None
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
-        pairs = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return [getattr(TrajectoryRow, name) == value for name, value in pairs.items() if value is not None]
 
 
 def action_hash(steps: Iterable[Step]) -> str:
@@ -158,24 +135,6 @@ def find_trajectory(session: Session, prefix: str) -> Trajectory:
     if len(found) > 1:
         raise InvalidInputError(f"Several trajectories begin with {prefix!r}.", hint="Give more digits.")
     return get_trajectory(session, found[0] if found else prefix)
-
-
-def list_trajectories(session: Session, where: EpisodeFilter, limit: int = 50, offset: int = 0) -> list[TrajectoryRow]:
-    """One page, in order of making."""
-    query = select(TrajectoryRow).where(*where.conditions())
-    order = (TrajectoryRow.created_at, TrajectoryRow.id)
-    return list(session.scalars(query.order_by(*order).limit(limit).offset(offset)))
-
-
-def count_trajectories(session: Session, where: EpisodeFilter) -> int:
-    """How many there are over all pages."""
-    return session.scalar(select(func.count()).select_from(TrajectoryRow).where(*where.conditions())) or 0
-
-
-def trajectory_ids(session: Session, where: EpisodeFilter) -> list[str]:
-    """Ids of all that match, in order of making."""
-    query = select(TrajectoryRow.id).where(*where.conditions())
-    return list(session.scalars(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id)))
 
 
 def collected(session: Session, run: str, number: int, split: str) -> list[TrajectoryRow]:

@@ -37,6 +37,7 @@ __all__ = [
     "TrajectoryRow",
     "TrajectorySteps",
     "WorkItem",
+    "is_modelled",
     "utc_now",
 ]
 
@@ -47,6 +48,11 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 def utc_now() -> datetime:
     """Now, with its time zone."""
     return datetime.now(UTC)
+
+
+def is_modelled(name: str | None, kind: str, _: object) -> bool:
+    """For Alembic's comparison: False for the tables of the full-text search, which are no model's."""
+    return not (kind == "table" and name is not None and name.startswith("trajectory_search"))
 
 
 class UtcDateTime(TypeDecorator[datetime]):

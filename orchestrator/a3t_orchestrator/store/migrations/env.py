@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from alembic import context
 
-from a3t_orchestrator.store.tables import Base
+from a3t_orchestrator.store.tables import Base, is_modelled
 
 connection = context.config.attributes["connection"]
 context.configure(
-    connection=connection, target_metadata=Base.metadata, render_as_batch=connection.dialect.name == "sqlite"
+    connection=connection,
+    target_metadata=Base.metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    include_name=is_modelled,
 )
 with context.begin_transaction():
     context.run_migrations()

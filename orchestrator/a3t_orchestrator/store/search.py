@@ -1,0 +1,102 @@
+"""Full-text search over the observations, thoughts and actions of trajectories.
+
+A query is words, all of which a trajectory must have, in any place. `"two words"` are words that follow each other,
+`-word` one that it must not have, `wor*` the beginning of one. All other characters divide words; no query is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    and_,
+    column,
+    false,
+    func,
+    literal_column,
+    not_,
+    select,
+    table,
+)
+from sqlalchemy.orm import Session
+
+from .tables import TrajectoryRow
+
+__all__ = ["LONGEST_QUERY", "Term", "matches", "search_terms", "term_pattern"]
+
+LONGEST_QUERY = 400
+"""Characters of a query; neither database takes words of any length."""
+
+_TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """Words that follow each other; where `prefix` is true, the last of them is the beginning of one."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+    excluded: bool = False
+
+
+def search_terms(query: str) -> list[Term]:
+    """The terms of a query, in their order."""
+    found = []
+    for minus, quoted, plain in _TERM.findall(query[:LONGEST_QUERY]):
+        words = _words(quoted or plain)
+        if words:
+            found.append(Term(words, prefix=(quoted or plain).endswith("*"), excluded=bool(minus)))
+    return found
+
+
+def matches(session: Session, query: str) -> ColumnElement[bool]:
+    """The condition that a row of TrajectoryRow matches a query; a query without a word matches nothing."""
+    terms = search_terms(query)
+    wanted = [term for term in terms if not term.excluded]
+    unwanted = [term for term in terms if term.excluded]
+    if not terms:
+        return false()
+    condition = _fts5 if session.get_bind().dialect.name == "sqlite" else _tsvector
+    conditions = [condition(wanted, " AND ", " & ")] if wanted else []
+    conditions += [not_(condition(unwanted, " OR ", " | "))] if unwanted else []
+    return and_(*conditions)
+
+
+def term_pattern(terms: Sequence[Term]) -> re.Pattern[str] | None:
+    """Finds in a text what a query asked for, to show it; None where nothing is asked for."""
+    wanted = [_written(term) for term in terms if not term.excluded]
+    return re.compile("|".join(wanted), re.IGNORECASE) if wanted else None
+
+
+def _written(term: Term) -> str:
+    end = "" if term.prefix else r"\b"
+    return r"\b" + r"[\W_]+".join(map(re.escape, term.words)) + end
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Letters, digits and their marks; everything else divides, as it does in the index."""
+    plain = (c if unicodedata.category(c)[0] in "LNM" else " " for c in unicodedata.normalize("NFC", text))
+    return tuple("".join(plain).split())
+
+
+def _fts5(terms: Sequence[Term], operator: str, _: str) -> ColumnElement[bool]:
+    asked = operator.join(f'"{" ".join(term.words)}"{"*" if term.prefix else ""}' for term in terms)
+    found = select(column("rowid", Integer)).select_from(table("trajectory_search"))
+    return TrajectoryRow.number.in_(found.where(literal_column("trajectory_search").op("MATCH")(asked)))
+
+
+def _tsvector(terms: Sequence[Term], _: str, operator: str) -> ColumnElement[bool]:
+    asked = operator.join(f"({_phrase(term)})" for term in terms)
+    words = table("trajectory_search", column("number", BigInteger), column("words"))
+    query = func.to_tsquery(literal_column("'pg_catalog.simple'"), asked)
+    return TrajectoryRow.number.in_(select(words.c.number).where(words.c.words.op("@@")(query)))
+
+
+def _phrase(term: Term) -> str:
+    return " <-> ".join(f"'{word}'" for word in term.words) + (":*" if term.prefix else "")
