@@ -1,1 +1,1 @@
-"""The ActRe service: writes the reason for an action that was chosen before (act first, reason afterwards)."""
+"""The ActRe service: writes the reason of an action that was chosen before."""

@@ -1,4 +1,4 @@
-"""`python -m a3t_actre`: serve with the settings of the environment."""
+"""`python -m a3t_actre`: serve with settings from the environment."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ __all__ = ["create_app", "create_desk"]
 
 
 def create_app(settings: ActReSettings) -> FastAPI:
-    """The app; its annotators live as long as it runs."""
+    """The app. Its annotators are closed when it stops."""
     desk = create_desk(settings)
 
     @asynccontextmanager
@@ -49,10 +49,8 @@ def create_app(settings: ActReSettings) -> FastAPI:
 
 
 def create_desk(settings: ActReSettings) -> Desk:
-    """The annotators that the settings allow, and those that other packages add.
-
-    Raises InvalidInputError that names a package whose annotator or reasons cannot be used.
-    """
+    """The annotators of this service, and those of other packages. Raises InvalidInputError that names a package whose
+    annotator or reasons cannot be used."""
     installed_reasons()
     template = TemplateAnnotator()
     annotators: dict[str, Annotator] = {template.name: template}

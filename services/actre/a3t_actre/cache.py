@@ -20,7 +20,7 @@ _FAILURES = (sqlite3.Error, OSError, ValueError, diskcache.Timeout)
 
 
 class _PlainDisk(diskcache.JSONDisk):  # type: ignore[misc]
-    """JSON in, JSON out: a pickled value, which only a stranger can have put there, is not opened."""
+    """Stores values as JSON. A pickled value, which only an intruder can have written, is refused."""
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
         if mode == diskcache.core.MODE_PICKLE:
@@ -29,12 +29,12 @@ class _PlainDisk(diskcache.JSONDisk):  # type: ignore[misc]
 
 
 class ReasonCache:
-    """A bounded cache that survives restarts and may be shared by processes. A cache that fails costs money, not
-    reasons: it is logged and taken for a miss.
+    """A cache with a size limit that survives restarts and may be shared by processes. An error of the cache is logged
+    and counts as a miss.
 
     Args:
-        folder: where it lies; created.
-        megabytes: least recently stored entries go above this size.
+        folder: folder of the cache; it is created.
+        megabytes: largest size; beyond it the entries that were stored first are removed.
     """
 
     def __init__(self, folder: Path, megabytes: int) -> None:
@@ -53,7 +53,7 @@ class ReasonCache:
             ) from error
 
     def get(self, key: str) -> str | None:
-        """The reason stored under a key, or None."""
+        """The reason that is stored under a key; None if there is none."""
         try:
             found = self._cache.get(key)
         except _FAILURES as error:
@@ -74,5 +74,5 @@ class ReasonCache:
 
 
 def prompt_key(**parts: str | float | int) -> str:
-    """SHA-256 over everything that shapes a reply: model, prompt, sampling, limits."""
+    """SHA-256 over everything that determines a reply: model, prompt, sampling, limits."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Extracts the reason from an LLM's completion, or says why it holds none."""
+"""Extracts the reason from an LLM's completion, or says why there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARROT_WORDS = 12
 
 
 class UnusableReason(Exception):
-    """A completion that holds no usable reason. `cause` is one of empty, garbled, leak, long, loop, parrot."""
+    """A completion without a usable reason. `cause` is one of empty, garbled, leak, long, loop, parrot."""
 
     def __init__(self, cause: str) -> None:
         super().__init__(cause)
@@ -26,15 +26,15 @@ class UnusableReason(Exception):
 
 
 def clean_reason(text: str, *, action: str, prompt: str, whole: bool, max_words: int) -> str:
-    """One line with the reason and nothing else.
+    """The reason of a completion on one line.
 
-    Takes off labels, quotes and brackets, ends where the completion goes on with the episode, and cuts after a
-    sentence where it is too long or was cut by the token limit (`whole` false).
+    Removes labels, quotes and brackets, stops where the completion goes on with the episode, and cuts after a sentence
+    if the text is too long or the token limit cut it (`whole` false).
 
     Raises:
-        UnusableReason: nothing is left (empty; leak where it began with the next part of the episode), unreadable
-            characters (garbled), no sentence ends within the limit (long), repeats itself (loop), copies a long
-            piece of the prompt (parrot).
+        UnusableReason: nothing remains (empty; leak if it began with the next part of the episode), characters are
+            unreadable (garbled), no sentence ends within the limit (long), it repeats itself (loop), or it copies a
+            long piece of the prompt (parrot).
     """
     bare = _LABEL.sub("", text.strip()).strip()
     if _GARBLED.search(bare):
@@ -53,7 +53,7 @@ def clean_reason(text: str, *, action: str, prompt: str, whole: bool, max_words:
 
 
 def _own_part(text: str) -> str:
-    """The first paragraph, up to where the next part of an episode begins."""
+    """The first paragraph, up to the start of the next part of an episode."""
     first = re.split(r"\n\s*\n", text, maxsplit=1)[0]
     match = _NEXT_PART.search(first)
     part = first[: match.start()] if match else first
@@ -61,7 +61,7 @@ def _own_part(text: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    """One line without the quotes, brackets or asterisks around it."""
+    """The text on one line, without quotes, brackets or asterisks around it."""
     line = " ".join(text.split())
     pairs = {'"': '"', "'": "'", "[": "]", "(": ")", "*": "*", "`": "`", "“": "”"}
     while len(line) > 1 and pairs.get(line[0]) == line[-1]:
@@ -85,7 +85,7 @@ def _same(reason: str, action: str) -> bool:
 
 
 def _loops(reason: str) -> bool:
-    """True where one run of four words stands there three times."""
+    """Whether a sequence of four words occurs three times."""
     words = _folded(reason).split()
     runs = [tuple(words[i : i + 4]) for i in range(len(words) - 3)]
     return any(runs.count(run) >= 3 for run in set(runs))

@@ -1,4 +1,4 @@
-"""Answers batches of queries: chooses the annotator, limits concurrency, keeps the order."""
+"""Answers batches of queries: chooses the annotator, limits concurrency and keeps the order."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Desk:
     """Answers batches of queries.
 
     Args:
-        annotators: by name.
+        annotators: annotators by name.
         default: name of the annotator for requests that name none.
-        concurrency: reasons written at the same time, over all requests.
-        queue: unfinished queries above which a further request is refused.
+        concurrency: largest number of reasons that are written at the same time, over all requests.
+        queue: largest number of unfinished queries; a further request is refused.
     """
 
     def __init__(self, annotators: Mapping[str, Annotator], default: str, concurrency: int, queue: int) -> None:
@@ -32,10 +32,8 @@ class Desk:
         self._in_hand = 0
 
     async def answer(self, queries: Sequence[ReasonQuery], name: str | None) -> list[Reason | Problem]:
-        """One result a query, in order; a query that failed has its problem there.
-
-        Raises InvalidInputError for an unknown annotator, OverloadedError over the cap.
-        """
+        """One result per query, in order; a query that failed has a problem document. Raises InvalidInputError for an
+        unknown annotator, OverloadedError above the limit."""
         annotator = self._pick(name or self.default)
         if self._in_hand and self._in_hand + len(queries) > self._queue:
             raise OverloadedError(f"{self._in_hand} queries wait already; the cap is {self._queue}.", retry_after=2.0)
@@ -46,7 +44,7 @@ class Desk:
             self._in_hand -= len(queries)
 
     async def check(self) -> dict[str, object]:
-        """For `/ready`: raises while the default annotator cannot take work."""
+        """Check for `GET /ready`: raises while the default annotator cannot take work."""
         annotator = self.annotators[self.default]
         await annotator.check()
         return {"annotator": self.default, "annotators": sorted(self.annotators), "model": annotator.model}

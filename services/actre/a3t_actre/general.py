@@ -1,4 +1,4 @@
-"""A reason for any action in any environment, from the words of the action that occur in the visible history."""
+"""Writes a reason for any action in any environment, from words of the action that occur in the visible history."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _SHORT = 80
 _MOST_WORDS = 40
 _MOST_THINGS = 3
 _MOST_TEXT = 20_000
-"""Characters at the end of an observation in which words are looked for."""
+"""Number of characters at the end of an observation that are searched for words."""
 
 
 def general_reason(history: History, action: str) -> str:
-    """Why `action` makes sense after `history`, said as carefully as it must be where nothing is known but the texts.
+    """A reason for `action` after `history`, worded carefully, because only the texts are known.
 
-    It names what the action refers to in the newest observation, at the beginning (where the task stands) or in
-    between; where it refers to nothing, it quotes a short last answer. Never raises for odd texts, never empty.
+    It names what the action refers to: in the newest observation, at the beginning (where the task is), or in between.
+    If the action refers to nothing, it quotes the last observation if that is short. Never raises and is never empty.
     """
     command = " ".join(action.split())
     attempt = f"I try {_clip(command, _CLIP)}." if command else "I try nothing."
@@ -49,14 +49,14 @@ def _met(command: str, history: History) -> str:
 
 
 def _named(command: str, text: str) -> str:
-    """The phrases of an action that stand in a text, joined by "and"; empty where none does."""
+    """The phrases of an action that occur in a text, joined by "and"; empty if none does."""
     words = " ".join(_WORD.findall(text[-_MOST_TEXT:].lower()))
     things = list(dict.fromkeys(_phrases(_WORD.findall(command)[:_MOST_WORDS], f" {words} ")))
     return " and ".join(_clip(thing, _SHORT) for thing in things[:_MOST_THINGS])
 
 
 def _phrases(words: Sequence[str], text: str) -> Iterator[str]:
-    """The longest runs of words that stand in the text, from left to right, without common words at their ends."""
+    """The longest sequences of words that occur in the text, from left to right, without common words at their ends."""
     start = 0
     while start < len(words):
         end = start

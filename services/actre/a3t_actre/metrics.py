@@ -17,12 +17,12 @@ REFUSED = Counter("a3t_actre_attempts_failed_total", "Upstream attempts without 
 
 
 def count_reason(environment: str, reason: Reason) -> None:
-    """Count a reason that was given."""
+    """Count a reason that was written."""
     flags = (str(reason.fallback).lower(), str(reason.cached).lower())
     _REASONS.labels(environment, reason.annotator, *flags).inc()
     _SECONDS.labels(reason.annotator).observe(reason.seconds)
 
 
 def count_failure(annotator: str, environment: str, error: A3TError) -> None:
-    """Count a query that got a problem in place of a reason."""
+    """Count a query that got a problem document."""
     _FAILURES.labels(environment, annotator, error.slug).inc()

@@ -1,6 +1,6 @@
-"""Reasons made for one environment: what a package names under the entry point group `a3t.reasons`.
+"""Plug-ins that write reasons for one environment, from the entry point group `a3t.reasons` of installed packages.
 
-An environment without such a plug-in gets the general grammar (`general.py`) and the general prompt (`prompts/`).
+An environment without a plug-in gets the general grammar (`general.py`) and the general prompt (`prompts/`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["ENTRY_POINT_GROUP", "Grammar", "ReasonsPlugin", "installed_reasons"]
 
 ENTRY_POINT_GROUP = "a3t.reasons"
 Grammar = Callable[[History, str], str]
-"""The reason of an action after a history, from the visible texts alone. It begins with `NO_PURPOSE` of
-`a3t_contracts.react` where the action serves no goal that is seen; `purpose` of the answer is false then."""
+"""Returns the reason of an action after a history, from the visible texts alone. A reason that begins with `NO_PURPOSE`
+of `a3t_contracts.react` gets `purpose: false`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonsPlugin:
-    """What is known of an environment; its name is that of the entry point.
+    """What is known about an environment; the name of the entry point is that of the environment.
 
     Args:
-        grammar: writes reasons without an LLM; None takes the general one.
+        grammar: writes reasons without an LLM; None takes the general grammar.
         prompts: folder of few-shot prompts for an LLM, `v1.jinja` and later versions; None takes the general ones.
     """
 
@@ -38,7 +38,8 @@ class ReasonsPlugin:
 
 @cache
 def installed_reasons() -> dict[str, ReasonsPlugin]:
-    """Environment → plug-in of every installed package. Raises InvalidInputError that names a bad one's package."""
+    """The plug-ins of all installed packages by environment. Raises InvalidInputError that names the package of a
+    faulty one."""
     return {point.name: _loaded(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 

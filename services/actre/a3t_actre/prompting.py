@@ -26,17 +26,16 @@ __all__ = ["build_prompt"]
 
 _ELLIPSIS = " […] "
 _NEWEST_SHARE = 0.5
-"""Part of the room for the history that the newest observation may take before it is clipped."""
+"""Largest share of the room for the history that the newest observation may take before it is shortened."""
 
 
 def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
-    """The few-shot prompt, with the worked example, the history and the action to explain; ends at the open
-    "Reason for the action:".
+    """The few-shot prompt with the worked example, the history and the action to explain. It ends with "Reason for the
+    action:".
 
-    It is the prompt of the environment's plug-in, or the general one, which says what `query.about` says.
-
-    Where it would be longer than `max_chars`, the oldest turns are left out; if that is not enough, the first and the
-    newest observation are clipped in the middle.
+    It is the prompt of the environment's plug-in, or the general one, which includes `query.about`. If it is longer
+    than `max_chars`, the oldest turns are left out; if that is not enough, the middle of the first and the newest
+    observation is cut out.
 
     Raises:
         InvalidInputError: there is no such prompt version.
@@ -61,7 +60,7 @@ def _plain(thought: str | None, action: str, observation: str, history: History)
 
 
 def _newest(turns: list[dict[str, str]], room: int) -> list[dict[str, str]]:
-    """As many of the last turns as fit, at least one."""
+    """As many of the last turns as fit, but at least one."""
     kept: list[dict[str, str]] = []
     for turn in reversed(turns):
         part = turn if kept else {name: _clip(text, int(room * _NEWEST_SHARE)) for name, text in turn.items()}

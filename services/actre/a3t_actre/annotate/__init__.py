@@ -1,1 +1,1 @@
-"""`a3t annotate`: reasons for logs of actions."""
+"""`a3t annotate`: writes the reasons of actions into logs of episodes."""

@@ -29,7 +29,7 @@ app = typer.Typer(help="Write the reasons of actions into logs of episodes.")
 
 
 class AnnotateSettings(CommonSettings):
-    """Where the service is: A3T_ACTRE_URL, A3T_TOKEN."""
+    """Address and token of the ActRe service: A3T_ACTRE_URL, A3T_TOKEN."""
 
     actre_url: str | None = Field(None, description="Address of the ActRe service; unset: that of `a3t up`")
 
@@ -41,7 +41,7 @@ class AnnotateSettings(CommonSettings):
 
 @dataclass(slots=True)
 class AnnotationReport:
-    """What a run did. `failed` lines got no reason and are tried again by the next run."""
+    """What the command did. Lines that `failed` got no reason; the next run tries them again."""
 
     out: str
     annotated: int = 0
@@ -74,7 +74,7 @@ def annotate_command(
     again: Annotated[bool, typer.Option("--again", help="Also replace reasons that steps have already.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give every action of FILE a reason. Run again to go on where a run was stopped."""
+    """Write a reason for every action of FILE. Repeat the command to continue after an interruption."""
     target = out or file.with_name(f"{file.name.removesuffix('.jsonl')}.annotated.jsonl")
     if target.resolve() == file.resolve():
         raise InvalidInputError(f"--out {target} is the input itself.")

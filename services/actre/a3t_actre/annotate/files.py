@@ -1,4 +1,4 @@
-"""Input and output files of `a3t annotate`. The output may have been cut by a kill; the next run goes on behind it."""
+"""Input and output files of `a3t annotate`. The next run continues an output that was interrupted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ __all__ = ["Output", "count_lines", "read_records"]
 
 
 def count_lines(path: Path) -> int:
-    """Lines of the input that are not blank. Raises NotFoundError, or InvalidInputError for what is no text file."""
+    """Number of lines of the input that are not blank. Raises NotFoundError, or InvalidInputError for a file that is no
+    text."""
     return sum(1 for _ in _lines(path))
 
 
 def read_records(path: Path, on_bad: Callable[[InvalidInputError], None]) -> Iterator[Record]:
-    """The good lines as records; the bad ones go to `on_bad` and reading goes on.
+    """Read the valid lines as records; invalid lines are passed to `on_bad`.
 
-    Equal lines without an id get their number appended from the second on, so that each is annotated; an explicit
-    id that repeats is a bad line.
+    If equal lines have no id, their number is appended from the second on, so that each is annotated. An explicit id
+    that occurs twice makes the second line invalid.
     """
     seen: dict[str, int] = {}
     repeats: Counter[str] = Counter()
@@ -60,12 +61,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 class Output:
-    """An append-only JSONL file with one line a finished record.
+    """An append-only JSONL file with one line per finished record.
 
-    Opening it cuts off a last line that a kill left unfinished. Every line is flushed before the next is begun.
+    Opening it removes a last line that was only partly written. Every line is flushed before the next one.
 
     Raises:
-        InvalidInputError: it exists and holds something else.
+        InvalidInputError: the file exists and has other content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -115,7 +116,7 @@ class Output:
             ) from error
 
     def _lock(self) -> None:
-        """Two runs on one output would write every line twice."""
+        """Lock the output: two runs would write every line twice. Raises ConflictError if it is locked."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

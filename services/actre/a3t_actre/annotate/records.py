@@ -1,4 +1,4 @@
-"""The two forms of a line that can be annotated: a plain action log, and a whole trajectory of this project."""
+"""The two forms of a line that can be annotated: an action log, and a trajectory of this project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ACTION = Annotated[str, StringConstraints(min_length=1, max_length=4096, patter
 
 
 class LogStep(BaseModel):
-    """An action and what was seen after it. Further keys are handed through."""
+    """An action and the observation that followed. Further keys are copied to the output."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -30,8 +30,8 @@ class LogStep(BaseModel):
 
 
 class ActionLog(BaseModel):
-    """One episode as people log it; `about` says what the environment is. Further keys are handed through; `id` and
-    `about` may be missing."""
+    """One episode of an action log; `about` describes the environment. `id` and `about` are optional; further keys are
+    copied to the output."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -43,8 +43,7 @@ class ActionLog(BaseModel):
 
 
 class Record:
-    """One line while it is annotated: the steps that lack a reason, what was visible before each, and the finished
-    line."""
+    """One line that is being annotated: the steps without a reason, the history before each, and the finished line."""
 
     def __init__(self, line: int, id: str, content: ActionLog | Trajectory) -> None:
         self.line = line
@@ -71,7 +70,7 @@ class Record:
             step.thought = None
 
     def query(self, index: int) -> ReasonQuery:
-        """The question about one step: everything before it, with the reasons found up to now."""
+        """The query for one step: everything before it, with the reasons found so far."""
         about = self._content.about if isinstance(self._content, ActionLog) else ""
         return ReasonQuery(history=self._history(index), action=self._steps[index].action, about=about)
 
@@ -85,7 +84,7 @@ class Record:
             step.completion = step.completion_ids = step.logprobs = None
 
     def result(self) -> str:
-        """The line to write, without its line break."""
+        """The line to write, without the line end."""
         content = self._content
         if isinstance(content, Trajectory):
             return content.model_dump_json()
@@ -100,7 +99,7 @@ class Record:
 
 
 def parse_line(number: int, text: str) -> Record:
-    """Read one line. Raises InvalidInputError that says what is wrong with it and where."""
+    """Parse one line. Raises InvalidInputError that says what is wrong and where."""
     try:
         raw = json.loads(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Annotates records concurrently, a bounded number at a time; results come in the order of the input."""
+"""Annotates records concurrently, a limited number at a time; results are in the order of the input."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Ask = Callable[[ReasonQuery], Awaitable[Reason]]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A record after its turn: how many reasons it got, how many of them by a fallback or from a cache, or why it
-    has none."""
+    """A finished record: the number of its reasons, how many of them came from the fallback or the cache, or why it has
+    none."""
 
     record: Record
     reasons: int = 0
@@ -60,8 +60,10 @@ async def ask_local(settings: ActReSettings, annotator: str | None) -> AsyncIter
 
 
 async def annotate(records: Iterable[Record], ask: Ask, at_once: int) -> AsyncGenerator[Finished]:
-    """Finish records, `at_once` at the same time, and yield them in order. The steps of one record follow each
-    other, because each reason is part of the history of the next."""
+    """Annotate records, `at_once` at the same time, and yield them in order.
+
+    The steps of a record are annotated one after the other, because each reason belongs to the history of the next.
+    """
     running: deque[asyncio.Task[Finished]] = deque()
     try:
         for record in records:

@@ -1,4 +1,4 @@
-"""Repeated attempts at one call to the LLM server."""
+"""Repeats a call to the LLM server until it succeeds."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Attempts"]
 
 
 class Attempts:
-    """Makes a call until it succeeds, fails for good, or has failed too often. Use an instance once.
+    """Makes a call until it succeeds, fails permanently, or has failed too often. Use an instance once.
 
     Args:
         call: makes an attempt; its argument is the number of the attempt, from 0.
         timeout: seconds for one attempt.
-        retries: most attempts after the first one.
+        retries: largest number of attempts after the first one.
     """
 
     def __init__(self, call: Callable[[int], Awaitable[str]], timeout: float, retries: int) -> None:
@@ -38,7 +38,7 @@ class Attempts:
         )
 
     async def result(self) -> str:
-        """The call's result. Raises the A3TError of the last attempt."""
+        """The result of the call. Raises the A3TError of the last attempt."""
         return await self._retrying(self._attempt)
 
     async def _attempt(self) -> str:
@@ -62,7 +62,7 @@ class Attempts:
         REFUSED.labels(cause).inc()
 
     def _pause(self, state: RetryCallState) -> float:
-        """Seconds before the next attempt: none after an unusable reason, else doubling with jitter."""
+        """Seconds before the next attempt: 0 after an unusable reason, otherwise doubling with jitter."""
         if self._causes[-1] not in ("unavailable", "upstream", "deadline"):
             return 0.0
         return float(min(0.25 * 2**state.attempt_number, 4.0) * random.uniform(0.5, 1.0))

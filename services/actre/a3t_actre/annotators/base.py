@@ -10,20 +10,20 @@ from a3t_contracts.service import Lane
 __all__ = ["Annotator", "writing"]
 
 writing = Lane("writing", 2)
-"""Where annotators go through histories: Python that grows with their length."""
+"""Threads in which annotators process histories, because the time grows with their length."""
 
 
 class Annotator(Protocol):
-    """Writes the reason of one action. Safe to call many times at once."""
+    """Writes the reason of one action. May be called concurrently."""
 
     name: str
     model: str | None
 
     async def reason(self, query: ReasonQuery) -> Reason:
-        """Raises an A3TError where no reason can be given."""
+        """Write the reason. Raises an A3TError if there is none."""
 
     async def check(self) -> None:
-        """Raises an A3TError where the annotator cannot take work now."""
+        """Raise an A3TError if the annotator cannot take work now."""
 
     async def aclose(self) -> None:
-        """Give back connections and files."""
+        """Close connections and files."""

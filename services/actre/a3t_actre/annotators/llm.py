@@ -1,4 +1,4 @@
-"""The annotator that asks an LLM: prompt, bounded attempts, clean-up, cache, fallback."""
+"""The annotator that asks an LLM: prompt, limited attempts, cleaning, cache, fallback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RETRY_TEMPERATURE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class LLMOptions:
-    """Options of a request to the LLM; each field is documented with the setting `actre_…` of its name."""
+    """Options of a request to the LLM; the settings `actre_…` of the same names document them."""
 
     prompt: str = "v1"
     temperature: float = 0.0
@@ -46,13 +46,13 @@ class LLMOptions:
 class LLMAnnotator(Annotator):
     """Asks an LLM for reasons with a few-shot prompt.
 
-    A query costs at most `deadline` seconds. Attempts after the first sample at a higher temperature with another
-    seed, so that an unusable reason is not simply written again.
+    A query takes at most `deadline` seconds. Attempts after the first one use another seed and a higher temperature, so
+    that the LLM does not repeat an unusable reason.
 
     Args:
         backend: the LLM server.
         options: limits and sampling.
-        cache: where reasons are kept; None asks every time.
+        cache: cache of reasons; None asks every time.
         fallback: annotator for queries that the LLM failed; None lets them fail.
     """
 
@@ -111,7 +111,7 @@ class LLMAnnotator(Annotator):
             ) from error
 
     async def _answer(self, query: ReasonQuery) -> tuple[str, bool]:
-        """The reason, and whether it came from the cache. Equal questions at once are asked once."""
+        """The reason, and whether it came from the cache. Equal queries at the same time are asked once."""
         prompt = await writing(partial(build_prompt, query, self.options.prompt, self.options.max_prompt_chars))
         self.model = await self._persist(lambda _: self.backend.model())
         if self._cache is None:
@@ -146,7 +146,7 @@ class LLMAnnotator(Annotator):
         )
 
     async def _persist(self, call: Callable[[int], Awaitable[str]]) -> str:
-        """The call's result; tried again after failures that may pass, each attempt within `timeout` seconds."""
+        """The result of the call, repeated after failures that may pass; each attempt has `timeout` seconds."""
         return await Attempts(call, self.options.timeout, self.options.retries).result()
 
     def _count(self, completion: Completion) -> None:

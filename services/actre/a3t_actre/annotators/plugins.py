@@ -1,4 +1,4 @@
-"""Annotators of other packages, which name them as entry points of the group `a3t.annotators`."""
+"""Annotators of other packages, from the entry point group `a3t.annotators`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["ENTRY_POINT_GROUP", "OWN_NAMES", "AnnotatorFactory", "plugged_annota
 
 ENTRY_POINT_GROUP = "a3t.annotators"
 OWN_NAMES = ("template", "llm")
-"""Names that no other package may take."""
+"""Names of this service's annotators, which no other package may use."""
 AnnotatorFactory = Callable[[ActReSettings], Annotator]
-"""What an entry point names: called once, when the service starts."""
+"""The function that an entry point names; called once when the service starts."""
 
 
 def plugged_annotators(settings: ActReSettings) -> dict[str, Annotator]:

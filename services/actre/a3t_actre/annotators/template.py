@@ -1,4 +1,5 @@
-"""The annotator without an LLM: a grammar over the visible history, the environment's own or the general one."""
+"""The annotator without an LLM: a grammar over the visible history, either that of the environment or the general
+one."""
 
 from __future__ import annotations
 
@@ -22,14 +23,14 @@ log = get_logger(__name__)
 
 
 class TemplateAnnotator(Annotator):
-    """Deterministic, instant, offline. Reads the history that the request carries and nothing else.
+    """Writes reasons with a grammar: deterministic, fast, offline. It only reads the history of the request.
 
-    A grammar that fails or writes nothing is logged, and the general one writes in its place (`fallback` is true).
+    If a grammar fails or returns nothing, this is logged and the general grammar is used (`fallback` is true).
 
     Args:
-        name: what requests call it.
-        grammar_of: the grammar of an environment; may raise an A3TError where there is none. Unset: those of the
-            installed plug-ins, and the general one for all other environments.
+        name: name of the annotator in requests.
+        grammar_of: returns the grammar of an environment; may raise an A3TError if there is none. Default: that of the
+            installed plug-in, else the general one.
     """
 
     model: str | None = None
@@ -52,10 +53,10 @@ class TemplateAnnotator(Annotator):
         )
 
     async def check(self) -> None:
-        """Does nothing: this annotator is always ready."""
+        """Do nothing: this annotator is always ready."""
 
     async def aclose(self) -> None:
-        """Does nothing: this annotator holds no connections."""
+        """Do nothing: this annotator holds no connections."""
 
 
 def _grammar(environment: str) -> Grammar:

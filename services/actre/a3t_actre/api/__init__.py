@@ -1,1 +1,1 @@
-"""HTTP routers, one file a resource."""
+"""HTTP routes, one module per resource."""

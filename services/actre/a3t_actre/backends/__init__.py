@@ -1,1 +1,1 @@
-"""LLM servers that can be asked for completions: OpenAI-compatible ones and TGI."""
+"""Backends for LLM servers: OpenAI's API and TGI."""

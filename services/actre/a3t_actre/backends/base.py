@@ -13,7 +13,7 @@ from a3t_contracts.upstream.failures import Failures
 __all__ = ["STOP", "Backend", "Completion", "LLMFailures", "cut_at_stop"]
 
 STOP = ("\nObservation:", "\nAction:", "\nReason for the action:")
-"""What would begin the next part of the episode."""
+"""Stop strings: the beginnings of the next part of the episode."""
 
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _HINTS = {
@@ -26,7 +26,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What an LLM wrote. `whole` is false where the token limit cut it; token counts are the server's own."""
+    """A completion of the LLM. `whole` is false if the token limit cut it; token counts are those of the server."""
 
     text: str
     whole: bool = True
@@ -39,23 +39,24 @@ class Backend(Protocol):
     says whether another attempt may succeed."""
 
     async def model(self, refresh: bool = False) -> str:
-        """Name of the model that answers; asked for once, and again on `refresh`."""
+        """Name of the model; asked once, and again with `refresh`."""
 
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
-        """One completion, greedy at temperature 0."""
+        """Complete a prompt; greedily at temperature 0."""
 
     async def aclose(self) -> None:
         """Close the connections."""
 
 
 def cut_at_stop(text: str) -> str:
-    """The text before the first stop string; some servers return it, too."""
+    """The text before the first stop string, which some servers return as well."""
     ends = [at for at in (text.find(stop) for stop in STOP) if at >= 0]
     return text[: min(ends)] if ends else text
 
 
 class LLMFailures(Failures):
-    """See `a3t_contracts.upstream.failures`. Their `extra["passing"]` says whether another attempt may succeed."""
+    """See `a3t_contracts.upstream.failures`. `extra["passing"]` of each error says whether another attempt may
+    succeed."""
 
     @override
     def no_answer(self, server: str, seconds: float) -> A3TError:

@@ -1,4 +1,4 @@
-"""Any server with OpenAI's API: vLLM, SGLang, llama.cpp, the policy service of this project, OpenAI itself."""
+"""Backend for servers with OpenAI's API: vLLM, SGLang, llama.cpp, the policy service of this project, OpenAI."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FAILURES = LLMFailures()
 
 
 class OpenAIBackend(Backend):
-    """Text completions, or chat completions for servers that have only those.
+    """Asks for text completions, or for chat completions from servers that have no others.
 
     Args:
-        url: base URL, with its `/v1`.
-        token: bearer token, if the server wants one.
-        model: model to name; None takes the first of `/models`.
-        api: which of the two endpoints to use.
-        max_tokens: longest completion.
+        url: base URL with its `/v1`.
+        token: bearer token for the server; None sends none.
+        model: model to name; None takes the first one of `/models`.
+        api: endpoint to use.
+        max_tokens: largest number of tokens of a completion.
         timeout: seconds for one call.
     """
 

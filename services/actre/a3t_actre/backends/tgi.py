@@ -1,4 +1,4 @@
-"""Hugging Face's text-generation-inference, through huggingface_hub's own client."""
+"""Backend for servers of Hugging Face's text-generation-inference (TGI)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["TGIBackend"]
 
 
 class TGIBackend(Backend):
-    """`POST /generate`; the server serves one model, whose name it tells.
+    """Calls `POST /generate`. A TGI server serves one model, whose name it reports.
 
     Args:
         url: base URL of the server.
-        token: bearer token, if the server wants one.
+        token: bearer token for the server; None sends none.
         model: name to record; None takes that of `/info`.
-        max_tokens: longest completion.
+        max_tokens: largest number of tokens of a completion.
         timeout: seconds for one call.
     """
 

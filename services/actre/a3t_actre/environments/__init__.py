@@ -1,1 +1,1 @@
-"""Reasons written for single environments, each a plug-in of the group `a3t.reasons` (see `..plugins`)."""
+"""Reasons for single environments, each a plug-in of the group `a3t.reasons` (see `..plugins`)."""

@@ -1,1 +1,1 @@
-"""Few-shot prompts for environments that bring none of their own, one immutable file a version."""
+"""Few-shot prompts for environments without prompts of their own, one immutable file per version."""

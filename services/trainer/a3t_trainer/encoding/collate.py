@@ -1,4 +1,4 @@
-"""Collates the sequences of a forward pass into tensors."""
+"""Turns the sequences of a forward pass into tensors."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from .sequences import TokenSequence
 __all__ = ["MicroBatch", "StepScale", "collate"]
 
 MicroBatch = dict[str, "Tensor | int"]
-"""Inputs of the model (`input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`) beside what the loss
-needs, each of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`,
-`coefficients` (the factor of log p in the objective), `parts`, `failure` and `sequence` (row of its trajectory)."""
+"""Inputs of one forward pass: `input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`; and for the loss,
+each of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`, `coefficients` (factor
+of log p in the objective), `parts`, `failure` and `sequence` (row of the token's trajectory)."""
 
 Normalisation = Literal["as_printed", "per_token", "per_trajectory"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepScale:
-    """Denominators of an optimiser step: M trajectories and T trained tokens, over all its forward passes.
-
-    Without a normalisation every coefficient is R(τ) · w_t."""
+    """Denominators of an optimiser step over all its forward passes: M trajectories and T trained tokens. Without
+    normalisation every coefficient is R(τ) · w_t."""
 
     normalisation: Normalisation | None
     trajectories: int
@@ -53,7 +52,7 @@ class StepScale:
 
 
 def collate(units: Sequence[Unit], scale: StepScale, *, packing: bool, pad_id: int = 0) -> MicroBatch:
-    """The tensors of one forward pass: sequences joined in one row (packing), or one padded row each."""
+    """The tensors of one forward pass: with packing all sequences in one row, otherwise one padded row per sequence."""
     sequences = [s for unit in units for s in unit]
     width = max(map(len, sequences))
     starts = np.cumsum([0, *map(len, sequences)]) if packing else np.arange(len(sequences) + 1) * width

@@ -14,10 +14,10 @@ _ACTION_LINE = re.compile(r"^Action:", re.MULTILINE)
 
 
 class PartSplitter:
-    """Splits completions, and keeps the results, because many turns are equal.
+    """Splits completions into thought and action, and caches the results, because many turns are equal.
 
     Args:
-        tokenizer: the base model's tokenizer (of transformers).
+        tokenizer: tokenizer of the base model (transformers).
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -26,10 +26,11 @@ class PartSplitter:
         self._seen: dict[tuple[str, tuple[int, ...]], int] = {}
 
     def thought_tokens(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> int:
-        """How many of the completion's tokens belong to the thought.
+        """Number of the completion's tokens that belong to the thought. A token across the border belongs to the
+        action.
 
-        A token that reaches over the border belongs to the action. Raises InvalidInputError where generated ids are
-        not those of the text: they come from another tokenizer.
+        Raises InvalidInputError if the generated ids are not the tokens of the text, because they come from another
+        tokenizer.
         """
         key = (segment.text, ids)
         if key not in self._seen:

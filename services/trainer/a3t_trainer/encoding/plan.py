@@ -1,7 +1,7 @@
-"""Plans the optimiser steps of a job, and cuts each step into forward passes.
+"""Plans the optimiser steps of a job, and splits each step into forward passes.
 
-The plan is a function of the data and the seed alone: the data position of a job is the number of its step, and a
-resumed job sees the same steps as an undisturbed one.
+The plan depends only on the data and the seed. The number of a step determines its data, so that a resumed job
+continues with the same steps as one without interruption.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .sequences import TokenSequence
 __all__ = ["StepPlan", "Unit", "build_units", "micro_batches", "pair_units"]
 
 Unit = tuple[TokenSequence, ...]
-"""What must stand in one forward pass: one sequence, or a (success, failure) pair for DPO."""
+"""Sequences that must be in the same forward pass: one sequence, or a (success, failure) pair for DPO."""
 
 
 def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
@@ -27,7 +27,7 @@ def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
 
 
 def pair_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
-    """Every (success, failure) pair of one task."""
+    """Every (success, failure) pair of the same task."""
     failures: dict[str, list[TokenSequence]] = {}
     for sequence in sequences:
         if sequence.failure:
@@ -37,7 +37,7 @@ def pair_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """The steps of a whole job over `units`; step numbers count from 0 across epochs."""
+    """The optimiser steps of a job over `units`. Steps are numbered from 0 across epochs."""
 
     units: Sequence[Unit]
     per_step: int
@@ -46,7 +46,7 @@ class StepPlan:
 
     @classmethod
     def of(cls, units: Sequence[Unit], optimisation: Optimisation, seed: int) -> StepPlan:
-        """The plan for `epochs` passes, or `max_steps` steps where that is given."""
+        """The plan for `epochs` passes, or for `max_steps` steps if that is set."""
         per_step = max(1, optimisation.trajectories_per_step // len(units[0]))
         per_epoch = math.ceil(len(units) / per_step)
         total = optimisation.max_steps or math.ceil(optimisation.epochs * per_epoch)
@@ -64,8 +64,8 @@ class StepPlan:
         return [self.units[i] for i in order[start :: self.steps_per_epoch]]
 
     def _order(self, epoch: int, position: int) -> tuple[list[int], int]:
-        """A shuffled epoch, failures first, and where the step at `position` starts to read it: with a stride of
-        `steps_per_epoch`, every step gets an equal share of the failures (± 1)."""
+        """The shuffled units of an epoch, failures first, and the index at which the step at `position` begins. Steps
+        read with a stride of `steps_per_epoch`, so that each gets an equal share of the failures (± 1)."""
         rng = random.Random(f"{self.seed}/{epoch}")
         order = list(range(len(self.units)))
         rng.shuffle(order)
@@ -77,11 +77,11 @@ class StepPlan:
 def micro_batches(
     step: Sequence[Unit], tokens_per_batch: int, *, packing: bool, multiple_of: int = 1
 ) -> list[list[Unit]]:
-    """Cut a step into forward passes of at most `tokens_per_batch` tokens, padding included.
+    """Split a step into forward passes of at most `tokens_per_batch` tokens, padding included.
 
-    With packing, sequences are joined without padding; else they are sorted by length, so that rows of one pass are
-    about equally long. A unit longer than the limit gets a pass of its own. Where several processes share the step,
-    passes are split until their number is a multiple of `multiple_of`; only empty ones are added where that cannot be.
+    With packing, sequences are joined without padding; otherwise they are sorted by length, so that the rows of a pass
+    are about equally long. A unit longer than the limit gets a pass of its own. If several processes share the step,
+    passes are split until their number is a multiple of `multiple_of`; empty ones are added if no pass can be split.
     """
     ordered = sorted(step, key=_longest, reverse=True)
     batches = _pack(ordered, tokens_per_batch) if packing else _pad(ordered, tokens_per_batch)
@@ -97,7 +97,8 @@ def micro_batches(
 
 
 def _pack(ordered: Sequence[Unit], limit: int) -> list[list[Unit]]:
-    """Worst fit by decreasing length into the fewest passes that can hold the tokens: evenly filled passes."""
+    """Pack units, the longest first, into the fewest passes that can hold the tokens, each into the emptiest pass, so
+    that passes are evenly filled."""
     count = max(1, math.ceil(sum(map(_tokens, ordered)) / limit))
     batches: list[list[Unit]] = [[] for _ in range(count)]
     loads = [0] * count

@@ -1,4 +1,4 @@
-"""Selects the trajectories that an objective trains on, each with its factor R(τ)."""
+"""Selects the trajectories that an objective trains on, and the factor R(τ) of each."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _factor(trajectory: Trajectory, objective: Objective) -> float:
 
 
 def _labelled(trajectory: Trajectory, objective: Objective) -> Trajectory:
-    """Behind the label of its own outcome; under other objectives without the one that its agent acted behind, because
-    the agent that is trained will be asked without."""
+    """The trajectory with the label of its own outcome; under other objectives without a label, because the trained
+    agent will be prompted without one."""
     if objective.name == ObjectiveName.label_prefix:
         preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)
     else:

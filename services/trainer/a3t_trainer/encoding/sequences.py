@@ -1,4 +1,4 @@
-"""Trajectories as token sequences with a weight for every token."""
+"""Trajectories as token sequences, with a weight for each token."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class TokenSequence:
     ids: NDArray[np.int64]
     parts: NDArray[np.int8]
     weights: NDArray[np.float32]
-    """w_t ≥ 0 of every token: the objective's weight of its part."""
+    """w_t ≥ 0 of each token: the weight of its part in the objective."""
     reward: float
-    """Factor R(τ) of the sequence, the objective's `failure_weight` included."""
+    """Factor R(τ) of the sequence, including the objective's `failure_weight`."""
     failure: bool
 
     def __len__(self) -> int:
@@ -49,14 +49,14 @@ class TokenSequence:
 
     @property
     def trained(self) -> int:
-        """Number of tokens with a weight."""
+        """Number of tokens with a weight above 0."""
         return int(np.count_nonzero(self.weights))
 
 
 def encode_all(
     tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`. Those of which every turn is left out are left out."""
+    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`. Trajectories without a weighted token are left out."""
     splitter = PartSplitter(tokenizer)
     sequences = (encode_trajectory(splitter, t, reward, objective, max_length) for t, reward in trajectories)
     return [sequence for sequence in sequences if sequence.trained]
@@ -65,11 +65,11 @@ def encode_all(
 def encode_trajectory(
     splitter: PartSplitter, trajectory: Trajectory, reward: float, objective: Objective, max_length: int
 ) -> TokenSequence:
-    """The sequence of one trajectory: generated ids as they are, rendered text where there are none.
+    """The sequence of one trajectory. Generated ids are used as they are; text without ids is tokenised.
 
-    Turns that are not to be imitated have no weighted token, which may leave none at all. Raises InvalidInputError,
-    with the trajectory's id, for a sequence longer than `max_length` tokens, where the objective weighs none of its
-    parts, and for generated ids that the base's tokenizer does not decode to the stored text.
+    Turns that are not to be imitated have no weighted tokens, so that none may remain. Raises InvalidInputError with
+    the trajectory's id for a sequence longer than `max_length` tokens, if all weights of the objective are 0, and for
+    generated ids that the base's tokenizer does not decode to the stored text.
     """
     segments = render_trajectory(trajectory)
     episode = encode_segments(splitter.tokenizer, segments)
@@ -110,7 +110,7 @@ def _parts(
 
 
 def _turn_factors(turns: Sequence[float], segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.float32]:
-    """The factor of every token: its turn's if the agent wrote it, 1 otherwise."""
+    """The factor of each token: that of its turn if the agent wrote it, otherwise 1."""
     factors = [turns[s.turn] if s.kind == "completion" else 1.0 for s in segments]
     return np.array([factors[segment] for segment in episode.segment_of], dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""The factor of each turn in the loss: less for turns that add nothing to a success, 0 for made-up observations."""
+"""The factor of each turn in the loss: below 1 for turns that do not help a success, 0 for made-up observations."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from a3t_contracts.schemas.trajectory import Step, Trajectory
 __all__ = ["made_up_turns", "repeated_turns", "turn_weights"]
 
 _END = re.compile(r"\.(?:\s|$)|\n")
-"""Where a sentence of an observation ends; the point in "$12.40" is none."""
+"""End of a sentence in an observation. The point in "$12.40" does not count."""
 
 
 def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) -> list[float]:
-    """A factor for every turn of a trajectory that is trained with the factor `reward`.
+    """A factor for each turn of a trajectory that is trained with the factor `reward`.
 
-    0 for turns with a made-up observation wherever they would be made more likely: with a positive factor, and in the
-    successes of dpo. In what is pushed down they stay. Beside them only a success has turns that count less.
+    Turns with a made-up observation get 0 if training would make them more likely: if `reward` is positive, and in the
+    successes of dpo. If training makes them less likely, they stay. Other factors below 1 apply only to turns of
+    successes.
     """
     imitated = trajectory.success if objective.name == ObjectiveName.dpo else reward > 0
     made_up = made_up_turns(trajectory) if imitated else [False] * len(trajectory.steps)
@@ -27,8 +28,8 @@ def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) ->
 
 
 def made_up_turns(trajectory: Trajectory) -> list[bool]:
-    """Turns in which the policy went on with an observation of its own: cut in front of it, or, as older versions
-    stored them, with the observation in the completion."""
+    """Turns in which the policy wrote an observation of its own. They were cut before it; older versions stored the
+    observation in the completion."""
     ends = (turn_end(step.completion or "") for step in trajectory.steps)
     return [
         step.made_up_observation or (end is not None and end.made_up_observation)
@@ -37,10 +38,11 @@ def made_up_turns(trajectory: Trajectory) -> list[bool]:
 
 
 def _imitation(trajectory: Trajectory, objective: Objective) -> list[float]:
-    """The factors of a success's turns; 1 throughout in a failure.
+    """The factors of a success's turns; 1 for all turns of a failure.
 
-    `invalid_weight` where the action was not understood, otherwise `repeat_weight` where a turn only repeats; times
-    `purposeless_weight` where its reason names no purpose. The last turn always has a purpose: it brought the success.
+    `invalid_weight` if the action was not understood, otherwise `repeat_weight` if the turn only repeats; times
+    `purposeless_weight` if its reason names no purpose. The last turn always has a purpose, because it brought the
+    success.
     """
     steps = trajectory.steps
     if not trajectory.success:
@@ -53,8 +55,11 @@ def _imitation(trajectory: Trajectory, objective: Objective) -> list[float]:
 
 
 def _purpose_weight(step: Step, objective: Objective) -> float:
-    """What ActRe said of its reason counts. Of a policy's thought, and in episodes of older versions, nobody said
-    anything: there the beginning of the thought tells (`NO_PURPOSE`)."""
+    """`purposeless_weight` if the reason names no purpose, otherwise 1.
+
+    The step records this for reasons by ActRe. For a policy's thoughts, and in episodes of older versions, the first
+    words of the thought decide (`NO_PURPOSE`).
+    """
     if (step.thought or "").startswith(tuple(objective.skip_thoughts)):
         return 0.0
     purpose = names_purpose(step.thought) if step.purpose is None else step.purpose
@@ -62,11 +67,13 @@ def _purpose_weight(step: Step, objective: Objective) -> float:
 
 
 def repeated_turns(trajectory: Trajectory) -> list[bool]:
-    """Turns whose action had been taken before and whose outcome says nothing that the episode had not said: going in
-    circles, waiting. A place that was opened meanwhile says nothing new when it is visited again.
+    """Turns that repeat an earlier action and whose observation contains nothing new, such as going in circles or
+    waiting.
 
-    A turn that moved the agent (its outcome differs from what it saw before) to where something else was then done with
-    a new outcome is none: the way back to the lamp, say. Moving on from there is nothing else. Nor is the last turn.
+    A container that was opened meanwhile contains nothing new when it is visited again. A turn does not count as
+    repeated if it moved the agent (its observation differs from the one before) to a place where another action then
+    had a new outcome, for example the way back to the lamp; moving on from there is no such action. The last turn never
+    counts as repeated.
     """
     steps = trajectory.steps
     outcomes = [step.observation for step in steps[1:]] + [trajectory.final_observation]
@@ -90,5 +97,6 @@ def _sentences(observation: str) -> set[str]:
 
 
 def _verb(step: Step) -> str:
-    """What stands before the first blank: "go", and "click[buy" of "click[buy now]", where each click is its own."""
+    """The action up to the first blank: "go", or "click[buy" of "click[buy now]", so that different clicks are
+    different verbs."""
     return step.action.partition(" ")[0]

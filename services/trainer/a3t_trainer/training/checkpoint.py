@@ -1,7 +1,8 @@
-"""Checkpoint bundles: everything a job needs to resume exactly where it was. No pickle is used.
+"""Checkpoints with everything that a job needs to resume exactly. No pickle is used.
 
-`checkpoint-<step>/`: adapter.safetensors, optimizer.safetensors + optimizer.json, scheduler.json, rng-<rank>.json,
-trainer_state.json (step, which is the data position too) and, last, manifest.json with every hash.
+`checkpoint-<step>/` has adapter.safetensors, optimizer.safetensors, optimizer.json, scheduler.json, rng-<rank>.json,
+trainer_state.json (with the step, which is also the position in the data) and, written last, manifest.json with all
+hashes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _KEPT = 2
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete bundle. Incomplete ones, left by a crash, are removed."""
+    """The newest complete checkpoint. Incomplete ones, which a crash left, are removed."""
     for partial in folder.glob(".partial-*"):
         shutil.rmtree(partial)
     bundles = sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)
@@ -47,7 +48,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def finish_bundle(partial: Path, target: Path) -> None:
-    """Seal a finished folder, give it its name, and drop all but the two newest bundles."""
+    """Write the manifest of a finished folder, rename the folder, and delete all but the two newest checkpoints."""
     seal(partial, step=_step(target))
     if target.exists():
         shutil.rmtree(target)
@@ -62,7 +63,7 @@ def _step(bundle: Path) -> int:
 
 
 def trainable_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Name and value of every parameter that is trained."""
+    """Name and value of every trained parameter."""
     return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
@@ -72,7 +73,7 @@ def save_trainable(path: Path, model: nn.Module) -> None:
 
 
 def load_trainable(source: Path | dict[str, Tensor], model: nn.Module) -> None:
-    """Set the trained parameters; names and shapes must be the model's."""
+    """Set the trained parameters. Names and shapes must be those of the model."""
     values = load_file(source) if isinstance(source, Path) else source
     own = trainable_tensors(model)
     if values.keys() != own.keys():
@@ -93,8 +94,8 @@ def save_optimizer(folder: Path, optimizer: Any) -> None:
 
 
 def _unwrapped(entry: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's state without the inner dict in which bitsandbytes hides its tensors from FSDP; its
-    `load_state_dict` takes them either way."""
+    """A parameter's state without the inner dict in which bitsandbytes hides its tensors from FSDP. `load_state_dict`
+    accepts both forms."""
     inner = {k: v for value in entry.values() if isinstance(value, dict) for k, v in value.items()}
     return {k: v for k, v in entry.items() if not isinstance(v, dict)} | inner
 
@@ -121,7 +122,7 @@ def load_scheduler(folder: Path, scheduler: Any) -> None:
 
 
 def save_rng(folder: Path, rank: int) -> None:
-    """Write the states of Python's, numpy's and torch's generators."""
+    """Write the states of the random generators of Python, numpy and torch."""
     kind, keys, position, has_gauss, gauss = np.random.get_state()
     cuda = [s.tolist() for s in torch.cuda.get_rng_state_all()] if torch.cuda.is_available() else []
     states = {

@@ -1,9 +1,9 @@
 """DoRA on weights with rows of zeros.
 
-DoRA (arXiv 2402.09353) writes a row of a weight as magnitude times direction. A row of zeros has no direction: peft
-divides 0 by 0, in training and wherever the adapter is served. Such a row is given a direction here through B, which
-its magnitude of 0 multiplies away: the model is exactly the base's at the start, training can make the magnitude grow,
-and whoever loads the adapter computes what was trained, without a rule of ours.
+DoRA (arXiv 2402.09353) writes each row of a weight as magnitude times direction. A row of zeros has no direction, and
+peft divides 0 by 0, in training and wherever the adapter is served. Here such a row gets a direction through B, which
+its magnitude of 0 cancels. The model equals the base at the start, training can increase the magnitude, and any program
+that loads the adapter computes the same.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ __all__ = ["give_directions"]
 
 @torch.no_grad()
 def give_directions(model: PeftModel, adapter: str = "default") -> int:
-    """Give every row whose norm is 0 a random direction within reach of the adapter; how many there were.
-
-    Call it on a fresh adapter (B = 0), under the job's seed.
-    """
+    """Give every row with norm 0 a random direction that the adapter can express; returns the number of such rows. Call
+    it on a new adapter (B = 0) after setting the job's seed."""
     rows = 0
     for module in model.modules():
         if not isinstance(module, LoraLayer) or adapter not in module.lora_magnitude_vector:

@@ -1,4 +1,4 @@
-"""Log-probabilities of the trained tokens only; logits are computed for those tokens, in pieces."""
+"""Log-probabilities of the trained tokens. Logits are only computed for those tokens, a piece at a time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _SCALED = ("final_logit_softcapping", "logits_scaling", "logit_scale")
 
 
 def install_logprobs(model: nn.Module) -> None:
-    """Make a causal LM's forward return log-probabilities, shape [n], for arguments `keep` and `targets`.
+    """Make the forward of a causal LM return log-probabilities, shape [n], if it gets the arguments `keep` and
+    `targets`.
 
-    Replacing forward, and not reaching around it, keeps whatever wraps the model (peft, DDP, FSDP) in play. Without
-    `targets`, forward is as it was. Raises InvalidInputError for a model that changes its logits after the head.
+    forward is replaced, so that wrappers of the model (peft, DDP, FSDP) stay in use. Without `targets` it is unchanged.
+    Raises InvalidInputError for a model that changes its logits after the output layer.
     """
     scaled = [n for n in _SCALED if getattr(model.config, n, None) not in (None, 1.0)]
     if scaled:
@@ -45,8 +46,8 @@ def install_logprobs(model: nn.Module) -> None:
 def token_logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """log p of each target, shape [n], from hidden states [n, width].
 
-    Large vocabularies are worked through in pieces whose logits are made again in the backward pass, so that memory
-    is a piece's and not n × vocabulary.
+    Large vocabularies are processed in pieces whose logits are computed again in the backward pass, so that memory is
+    that of one piece, not of n × vocabulary.
     """
     rows = max(1, _LOGITS_AT_ONCE // int(head.out_features))
     if len(targets) <= rows:

@@ -1,4 +1,4 @@
-"""A fine-tuning job from its training file to its published adapter version."""
+"""Runs a fine-tuning job from its training file to its published adapter version."""
 
 from __future__ import annotations
 
@@ -34,36 +34,36 @@ from .trainer import Reporter, StepDataset, TrajectoryTrainer
 __all__ = ["Inspect", "JobSpec", "run_job"]
 
 Inspect = Callable[[TrajectoryTrainer], None]
-"""Is shown a trainer whose training is over."""
+"""Receives the trainer after training."""
 
 _LARGEST_WEIGHT = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """The description of a job for its child process."""
+    """Description of a job for its child process."""
 
     id: str
     request: FineTuningJobCreate
     training_file: Path
     folder: Path
-    """Where checkpoints, snapshots and TensorBoard logs go."""
+    """Folder of checkpoints, snapshots and TensorBoard logs."""
     registry: str
     trackers: tuple[str, ...] = ()
-    """Beside TensorBoard: wandb, mlflow."""
+    """Trackers in addition to TensorBoard: wandb, mlflow."""
     report_seconds: float = 1.0
-    """Least time between two readings of the progress."""
+    """Smallest number of seconds between two reports of progress."""
 
 
 def run_job(spec: JobSpec, reporter: Reporter, inspect: Inspect | None = None) -> AdapterManifest:
-    """Train and publish; go on from the last checkpoint bundle where there is one.
+    """Train and publish; a job that was interrupted continues from its last checkpoint.
 
     Args:
         spec: the job.
-        reporter: takes its news.
-        inspect: is shown the trainer with its final weights, before they are published.
+        reporter: receives messages and progress.
+        inspect: receives the trainer with its final weights, before they are published.
 
-    Raises the A3TError that says why a job cannot be done. Doing a published job again returns its manifest.
+    Raises the A3TError that says why the job cannot be done. Repeating a published job returns its manifest.
     """
     done = published_by(spec.registry, spec.request.version, spec.id)
     if done is not None:
@@ -174,7 +174,7 @@ def _arguments(spec: JobSpec, total_steps: int) -> TrainingArguments:
 
 
 def _optimizer(name: str) -> str:
-    """Paging needs a GPU; without one the same AdamW runs unpaged."""
+    """The name of the optimiser. Paging needs a GPU; without one AdamW runs unpaged."""
     return "adamw_torch" if name == "paged_adamw_32bit" and not torch.cuda.is_available() else name
 
 
@@ -199,7 +199,7 @@ def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> Non
 
 
 def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> dict[str, float]:
-    """Average the snapshots and scale the update where asked for; the metrics of the last reading."""
+    """Average the snapshots and scale the update, if the job asks for it; returns the metrics of the last reading."""
     metrics, optimisation = dict(trainer.final_metrics), spec.request.optimisation
     steps = snapshot_steps(trainer.meter.total_steps, optimisation.average_checkpoints)
     if steps:
@@ -215,7 +215,7 @@ def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> di
 
 
 def _check_weights(model: Any) -> None:
-    """Normalisation layers can keep the loss finite while the weights have left for infinity."""
+    """Raise InvalidInputError if a weight has diverged: normalisation layers can keep the loss finite even then."""
     for name, parameter in trainable_tensors(model).items():
         largest = float(parameter.abs().max())
         if not largest < _LARGEST_WEIGHT:

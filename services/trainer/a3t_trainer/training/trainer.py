@@ -1,4 +1,4 @@
-"""transformers' Trainer with A³T's objectives, batches and checkpoint bundles."""
+"""The Trainer of transformers with the objectives, batches and checkpoints of this project."""
 
 from __future__ import annotations
 
@@ -40,9 +40,13 @@ class Reporter(Protocol):
 
 
 class StepDataset(Dataset[list[MicroBatch]]):
-    """Item i is optimiser step i of the whole job, cut into the forward passes of one process.
+    """Item i is optimiser step i of the whole job, split into the forward passes of one process.
 
     Args:
+        plan: the steps.
+        objective: the objective, whose normalisation is used.
+        optimisation: packing and tokens per pass.
+        pad_id: id of the padding token.
         reference: for DPO, log π_ref of every sequence by its id.
         permutation: permutes names anew in every step.
     """
@@ -73,7 +77,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
         return [self._collate(b, units, scale) for b in batches[self.rank :: self.processes]]
 
     def _collate(self, batch: list[Unit], units: list[Unit], scale: StepScale) -> MicroBatch:
-        """A pass; where there is none for this process, one that counts for nothing."""
+        """The tensors of a pass; for a process without one, a pass that contributes nothing."""
         chosen = batch or units[:1]
         micro = collate(chosen, scale, packing=self.packing, pad_id=self.pad_id)
         if self.reference is not None:
@@ -85,8 +89,8 @@ class StepDataset(Dataset[list[MicroBatch]]):
 class TrajectoryTrainer(Trainer):  # type: ignore[misc]
     """Trains on `StepDataset`: one item of the loader is one optimiser step.
 
-    The loss of a step is the objective's, whatever the number of forward passes and processes that share it.
-    Raises InvalidInputError when loss or gradient stop being finite.
+    The loss of a step is that of the objective, whatever the number of forward passes and processes. Raises
+    InvalidInputError if loss or gradient is no longer finite.
     """
 
     def __init__(
@@ -120,13 +124,13 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
         return 0
 
     def train_from(self, bundle: Path | None) -> None:
-        """Train to the end, from a checkpoint bundle or from the start."""
+        """Train to the end, from a checkpoint or from the start."""
         self.meter.first_step = int(bundle.name.rpartition("-")[2]) if bundle else 0
         self.meter.started = time.perf_counter()
         self.train(resume_from_checkpoint=str(bundle) if bundle else None)
 
     def training_step(self, model: nn.Module, inputs: Sequence[MicroBatch], num_items_in_batch: Any = None) -> Tensor:
-        """Loss and gradient of one optimiser step, pass by pass; gradients are shared after the last."""
+        """Loss and gradient of one optimiser step, pass by pass. Processes exchange gradients after the last pass."""
         losses = []
         for index, micro in enumerate(inputs):
             last = index == len(inputs) - 1
@@ -141,7 +145,8 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: nn.Module, inputs: MicroBatch, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """The objective over one forward pass. Gradients are averaged over processes, hence the factor."""
+        """The objective over one forward pass, times the number of processes, because gradients are averaged over
+        them."""
         batch: dict[str, Any] = dict(inputs)
         coefficients, parts, failure, sequence = (
             batch.pop(k) for k in ("coefficients", "parts", "failure", "sequence")
@@ -192,7 +197,7 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
             checkpoint.load_rng(Path(bundle), self.args.process_index)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the loss by part to what the Trainer logs, and tell whoever started the job."""
+        """Add the loss by part to the logs of the Trainer, and report the progress."""
         step = self.state.global_step
         if "loss" in logs:
             progress = self.meter.read(step)
@@ -206,7 +211,7 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
 
 
 class _Pace(TrainerCallback):  # type: ignore[misc]
-    """Has the Trainer log when it is time for a report, however long its steps are."""
+    """Makes the Trainer log when the next report is due, however long a step takes."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.reported = seconds, -math.inf
@@ -219,7 +224,7 @@ class _Pace(TrainerCallback):  # type: ignore[misc]
 
 
 class _Snapshots(TrainerCallback):  # type: ignore[misc]
-    """Keeps the adapter after chosen steps, for averaging."""
+    """Saves the adapter after chosen steps, for averaging."""
 
     def __init__(self, folder: Path, steps: list[int]) -> None:
         self.folder, self.steps = folder, frozenset(steps)
