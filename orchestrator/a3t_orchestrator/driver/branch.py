@@ -28,14 +28,14 @@ _FOUNDATION = (
     "limits.max_invalid",
     "limits.max_tokens",
 )
-"""Where these differ, nothing is shared."""
+"""Keys of the recipe that must be equal for two runs to share any phase."""
 _ROUND0_TRAINING = ("training.round0",)
-"""Keys that decide how round 0 trains."""
+"""Keys of the recipe that decide how round 0 trains."""
 
 
 def take_over(session: Session, source: str, target: str, recipe: Recipe) -> None:
-    """Copy the phases of `source` that the recipe of `target` would carry out in the same way. Raises ConflictError
-    where there is none."""
+    """Copy the phases of `source` that the recipe of `target` would carry out in the same way. Raises ConflictError if
+    there is none."""
     shared = _shared(session, source, recipe)
     if not shared:
         raise ConflictError(
@@ -58,8 +58,8 @@ def has_shared(store: Store, source: str, recipe: Recipe) -> bool:
 
 
 def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finished: list[int]) -> list[PhaseKey]:
-    """Those of the source's `phases`, given in their order, that both recipes do alike: whole rounds, and of the round
-    behind them what was collected."""
+    """The phases of the source, in order, that both recipes carry out in the same way: complete rounds, and of the next
+    round the phases that collect episodes."""
     ours, theirs = target.model_dump(mode="json"), source.model_dump(mode="json")
 
     def alike(key: PhaseKey) -> bool:

@@ -43,11 +43,12 @@ __all__ = [
 ]
 
 BASE_SAMPLE = 1
-"""Evaluation of the base model shares its round with that of round 0's adapter, which is sample 0."""
+"""Sample number of the base model's evaluation, which belongs to the same round as that of round 0's adapter (sample
+0)."""
 
 
 async def demonstrate(context: RunContext) -> None:
-    """Round 0 from demonstrations: the expert's episodes, then ActRe's reasons for them."""
+    """Round 0 from demonstrations: the expert's episodes, then ActRe's reasons for their actions."""
     tasks = evenly(await _training_tasks(context), context.recipe.round0.demonstrations)
     for phase in (Phase.demonstrate, Phase.annotate):
         plans = _plans(tasks, TrajectoryKind.demonstration, [0], None)
@@ -67,13 +68,13 @@ async def few_shot(context: RunContext, version: str) -> None:
 
 
 async def rollout(context: RunContext, number: int, version: str) -> PhaseState:
-    """The policy's own single trial at each training task."""
+    """The agent plays each training task once."""
     plans = _plans(await _training_tasks(context), TrajectoryKind.policy, [0], version)
     return await _do(context, number, Phase.rollout, plans)
 
 
 async def compose(context: RunContext, number: int, version: str) -> None:
-    """Composed episodes of the tasks that the policy failed, in waves until each task has its share."""
+    """Composed episodes of the tasks that the agent failed, in waves, until each task has its number of episodes."""
     tasks = await _failed_tasks(context, number)
     await _do(context, number, Phase.compose, [])  # what an interrupted wave left
     while True:
@@ -91,7 +92,7 @@ async def compose(context: RunContext, number: int, version: str) -> None:
 
 
 def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
-    """`count` tasks, taken from each task type in turn, so that even a few demonstrations cover every type."""
+    """`count` tasks, taken from the task types in turn, so that even a few demonstrations cover every type."""
     by_type: dict[str, list[RunTask]] = {}
     for task in tasks:
         by_type.setdefault(task.task_type, []).append(task)
@@ -100,7 +101,7 @@ def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
 
 
 def next_samples(rules: Compose, planned: int, successes: int) -> range:
-    """The numbers of a task's next composed episodes, after `planned` that ended with `successes`."""
+    """The numbers of a task's next composed episodes, given the number that was `planned` and their `successes`."""
     if planned == 0:
         return range(rules.first if rules.first is not None else rules.samples)
     if planned >= rules.samples:
@@ -113,14 +114,14 @@ def next_samples(rules: Compose, planned: int, successes: int) -> range:
 async def evaluate(
     context: RunContext, number: int, version: str, tasks: Sequence[RunTask], *, base: bool = False
 ) -> PhaseState:
-    """One trial at each task."""
+    """The agent plays each task once."""
     sample = BASE_SAMPLE if base else 0
     plans = _plans(tasks, TrajectoryKind.evaluation, [sample], version)
     return await _do(context, number, Phase.evaluate_base if base else Phase.evaluate, plans)
 
 
 async def evaluate_split(context: RunContext, versions: Mapping[int, str], split: str, count: int | None) -> None:
-    """One trial at each of a split's tasks by each round's agent; trials in the database are not repeated.
+    """The agent of each round plays each task of a split once; trials in the database are not repeated.
 
     Raises NotFoundError for a split without tasks, InvalidInputError for the split that the run trains on.
     """
@@ -172,5 +173,5 @@ async def _failed_tasks(context: RunContext, number: int) -> list[RunTask]:
 
 
 async def _per_task(context: RunContext, number: int, phase: Phase) -> dict[str, tuple[int, int]]:
-    """Task → (episodes, successes) of a phase."""
+    """Numbers of episodes and successes of a phase by task."""
     return await context.store.do(partial(outcomes_by_task, key=context.key(number, phase)))

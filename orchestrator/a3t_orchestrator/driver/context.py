@@ -21,11 +21,11 @@ __all__ = ["Listener", "PhaseState", "RunContext", "Silent"]
 
 @dataclass(frozen=True, slots=True)
 class PhaseState:
-    """Progress of a phase: work items by state, and successes among its episodes.
+    """Progress of a phase: number of work items by state, and successes among its episodes.
 
-    A phase comes in several passes: composing has waves, and evaluating one for each set of tasks. `done` and
-    `successes` count them all; `done_before` and `successes_before` are what stood there when this pass began,
-    `seconds` ago. `resumed`: another process began this pass, and what it did is among them.
+    A phase has several passes if it composes in waves or evaluates several sets of tasks. `done` and `successes` count
+    all passes; `done_before` and `successes_before` are their values when this pass began, `seconds` ago. `resumed`:
+    another process began this pass, and its episodes are counted, too.
     """
 
     key: PhaseKey
@@ -43,13 +43,13 @@ class Listener(Protocol):
     """Receives a run's progress, for example to show it on a terminal."""
 
     def phase(self, state: PhaseState) -> None:
-        """Called when a phase begins, makes progress or ends."""
+        """Receive the state of a phase when it begins, makes progress or ends."""
 
     def job(self, number: int, job: FineTuningJob) -> None:
-        """Called when a fine-tuning job makes progress."""
+        """Receive the state of a fine-tuning job when it makes progress."""
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """Called with a message about the run."""
+        """Receive a message about the run."""
 
 
 class Silent(Listener):

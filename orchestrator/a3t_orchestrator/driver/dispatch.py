@@ -1,4 +1,4 @@
-"""Sends a phase's work items to the queue and waits until every one is done or given up."""
+"""Sends a phase's work items to the queue and waits until all are done or given up."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ _NO_WORKER_SECONDS = 30.0
 
 
 async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
-    """Send the phase's unfinished work items to workers and wait for them; `resumed`: another process began this pass.
+    """Send the phase's unfinished work items to workers and wait for them.
 
-    The queue is never trusted: items whose worker fell silent, or whose queue entry vanished, are sent again, and
-    claiming keeps a second delivery from doing harm. Raises UnavailableError where more than
-    `limits.max_lost_share` of the items was lost.
+    `resumed`: another process began this pass. Items whose worker is silent, or whose queue entry was lost, are sent
+    again; workers claim items before they play, so that a second delivery does no harm. Raises UnavailableError if more
+    than the share `limits.max_lost_share` of the items was given up.
     """
 
     def begin(session: Session) -> None:
@@ -63,7 +63,7 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
 
 @dataclass(slots=True)
 class _Watch:
-    """One phase under way."""
+    """A phase that is being carried out."""
 
     context: RunContext
     key: PhaseKey
@@ -123,7 +123,7 @@ class _Watch:
             self.context.listener.note(self.key.round, f"No worker takes work from the queue {queue!r}.", "warn")
 
     async def close(self, state: PhaseState, lost_before: int) -> None:
-        """Record how long the phase took, and which items were given up."""
+        """Record the duration of the phase and the items that were given up."""
         run, number, phase = self.key.run, self.key.round, self.key.phase
 
         def note(session: Session) -> str | None:

@@ -23,12 +23,12 @@ __all__ = ["base_version", "go_live", "require_base", "train"]
 
 
 async def base_version(context: RunContext) -> str:
-    """The name under which the policy service serves the base model. Raises NotFoundError where it serves another."""
+    """Name of the base model at the policy service. Raises NotFoundError if the service has another base."""
     return await require_base(context.settings, context.recipe)
 
 
 async def require_base(settings: OrchestratorSettings, recipe: Recipe) -> str:
-    """The name under which the policy service serves a recipe's base. Raises NotFoundError where it serves another."""
+    """Name of the recipe's base model at the policy service. Raises NotFoundError if the service has another base."""
     async with Gateway(ServiceAddresses.of(settings), recipe.limits) as gateway:
         cards = await gateway.patient(gateway.policy.models)
     bases = [card.id for card in cards if card.parent is None]
@@ -42,7 +42,7 @@ async def require_base(settings: OrchestratorSettings, recipe: Recipe) -> str:
 
 
 async def train(context: RunContext, number: int) -> str:
-    """Make the trainer train the round's adapter, and return its version. Raises UpstreamError where the job failed."""
+    """Have the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed."""
     run, started = context.run, time.monotonic()
 
     def begin(session: Session) -> Job | None:
@@ -65,8 +65,10 @@ async def train(context: RunContext, number: int) -> str:
 
 
 async def go_live(context: RunContext, number: int, version: str) -> None:
-    """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and
-    the policy service is told. Its other replicas follow by themselves; the run names its version in every request.
+    """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and the
+    policy service reads the pointer.
+
+    Other replicas of the policy service follow by themselves. Requests of the run name its version in any case.
     """
     started, limits = time.monotonic(), context.recipe.limits
     async with _gateway(context) as gateway, trainer_client(context.settings) as trainer:
@@ -85,7 +87,7 @@ async def go_live(context: RunContext, number: int, version: str) -> None:
 
 
 async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuningJob:
-    """The job when it has ended. A trainer that lost the job's records gets the training set once more."""
+    """The job after it has ended. If the trainer lost the job's records, it gets the training set once more."""
     limits, given_again = context.recipe.limits, False
     until = time.monotonic() + limits.training_seconds
     async with trainer_client(context.settings) as trainer:

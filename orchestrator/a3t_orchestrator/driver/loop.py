@@ -1,7 +1,6 @@
-"""The closed loop: round 0, then compose → pair → train → go live → evaluate, round after round (paper §5).
+"""The closed loop: round 0, then compose, pair, train, go live, evaluate, round after round (paper §5).
 
-Every phase asks the database what is missing and does that, so that a run that was interrupted anywhere goes on by
-starting this loop again.
+Each phase asks the database what is missing, and does it. An interrupted run is continued by starting the loop again.
 """
 
 from __future__ import annotations
@@ -23,8 +22,11 @@ __all__ = ["drive"]
 
 
 async def drive(context: RunContext) -> None:
-    """Carry out the phases of the recipe that the database does not show as done. Raises the A3TError that stopped it,
-    noted in the run, and ConflictError where another process drives the run."""
+    """Carry out the phases of the recipe that are not done in the database.
+
+    Raises the A3TError that stopped the run, which is also stored with the run, and ConflictError if another process
+    drives the run.
+    """
     async with driving(context.store, context.run):
         await _drive(context)
 
@@ -52,7 +54,7 @@ async def _rounds(context: RunContext) -> None:
 
 
 async def _round(context: RunContext, number: int, version: str) -> str:
-    """One round with the agent of the round before; the version that it trained."""
+    """One round, played by the agent of the round before; returns the version that it trained."""
     row = await context.store.do(partial(open_round, run=context.run, number=number))
     if row.status == "finished" and row.version is not None:
         return row.version
@@ -77,7 +79,8 @@ async def _round(context: RunContext, number: int, version: str) -> str:
 
 
 async def _keep_agent(context: RunContext, number: int, version: str, error: A3TError) -> str:
-    """Go on with the agent that played the round: exploring may find a success in the next one. Its version."""
+    """Continue with the agent that played the round, and return its version: exploring may find a success in the next
+    round."""
     words = f"{error.detail} The agent stays {version}."
 
     def note(session: Session) -> None:

@@ -24,18 +24,19 @@ class Candidate:
     sample: int
     success: bool
     actions: str
-    """Equal for equal action sequences."""
+    """Hash that is equal for equal sequences of actions."""
     steps: int = 0
 
     @property
     def own_trial(self) -> bool:
-        """The policy's own single rollout, without sampled actions."""
+        """Whether this is the agent's own single trial, without sampled actions."""
         return self.phase == Phase.rollout
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Ids of the successes and failures, in order of collection, and what was left out and why."""
+    """Ids of the successes and failures in the order of collection, and the number of episodes that were left out by
+    reason."""
 
     successes: tuple[str, ...]
     failures: tuple[str, ...]
@@ -48,11 +49,11 @@ class TrainingSet:
 
 
 def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: int) -> TrainingSet:
-    """The accumulated training set.
+    """Select the training set from all episodes so far.
 
-    Successes that were demonstrated, prompted or composed are kept, the policy's own where `own_successes` says so;
-    equal action sequences of a task enter once. The policy's own failure enters where its task has a success in
-    `scope`; composed failures never do.
+    Successes that were demonstrated, prompted or composed are kept; the agent's own only with `own_successes`. Episodes
+    of a task with the same actions count once. The agent's own failure is kept if its task has a success within
+    `scope`; composed failures never are.
     """
     shortest = rules.prefer == "shortest"
     ordered = sorted(
@@ -114,7 +115,7 @@ def _failures(
 def _bounded(
     failures: list[Candidate], successes: int, share: float | None, seed: int, dropped: Counter[str]
 ) -> list[Candidate]:
-    """At most `share` of the whole set are failures; which ones stay is drawn by the seed."""
+    """Limit the failures to `share` of the whole set; the seed decides which ones stay."""
     if share is None:
         return failures
     most = int(successes * share / (1 - share))

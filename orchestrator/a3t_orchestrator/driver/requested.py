@@ -1,4 +1,4 @@
-"""Begins the run that a request asks for; the same request again is the same run."""
+"""Begins the run that an HTTP request asks for. Repeating the request gives the same run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["Begun", "begin_requested", "requested_recipe"]
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A run, and whether this request made it."""
+    """A run, and whether this request created it."""
 
     run: RunInfo
     new: bool
 
 
 def requested_recipe(request: RunCreate) -> Recipe:
-    """The recipe that a request means. Raises NotFoundError, InvalidInputError."""
+    """The recipe of a request. Raises NotFoundError, InvalidInputError."""
     rounds = [] if request.rounds is None else [f"rounds={request.rounds}"]
     overrides = [*request.overrides, *rounds]
     if isinstance(request.recipe, str):
@@ -39,13 +39,16 @@ def requested_recipe(request: RunCreate) -> Recipe:
 async def begin_requested(
     store: Store, settings: OrchestratorSettings, request: RunCreate, key: str | None = None
 ) -> Begun:
-    """The run of a request, begun now unless it was before; the orchestrator service drives it.
+    """Begin the run of a request, unless it was begun before; the orchestrator service drives it.
 
     Args:
-        key: the request's Idempotency-Key.
+        store: the database.
+        settings: addresses of the services.
+        request: the request.
+        key: its Idempotency-Key.
 
-    Raises ConflictError where another run has the name, InvalidInputError where the key was used for another request
-    or the recipe cannot be carried out, NotFoundError for an unknown recipe, source, environment or split.
+    Raises ConflictError if another run has the name, InvalidInputError if the key was used for another request or the
+    recipe cannot be carried out, NotFoundError for an unknown recipe, source, environment or split.
     """
     recipe = requested_recipe(request)
     known = await store.do(lambda session: _known(session, request, recipe, key))
@@ -69,7 +72,7 @@ async def begin_requested(
 
 
 def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None) -> str | None:
-    """The name of the run that the same request began before."""
+    """The name of the run that the same request began before; None if there is none."""
     run = session.scalar(select(Run).where(Run.idempotency_key == key)) if key else None
     if run is not None:
         if not _same(run, request, recipe) or request.name not in (None, run.name):

@@ -69,9 +69,11 @@ async def begin_run(
 
 
 async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None, get_data: str = "") -> list[Task]:
-    """`count` tasks of a split, drawn by the run's seed; all of them where it is None. `get_data` says how to get more.
+    """`count` tasks of a split, drawn by the run's seed; None takes all.
 
-    They bear the name of the split that was asked for, which may be a part of the split that they are stored in."""
+    The tasks have the name of the requested split, which may be a part of the split that they are stored in. `get_data`
+    says how to get more tasks, for errors.
+    """
     types = recipe.data.types
     tasks = [
         task.model_copy(update={"split": split})
@@ -93,7 +95,7 @@ async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | N
 
 
 def code_commit() -> str:
-    """The commit that runs: A3T_COMMIT, or what git says of this folder; empty where neither knows."""
+    """The commit of the running code: A3T_COMMIT, or what git reports for this folder; empty if neither is known."""
     named = os.environ.get("A3T_COMMIT")
     if named:
         return named[:64]
@@ -105,7 +107,7 @@ def code_commit() -> str:
 
 
 async def _described(env: EnvClient, recipe: Recipe) -> EnvironmentInfo:
-    """What the env service says of the recipe's environment, for all who play or report the run."""
+    """The env service's description of the recipe's environment, which is stored with the run."""
     found = {info.name: info for info in await patiently(env.environments, recipe.limits.outage_seconds)}
     if recipe.environment not in found:
         raise NotFoundError(

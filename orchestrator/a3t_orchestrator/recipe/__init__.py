@@ -1,4 +1,4 @@
-"""Run recipes: everything that a run depends on, typed, from YAML."""
+"""Run recipes: typed YAML files with everything that a run depends on."""
 
 from .extend import preset_names as preset_names
 from .load import *  # noqa: F403

@@ -1,4 +1,4 @@
-"""Resolves `extends` of a recipe: reads the presets and files it names, and knows which file set which key."""
+"""Resolves `extends` of a recipe: reads the presets and files that it names, and records which file set which key."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def source_of(layers: Sequence[Layer], key: Sequence[str | int]) -> str | None:
-    """The file that wrote a key last, as `("compose", "p")`, in its `fast` section or outside it.
+    """The file that set a key last, such as `("compose", "p")`, in its `fast` section or outside it.
 
-    Where no file wrote the whole key, its longest part that one wrote counts; None where there is none.
+    If no file set the whole key, the longest part of it that a file set counts; None if there is none.
     """
     for length in range(len(key), 0, -1):
         for layer in reversed(layers):
@@ -138,7 +138,7 @@ def _names(value: Any, path: Path) -> list[str]:
 
 
 def _find(name: str, path: Path) -> Path:
-    """A file from the recipe's folder where the name looks like one, otherwise a preset."""
+    """A file relative to the recipe's folder if the name looks like a path, otherwise a preset."""
     if name.endswith(_SUFFIXES) or "/" in name:
         return path.parent / name
     if name not in preset_names():

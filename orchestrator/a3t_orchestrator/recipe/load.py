@@ -1,4 +1,4 @@
-"""Reading a recipe: YAML with `extends`, the `fast` section, `--set key.path=value`."""
+"""Loads a recipe: YAML with `extends`, the `fast` section and `--set key.path=value`."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def load_recipe(path: Path, *, fast: bool = False, overrides: Iterable[str] = ()
     """The recipe of a YAML file. `overrides` are `key.path=value` with YAML values.
 
     Raises:
-        NotFoundError: there is no such file, or none of a name under `extends`.
-        InvalidInputError: no YAML, an unknown key, a wrong value; names the file and the key.
+        NotFoundError: the file, or one that `extends` names, does not exist.
+        InvalidInputError: the file is no YAML, or has an unknown key or a wrong value; the error names file and key.
     """
     layers = read_layers(path)
     return _parse(_values(layers, fast), str(path), overrides, layers)
 
 
 def read_values(path: Path, *, fast: bool = False) -> dict[str, Any]:
-    """The mapping of a YAML file and of what it extends, with the `fast` section applied where that is asked for;
-    raises as `load_recipe`."""
+    """The mapping of a YAML file merged with what it extends, and with its `fast` section if asked for. Raises the
+    errors of `load_recipe`."""
     return _values(read_layers(path), fast)
 
 
@@ -88,7 +88,7 @@ def _override(text: str) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, source: str, layers: Sequence[Layer]) -> str:
-    """Every problem of a recipe in one line, at most five, each behind the file that wrote the key."""
+    """All problems of a recipe on one line, at most five, each with the file that set the key."""
     problems: dict[str, list[str]] = {}
     for problem in error.errors()[:5]:
         where = ".".join(str(part) for part in problem["loc"])

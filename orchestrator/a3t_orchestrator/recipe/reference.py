@@ -1,4 +1,4 @@
-"""The reference of recipe keys, as Markdown, from the schema: docs/reference/recipe.md."""
+"""Writes the reference of recipe keys, docs/reference/recipe.md, from the schema."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def recipe_keys() -> list[Key]:
 
 
 def reference() -> str:
-    """The page."""
+    """The page as Markdown."""
     presets = ", ".join(f"`{name}`" for name in preset_names())
     parts = [_INTRODUCTION.format(presets=presets)]
     known: dict[type[BaseModel], tuple[str, list[Key]]] = {}
@@ -82,7 +82,7 @@ def reference() -> str:
 
 
 def _preset_rows(preset: str) -> str:
-    """Every key that a preset gives another value than the default, with both."""
+    """Every key to which a preset gives another value than the default, with both values."""
     defaults = Recipe.model_validate({"name": "reference", "environment": "reference"}).model_dump(mode="json")
     rows = []
     for path, value in _leaves(preset_values(preset)):
@@ -152,7 +152,7 @@ def _default(name: str, field: FieldInfo, values: dict[str, Any]) -> str:
 
 
 def _type_of(schema: dict[str, Any], root: dict[str, Any]) -> str:
-    """A property of a JSON schema in words, with its bounds."""
+    """The type of a JSON schema's property in words, with its bounds."""
     if "$ref" in schema:
         target = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
         return "mapping" if target.get("type") == "object" else _type_of(target, root)

@@ -1,1 +1,1 @@
-"""A run's report. Every figure comes from the database."""
+"""The report of a run. Every figure comes from the database."""

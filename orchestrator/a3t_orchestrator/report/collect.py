@@ -1,4 +1,4 @@
-"""Reading a report out of the database."""
+"""Computes a report from the database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ _EXAMPLES = 3
 def collect_report(store: Store, run: str) -> Report:
     """The report of a run, finished or not. Raises NotFoundError.
 
-    Scores of what is still being played are left out: the first episodes to end are the short ones, mostly solved.
+    Phases in which episodes are still being played have no scores: the first episodes to end are short and mostly
+    solved.
     """
     with store.session() as session:
         row = get_run(session, run)
@@ -69,12 +70,12 @@ def collect_report(store: Store, run: str) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """What the rounds of a report are computed from."""
+    """The values that the rounds of a report are computed from."""
 
     train_split: str
     played: Sequence[Tally]
     whole: Sequence[Tally]
-    """Without the phases in which episodes are still being played."""
+    """Tallies without the phases in which episodes are still being played."""
     trials: Mapping[int, Sequence[Trial]]
     failed_tasks: Mapping[int, int]
     rescued_tasks: Mapping[int, int]
@@ -128,7 +129,8 @@ def _round(session: Session, row: Round, figures: _Figures) -> RoundReport:
 
 
 def _training_score(whole: Sequence[Tally], number: int, train_split: str) -> Score | None:
-    """The round's agent makes its own trial in the next round; the last one is evaluated on the training tasks."""
+    """Score of the round's agent on the training tasks: its own trial in the next round, or for the last agent its
+    evaluation on them."""
     tried = [t for t in whole if t.round == number + 1 and t.phase == Phase.rollout]
     evaluated = [t for t in whole if t.round == number and t.phase == Phase.evaluate and t.split == train_split]
     found = evaluated or tried
@@ -149,7 +151,8 @@ def _composition(number: int, here: Sequence[Tally], figures: _Figures) -> Compo
 
 
 def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list[Evaluated]:
-    """`accumulated`: split → score over the rounds so far; a split that is not there has no earlier round."""
+    """Scores of an agent by split. `accumulated`: score over the rounds so far by split; a split without an entry has
+    no earlier round."""
     result = []
     for split in sorted({t.split for t in now}):
         mine = [t for t in now if t.split == split]
@@ -169,7 +172,7 @@ def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list
 
 
 def _accumulated(trials: Mapping[int, Sequence[Trial]], number: int) -> dict[str, Score]:
-    """Split → the best reward of each of the round's tasks over the agents so far, one trial each."""
+    """For each split, the best reward of each of the round's tasks over the agents so far, with one trial each."""
     best = {(t.split, t.task_id): (t.success, t.reward) for t in trials.get(number, ())}
     for earlier, found in trials.items():
         for t in found if earlier < number else ():
@@ -219,7 +222,7 @@ def _kept(session: Session, run: str) -> list[KeptTask]:
 
 
 def _examples(session: Session, run: str) -> list[Trajectory]:
-    """Composed successes in which a sampled action was valid, one a task, the shortest of the latest rounds."""
+    """Composed successes with a valid sampled action, one per task, the shortest of the latest rounds."""
     chosen: dict[str, Trajectory] = {}
     for trajectory in telling(session, run):
         if trajectory.task_id not in chosen and any(s.source is Source.sampled and s.valid for s in trajectory.steps):

@@ -18,7 +18,7 @@ _SIZE = (5.2, 3.4)
 
 
 def figures(report: Report) -> dict[str, str]:
-    """The figures of a report: title → inline SVG."""
+    """The figures of a report as inline SVG, by title."""
     made = {}
     if any(r.evaluations for r in report.rounds):
         made["Success over the rounds"] = _curves(report)
@@ -70,7 +70,7 @@ def _kept(report: Report) -> str:
 
 @contextmanager
 def figure() -> Iterator[tuple[Any, list[str]]]:
-    """Axes to draw on; the list holds the SVG afterwards."""
+    """Axes to draw on; after the block the list has the SVG."""
     figure = Figure(figsize=_SIZE, layout="tight")
     svg: list[str] = []
     yield figure.subplots(), svg

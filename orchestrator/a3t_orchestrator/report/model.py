@@ -15,7 +15,8 @@ __all__ = ["Composition", "Evaluated", "KeptTask", "Report", "RoundReport", "Spe
 
 
 class Evaluated(BaseModel):
-    """An agent on a split, one trial a task; `accumulated`: best of each task over the rounds so far (paper §5)."""
+    """Results of an agent on a split, with one trial per task. `accumulated`: best trial of each task over the rounds
+    so far (paper §5)."""
 
     split: str = Field(description="Split of the tasks")
     single: Score = Field(description="Score of this agent alone, one trial a task")

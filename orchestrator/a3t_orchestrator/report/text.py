@@ -26,7 +26,7 @@ def splits_of(report: Report) -> list[str]:
 
 
 def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Heads and rows of the table of rounds."""
+    """Headings and rows of the table of rounds."""
     splits = splits_of(report)
     heads = ["round", "agent", "training tasks", *splits, *(f"{s} accumulated" for s in splits)]
     heads += ["composed", "kept", "set (+/−)", "loss", "seconds"]
@@ -35,7 +35,7 @@ def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
 
 
 def print_rounds(report: Report, screen: Console = console) -> None:
-    """Print the table that a run ends with."""
+    """Print the table of rounds at the end of a run."""
     heads, rows = round_rows(report)
     shown = [i for i, head in enumerate(heads) if head != "agent"]
     narrow = [_narrow_head(heads[i]) for i in shown]
@@ -55,7 +55,7 @@ def _narrow_head(head: str) -> str:
 
 
 def _narrow_cell(cell: str) -> str:
-    """A score on two lines, in whole percents."""
+    """A score on two lines, rounded to whole percents."""
     found = _PERCENT.fullmatch(cell)
     if found is None:
         return cell

@@ -1,4 +1,4 @@
-"""The report as files: one HTML page that needs nothing else, Markdown and JSON."""
+"""Writes the report as files: one self-contained HTML page, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def html(report: Report) -> str:
 
 
 def write_report(report: Report, folder: Path) -> dict[str, Path]:
-    """Write report.html, report.md and report.json; format → path."""
+    """Write report.html, report.md and report.json; returns their paths by format."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"html": html(report), "md": markdown(report), "json": report.model_dump_json(indent=2)}
     paths = {kind: folder / f"report.{kind}" for kind in contents}

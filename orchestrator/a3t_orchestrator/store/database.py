@@ -1,4 +1,4 @@
-"""Opening the database and bringing its schema up to date."""
+"""Opens the database and updates its schema."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 OUTAGE_SECONDS = 120.0
-"""How long the driver and the workers wait for a database that is away."""
+"""Seconds that the driver and the workers wait for a database that is out of reach."""
 _MIGRATION_LOCK = 0x413354
-"""Key of PostgreSQL's advisory lock: pods that start together migrate one after the other."""
+"""Key of PostgreSQL's advisory lock: processes that start together migrate one after the other."""
 
 
 class DatabaseAwayError(UnavailableError):
-    """The database cannot be reached, or stayed locked."""
+    """The database is out of reach, or stayed locked."""
 
 
 class Store:
@@ -92,7 +92,7 @@ class Store:
             raise _unreachable(self.engine, error) from error
 
     def revision(self) -> str | None:
-        """The schema's revision; None for an empty database."""
+        """The revision of the schema; None for an empty database."""
         try:
             with self.engine.connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision()
@@ -112,7 +112,7 @@ class Store:
             )
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.engine.dispose()
 
 
@@ -149,13 +149,13 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _patience(seconds: float) -> dict[str, Any]:
-    """How tenacity waits for a database: soon at first, then every few seconds."""
+    """How tenacity waits for a database: shortly at first, then every few seconds."""
     wait = wait_exponential(multiplier=0.2, max=5.0)
     return {"stop": stop_after_delay(seconds), "wait": wait, "before_sleep": _tell, "reraise": True}
 
 
 def _is_away(error: BaseException) -> bool:
-    """Whether the connection failed, and not what was asked over it."""
+    """Whether the connection failed, rather than the query."""
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     return lost or isinstance(error, (DatabaseAwayError, OperationalError, InterfaceError))
 
@@ -174,6 +174,6 @@ def _unreachable(engine: Engine, error: DBAPIError) -> DatabaseAwayError:
 
 
 def _cause(error: BaseException | None) -> str:
-    """What the driver said, in one line."""
+    """The message of the database driver on one line."""
     lines = str(getattr(error, "orig", error)).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

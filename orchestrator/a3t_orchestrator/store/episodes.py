@@ -49,9 +49,9 @@ _HEAD = (
     "created_at",
     "seconds",
 )
-"""Fields that a row has as the schema has them."""
+"""Fields that a row has under the names of the schema."""
 _TOLD = ("preamble", "final_observation")
-"""The same for the row of the steps."""
+"""Fields that the row of the steps has under the names of the schema."""
 
 _COLLECTED = (
     TrajectoryRow.id,
@@ -73,7 +73,7 @@ def action_hash(steps: Iterable[Step]) -> str:
 def save_trajectory(
     session: Session, item_id: str, trajectory: Trajectory, *, phase: str, annotated: bool = True
 ) -> bool:
-    """Store an episode and mark its item done, in one transaction. False where it was stored before."""
+    """Store an episode and mark its work item done, in one transaction. False if it was stored before."""
     added = insert_trajectories(session, [(_row(trajectory, phase, annotated), _steps_row(trajectory))])
     session.execute(
         update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
@@ -114,7 +114,7 @@ def to_trajectory(row: TrajectoryRow) -> Trajectory:
 
 
 def get_trajectory(session: Session, trajectory_id: str) -> Trajectory:
-    """Raises NotFoundError."""
+    """The trajectory with this id. Raises NotFoundError."""
     return to_trajectory(trajectory_row(session, trajectory_id))
 
 

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 ANNOTATION = "annotation"
-"""Stands in for the kind in the id of an annotation item, whose trajectory exists already."""
+"""Takes the place of the kind in the id of an annotation item, whose trajectory exists already."""
 
 _DELIVERABLE = ("pending", "queued")
 _SETTLED = ("done", "lost", "dropped")
@@ -49,7 +49,7 @@ _SETTLED = ("done", "lost", "dropped")
 
 @dataclass(frozen=True, slots=True)
 class PhaseKey:
-    """A phase of a round of a run; the phase's name stands for the phase."""
+    """A phase of a round of a run."""
 
     run: str
     round: int
@@ -61,7 +61,7 @@ class PhaseKey:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """An episode to run."""
+    """An episode to play."""
 
     task_id: str
     task_type: str
@@ -89,7 +89,7 @@ def insert_returning(
 
 
 def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
-    """Put episodes on the work list; those that are there already stay as they are. How many are new."""
+    """Add episodes to the work list; existing ones stay as they are. Returns the number of new ones."""
     rows = [
         {
             "id": trajectory_id(key.run, key.round, p.task_id, _id_kind(key, p), p.sample),
@@ -118,7 +118,7 @@ def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
 
 
 def has_unsettled(session: Session, key: PhaseKey) -> bool:
-    """Whether something of the phase was planned and is neither done nor lost."""
+    """Whether the phase has items that are neither done nor lost."""
     counts = phase_counts(session, key)
     return any(state not in _SETTLED for state in counts)
 
@@ -130,7 +130,8 @@ def planned_by_task(session: Session, key: PhaseKey) -> dict[str, int]:
 
 
 def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
-    """Items that wait to be sent. Items of one task are far apart in the order, so that chunks take equally long."""
+    """Items that wait to be sent. Items of the same task are far apart in the order, so that chunks take about equally
+    long."""
     rested = or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < utc_now())
     query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending", rested)
     return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
@@ -144,8 +145,8 @@ def mark_queued(session: Session, ids: Sequence[str]) -> None:
 
 
 def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: float, deliveries: int) -> list[WorkItem]:
-    """Take items for a worker. Items that are done or that another worker holds are left out; an item that was
-    delivered too often becomes lost, with a dead-letter event."""
+    """Claim items for a worker. Items that are done or claimed by another worker are left out; an item that was
+    delivered too often becomes lost, which an event records."""
     now = utc_now()
     free = or_(WorkItem.state.in_(_DELIVERABLE), (WorkItem.state == "running") & (WorkItem.lease_until < now))
     exhausted = list(
@@ -178,8 +179,7 @@ def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
 
 
 def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
-    """Return the items of a worker that stops in an orderly way to the list; this delivery does not count as a
-    failure."""
+    """Return the items of a worker that shuts down to the work list; this delivery does not count as a failure."""
     session.execute(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
@@ -188,7 +188,7 @@ def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
 
 
 def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
-    """Return a failed item to the list after a growing pause, or give it up after too many deliveries."""
+    """Return a failed item to the work list after a growing pause; after too many deliveries give it up."""
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
