@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from a3t_contracts.errors import UnavailableError
 from a3t_contracts.service import BodyLimits, create_service
 
-from .api import control, failures, recipes, runs, trajectories
+from .api import control, export, failures, recipes, runs, trajectories
 from .dashboard import ROUTERS, add_dashboard
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
@@ -46,7 +46,7 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
     app = create_service(
         "orchestrator",
         settings,
-        [runs.router, control.router, failures.router, recipes.router, trajectories.router, *ROUTERS],
+        [runs.router, control.router, export.router, failures.router, recipes.router, trajectories.router, *ROUTERS],
         lifespan=lifespan,
         ready=ready,
         bodies=BodyLimits(settings.max_body_bytes),

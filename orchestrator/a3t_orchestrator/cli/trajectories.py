@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import TextIOWrapper
-from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group
@@ -15,7 +11,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json
-from a3t_contracts.files import replaced_atomically
 from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import Proposer, Source, Step, StopReason, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
@@ -28,11 +23,10 @@ from ..store import (
     count_trajectories,
     find_trajectory,
     get_run,
-    iter_trajectories,
     list_trajectories,
-    trajectory_ids,
 )
 from .common import settings_and_store
+from .export import export
 
 __all__ = ["app"]
 
@@ -123,21 +117,7 @@ def show(
         console.print(render(trajectory))
 
 
-@app.command()
-def export(
-    run: Annotated[str, typer.Argument(help="Name of the run.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
-    round: RoundOption = None,
-    kind: KindOption = None,
-    success: SuccessOption = None,
-) -> None:
-    """Write trajectories as JSON Lines, which the trainer reads."""
-    _, store = settings_and_store()
-    where = EpisodeFilter(run=run, round=round, kind=kind, success=success)
-    with store.session() as session, _output(out) as file:
-        get_run(session, run)
-        for trajectory in iter_trajectories(session, trajectory_ids(session, where)):
-            file.write(trajectory.model_dump_json(exclude_none=True) + "\n")
+app.command("export", hidden=True)(export)
 
 
 def heading(trajectory: Trajectory) -> Text:
@@ -212,15 +192,3 @@ def _summary(row: TrajectoryRow) -> dict[str, Any]:
         "agent": row.policy_version,
         "seconds": row.seconds,
     }
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    """The file, which is replaced when it is complete, or standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    with replaced_atomically(path) as file:
-        text = TextIOWrapper(file, encoding="utf-8")
-        yield text
-        text.detach()

@@ -1,0 +1,129 @@
+"""`a3t export`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.schemas import TrajectoryKind
+
+from ..interchange.export import ExportOrder, exported_rows, total_of, write_export
+from ..interchange.format import RowOptions
+from ..interchange.formats import all_formats
+from ..interchange.hub import push_dataset
+from ..interchange.sinks import json_text
+from ..settings import OrchestratorSettings
+from ..store import EpisodeFilter, Store
+from .common import settings_and_store
+
+__all__ = ["app", "export"]
+
+_FORMATS = click.Choice(list(all_formats()))
+_OUTCOMES = click.Choice(["success", "failure", "any"])
+
+app = typer.Typer(help="Write a run's episodes to a file that trainers read.")
+
+
+@app.command(epilog="; ".join(f"{one.name}: {one.title}" for one in all_formats().values()))
+def export(
+    run: Annotated[str, typer.Argument(help="The run.")],
+    format: Annotated[str, typer.Option(click_type=_FORMATS, help="The form of a row; see below.")] = "a3t",
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file that ends in .jsonl, .json (one array) or .parquet, the first two also with .gz, or a folder "
+            "in the layout of Hugging Face datasets. Unset: JSON Lines to standard output."
+        ),
+    ] = None,
+    round: Annotated[int | None, typer.Option(help="Only of this round.")] = None,
+    kind: Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only of this split.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(
+            click_type=_OUTCOMES,
+            help="Only these. Unset: successes in messages, conversations and sharegpt, which are imitated; any in "
+            "the other formats.",
+        ),
+    ] = None,
+    trained_in: Annotated[int | None, typer.Option(min=0, help="Only the training set of this round.")] = None,
+    loss_flags: Annotated[
+        bool,
+        typer.Option(
+            "--loss-flags", help="In messages: `weight` 0 for turns that the environment refused, 1 for the others."
+        ),
+    ] = False,
+    push_to: Annotated[
+        str | None, typer.Option(metavar="REPO", help="Push the folder to this dataset on the Hugging Face Hub.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's episodes to a file that trainers read. Called again after an interruption, it goes on.
+
+    Episodes of evaluation are left out of formats for training, unless `--kind evaluation` asks for them.
+    """
+    settings, store = settings_and_store()
+    order = ExportOrder(
+        run=run,
+        format=format,
+        where=EpisodeFilter(round=round, kind=kind, split=split, task_id=task),
+        outcome=outcome,  # type: ignore[arg-type]
+        trained_in=trained_in,
+        options=RowOptions(loss_flags=loss_flags),
+    )
+    repository = push_to or _repository(settings, order)
+    if to is None and push_to is None:
+        _print(store, order)
+        return
+    target = to or settings.home.expanduser() / "exports" / f"{run}-{format}"
+    if push_to and target.suffix in (".jsonl", ".json", ".gz", ".parquet"):
+        raise InvalidInputError("--push-to pushes a folder.", hint="Let --to name a folder, or leave it out.")
+    report: dict[str, Any] = _write(store, order, target)
+    if repository and (push_to or target.is_dir()):
+        report["pushed_to"] = push_dataset(target, repository, private=settings.hub_private)
+    emit_json(report) if as_json else _show(report)
+
+
+def _write(store: Store, order: ExportOrder, target: Path) -> dict[str, Any]:
+    with _progress() as progress:
+        bar = progress.add_task("exporting", total=total_of(store, order))
+        done = write_export(store, order, target, lambda episodes: progress.advance(bar, episodes))
+    return {"to": str(target), "format": order.format, **asdict(done)}
+
+
+def _print(store: Store, order: ExportOrder) -> None:
+    total_of(store, order)
+    for rows, _, _ in exported_rows(store, order):
+        for row in rows:
+            sys.stdout.write(json_text(row) + "\n")
+
+
+def _repository(settings: OrchestratorSettings, order: ExportOrder) -> str | None:
+    return f"{settings.hub_namespace}/{order.run}-{order.format}" if settings.hub_namespace else None
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors_console,
+        disable=not errors_console.is_terminal,
+        transient=True,
+    )
+
+
+def _show(report: dict[str, Any]) -> None:
+    console.print(f"{report['rows']} rows in the format {report['format']}: {report['to']}", highlight=False)
+    if "pushed_to" in report:
+        console.print(f"Pushed to {report['pushed_to']}", highlight=False)

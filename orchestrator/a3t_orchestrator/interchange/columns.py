@@ -1,0 +1,71 @@
+"""Columns of a format's rows, described without a library: Parquet files and dataset cards are made from them."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal, Union
+
+from pydantic import BaseModel
+
+__all__ = ["Column", "Columns", "Row", "columns_of", "flattened", "restored"]
+
+Primitive = Literal["string", "int", "float", "bool", "json"]
+Column = Primitive | list[Any] | dict[str, Any]
+"""A primitive; a list of one element, the column of its items; or a mapping, the columns of an object. `json` is a
+value of any form, which columnar files hold as JSON text."""
+Columns = dict[str, Column]
+Row = dict[str, Any]
+
+_PRIMITIVES: dict[type, Primitive] = {str: "string", int: "int", float: "float", bool: "bool", datetime: "string"}
+
+
+def columns_of(model: type[BaseModel]) -> Columns:
+    """The columns of a pydantic model as it is written to JSON."""
+    return {name: _column(field.annotation) for name, field in model.model_fields.items()}
+
+
+def flattened(value: Any, column: Column) -> Any:
+    """A value as columnar files hold it: every key of an object there, values of any form as JSON text."""
+    if value is None:
+        return None
+    if column == "json":
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(column, list):
+        return [flattened(item, column[0]) for item in value]
+    if isinstance(column, dict):
+        return {name: flattened(value.get(name), part) for name, part in column.items()}
+    return value
+
+
+def restored(value: Any, column: Column) -> Any:
+    """The value that `flattened` was given, without keys that hold nothing."""
+    if value is None:
+        return None
+    if column == "json":
+        return json.loads(value) if isinstance(value, str) else value
+    if isinstance(column, list):
+        return [restored(item, column[0]) for item in value]
+    if isinstance(column, dict):
+        parts = {name: restored(value.get(name), part) for name, part in column.items()}
+        return {name: part for name, part in parts.items() if part is not None}
+    return value
+
+
+def _column(annotation: Any) -> Column:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _column(arguments[0])
+    if origin in (Union, types.UnionType):
+        (inner,) = [argument for argument in arguments if argument is not type(None)]
+        return _column(inner)
+    if origin is list:
+        return [_column(arguments[0])]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return columns_of(annotation)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "string"
+    return _PRIMITIVES.get(annotation, "json") if isinstance(annotation, type) else "json"

@@ -1,0 +1,143 @@
+"""An episode as a file tells it, before it has a run, a task and an id of its own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.react import observation_text
+from a3t_contracts.schemas import MAX_INT, Step, StopReason, Trajectory, TrajectoryKind
+
+__all__ = ["META", "Defaults", "Draft", "meta_of"]
+
+META = (
+    "id",
+    "run",
+    "round",
+    "environment",
+    "engine",
+    "split",
+    "task_id",
+    "task_type",
+    "seed",
+    "kind",
+    "sample",
+    "policy_version",
+    "reward",
+    "success",
+    "stop_reason",
+    "final_observation",
+    "created_at",
+)
+"""Fields of a trajectory that stand beside its text in every format of ours."""
+
+_TASK_KEYS = ("task_id", "item_id", "game_file", "gamefile", "instance_id", "id", "session_id", "trajectory_id")
+"""Keys under which files name the task, the surest first."""
+_LENGTHS = {"environment": 32, "engine": 64, "split": 64, "task_id": 512, "task_type": 128, "policy_version": 256}
+"""What the database has room for."""
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+"""A NUL character as JSON writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is taken where a record does not say it."""
+
+    run: str
+    environment: str | None = None
+    split: str = "train"
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a record told. `meta` holds fields of a trajectory as they were read, unchecked."""
+
+    steps: list[Step]
+    meta: dict[str, Any]
+    preamble: str = ""
+    multiline: bool = False
+
+    def finish(self, defaults: Defaults) -> Trajectory:
+        """The trajectory, with the id and the run of the record where it has them.
+
+        Raises InvalidInputError, which names the field that is missing or wrong.
+        """
+        if not self.steps:
+            raise InvalidInputError("it has no action of an agent")
+        values = {key: value for key, value in self.meta.items() if value is not None}
+        environment = values.get("environment") or defaults.environment
+        if environment is None:
+            raise InvalidInputError("it names no environment", hint="Name it with --environment.")
+        success, reward = _outcome(values)
+        stop = StopReason.success if success else StopReason.done
+        filled = {
+            "id": "",
+            "run": defaults.run,
+            "round": 0,
+            "split": defaults.split,
+            "kind": TrajectoryKind.demonstration,
+            "stop_reason": stop,
+            "created_at": defaults.created_at,
+            **values,
+            "environment": environment,
+            "task_id": _task_name(values) or "",
+            "success": success,
+            "reward": reward,
+            "preamble": self.preamble,
+            "multiline": self.multiline,
+            "steps": self.steps,
+        }
+        known = {name: filled[name] for name in Trajectory.model_fields if name in filled}
+        try:
+            trajectory = Trajectory.model_validate(known)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InvalidInputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        _check(trajectory)
+        return trajectory
+
+
+def meta_of(trajectory: Trajectory) -> dict[str, Any]:
+    """The fields `META` of a trajectory as JSON values, the last observation as the agent would have read it."""
+    values = trajectory.model_dump(mode="json", include=set(META))
+    return values | {"final_observation": observation_text(trajectory.final_observation, trajectory.multiline)}
+
+
+def _task_name(values: dict[str, Any]) -> str | None:
+    named = (values.get(key) for key in _TASK_KEYS)
+    return next((str(name) for name in named if isinstance(name, (str, int)) and str(name).strip()), None)
+
+
+def _outcome(values: dict[str, Any]) -> tuple[bool, float]:
+    """Success and reward. A record that says neither is a demonstration, which succeeded."""
+    reward, success = values.get("reward"), values.get("success")
+    if reward is not None and (isinstance(reward, bool) or not isinstance(reward, (int, float))):
+        raise InvalidInputError(f"reward: a number was expected, not {str(reward)[:40]!r}")
+    if success is not None and not isinstance(success, bool):
+        raise InvalidInputError(f"success: true or false was expected, not {str(success)[:40]!r}")
+    if success is None:
+        success = True if reward is None else reward >= 1
+    try:
+        return success, float(int(success) if reward is None else reward)
+    except OverflowError as error:
+        raise InvalidInputError("reward: the number is too large") from error
+
+
+def _check(trajectory: Trajectory) -> None:
+    """Raise InvalidInputError for what the database could not hold."""
+    for name, most in _LENGTHS.items():
+        if len(getattr(trajectory, name) or "") > most:
+            raise InvalidInputError(f"{name}: longer than {most} characters")
+    for name in ("round", "seed", "sample"):
+        if not 0 <= getattr(trajectory, name) <= MAX_INT:
+            raise InvalidInputError(f"{name}: not between 0 and {MAX_INT}")
+    if not abs(trajectory.reward) < float("inf"):
+        raise InvalidInputError("reward: no finite number")
+    if _NUL.search(trajectory.model_dump_json()):
+        raise InvalidInputError("it has a NUL character (U+0000), which PostgreSQL does not store")

@@ -1,0 +1,39 @@
+"""The formats. Each module of this folder with a `FORMAT` is one; nothing else lists them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+from a3t_contracts.errors import InvalidInputError
+
+from ..columns import Row
+from ..format import Format
+
+__all__ = ["all_formats", "format_named", "format_of"]
+
+
+@cache
+def all_formats() -> dict[str, Format]:
+    """Every format by its name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    formats = [importlib.import_module(f"{__name__}.{name}").FORMAT for name in names]
+    return {one.name: one for one in formats}
+
+
+def format_named(name: str) -> Format:
+    """Raises InvalidInputError for an unknown name."""
+    found = all_formats().get(name)
+    if found is None:
+        raise InvalidInputError(f"There is no format {name!r}.", hint=f"Formats: {', '.join(all_formats())}.")
+    return found
+
+
+def format_of(row: Row) -> Format:
+    """The format that a record is in. Raises InvalidInputError where it looks like none that can be imported."""
+    for one in sorted(all_formats().values(), key=lambda one: one.order):
+        if one.recognises(row):
+            return one
+    keys = ", ".join(list(row)[:8]) or "none"
+    raise InvalidInputError(f"it is in no known format; its keys are: {keys}")

@@ -1,0 +1,51 @@
+"""AgentGym's form (AgentTraj): `item_id` and `conversations`, in which every message says whether it is trained on."""
+
+from __future__ import annotations
+
+from a3t_contracts.schemas import Trajectory
+
+from ..chat import chat_of, draft_of
+from ..columns import Row
+from ..draft import Draft, meta_of
+from ..format import Format, RowOptions
+from ..meta_columns import META_COLUMNS
+from ..received import received_messages
+
+__all__ = ["FORMAT"]
+
+
+def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
+    """AgentGym knows a human and a model; the preamble is an instruction that the model agreed to."""
+    messages = []
+    for message in chat_of(trajectory):
+        if message.role == "assistant":
+            messages.append({"from": "gpt", "loss": message.trained, "value": message.text})
+        else:
+            messages.append({"from": "human", "loss": None, "value": message.text})
+        if message.role == "system":
+            messages.append({"from": "gpt", "loss": False, "value": "OK."})
+    return {"item_id": f"{trajectory.environment}_{number}", "conversations": messages, **meta_of(trajectory)}
+
+
+def _read(row: Row) -> Draft:
+    messages = received_messages(row["conversations"], "conversations")
+    if row.get("kind") is not None and len(messages) > 2 and messages[1].text == "OK." and not messages[1].trained:
+        messages[0].role = "system"
+        del messages[1]
+    return draft_of(messages, row)
+
+
+FORMAT = Format(
+    name="conversations",
+    title="AgentGym's AgentTraj form, with `loss` for every message; write it to a .json file for AgentGym's trainer",
+    columns={
+        "item_id": "string",
+        "conversations": [{"from": "string", "loss": "bool", "value": "string"}],
+        **META_COLUMNS,
+    },
+    row=_row,
+    read=_read,
+    recognises=lambda row: "conversations" in row and "item_id" in row,
+    successes_only=True,
+    order=1,
+)

@@ -1,0 +1,56 @@
+"""Prompt, chosen and rejected for TRL's DPOTrainer: a success against the agent's own failure at the same task."""
+
+from __future__ import annotations
+
+from a3t_contracts.schemas import Trajectory
+
+from ..chat import chat_of, shared_messages
+from ..columns import Row
+from ..format import Format
+from .messages import message_column, written
+
+__all__ = ["FORMAT"]
+
+
+def _pair(chosen: Trajectory, rejected: Trajectory) -> Row:
+    """The prompt is what both have in common: it ends where their actions part."""
+    better, worse = chat_of(chosen), chat_of(rejected)
+    start = shared_messages(better, worse)
+    return {
+        "prompt": [written(message) for message in better[:start]],
+        "chosen": [written(message) for message in better[start:]],
+        "rejected": [written(message) for message in worse[start:]],
+        "environment": chosen.environment,
+        "split": chosen.split,
+        "task_id": chosen.task_id,
+        "task_type": chosen.task_type,
+        "run": chosen.run,
+        "round": rejected.round,
+        "chosen_id": chosen.id,
+        "rejected_id": rejected.id,
+        "chosen_reward": chosen.reward,
+        "rejected_reward": rejected.reward,
+    }
+
+
+FORMAT = Format(
+    name="dpo",
+    title="prompt, chosen and rejected, for TRL's DPOTrainer: a success against the agent's own failure at the task",
+    columns={
+        "prompt": [message_column],
+        "chosen": [message_column],
+        "rejected": [message_column],
+        "environment": "string",
+        "split": "string",
+        "task_id": "string",
+        "task_type": "string",
+        "run": "string",
+        "round": "int",
+        "chosen_id": "string",
+        "rejected_id": "string",
+        "chosen_reward": "float",
+        "rejected_reward": "float",
+    },
+    pair=_pair,
+    order=9,
+)

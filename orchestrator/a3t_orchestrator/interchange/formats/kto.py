@@ -1,0 +1,39 @@
+"""Prompt, completion and label for TRL's KTOTrainer: R(τ) = ±1 of every episode as a thumb up or down."""
+
+from __future__ import annotations
+
+from a3t_contracts.schemas import Trajectory
+
+from ..chat import chat_of, draft_of
+from ..columns import Row
+from ..draft import Draft, meta_of
+from ..format import Format, RowOptions
+from ..meta_columns import META_COLUMNS
+from ..received import received_messages
+from .messages import message_column, written
+
+__all__ = ["FORMAT"]
+
+
+def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
+    """The prompt ends with the first observation; all that followed is the completion."""
+    messages = [written(message) for message in chat_of(trajectory)]
+    start = 1 + next((place for place, message in enumerate(messages) if message["role"] == "user"), -1)
+    parts = {"prompt": messages[:start], "completion": messages[start:], "label": trajectory.success}
+    return parts | meta_of(trajectory)
+
+
+def _read(row: Row) -> Draft:
+    messages = received_messages(row["prompt"], "prompt") + received_messages(row["completion"], "completion")
+    return draft_of(messages, {"success": row.get("label")} | row)
+
+
+FORMAT = Format(
+    name="kto",
+    title="prompt, completion and label (true for a success), for TRL's KTOTrainer",
+    columns={"prompt": [message_column], "completion": [message_column], "label": "bool", **META_COLUMNS},
+    row=_row,
+    read=_read,
+    recognises=lambda row: {"prompt", "completion"} <= row.keys(),
+    order=4,
+)

@@ -1,0 +1,48 @@
+"""Chats in OpenAI's form (`role`, `content`): TRL's SFTTrainer, axolotl, chat templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from a3t_contracts.schemas import Trajectory
+
+from ..chat import Message, chat_of, draft_of
+from ..columns import Columns, Row
+from ..draft import Draft, meta_of
+from ..format import Format, RowOptions
+from ..meta_columns import META_COLUMNS
+from ..received import received_messages
+
+__all__ = ["FORMAT", "message_column", "written"]
+
+message_column: Columns = {"role": "string", "content": "string", "weight": "int"}
+"""A message as columnar files hold it."""
+
+
+def written(message: Message, *, loss_flags: bool = False) -> dict[str, Any]:
+    """A message in OpenAI's form. `loss_flags` adds `weight`, 1 or 0, to the agent's, as its fine-tuning reads it."""
+    row: dict[str, Any] = {"role": message.role, "content": message.text}
+    if loss_flags and message.trained is not None:
+        row["weight"] = int(message.trained)
+    return row
+
+
+def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
+    messages = [written(message, loss_flags=options.loss_flags) for message in chat_of(trajectory)]
+    return {"messages": messages, **meta_of(trajectory)}
+
+
+def _read(row: Row) -> Draft:
+    return draft_of(received_messages(row["messages"], "messages"), row)
+
+
+FORMAT = Format(
+    name="messages",
+    title="chats with `role` and `content`, for TRL's SFTTrainer and every chat template",
+    columns={"messages": [message_column], **META_COLUMNS},
+    row=_row,
+    read=_read,
+    recognises=lambda row: "messages" in row,
+    successes_only=True,
+    order=2,
+)

@@ -1,0 +1,140 @@
+"""Which episodes are exported, and the pages in which they are read, so that few are in memory at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from a3t_contracts.schemas import Trajectory, TrajectoryKind
+
+from ..phases import Phase
+from ..store import EpisodeFilter, Store, TrainingMember, TrajectoryRow, to_trajectory
+
+__all__ = ["PAGE", "Mark", "Selection", "count_of", "pages_of", "pair_pages_of", "pairs_count_of"]
+
+PAGE = 100
+"""Episodes in memory at once."""
+_COLLECTING = [phase.value for phase in Phase if phase.traits.collects]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The last episode that was read: the next page begins behind it."""
+
+    at: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A filter, whether it may give episodes of evaluation, and the round whose training set they must be in."""
+
+    where: EpisodeFilter
+    evaluation: bool = True
+    trained_in: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        found = self.where.conditions()
+        if not self.evaluation:
+            found.append(TrajectoryRow.kind != TrajectoryKind.evaluation)
+        if self.trained_in is not None:
+            members = select(TrainingMember.trajectory_id).where(TrainingMember.round == self.trained_in)
+            found.append(TrajectoryRow.id.in_(members.where(TrainingMember.run == TrajectoryRow.run)))
+        return found
+
+    def described(self) -> dict[str, Any]:
+        """The choices that narrow it, for messages and fingerprints."""
+        where = {name: value for name, value in asdict(self.where).items() if value is not None}
+        return where | {"evaluation": self.evaluation} | ({"trained_in": self.trained_in} if self.trained_in else {})
+
+
+def count_of(session: Session, selection: Selection) -> int:
+    """Number of episodes."""
+    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions())
+    return session.scalar(query) or 0
+
+
+def pages_of(store: Store, selection: Selection, after: Mark | None = None) -> Iterator[tuple[list[Trajectory], Mark]]:
+    """The episodes in order of making, behind `after`, a page at a time, each with its last one's mark."""
+    return _pages(store, selection.conditions(), after)
+
+
+def pairs_count_of(session: Session, selection: Selection) -> int:
+    """Number of failures that may find a success."""
+    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(), *_own_failure())
+    return session.scalar(query) or 0
+
+
+def pair_pages_of(
+    store: Store, selection: Selection, after: Mark | None = None
+) -> Iterator[tuple[list[tuple[Trajectory, Trajectory]], Mark]]:
+    """(success, failure) of one task: each own failure of the agent against the successes that were composed after it,
+    in the same round; where there is none, against every success that the run collected at the task. Equal action
+    sequences count once."""
+    for failures, _ in _pages(store, [*selection.conditions(), *_own_failure()], after):
+        with store.session() as session:
+            partners = _partners(session, failures)
+            for failure in failures:  # one failure at a time: forty successes of it are in memory, not all
+                found = [to_trajectory(session.get_one(TrajectoryRow, one)) for one in partners[failure.id]]
+                session.expunge_all()
+                yield [(success, failure) for success in found], Mark(failure.created_at.isoformat(), failure.id)
+
+
+def _pages(
+    store: Store, conditions: Sequence[ColumnElement[bool]], after: Mark | None
+) -> Iterator[tuple[list[Trajectory], Mark]]:
+    mark = after
+    while True:
+        with store.session() as session:
+            query = select(TrajectoryRow).where(*conditions, *_behind(mark))
+            rows = session.scalars(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id).limit(PAGE)).all()
+            if not rows:
+                return
+            mark = Mark(rows[-1].created_at.isoformat(), rows[-1].id)
+            page = [to_trajectory(row) for row in rows]
+        yield page, mark
+
+
+def _behind(mark: Mark | None) -> list[ColumnElement[bool]]:
+    if mark is None:
+        return []
+    at, later = datetime.fromisoformat(mark.at), TrajectoryRow.created_at
+    return [or_(later > at, and_(later == at, TrajectoryRow.id > mark.id))]
+
+
+def _own_failure() -> list[ColumnElement[bool]]:
+    return [TrajectoryRow.phase == Phase.rollout, TrajectoryRow.success.is_(False), TrajectoryRow.n_steps > 0]
+
+
+def _partners(session: Session, failures: Sequence[Trajectory]) -> dict[str, list[str]]:
+    """Failure → the ids of the successes that it is set against, the earliest first."""
+    query = select(
+        TrajectoryRow.id,
+        TrajectoryRow.run,
+        TrajectoryRow.task_id,
+        TrajectoryRow.round,
+        TrajectoryRow.phase,
+        TrajectoryRow.actions_sha256,
+    ).where(
+        TrajectoryRow.run.in_({t.run for t in failures}),
+        TrajectoryRow.task_id.in_({t.task_id for t in failures}),
+        TrajectoryRow.phase.in_(_COLLECTING),
+        TrajectoryRow.success,
+        TrajectoryRow.n_steps > 0,
+    )
+    by_task: dict[tuple[str, str], list[Any]] = {}
+    for row in session.execute(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id)):
+        by_task.setdefault((row.run, row.task_id), []).append(row)
+    partners = {}
+    for failure in failures:
+        wins = by_task.get((failure.run, failure.task_id), [])
+        composed = [row for row in wins if row.round == failure.round and row.phase == Phase.compose]
+        distinct = {row.actions_sha256: row.id for row in reversed(composed or wins)}
+        partners[failure.id] = list(reversed(distinct.values()))
+    return partners

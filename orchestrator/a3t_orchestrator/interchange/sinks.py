@@ -1,0 +1,140 @@
+"""Files that are written row by row, appear under their name only when they are whole, and go on after a kill."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.files import sync_folder, write_atomically
+
+from .columns import Row
+
+__all__ = ["LinesSink", "Sink", "State", "json_text", "partial_of"]
+
+State = dict[str, Any]
+"""What a writer notes beside an unfinished file, to go on behind it: JSON values."""
+
+
+class Sink(Protocol):
+    """A file in the making."""
+
+    def resume(self, fingerprint: str) -> State:
+        """Open it; what was noted when the same export was interrupted, else an empty state."""
+
+    def write(self, rows: Sequence[Row], state: State) -> None:
+        """Append rows, and note the state that holds behind them."""
+
+    def finish(self) -> None:
+        """Give it its name."""
+
+    def close(self) -> None:
+        """Leave it; an unfinished one stays for the next call."""
+
+
+def partial_of(path: Path) -> Path:
+    """Where an unfinished file lies."""
+    return path.with_name(f".{path.name}.partial")
+
+
+class LinesSink:
+    """JSON Lines, or one JSON array (`.json`), compressed where the name ends in `.gz`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._array = path.name.removesuffix(".gz").endswith(".json")
+        self._packed = path.name.endswith(".gz")
+        self._partial, self._note = partial_of(path), path.with_name(f".{path.name}.partial.json")
+        self._file: IO[bytes] | None = None
+        self._fingerprint = ""
+        self._empty = True
+
+    def resume(self, fingerprint: str) -> State:
+        self._fingerprint = fingerprint
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._partial.open("ab")
+        except OSError as error:
+            raise InvalidInputError(f"{self.path} cannot be written: {error.strerror}.") from error
+        _lock(self._file, self.path)
+        note = self._noted()
+        self._file.truncate(note.get("bytes", 0))
+        self._file.seek(0, os.SEEK_END)
+        self._empty = note.get("bytes", 0) == 0
+        state: State = note.get("state", {})
+        return state
+
+    def write(self, rows: Sequence[Row], state: State) -> None:
+        file = self._opened()
+        if rows:
+            lines = [json_text(row) for row in rows]
+            text = (",\n" if self._array else "\n").join(lines) + ("" if self._array else "\n")
+            self._append(text if not self._array else ("[\n" if self._empty else ",\n") + text)
+            self._empty = False
+        file.flush()
+        note = {"fingerprint": self._fingerprint, "bytes": file.tell(), "state": state}
+        write_atomically(self._note, json.dumps(note))
+
+    def finish(self) -> None:
+        file = self._opened()
+        if self._array:
+            self._append("[]\n" if self._empty else "\n]\n")
+        elif self._packed and self._empty:
+            self._append("")
+        file.flush()
+        os.fsync(file.fileno())
+        self._partial.replace(self.path)
+        self._note.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _append(self, text: str) -> None:
+        data = text.encode()
+        self._opened().write(gzip.compress(data, 6, mtime=0) if self._packed else data)
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            raise RuntimeError("resume() opens the file")
+        return self._file
+
+    def _noted(self) -> State:
+        """The note of an interrupted export that was this one and whose bytes are all there."""
+        try:
+            note: State = json.loads(self._note.read_bytes())
+            fits = note["fingerprint"] == self._fingerprint and note["bytes"] <= self._partial.stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
+        return note if fits else {}
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON on one line; numbers that JSON does not know (infinity) become null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _lock(file: IO[bytes], path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ConflictError(f"Another export is writing to {path}.", hint="Wait for it, or stop it.") from error
