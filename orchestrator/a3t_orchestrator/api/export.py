@@ -45,8 +45,8 @@ def export(
     ] = None,
     loss_flags: Annotated[bool, Query(description="In messages: `weight` 0 for turns that were refused")] = False,
 ) -> StreamingResponse:
-    """The run's episodes as JSON Lines, in order of making. Episodes of evaluation are left out of formats for training,
-    unless `kind` asks for them."""
+    """The run's episodes as JSON Lines, in the order in which they were stored. Episodes of evaluation are left out of
+    formats for training, unless `kind` asks for them."""
     order = ExportOrder(
         run=run,
         format=format,

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,7 +14,7 @@ from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import TrajectoryKind
 
-from ..interchange.export import ExportOrder, exported_rows, total_of, write_export
+from ..interchange.export import ExportOrder, Outcome, exported_rows, total_of, write_export
 from ..interchange.format import RowOptions
 from ..interchange.formats import all_formats
 from ..interchange.hub import push_dataset
@@ -26,16 +25,13 @@ from .common import settings_and_store
 
 __all__ = ["app", "export"]
 
-_FORMATS = click.Choice(list(all_formats()))
-_OUTCOMES = click.Choice(["success", "failure", "any"])
-
 app = typer.Typer(help="Write a run's episodes to a file that trainers read.")
 
 
-@app.command(epilog="; ".join(f"{one.name}: {one.title}" for one in all_formats().values()))
+@app.command(epilog=" · ".join(f"{one.name}: {one.title}." for one in all_formats().values()))
 def export(
     run: Annotated[str, typer.Argument(help="The run.")],
-    format: Annotated[str, typer.Option(click_type=_FORMATS, help="The form of a row; see below.")] = "a3t",
+    format: Annotated[str, typer.Option(help=f"Form of a row: {', '.join(all_formats())}.")] = "a3t",
     to: Annotated[
         Path | None,
         typer.Option(
@@ -48,9 +44,8 @@ def export(
     split: Annotated[str | None, typer.Option(help="Only of this split.")] = None,
     task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
     outcome: Annotated[
-        str | None,
+        Outcome | None,
         typer.Option(
-            click_type=_OUTCOMES,
             help="Only these. Unset: successes in messages, conversations and sharegpt, which are imitated; any in "
             "the other formats.",
         ),
@@ -76,7 +71,7 @@ def export(
         run=run,
         format=format,
         where=EpisodeFilter(round=round, kind=kind, split=split, task_id=task),
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         trained_in=trained_in,
         options=RowOptions(loss_flags=loss_flags),
     )

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["dataset_card"]
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_METHOD = """An agent of the ReAct form (thought, action, observation) plays every training task once. Tasks at which it
-failed are explored: at some steps an action that was drawn at random replaces the agent's own, and ActRe, a second
-model, writes the reason for it afterwards. Explored episodes that succeeded become training data; the agent's own failure
-at the same task is their contrast. The agent that was trained on them plays the next round."""
+_METHOD = """An agent of the ReAct form (thought, action, observation) plays every training task once. Tasks at which
+it failed are explored: at some steps an action that was drawn at random replaces the agent's own, and ActRe, a second
+model, writes the reason for it afterwards. Explored episodes that succeeded become training data; the agent's own
+failure at the same task is their contrast. The agent that was trained on them plays the next round."""
 _KINDS = {
     "demonstration": "shown by a scripted expert, or imported; reasons by ActRe",
     "policy": "the agent's own trials",

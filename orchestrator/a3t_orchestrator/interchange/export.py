@@ -18,7 +18,7 @@ from .columns import Row
 from .format import Format, RowOptions
 from .formats import format_named
 from .parquet import FolderSink, ParquetSink
-from .selection import Mark, Selection, count_of, pages_of, pair_pages_of, pairs_count_of
+from .selection import Selection, count_of, pages_of, pair_pages_of, pairs_count_of
 from .sinks import LinesSink, Sink, State
 
 __all__ = ["ExportOrder", "Exported", "Outcome", "exported_rows", "total_of", "write_export"]
@@ -84,24 +84,26 @@ def total_of(store: Store, order: ExportOrder) -> int:
 
 
 def exported_rows(
-    store: Store, order: ExportOrder, after: Mark | None = None, start: int = 0
-) -> Iterator[tuple[list[Row], int, Mark]]:
-    """Rows a page at a time, with the number of episodes that were read for them and the mark behind them.
+    store: Store, order: ExportOrder, after: int = 0, start: int = 0
+) -> Iterator[tuple[list[Row], int, int]]:
+    """Rows a page at a time, with the number of episodes that were read for them and the number of the
+    last one's row in the database.
 
     Args:
+        after: the episodes come behind this row of the database.
         start: number of rows in front of the first.
     """
     form, place = order.kind, start
     if form.pair is not None:
-        for pairs, mark in pair_pages_of(store, order.selection, after):
-            yield [form.pair(success, failure) for success, failure in pairs], 1, mark
+        for pairs, number in pair_pages_of(store, order.selection, after):
+            yield [form.pair(success, failure) for success, failure in pairs], 1, number
         return
     if form.row is None:
         raise InvalidInputError(f"The format {form.name} cannot be written.")
-    for page, mark in pages_of(store, order.selection, after):
+    for page, number in pages_of(store, order.selection, after):
         rows = [form.row(trajectory, place + i, order.options) for i, trajectory in enumerate(page)]
         place += len(rows)
-        yield rows, len(page), mark
+        yield rows, len(page), number
 
 
 def write_export(
@@ -117,13 +119,12 @@ def write_export(
         state = sink.resume(order.fingerprint)
         done = Exported(state.get("rows", 0), state.get("counts", {}))
         advance(state.get("read", 0))
-        after = Mark(**state["mark"]) if "mark" in state else None
         read = state.get("read", 0)
-        for rows, episodes, mark in exported_rows(store, order, after, done.rows):
+        for rows, episodes, number in exported_rows(store, order, state.get("number", 0), done.rows):
             for row in rows:
                 done.add(row)
             read += episodes
-            noted: State = asdict(done) | {"mark": asdict(mark), "read": read}
+            noted: State = asdict(done) | {"number": number, "read": read}
             sink.write(rows, noted)
             advance(episodes)
         sink.finish()

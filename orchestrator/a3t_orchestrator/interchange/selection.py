@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import Trajectory, TrajectoryKind
 
 from ..phases import Phase
-from ..store import EpisodeFilter, Store, TrainingMember, TrajectoryRow, to_trajectory
+from ..store import EpisodeFilter, Store, TrainingMember, TrajectoryRow, iter_trajectories
 
-__all__ = ["PAGE", "Mark", "Selection", "count_of", "pages_of", "pair_pages_of", "pairs_count_of"]
+__all__ = ["PAGE", "Selection", "count_of", "pages_of", "pair_pages_of", "pairs_count_of"]
 
 PAGE = 100
 """Episodes in memory at once."""
 _COLLECTING = [phase.value for phase in Phase if phase.traits.collects]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The last episode that was read: the next page begins behind it."""
-
-    at: str
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +51,9 @@ def count_of(session: Session, selection: Selection) -> int:
     return session.scalar(query) or 0
 
 
-def pages_of(store: Store, selection: Selection, after: Mark | None = None) -> Iterator[tuple[list[Trajectory], Mark]]:
-    """The episodes in order of making, behind `after`, a page at a time, each with its last one's mark."""
+def pages_of(store: Store, selection: Selection, after: int = 0) -> Iterator[tuple[list[Trajectory], int]]:
+    """The episodes in the order in which they were stored, a page at a time, each with the number of its last row; the
+    first comes behind row `after`."""
     return _pages(store, selection.conditions(), after)
 
 
@@ -72,47 +64,49 @@ def pairs_count_of(session: Session, selection: Selection) -> int:
 
 
 def pair_pages_of(
-    store: Store, selection: Selection, after: Mark | None = None
-) -> Iterator[tuple[list[tuple[Trajectory, Trajectory]], Mark]]:
+    store: Store, selection: Selection, after: int = 0
+) -> Iterator[tuple[list[tuple[Trajectory, Trajectory]], int]]:
     """(success, failure) of one task: each own failure of the agent against the successes that were composed after it,
     in the same round; where there is none, against every success that the run collected at the task. Equal action
     sequences count once."""
-    for failures, _ in _pages(store, [*selection.conditions(), *_own_failure()], after):
+    for failures in _rows(store, [*selection.conditions(), *_own_failure()], after):
         with store.session() as session:
             partners = _partners(session, failures)
-            for failure in failures:  # one failure at a time: forty successes of it are in memory, not all
-                found = [to_trajectory(session.get_one(TrajectoryRow, one)) for one in partners[failure.id]]
-                session.expunge_all()
-                yield [(success, failure) for success in found], Mark(failure.created_at.isoformat(), failure.id)
+        for failure in failures:  # one failure at a time: forty successes of it are in memory, not all
+            with store.session() as session:
+                found = list(iter_trajectories(session, [*partners[failure.id], failure.id]))
+            yield [(success, found[-1]) for success in found[:-1]], failure.number
 
 
 def _pages(
-    store: Store, conditions: Sequence[ColumnElement[bool]], after: Mark | None
-) -> Iterator[tuple[list[Trajectory], Mark]]:
-    mark = after
+    store: Store, conditions: Sequence[ColumnElement[bool]], after: int
+) -> Iterator[tuple[list[Trajectory], int]]:
+    for rows in _rows(store, conditions, after):
+        with store.session() as session:
+            page = list(iter_trajectories(session, [row.id for row in rows]))
+        yield page, rows[-1].number
+
+
+def _rows(store: Store, conditions: Sequence[ColumnElement[bool]], after: int) -> Iterator[Sequence[Any]]:
+    """What identifies the episodes, a page at a time, each in a transaction of its own."""
+    query = select(
+        TrajectoryRow.number, TrajectoryRow.id, TrajectoryRow.run, TrajectoryRow.task_id, TrajectoryRow.round
+    ).where(*conditions)
     while True:
         with store.session() as session:
-            query = select(TrajectoryRow).where(*conditions, *_behind(mark))
-            rows = session.scalars(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id).limit(PAGE)).all()
-            if not rows:
-                return
-            mark = Mark(rows[-1].created_at.isoformat(), rows[-1].id)
-            page = [to_trajectory(row) for row in rows]
-        yield page, mark
-
-
-def _behind(mark: Mark | None) -> list[ColumnElement[bool]]:
-    if mark is None:
-        return []
-    at, later = datetime.fromisoformat(mark.at), TrajectoryRow.created_at
-    return [or_(later > at, and_(later == at, TrajectoryRow.id > mark.id))]
+            following = query.where(TrajectoryRow.number > after).order_by(TrajectoryRow.number).limit(PAGE)
+            rows = session.execute(following).all()
+        if not rows:
+            return
+        after = rows[-1].number
+        yield rows
 
 
 def _own_failure() -> list[ColumnElement[bool]]:
     return [TrajectoryRow.phase == Phase.rollout, TrajectoryRow.success.is_(False), TrajectoryRow.n_steps > 0]
 
 
-def _partners(session: Session, failures: Sequence[Trajectory]) -> dict[str, list[str]]:
+def _partners(session: Session, failures: Sequence[Any]) -> dict[str, list[str]]:
     """Failure → the ids of the successes that it is set against, the earliest first."""
     query = select(
         TrajectoryRow.id,
@@ -129,7 +123,7 @@ def _partners(session: Session, failures: Sequence[Trajectory]) -> dict[str, lis
         TrajectoryRow.n_steps > 0,
     )
     by_task: dict[tuple[str, str], list[Any]] = {}
-    for row in session.execute(query.order_by(TrajectoryRow.created_at, TrajectoryRow.id)):
+    for row in session.execute(query.order_by(TrajectoryRow.number)):
         by_task.setdefault((row.run, row.task_id), []).append(row)
     partners = {}
     for failure in failures:

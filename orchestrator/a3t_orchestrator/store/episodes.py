@@ -17,6 +17,7 @@ from .work import PhaseKey, insert_new, insert_returning
 
 __all__ = [
     "action_hash",
+    "add_trajectories",
     "annotate_trajectory",
     "collected",
     "count_successes",
@@ -74,11 +75,16 @@ def save_trajectory(
     session: Session, item_id: str, trajectory: Trajectory, *, phase: str, annotated: bool = True
 ) -> bool:
     """Store an episode and mark its work item done, in one transaction. False if it was stored before."""
-    added = insert_trajectories(session, [(_row(trajectory, phase, annotated), _steps_row(trajectory))])
+    added = add_trajectories(session, [(trajectory, phase)], annotated=annotated)
     session.execute(
         update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
     )
     return added == 1
+
+
+def add_trajectories(session: Session, episodes: Iterable[tuple[Trajectory, str]], *, annotated: bool = True) -> int:
+    """Store episodes, each with its phase, that are not there yet; how many were not."""
+    return insert_trajectories(session, [(_row(one, phase, annotated), _steps_row(one)) for one, phase in episodes])
 
 
 def insert_trajectories(session: Session, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> int:
