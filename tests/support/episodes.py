@@ -115,19 +115,18 @@ def multiply(store: Store, factor: int) -> None:
     """Copy every episode until there are `factor` times as many, in SQL: a hundred thousand take a few seconds."""
     heads = [c for c in _columns(store, "trajectories") if c not in ("id", "number", "sample")]
     texts = [c for c in _columns(store, "trajectory_steps") if c != "number"]
+    numbers = f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {factor - 1})"  # noqa: S608
     with store.session() as session:
         session.execute(
             text(
-                f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {factor - 1}) "
-                f"INSERT INTO trajectories (number, id, sample, {', '.join(heads)}) "
+                f"{numbers} INSERT INTO trajectories (number, id, sample, {', '.join(heads)}) "  # noqa: S608
                 f"SELECT number + i * (SELECT max(number) FROM trajectories), printf('%08x', i) || substr(id, 9), "
                 f"sample + 10 * i, {', '.join(heads)} FROM trajectories, n"
             )
         )
         session.execute(
             text(
-                f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {factor - 1}) "
-                f"INSERT INTO trajectory_steps (number, {', '.join(texts)}) "
+                f"{numbers} INSERT INTO trajectory_steps (number, {', '.join(texts)}) "  # noqa: S608
                 f"SELECT number + i * (SELECT max(number) FROM trajectory_steps), {', '.join(texts)} "
                 "FROM trajectory_steps, n"
             )

@@ -23,7 +23,7 @@ from ..settings import OrchestratorSettings
 from ..store import EpisodeFilter, Store
 from .common import settings_and_store
 
-__all__ = ["app", "export"]
+__all__ = ["app", "export", "progress_bar"]
 
 app = typer.Typer(help="Write a run's episodes to a file that trainers read.")
 
@@ -89,7 +89,7 @@ def export(
 
 
 def _write(store: Store, order: ExportOrder, target: Path) -> dict[str, Any]:
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("exporting", total=total_of(store, order))
         done = write_export(store, order, target, lambda episodes: progress.advance(bar, episodes))
     return {"to": str(target), "format": order.format, **asdict(done)}
@@ -106,7 +106,8 @@ def _repository(settings: OrchestratorSettings, order: ExportOrder) -> str | Non
     return f"{settings.hub_namespace}/{order.run}-{order.format}" if settings.hub_namespace else None
 
 
-def _progress() -> Progress:
+def progress_bar() -> Progress:
+    """A bar on stderr, where that is a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

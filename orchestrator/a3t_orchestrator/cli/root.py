@@ -35,6 +35,7 @@ _OWN = {
     "runs": _Entry(f"{_HERE}.runs:app", "List and show runs."),
     "trajectories": _Entry(f"{_HERE}.trajectories:app", "List and show trajectories."),
     "export": _Entry(f"{_HERE}.export:app", "Write a run's episodes to a file that trainers read."),
+    "import": _Entry(f"{_HERE}.import_:app", "Take in episodes that others recorded, to learn from."),
     "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),
     "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
     "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),

@@ -61,7 +61,7 @@ def dataset_card(store: Store, order: ExportOrder, state: dict[str, Any]) -> str
 
 ## Columns
 
-{chr(10).join(_columns(order.kind.columns))}
+{chr(10).join(_columns(order.kind.columns_with(order.options)))}
 
 ## Licence
 
@@ -71,6 +71,8 @@ licence of its base model. Set `license` above to what holds for both before you
 
 
 def _front_matter(order: ExportOrder, rows: int) -> dict[str, Any]:
+    """Without `configs`: `datasets` finds `data/train-*` by itself, and then its cache knows a folder that was written
+    anew by the time of its files; where `configs` name the files, it would serve the old rows."""
     size = next((name for most, name in _SIZES if rows < most), "1M<n<10M")
     return {
         "pretty_name": f"A³T episodes of {order.run}",
@@ -78,7 +80,6 @@ def _front_matter(order: ExportOrder, rows: int) -> dict[str, Any]:
         "task_categories": ["text-generation"],
         "tags": ["agent", "react", "trajectories", "a3t", order.format],
         "size_categories": [size],
-        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}],
     }
 
 

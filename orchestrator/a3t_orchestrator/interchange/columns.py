@@ -42,17 +42,22 @@ def flattened(value: Any, column: Column) -> Any:
 
 
 def restored(value: Any, column: Column) -> Any:
-    """The value that `flattened` was given, without keys that hold nothing."""
-    if value is None:
-        return None
-    if column == "json":
-        return json.loads(value) if isinstance(value, str) else value
-    if isinstance(column, list):
+    """The value that `flattened` was given, without keys that hold nothing. What has another form stays as it is."""
+    if column == "json" and isinstance(value, str):
+        return _parsed(value)
+    if isinstance(column, list) and isinstance(value, list):
         return [restored(item, column[0]) for item in value]
-    if isinstance(column, dict):
-        parts = {name: restored(value.get(name), part) for name, part in column.items()}
+    if isinstance(column, dict) and isinstance(value, dict):
+        parts = {name: restored(part, column.get(name, "string")) for name, part in value.items()}
         return {name: part for name, part in parts.items() if part is not None}
     return value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _column(annotation: Any) -> Column:

@@ -111,9 +111,13 @@ def write_export(
 ) -> Exported:
     """Write a file or folder; the form is that of its name. An interrupted one of the same order is continued.
 
+    Raises NotFoundError for an unknown run, InvalidInputError for a form that is unknown or a folder of other content.
+
     Args:
         advance: is told how many episodes were read.
     """
+    with store.session() as session:
+        get_run(session, order.run)
     sink = _sink(store, order, target)
     try:
         state = sink.resume(order.fingerprint)
@@ -138,7 +142,7 @@ def _sink(store: Store, order: ExportOrder, target: Path) -> Sink:
     if name.endswith(_LINES):
         return LinesSink(target)
     if name.endswith(".parquet"):
-        return ParquetSink(target, order.kind.columns)
+        return ParquetSink(target, order.kind.columns_with(order.options))
     if target.suffix and not target.is_dir():
         known = ", ".join([*_LINES, ".parquet"])
         raise InvalidInputError(
@@ -148,4 +152,4 @@ def _sink(store: Store, order: ExportOrder, target: Path) -> Sink:
     def card(state: dict[str, Any]) -> str:
         return dataset_card(store, order, state)
 
-    return FolderSink(target, order.kind.columns, card)
+    return FolderSink(target, order.kind.columns_with(order.options), card)

@@ -31,6 +31,8 @@ class Format:
     title: str
     """What it is and who reads it, in one line."""
     columns: Columns
+    flagged_columns: Columns | None = None
+    """The columns with `RowOptions.loss_flags`, where they differ."""
     row: Callable[[Trajectory, int, RowOptions], Row] | None = None
     """The row of an episode; the number is its place in the file, from 0."""
     pair: Callable[[Trajectory, Trajectory], Row] | None = None
@@ -45,3 +47,7 @@ class Format:
     """Whether episodes of evaluation are left out unless they are asked for: what was held out stays so."""
     order: int = 0
     """Place among the formats that are asked whether they recognise a row; the lowest first."""
+
+    def columns_with(self, options: RowOptions) -> Columns:
+        """The columns of rows that were made with these options."""
+        return self.flagged_columns if options.loss_flags and self.flagged_columns else self.columns

@@ -52,5 +52,6 @@ FORMAT = Format(
         "rejected_reward": "float",
     },
     pair=_pair,
+    recognises=lambda row: {"chosen", "rejected"} <= row.keys(),
     order=9,
 )

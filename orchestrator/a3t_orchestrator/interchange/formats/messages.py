@@ -15,7 +15,7 @@ from ..received import received_messages
 
 __all__ = ["FORMAT", "message_column", "written"]
 
-message_column: Columns = {"role": "string", "content": "string", "weight": "int"}
+message_column: Columns = {"role": "string", "content": "string"}
 """A message as columnar files hold it."""
 
 
@@ -40,6 +40,7 @@ FORMAT = Format(
     name="messages",
     title="chats with `role` and `content`, for TRL's SFTTrainer and every chat template",
     columns={"messages": [message_column], **META_COLUMNS},
+    flagged_columns={"messages": [message_column | {"weight": "int"}], **META_COLUMNS},
     row=_row,
     read=_read,
     recognises=lambda row: "messages" in row,

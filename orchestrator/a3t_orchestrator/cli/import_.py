@@ -1,0 +1,76 @@
+"""`a3t import`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.errors import InvalidInputError
+
+from ..interchange.formats import all_formats
+from ..interchange.intake import Imported, ImportOrder, import_file
+from .common import settings_and_store
+from .export import progress_bar
+
+__all__ = ["app"]
+
+_READ = [one.name for one in all_formats().values() if one.read is not None]
+
+app = typer.Typer(help="Take in episodes that others recorded, to learn from.")
+
+
+@app.command()
+def import_(
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSON Lines, one JSON array, Parquet, any of them packed with gzip, or a folder of such."),
+    ],
+    run: Annotated[
+        str | None, typer.Option(help="Name under which the episodes are stored. Unset: the name of the file.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help=f"Form of the records: {', '.join(_READ)}. Unset: each is recognised.")
+    ] = None,
+    environment: Annotated[str | None, typer.Option(help="Environment of records that name none.")] = None,
+    split: Annotated[str, typer.Option(help="Split of records that name none.")] = "train",
+    skip_broken: Annotated[
+        bool,
+        typer.Option("--skip-broken", help="Leave out what cannot be read. Without it, nothing is imported then."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take in episodes that others recorded: AgentTraj, ShareGPT as ETO has it, messages, ATIF, and our own.
+
+    They are stored as a run with the status `imported`.
+    """
+    _, store = settings_and_store()
+    order = ImportOrder(run or _name_of(file), format, environment, split, skip_broken)
+    with progress_bar() as progress:
+        bar = progress.add_task("importing", total=None)
+        done = import_file(store, file, order, lambda records: progress.advance(bar, records))
+    for problem in done.problems:
+        errors_console.print(f"left out: {problem}", markup=False, highlight=False)
+    emit_json(asdict(done)) if as_json else _show(done)
+
+
+def _name_of(file: Path) -> str:
+    name = file.resolve().name.split(".")[0]
+    allowed = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("._-")
+    if not allowed:
+        raise InvalidInputError(f"{file} gives no name for a run.", hint="Name it with --run.")
+    return allowed[:128]
+
+
+def _show(done: Imported) -> None:
+    counts = {
+        "without success": done.episodes - done.successes,
+        "without a reason for some action": done.without_reasons,
+        "repeated": done.repeated,
+        "left out": done.broken,
+    }
+    told = "".join(f", {count} {name}" for name, count in counts.items() if count)
+    console.print(f"{done.episodes} episodes{told}: run {done.run}", highlight=False)

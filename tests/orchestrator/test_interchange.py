@@ -1,0 +1,334 @@
+"""What is exported and imported again is the same; files of others are read, or refused by line and reason."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.react import completion_text
+from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
+from a3t_orchestrator.interchange import intake, sources
+from a3t_orchestrator.interchange.columns import flattened
+from a3t_orchestrator.interchange.draft import Defaults
+from a3t_orchestrator.interchange.export import ExportOrder, write_export
+from a3t_orchestrator.interchange.format import RowOptions
+from a3t_orchestrator.interchange.formats import all_formats
+from a3t_orchestrator.interchange.intake import ImportOrder, episode_of, import_file
+from a3t_orchestrator.interchange.sinks import json_text
+from a3t_orchestrator.store import EpisodeFilter, Store, get_run, list_trajectories
+from tests.support.episodes import RUN, store_with_run
+
+DEFAULTS = Defaults(run="theirs", environment="lighthouse")
+READ = [name for name, form in all_formats().items() if form.read]
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+FLOAT = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def steps(draw: st.DrawFn, index: int) -> Step:
+    thought, action = draw(st.none() | TEXT), draw(TEXT)
+    generated = draw(st.none() | TEXT.map(lambda text: f"{text}\n") | st.just(completion_text(thought, action)))
+    return Step(
+        index=index,
+        observation=draw(TEXT),
+        thought=thought,
+        action=action,
+        source=draw(st.sampled_from(Source)),
+        reason_by=draw(st.sampled_from(ReasonBy)),
+        valid=draw(st.booleans()),
+        completion=generated,
+        completion_ids=draw(st.none() | st.lists(st.integers(0, 99), max_size=3)),
+        logprobs=draw(st.none() | st.lists(FLOAT, max_size=3)),
+        made_up_observation=draw(st.booleans()),
+        prompt_tokens=draw(st.none() | st.integers(0, 99)),
+        seconds=draw(st.dictionaries(st.sampled_from(["env", "policy"]), st.just(0.5))),
+    )
+
+
+@st.composite
+def trajectories(draw: st.DrawFn) -> Trajectory:
+    count = draw(st.integers(1, 3))
+    return Trajectory(
+        id="0123456789abcdef01234567",
+        run=RUN,
+        round=draw(st.integers(0, 9)),
+        environment="lighthouse",
+        engine=draw(st.none() | st.just("native")),
+        split="train",
+        task_id=draw(st.text(min_size=1, max_size=9, alphabet="abc/é")),
+        kind=draw(st.sampled_from(TrajectoryKind)),
+        sample=draw(st.integers(0, 9)),
+        preamble=draw(TEXT),
+        multiline=draw(st.booleans()),
+        steps=[draw(steps(i)) for i in range(count)],
+        final_observation=draw(TEXT),
+        reward=draw(FLOAT),
+        success=draw(st.booleans()),
+        stop_reason=draw(st.sampled_from(StopReason)),
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        metadata=draw(st.dictionaries(TEXT, st.none() | st.booleans() | TEXT, max_size=2)),
+    )
+
+
+@pytest.mark.parametrize("name", READ)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(trajectory=trajectories(), flags=st.booleans())
+def test_export_import_export_is_the_identity(name: str, trajectory: Trajectory, flags: bool) -> None:
+    form, options = all_formats()[name], RowOptions(loss_flags=flags)
+    assert form.row is not None
+    row = json.loads(json_text(form.row(trajectory, 0, options)))
+    again, recognised = episode_of(row, DEFAULTS)
+    assert recognised == name
+    assert form.row(again, 0, options) == row
+    from_table = flattened(row, dict(form.columns_with(options)))
+    assert form.row(episode_of(from_table, DEFAULTS)[0], 0, options) == row
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path / 'empty.db'}")
+    store.upgrade()
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("file", ["x.jsonl", "folder"])
+def test_a_file_that_is_imported_is_exported_as_it_was(tmp_path: Path, empty: Store, name: str, file: str) -> None:
+    full = store_with_run(f"sqlite:///{tmp_path / 'full.db'}")
+    order = ExportOrder(run=RUN, format=name)
+    write_export(full, order, tmp_path / file)
+    write_export(full, order, tmp_path / "once.jsonl")
+    import_file(empty, tmp_path / file, ImportOrder(RUN))
+    write_export(empty, order, tmp_path / "again.jsonl")
+    assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "once.jsonl").read_bytes()
+
+
+AGENT_TRAJ = {
+    "item_id": "lighthouse_7",
+    "conversations": [
+        {"from": "human", "loss": None, "value": "Keep a lighthouse. Answer with Thought and Action."},
+        {"from": "gpt", "loss": False, "value": "OK. I'll follow your instructions and try my best."},
+        {"from": "human", "loss": None, "value": "You are below.\nYour task is to: light the lamp."},
+        {"from": "gpt", "loss": True, "value": "Thought:\nThe lamp is above.\n\nAction:\nclimb stairs"},
+        {"from": "human", "loss": None, "value": "You are above."},
+        {"from": "gpt", "loss": True, "value": "Thought: Now light it.\nAction: light lamp"},
+    ],
+}
+ETO = {
+    "id": "12",
+    "game_file": "keep/lamp-3/game.z8",
+    "conversations": [
+        {"from": "human", "value": "Keep a lighthouse."},
+        {"from": "gpt", "value": "OK"},
+        {"from": "human", "value": "You are below.\nYour task is to: light the lamp."},
+        {"from": "gpt", "value": "Thought: The lamp is above.\nAction: climb stairs"},
+        {"from": "human", "value": "Observation: You are above."},
+        {"from": "gpt", "value": "Thought: Now light it.\nAction: light lamp"},
+    ],
+}
+CHAT = {
+    "messages": [
+        {"role": "system", "content": "Keep a lighthouse."},
+        {"role": "user", "content": [{"type": "text", "text": "You are below.\nYour task is to: light the lamp."}]},
+        {"role": "assistant", "content": "<think>The lamp is above.</think><action>climb stairs</action>"},
+        {"role": "tool", "tool_call_id": "x", "content": "You are above."},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "Now light it.",
+            "tool_calls": [{"function": {"name": "do", "arguments": '{"what": "light lamp"}'}}],
+        },
+    ],
+    "reward": 1,
+}
+ATIF = {
+    "schema_version": "ATIF-v1.4",
+    "session_id": "s-1",
+    "agent": {"name": "terminus", "version": "2", "model_name": "m"},
+    "steps": [
+        {"step_id": 1, "source": "system", "message": "Keep a lighthouse."},
+        {"step_id": 2, "source": "user", "message": "You are below.\nYour task is to: light the lamp."},
+        {
+            "step_id": 3,
+            "source": "agent",
+            "message": "",
+            "reasoning_content": "The lamp is above.",
+            "tool_calls": [{"tool_call_id": "a", "function_name": "do", "arguments": {"what": "climb stairs"}}],
+            "observation": {"results": [{"source_call_id": "a", "content": "You are above."}]},
+        },
+        {
+            "step_id": 4,
+            "source": "agent",
+            "message": "Now light it.",
+            "tool_calls": [{"tool_call_id": "b", "function_name": "do", "arguments": {"what": "light lamp"}}],
+            "observation": {"results": [{"source_call_id": "b", "content": "The lamp burns."}]},
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "task"),
+    [
+        (AGENT_TRAJ, "conversations", "lighthouse_7"),
+        (ETO, "sharegpt", "keep/lamp-3/game.z8"),
+        (CHAT, "messages", ""),
+        (ATIF, "atif", "s-1"),
+    ],
+)
+def test_what_others_record_is_read(record: dict[str, Any], name: str, task: str) -> None:
+    episode, form = episode_of(record, DEFAULTS)
+    assert (form, episode.task_id, episode.success, episode.preamble) == (name, task, True, "Keep a lighthouse.") or (
+        name == "conversations" and episode.preamble.startswith("Keep a lighthouse.")
+    )
+    assert [(s.observation, s.thought, s.action) for s in episode.steps] == [
+        ("You are below.\nYour task is to: light the lamp.", "The lamp is above.", "climb stairs"),
+        ("You are above.", "Now light it.", "light lamp"),
+    ]
+    assert {s.source for s in episode.steps} == {Source.imported}
+    assert episode.multiline
+
+
+def test_a_plain_log_of_actions_lacks_reasons() -> None:
+    talk = [("user", "Light the lamp."), ("assistant", "climb stairs"), ("user", "Above."), ("assistant", "light lamp")]
+    episode, _ = episode_of({"messages": [{"role": r, "content": c} for r, c in talk]}, DEFAULTS)
+    assert [(s.thought, s.action) for s in episode.steps] == [(None, "climb stairs"), (None, "light lamp")]
+
+
+BROKEN = {
+    '{"messages": [{"role": "wizard", "content": "x"}]}': "messages[0]: the unknown role 'wizard'",
+    '{"messages": [{"content": "x"}]}': "messages[0]: no role",
+    '{"messages": [{"role": "user"}]}': "messages[0]: no content",
+    '{"messages": "hello"}': "messages: a list of messages was expected, not text",
+    '{"messages": []}': "no message of an agent",
+    '{"messages": [{"role": "assistant", "content": "Action: go"}]}': "begins with the agent",
+    '{"conversations": [{"from": "human", "value": 5}]}': "text was expected, not a number",
+    '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}': "a part of the type 'image_url'",
+    '{"text": "hello"}': "it is in no known format; its keys are: text",
+    "[1, 2": "the array cannot be read on",
+    '{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "go"}]}': "",
+    '{"messages": [{"role": "user", "content": "\\u0000"}, {"role": "assistant", "content": "go"}]}': "NUL character",
+    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": NaN}': "NaN",
+    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": "1"}': "reward",
+    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "round": -1}': "round",
+    '{"schema_version": "ATIF-v1.7", "steps": [{"source": "cook"}]}': "the unknown source 'cook'",
+    '{"schema_version": "ATIF-v1.7", "steps": 3}': "steps: a list of objects was expected",
+    '{"run": "a", "kind": "policy", "steps": [], "task_id": "t"}': "id: Field required",
+    "nonsense": "no JSON",
+    "17": "a JSON object was expected, not int",
+    "{" * 100_000: "no JSON",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), BROKEN.items())
+def test_what_cannot_be_read_is_named_by_line_and_reason(tmp_path: Path, empty: Store, line: str, reason: str) -> None:
+    file = tmp_path / "theirs.jsonl"
+    good = json.dumps(CHAT)
+    file.write_text(f"{good}\n\n{line}\n" if line[0] != "[" else line, encoding="utf-8")
+    order = ImportOrder("theirs", environment="lighthouse")
+    with pytest.raises(InvalidInputError) as refused:
+        import_file(empty, file, order)
+    assert reason in str(refused.value)
+    assert ("line 3: " if line[0] != "[" else "behind record") in str(refused.value)
+    with empty.session() as session:
+        assert list_trajectories(session, EpisodeFilter()) == [], "nothing is half imported"
+    if line[0] != "[":
+        done = import_file(empty, file, replace(order, skip_broken=True))
+        assert (done.episodes, done.broken) == (1, 1)
+
+
+GOOD = json.dumps(CHAT)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + f"{GOOD}\n{json.dumps(ETO)}".encode(),
+        f"\r\n{GOOD}\r\n\r\n{json.dumps(ETO)}\r\n".encode(),
+        f"\n [\n{GOOD},\n{json.dumps(ETO, indent=2)}]".encode(),
+        gzip.compress(f"[{GOOD},{json.dumps(ETO)}]".encode()),
+        gzip.compress(f"{GOOD}\n".encode()) + gzip.compress(json.dumps(ETO).encode()),
+    ],
+    ids=["bom", "crlf", "array", "packed array", "packed lines in two members"],
+)
+def test_files_of_every_form_are_read(tmp_path: Path, empty: Store, content: bytes) -> None:
+    (tmp_path / "theirs").write_bytes(content)
+    done = import_file(empty, tmp_path / "theirs", ImportOrder("theirs", environment="lighthouse"))
+    assert (done.episodes, done.successes, done.formats) == (2, 2, {"messages": 1, "sharegpt": 1})
+    with empty.session() as session:
+        assert get_run(session, "theirs").status == "imported"
+
+
+def test_one_object_over_many_lines_is_one_record(tmp_path: Path, empty: Store) -> None:
+    (tmp_path / "theirs.json").write_text(json.dumps(ATIF, indent=2), encoding="utf-8")
+    assert import_file(empty, tmp_path / "theirs.json", ImportOrder("theirs", environment="x")).episodes == 1
+
+
+def test_ids_that_repeat_keep_their_episodes_apart(tmp_path: Path, empty: Store) -> None:
+    other = ETO | {"conversations": [*ETO["conversations"], {"from": "human", "value": "Observation: Burns."}]}
+    lines = [json.dumps(one) for one in (ETO, other, ETO)]
+    (tmp_path / "theirs.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = import_file(empty, tmp_path / "theirs.jsonl", ImportOrder("theirs", environment="x"))
+    assert (done.episodes, done.repeated) == (2, 1)
+    with pytest.raises(ConflictError):
+        import_file(empty, tmp_path / "theirs.jsonl", ImportOrder("theirs", environment="x"))
+
+
+def test_a_huge_line_is_refused_without_being_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LONGEST", 2**20)
+    (tmp_path / "x.jsonl").write_bytes(b'{"a": "' + b"x" * 3 * 2**20 + b'"}\n{"b": 1}\n')
+    found = list(sources.read_records(tmp_path / "x.jsonl"))
+    assert [(one.where, one.value, one.problem) for one in found] == [
+        ("line 1", None, "longer than 1 MiB"),
+        ("line 2", {"b": 1}, None),
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | FLOAT | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ["messages", "conversations", "prompt", "completion", "steps", "schema_version", "run", "kind", "task_id", "id"]
+PARTS = st.dictionaries(
+    st.sampled_from(["role", "from", "content", "value", "source", "message", "tool_calls", "observation", "loss"]),
+    JSON | st.sampled_from(["user", "assistant", "gpt", "human", "agent", "Action: go"]),
+    max_size=4,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(row=st.dictionaries(st.sampled_from(KEYS), JSON | st.lists(PARTS | JSON, max_size=4), max_size=6))
+@example(row={"schema_version": "ATIF", "steps": [{"source": "agent", "message": "go", "observation": {"results": 3}}]})
+def test_no_record_breaks_the_reader(row: dict[str, Any]) -> None:
+    with suppress(InvalidInputError):
+        assert episode_of(row, DEFAULTS)[0].steps
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.binary(max_size=60) | st.text(max_size=60).map(str.encode) | JSON.map(lambda v: json.dumps(v).encode())
+)
+@example(content=b"\x1f\x8b\x00")
+@example(content=b"PAR1")
+@example(content=b"\xff\xfe{\x00")
+def test_no_file_breaks_the_reader(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    for found in sources.read_records(tmp_path / "x"):
+        assert (found.value is None) != (found.problem is None)
+
+
+def test_the_phases_of_imported_episodes_are_those_of_their_kinds() -> None:
+    assert set(intake._PHASES) | {TrajectoryKind.policy} == set(TrajectoryKind)
