@@ -18,7 +18,6 @@ class OrchestratorSettings(ServiceSettings):
     policy_url: str | None = Field(None, description="Address of the policy service")
     actre_url: str | None = Field(None, description="Address of the ActRe service")
     trainer_url: str | None = Field(None, description="Address of the trainer service")
-<<<<<<< HEAD
     redis_url: str | None = Field(
         None, description="Address of the queue's Redis or Valkey, redis://HOST:PORT/DATABASE"
     )
@@ -26,17 +25,12 @@ class OrchestratorSettings(ServiceSettings):
         2**20, gt=0, description="Largest request body in bytes; a larger one is refused with 413"
     )
     database_url: str | None = Field(None, description="SQLAlchemy URL of the database; unset: SQLite in A3T_HOME")
-=======
-    redis_url: str | None = Field(None, description="Redis (or Valkey) of the queue, redis://host:port/db")
-    max_body_bytes: int = Field(2**20, gt=0, description="Larger request bodies are refused with 413")
-    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in A3T_HOME")
     hub_namespace: str | None = Field(
         None,
         description="Namespace on the Hugging Face Hub to which `a3t export` pushes every folder that it writes, as "
         "NAMESPACE/RUN-FORMAT; unset: it pushes where --push-to says so",
     )
     hub_private: bool = Field(True, description="Datasets that `a3t export` makes on the Hub are private")
->>>>>>> a782e21 (Episodes are exported in the forms that trainers take: one file a format, streamed, resumable)
     visibility_timeout: int = Field(
         3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
     )
