@@ -38,6 +38,7 @@ class ParquetSink:
         self._writer: Any = None
 
     def resume(self, fingerprint: str) -> State:
+        """Open it; see `Sink.resume`."""
         from pyarrow import parquet
 
         try:
@@ -48,11 +49,13 @@ class ParquetSink:
         return {}
 
     def write(self, rows: Sequence[Row], state: State) -> None:
+        """Append rows; see `Sink.write`."""
         self._rows += [flattened(row, dict(self._columns)) for row in rows]
         if len(self._rows) >= _GROUP:
             self._flush()
 
     def finish(self) -> None:
+        """Give it its name; see `Sink.finish`."""
         self._flush()
         self._writer.close()
         self._writer = None
@@ -60,6 +63,7 @@ class ParquetSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
+        """Leave it; see `Sink.close`."""
         if self._writer is not None:
             self._writer.close()
             partial_of(self.path).unlink(missing_ok=True)
@@ -87,6 +91,7 @@ class FolderSink:
         arrow_schema(columns)
 
     def resume(self, fingerprint: str) -> State:
+        """Open it; see `Sink.resume`."""
         self._refuse_others()
         self._fingerprint = fingerprint
         try:
@@ -103,6 +108,7 @@ class FolderSink:
         return self._state
 
     def write(self, rows: Sequence[Row], state: State) -> None:
+        """Append rows; see `Sink.write`."""
         if self._sink is None:
             self._sink = ParquetSink(self._file(self._files), self._columns)
             self._sink.resume("")
@@ -113,6 +119,7 @@ class FolderSink:
             self._finish_file()
 
     def finish(self) -> None:
+        """Give it its name; see `Sink.finish`."""
         if self._sink is None and not self._files:
             self.write([], self._state)
         self._finish_file()
@@ -126,6 +133,7 @@ class FolderSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
+        """Leave it; see `Sink.close`."""
         if self._sink is not None:
             self._sink.close()
         if self._lock is not None:

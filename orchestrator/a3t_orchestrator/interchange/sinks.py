@@ -56,6 +56,7 @@ class LinesSink:
         self._empty = True
 
     def resume(self, fingerprint: str) -> State:
+        """Open it; see `Sink.resume`."""
         self._fingerprint = fingerprint
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +72,7 @@ class LinesSink:
         return state
 
     def write(self, rows: Sequence[Row], state: State) -> None:
+        """Append rows; see `Sink.write`."""
         file = self._opened()
         if rows:
             lines = [json_text(row) for row in rows]
@@ -82,6 +84,7 @@ class LinesSink:
         write_atomically(self._note, json.dumps(note))
 
     def finish(self) -> None:
+        """Give it its name; see `Sink.finish`."""
         file = self._opened()
         if self._array:
             self._append("[]\n" if self._empty else "\n]\n")
@@ -94,6 +97,7 @@ class LinesSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
+        """Leave it; see `Sink.close`."""
         if self._file is not None:
             self._file.close()
 
