@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from a3t_contracts.schemas import MAX_INT, TrajectoryKind
+from a3t_contracts.schemas import MAX_INT, StopReason, TrajectoryKind
 
 from ..interchange.export import ExportOrder, Outcome, exported_rows, total_of
 from ..interchange.format import RowOptions
 from ..interchange.sinks import json_text
-from ..store import EpisodeFilter
+from ..store import LONGEST_QUERY, EpisodeFilter
 from .deps import StoreDep
 
 __all__ = ["router"]
@@ -36,6 +36,14 @@ def export(
     kind: Annotated[TrajectoryKind | None, Query(description="Only of this kind")] = None,
     split: Annotated[str | None, Query(description="Only of this split")] = None,
     task_id: Annotated[str | None, Query(description="Only of this task")] = None,
+    task_type: Annotated[str | None, Query(description="Only on tasks of this type")] = None,
+    stop_reason: Annotated[StopReason | None, Query(description="Only those that ended for this reason")] = None,
+    sampled: Annotated[bool | None, Query(description="Only with a sampled step, or only without one")] = None,
+    invalid: Annotated[bool | None, Query(description="Only with an invalid turn, or only without one")] = None,
+    made_up: Annotated[bool | None, Query(description="Only with a made-up observation, or only without one")] = None,
+    search: Annotated[
+        str | None, Query(max_length=LONGEST_QUERY, description="Words that the episodes have, as in a list of them")
+    ] = None,
     outcome: Annotated[
         Outcome | None,
         Query(description="Only these; null takes successes in messages, conversations and sharegpt, else any"),
@@ -50,7 +58,18 @@ def export(
     order = ExportOrder(
         run=run,
         format=format,
-        where=EpisodeFilter(round=round, kind=kind, split=split, task_id=task_id),
+        where=EpisodeFilter(
+            round=round,
+            kind=kind,
+            split=split,
+            task_id=task_id,
+            task_type=task_type,
+            stop_reason=stop_reason,
+            sampled=sampled,
+            invalid=invalid,
+            made_up=made_up,
+            search=search,
+        ),
         outcome=outcome,
         trained_in=trained_in,
         options=RowOptions(loss_flags=loss_flags),

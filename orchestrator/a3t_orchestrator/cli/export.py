@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas import TrajectoryKind
+from a3t_contracts.schemas import StopReason, TrajectoryKind
 
 from ..interchange.export import ExportOrder, Outcome, exported_rows, total_of, write_export
 from ..interchange.format import RowOptions
@@ -43,6 +43,20 @@ def export(
     kind: Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")] = None,
     split: Annotated[str | None, typer.Option(help="Only of this split.")] = None,
     task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
+    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
+    sampled: Annotated[
+        bool | None, typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one.")
+    ] = None,
+    invalid: Annotated[
+        bool | None, typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one.")
+    ] = None,
+    made_up: Annotated[
+        bool | None, typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Words of observations, thoughts and actions, as in `a3t trajectories list`.")
+    ] = None,
     outcome: Annotated[
         Outcome | None,
         typer.Option(
@@ -70,7 +84,18 @@ def export(
     order = ExportOrder(
         run=run,
         format=format,
-        where=EpisodeFilter(round=round, kind=kind, split=split, task_id=task),
+        where=EpisodeFilter(
+            round=round,
+            kind=kind,
+            split=split,
+            task_id=task,
+            task_type=type,
+            stop_reason=stop_reason,
+            sampled=sampled,
+            invalid=invalid,
+            made_up=made_up,
+            search=search,
+        ),
         outcome=outcome,
         trained_in=trained_in,
         options=RowOptions(loss_flags=loss_flags),

@@ -29,9 +29,9 @@ class Selection:
     evaluation: bool = True
     trained_in: int | None = None
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """As SQL."""
-        found = self.where.conditions()
+    def conditions(self, session: Session) -> list[ColumnElement[bool]]:
+        """As SQL of the session's database."""
+        found = self.where.conditions(session)
         if not self.evaluation:
             found.append(TrajectoryRow.kind != TrajectoryKind.evaluation)
         if self.trained_in is not None:
@@ -42,24 +42,28 @@ class Selection:
     def described(self) -> dict[str, Any]:
         """The choices that narrow it, for messages and fingerprints."""
         where = {name: value for name, value in asdict(self.where).items() if value is not None}
-        return where | {"evaluation": self.evaluation} | ({"trained_in": self.trained_in} if self.trained_in else {})
+        return (
+            where
+            | {"evaluation": self.evaluation}
+            | ({} if self.trained_in is None else {"trained_in": self.trained_in})
+        )
 
 
 def count_of(session: Session, selection: Selection) -> int:
     """Number of episodes."""
-    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions())
+    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(session))
     return session.scalar(query) or 0
 
 
 def pages_of(store: Store, selection: Selection, after: int = 0) -> Iterator[tuple[list[Trajectory], int]]:
     """The episodes in the order in which they were stored, a page at a time, each with the number of its last row; the
     first comes behind row `after`."""
-    return _pages(store, selection.conditions(), after)
+    return _pages(store, selection, after)
 
 
 def pairs_count_of(session: Session, selection: Selection) -> int:
     """Number of failures that may find a success."""
-    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(), *_own_failure())
+    query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(session), *_own_failure())
     return session.scalar(query) or 0
 
 
@@ -69,7 +73,7 @@ def pair_pages_of(
     """(success, failure) of one task: each own failure of the agent against the successes that were composed after it,
     in the same round; where there is none, against every success that the run collected at the task. Equal action
     sequences count once."""
-    for failures in _rows(store, [*selection.conditions(), *_own_failure()], after):
+    for failures in _rows(store, selection, after, _own_failure()):
         with store.session() as session:
             partners = _partners(session, failures)
         for failure in failures:  # one failure at a time: forty successes of it are in memory, not all
@@ -78,23 +82,24 @@ def pair_pages_of(
             yield [(success, found[-1]) for success in found[:-1]], failure.number
 
 
-def _pages(
-    store: Store, conditions: Sequence[ColumnElement[bool]], after: int
-) -> Iterator[tuple[list[Trajectory], int]]:
-    for rows in _rows(store, conditions, after):
+def _pages(store: Store, selection: Selection, after: int) -> Iterator[tuple[list[Trajectory], int]]:
+    for rows in _rows(store, selection, after):
         with store.session() as session:
             page = list(iter_trajectories(session, [row.id for row in rows]))
         yield page, rows[-1].number
 
 
-def _rows(store: Store, conditions: Sequence[ColumnElement[bool]], after: int) -> Iterator[Sequence[Any]]:
+def _rows(
+    store: Store, selection: Selection, after: int, further: Sequence[ColumnElement[bool]] = ()
+) -> Iterator[Sequence[Any]]:
     """What identifies the episodes, a page at a time, each in a transaction of its own."""
     query = select(
         TrajectoryRow.number, TrajectoryRow.id, TrajectoryRow.run, TrajectoryRow.task_id, TrajectoryRow.round
-    ).where(*conditions)
+    )
     while True:
         with store.session() as session:
-            following = query.where(TrajectoryRow.number > after).order_by(TrajectoryRow.number).limit(PAGE)
+            wanted = [*selection.conditions(session), *further, TrajectoryRow.number > after]
+            following = query.where(*wanted).order_by(TrajectoryRow.number).limit(PAGE)
             rows = session.execute(following).all()
         if not rows:
             return
