@@ -268,7 +268,7 @@ def test_files_of_every_form_are_read(tmp_path: Path, empty: Store, content: byt
     done = import_file(empty, tmp_path / "theirs", ImportOrder("theirs", environment="lighthouse"))
     assert (done.episodes, done.successes, done.formats) == (2, 2, {"messages": 1, "sharegpt": 1})
     with empty.session() as session:
-        assert get_run(session, "theirs").status == "imported"
+        assert get_run(session, "theirs").details["imported"]["episodes"] == 2
 
 
 def test_one_object_over_many_lines_is_one_record(tmp_path: Path, empty: Store) -> None:

@@ -45,7 +45,8 @@ def import_(
 ) -> None:
     """Take in episodes that others recorded: AgentTraj, ShareGPT as ETO has it, messages, ATIF, and our own.
 
-    They are stored as a run with the status `imported`.
+    They are stored as a finished run. A recipe with `round0.mode: imported` and `round0.source: NAME` learns from them
+    first.
     """
     _, store = settings_and_store()
     order = ImportOrder(run or _name_of(file), format, environment, split, skip_broken)
@@ -74,3 +75,7 @@ def _show(done: Imported) -> None:
     }
     told = "".join(f", {count} {name}" for name, count in counts.items() if count)
     console.print(f"{done.episodes} episodes{told}: run {done.run}", highlight=False)
+    console.print(
+        f"`a3t run RECIPE --set round0.mode=imported --set round0.source={done.run}` learns from them first.",
+        highlight=False,
+    )

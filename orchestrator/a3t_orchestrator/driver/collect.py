@@ -25,6 +25,7 @@ from ..store import (
     plan_work,
     planned_by_task,
     run_tasks,
+    unexplained,
 )
 from .context import PhaseState, RunContext
 from .dispatch import complete_phase
@@ -37,6 +38,7 @@ __all__ = [
     "evaluate",
     "evaluate_split",
     "evenly",
+    "explain_imported",
     "few_shot",
     "next_samples",
     "rollout",
@@ -56,6 +58,12 @@ async def demonstrate(context: RunContext) -> None:
             outcomes = await _per_task(context, 0, Phase.demonstrate)
             plans = [p for p in plans if outcomes.get(p.task_id, (0, 0))[1]]
         await _do(context, 0, phase, plans)
+
+
+async def explain_imported(context: RunContext) -> None:
+    """Round 0 from another run's episodes: ActRe's reasons for the actions that have none."""
+    key = context.key(0, Phase.demonstrate)
+    await _do(context, 0, Phase.annotate, await context.store.do(partial(unexplained, key=key)))
 
 
 async def few_shot(context: RunContext, version: str) -> None:

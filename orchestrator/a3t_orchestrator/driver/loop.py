@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from a3t_contracts.errors import A3TError
 
 from ..store import RunTask, add_event, open_round, run_tasks, touch_run, utc_now
-from .collect import compose, demonstrate, evaluate, few_shot, rollout
+from .collect import compose, demonstrate, evaluate, explain_imported, few_shot, rollout
 from .context import RunContext
 from .learn import base_version, go_live, train
 from .lease import driving
@@ -98,6 +98,8 @@ async def _collect(context: RunContext, number: int, version: str) -> None:
         await compose(context, number, version)
     elif context.recipe.round0.mode == "demonstrations":
         await demonstrate(context)
+    elif context.recipe.round0.mode == "imported":
+        await explain_imported(context)
     else:
         await few_shot(context, version)
 

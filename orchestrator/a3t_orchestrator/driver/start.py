@@ -20,6 +20,7 @@ from ..settings import OrchestratorSettings
 from ..store import Store, add_event, add_tasks, create_run, free_run_name
 from ..worked_example import worked_example
 from .branch import take_over
+from .imported import known_tasks, take_imported
 
 __all__ = ["begin_run", "code_commit", "fetch_tasks"]
 
@@ -51,6 +52,7 @@ async def begin_run(
         held_out = [
             await fetch_tasks(env, recipe, h.split, h.tasks, environment.get_data) for h in recipe.data.held_out
         ]
+        named = await known_tasks(env, recipe) if recipe.round0.mode == "imported" else None
     commit = await asyncio.to_thread(code_commit)
 
     def create(session: Session) -> str:
@@ -63,6 +65,8 @@ async def begin_run(
         add_event(session, run, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
         if source is not None:
             take_over(session, source, run, recipe)
+        elif named is not None:
+            take_imported(session, run, recipe, environment, *named)
         return run
 
     return await store.do(create)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas import Trajectory, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import RunStatus, Trajectory, TrajectoryKind, trajectory_id
 
 from ..phases import Phase
 from ..recipe import Recipe
@@ -191,7 +191,7 @@ def _end(session: Session, order: ImportOrder, done: Imported) -> None:
         order.run,
         environment=environment,
         recipe=recipe.model_dump(mode="json"),
-        status="imported",
+        status=RunStatus.finished,
         finished_at=utc_now(),
         details={"imported": {name: value for name, value in asdict(done).items() if name != "problems"}},
     )

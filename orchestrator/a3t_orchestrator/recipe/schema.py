@@ -66,17 +66,23 @@ class Data(Schema):
 class Round0(Schema):
     """How the run makes its first agent (paper §5)."""
 
-    mode: Literal["demonstrations", "few_shot", "none"] = Field(
+    mode: Literal["demonstrations", "imported", "few_shot", "none"] = Field(
         "demonstrations",
         description="Where the episodes of round 0 come from. `demonstrations`: the scripted expert acts and ActRe "
-        "writes the reasons. `few_shot`: the base model plays with a worked example in its prompt, and its successful "
-        "episodes are kept. `none`: there is no round 0, and round 1 begins with the base model",
+        "writes the reasons. `imported`: the successes of the run `source` are the demonstrations, and ActRe "
+        "writes the reasons that they lack. `few_shot`: the base model plays with a worked example in its prompt, and "
+        "its successful episodes are kept. `none`: there is no round 0, and round 1 begins with the base model",
     )
     demonstrations: int = Field(
         60,
         ge=1,
         description="Largest number of training tasks that the expert demonstrates, one episode each. Used in the mode "
         "`demonstrations`",
+    )
+    source: Name | None = Field(
+        None,
+        description="Run whose successes are the demonstrations: one that `a3t import` made, or any other. Used in the "
+        "mode `imported`",
     )
     attempts: int = Field(
         1,
@@ -102,6 +108,12 @@ class Round0(Schema):
         "default of the service",
     )
     evaluate_base: bool = Field(False, description="Whether the base model is evaluated before round 0")
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Round0:
+        if (self.mode == "imported") != (self.source is not None):
+            raise ValueError("source names the run of the mode imported: set both, or neither")
+        return self
 
 
 class Compose(Schema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select, update
@@ -13,10 +13,11 @@ from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import Source, Step, Trajectory, Trigger
 
 from .tables import TrajectoryRow, TrajectorySteps, WorkItem
-from .work import PhaseKey, insert_new, insert_returning
+from .work import PhaseKey, Plan, insert_new, insert_returning, plan_work
 
 __all__ = [
     "action_hash",
+    "add_finished",
     "add_trajectories",
     "annotate_trajectory",
     "collected",
@@ -29,6 +30,7 @@ __all__ = [
     "save_trajectory",
     "to_trajectory",
     "trajectory_row",
+    "unexplained",
     "whole_rows",
 ]
 
@@ -85,6 +87,24 @@ def save_trajectory(
 def add_trajectories(session: Session, episodes: Iterable[tuple[Trajectory, str]], *, annotated: bool = True) -> int:
     """Store episodes, each with its phase, that are not there yet; how many were not."""
     return insert_trajectories(session, [(_row(one, phase, annotated), _steps_row(one)) for one, phase in episodes])
+
+
+def add_finished(
+    session: Session, key: PhaseKey, episodes: Sequence[Trajectory], *, annotated: Callable[[Trajectory], bool]
+) -> None:
+    """Store episodes that nobody has to play as the finished work of a phase; `annotated` tells of each whether it has
+    its reasons."""
+    plans = [Plan(e.task_id, e.task_type, e.split, e.kind.value, e.sample, e.policy_version) for e in episodes]
+    plan_work(session, key, plans)
+    for episode in episodes:
+        save_trajectory(session, episode.id, episode, phase=key.phase, annotated=annotated(episode))
+
+
+def unexplained(session: Session, key: PhaseKey) -> list[Plan]:
+    """The annotation that episodes of a phase still need."""
+    columns = (TrajectoryRow.task_id, TrajectoryRow.task_type, TrajectoryRow.split, TrajectoryRow.kind)
+    query = select(*columns, TrajectoryRow.sample).where(*_of_phase(key), TrajectoryRow.annotated.is_(False))
+    return [Plan(*row, None) for row in session.execute(query.order_by(TrajectoryRow.number))]
 
 
 def insert_trajectories(session: Session, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> int:

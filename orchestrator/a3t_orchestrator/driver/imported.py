@@ -1,0 +1,164 @@
+"""Round 0 from episodes that another run has: those that `a3t import` took in, or those of a run of one's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy.orm import Session
+
+from a3t_contracts.clients import EnvClient
+from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.schemas import MOST_TURNS, EnvironmentInfo, Step, Task, Trajectory, TrajectoryKind, trajectory_id
+
+from ..phases import Phase
+from ..recipe import Recipe
+from ..store import (
+    EpisodeFilter,
+    PhaseKey,
+    add_event,
+    add_finished,
+    get_run,
+    iter_trajectories,
+    trajectory_ids,
+)
+
+__all__ = ["TaskNames", "known_tasks", "take_imported"]
+
+_CHUNK = 100
+
+
+class TaskNames:
+    """Finds the task that a record means: by its id, or by the end of a path that only one task has."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = {task.id: task for task in tasks}
+        endings: dict[str, set[str]] = {}
+        for task in self._tasks:
+            for ending in _endings(task):
+                endings.setdefault(ending, set()).add(task)
+        self._by_ending = {ending: ids.pop() for ending, ids in endings.items() if len(ids) == 1}
+
+    def find(self, name: str) -> Task | None:
+        """The task, or None where none or several could be meant."""
+        if name in self._tasks:
+            return self._tasks[name]
+        found = next((self._by_ending[ending] for ending in _endings(name) if ending in self._by_ending), None)
+        return None if found is None else self._tasks[found]
+
+
+async def known_tasks(env: EnvClient, recipe: Recipe) -> tuple[TaskNames, TaskNames]:
+    """All tasks of the training split, and all that are held out."""
+    training = await env.all_tasks(recipe.environment, recipe.data.split)
+    held_out = [task for h in recipe.data.held_out for task in await env.all_tasks(recipe.environment, h.split)]
+    return TaskNames(training), TaskNames(held_out)
+
+
+def take_imported(
+    session: Session,
+    run: str,
+    recipe: Recipe,
+    environment: EnvironmentInfo,
+    training: TaskNames,
+    held_out: TaskNames,
+) -> int:
+    """Copy the successes of `round0.source` as the demonstrations of a new run; their number.
+
+    Episodes of evaluation and of held-out tasks are left out. What was said to another agent or tokenised for another
+    base (preamble, completions, token ids) is left behind.
+
+    Raises NotFoundError for an unknown run, InvalidInputError for one of another environment, ConflictError where it
+    has no success to learn from.
+    """
+    source = recipe.round0.source or ""
+    found = get_run(session, source)
+    if found.environment != recipe.environment:
+        raise InvalidInputError(
+            f"round0.source: the run {source} is of the environment {found.environment}, not {recipe.environment}.",
+            hint="Import the file again with --environment, or name another run.",
+        )
+    ids = trajectory_ids(session, EpisodeFilter(run=source, success=True))
+    left_out: Counter[str] = Counter()
+    samples: Counter[str] = Counter()
+    chunk: list[Trajectory] = []
+    key, taken, mapped = PhaseKey(run, 0, Phase.demonstrate), 0, 0
+    for episode in iter_trajectories(session, ids):
+        reason = _unusable(episode, held_out)
+        if reason:
+            left_out[reason] += 1
+            continue
+        task = training.find(episode.task_id)
+        mapped += task is not None
+        chunk.append(_demonstration(episode, run, recipe, environment, task, samples))
+        taken += 1
+        if len(chunk) == _CHUNK:
+            add_finished(session, key, chunk, annotated=_explained)
+            chunk = []
+    add_finished(session, key, chunk, annotated=_explained)
+    if not taken:
+        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it has no success"
+        raise ConflictError(f"round0.source: the run {source} has no episode to learn from: {told}.")
+    words = f"{taken} demonstrations of {source}, {mapped} of them at tasks of the split {recipe.data.split}"
+    add_event(session, run, 0, "imported", words, source=source, taken=taken, mapped=mapped, left_out=dict(left_out))
+    return taken
+
+
+def _unusable(episode: Trajectory, held_out: TaskNames) -> str | None:
+    if episode.kind is TrajectoryKind.evaluation:
+        return "of evaluation"
+    if held_out.find(episode.task_id) is not None:
+        return "at held-out tasks"
+    if not 0 < len(episode.steps) <= MOST_TURNS:
+        return f"with no step or more than {MOST_TURNS}"
+    return None
+
+
+def _demonstration(
+    episode: Trajectory,
+    run: str,
+    recipe: Recipe,
+    environment: EnvironmentInfo,
+    task: Task | None,
+    samples: Counter[str],
+) -> Trajectory:
+    task_id = task.id if task else episode.task_id
+    sample = samples[task_id]
+    samples[task_id] += 1
+    kind = TrajectoryKind.demonstration
+    return episode.model_copy(
+        update={
+            "id": trajectory_id(run, 0, task_id, kind, sample),
+            "run": run,
+            "round": 0,
+            "split": recipe.data.split,
+            "task_id": task_id,
+            "task_type": task.type if task else episode.task_type,
+            "kind": kind,
+            "sample": sample,
+            "policy_version": None,
+            "preamble": "",
+            "multiline": environment.multiline,
+            "steps": list(_told_again(episode.steps)),
+            "metadata": episode.metadata | {"source": {"run": episode.run, "id": episode.id}},
+        }
+    )
+
+
+def _told_again(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps as thought and action alone, counted from 0."""
+    nothing = {"completion": None, "completion_ids": None, "logprobs": None, "prompt_tokens": None}
+    for index, step in enumerate(steps):
+        yield step.model_copy(update={"index": index, "policy_version": None, **nothing})
+
+
+def _explained(episode: Trajectory) -> bool:
+    return all(step.thought is not None for step in episode.steps)
+
+
+def _endings(name: str) -> Iterator[str]:
+    """The ends of a path, the longest first, without the name of a file in it ("…/trial_1/game.z8")."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part]
+    if len(parts) > 1 and "." in parts[-1]:
+        parts.pop()
+    for start in range(len(parts)):
+        yield "/".join(parts[start:])
