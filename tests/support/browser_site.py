@@ -1,4 +1,4 @@
-"""A running orchestrator for browsers, over a store that holds a few runs."""
+"""A running orchestrator for browsers, over a store that holds a few runs, with a real trainer behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from a3t_orchestrator.app import create_app
 from a3t_orchestrator.dashboard.sessions import Sessions
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store
-from tests.support.dashboard_store import fill_store
+from tests.support.dashboard_store import DONE, fill_store
+from tests.support.dashboard_trainer import running_trainer
 from tests.support.live_server import live_server
 
 __all__ = ["TOKEN", "Site", "running_site"]
@@ -46,7 +47,9 @@ def running_site(home: Path, **settings: object) -> Iterator[Site]:
     store.upgrade()
     fill_store(store)
     try:
-        with live_server(create_app(found)) as url:
-            yield Site(url, store, found)
+        with running_trainer(home / "trainer", TOKEN, store, DONE) as trainer_url:
+            found = found.model_copy(update={"trainer_url": trainer_url} | settings)
+            with live_server(create_app(found)) as url:
+                yield Site(url, store, found)
     finally:
         store.close()

@@ -11,6 +11,7 @@ The template extends `base.html`, sets `section` (the entry of the navigation th
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -23,6 +24,9 @@ __all__ = ["NAVIGATION", "Page", "PageDep", "render", "templates"]
 
 NAVIGATION = [
     ("runs", "Runs", "/"),
+    ("adapters", "Adapters", "/adapters"),
+    ("failures", "Failures", "/failures"),
+    ("services", "Services", "/services"),
 ]
 """(section, label, address) of the pages that every page links to."""
 
@@ -82,6 +86,12 @@ class Page:
         if notice:
             self.sessions.leave_notice(response, Notice(notice, level))
         return response
+
+    @staticmethod
+    def address(path: str, **query: Any) -> str:
+        """A path with a query; None leaves a member out."""
+        given = {name: value for name, value in query.items() if value is not None}
+        return f"{path}?{urlencode(given, doseq=True)}" if given else path
 
     def _html(self, template: str, values: dict[str, Any]) -> str:
         own = {"path": self.request.url.path, "session": self.session, "csrf": self.csrf, "may": self.may}

@@ -7,6 +7,7 @@ from .episodes import *  # noqa: F403
 from .failures import *  # noqa: F403
 from .leases import *  # noqa: F403
 from .listing import *  # noqa: F403
+from .load import *  # noqa: F403
 from .outcomes import *  # noqa: F403
 from .progress import *  # noqa: F403
 from .records import *  # noqa: F403

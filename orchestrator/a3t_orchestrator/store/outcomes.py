@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,17 @@ from ..phases import Phase
 from .episodes import to_trajectory, whole_rows
 from .tables import TrajectoryRow
 
-__all__ = ["Tally", "TaskTally", "Trial", "evaluation_trials", "tallies", "task_tallies", "tasks_by_round", "telling"]
+__all__ = [
+    "Tally",
+    "TaskTally",
+    "Trial",
+    "evaluation_trials",
+    "success_by_round",
+    "tallies",
+    "task_tallies",
+    "tasks_by_round",
+    "telling",
+]
 
 _GROUP = ("round", "phase", "split", "task_type", "stop_reason")
 _SUMS = (
@@ -107,6 +117,20 @@ def evaluation_trials(session: Session, run: str, train_split: str) -> dict[int,
     for row in session.execute(query.order_by(TrajectoryRow.round)):
         found[row[0]].append(Trial(*row))
     return found
+
+
+def success_by_round(session: Session, runs: Sequence[str]) -> dict[str, list[float]]:
+    """Run → the success rate of the agent of each round, over all splits that it was evaluated on."""
+    query = (
+        select(TrajectoryRow.run, TrajectoryRow.round, func.count(), _successes())
+        .where(TrajectoryRow.run.in_(runs), TrajectoryRow.phase == Phase.evaluate)
+        .group_by(TrajectoryRow.run, TrajectoryRow.round)
+        .order_by(TrajectoryRow.run, TrajectoryRow.round)
+    )
+    rates: dict[str, list[float]] = defaultdict(list)
+    for run, _, episodes, successes in session.execute(query):
+        rates[run].append(successes / episodes)
+    return rates
 
 
 def telling(session: Session, run: str, limit: int = 500) -> Iterator[Trajectory]:

@@ -16,6 +16,7 @@ __all__ = [
     "add_event",
     "events",
     "get_job",
+    "last_events",
     "open_round",
     "rounds_of",
     "save_job",
@@ -109,3 +110,8 @@ def events(session: Session, run: str, after: int = 0, limit: int = 200, kind: s
     if kind is not None:
         query = query.where(Event.kind == kind)
     return list(session.scalars(query.order_by(Event.id).limit(limit)))
+
+
+def last_events(session: Session, run: str, limit: int) -> list[Event]:
+    """The newest events of a run, the newest first."""
+    return list(session.scalars(select(Event).where(Event.run == run).order_by(Event.id.desc()).limit(limit)))

@@ -1,38 +1,117 @@
-"""One run."""
+"""One run: how far it is, its curves, where time went, its events."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
+from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from a3t_contracts.errors import A3TError
+from a3t_contracts.schemas import MAX_INT, JobEvent
+
 from ...api.deps import SessionDep, StoreDep
-from ...phases import Phase
 from ...report.collect import collect_report
 from ...report.text import round_rows
 from ...report.write import html
-from ...store import PhaseKey, events, get_run, phase_counts
+from ...store import Store, count_failures, get_job, get_run, last_events, progress_of, rounds_of, run_info
 from ..guard import page_router
 from ..page import PageDep
+from ..run_plots import heat_maps, loss_plot, set_plot, success_plots
+from ..services import trainer
 
 __all__ = ["router"]
 
-router = page_router(prefix="/runs/{run}")
+router = page_router("/runs/{run}")
 
 REPORT_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The report is one file with its styles inside. Nothing in it can run or ask for anything."""
+_EVENTS = 40
+_LOSS_EVENTS = 10_000
 
 
 @router.get("")
 def run_page(page: PageDep, store: StoreDep, session: SessionDep, run: str) -> Response:
-    """A run: what it is at, its rounds, its last events."""
-    row = get_run(session, run)
-    heads, rows = round_rows(collect_report(store, run))
-    counts = phase_counts(session, PhaseKey(run, row.round, Phase(row.phase))) if row.phase else {}
-    told = events(session, run, limit=100_000)[-30:][::-1]
-    return page.render("run.html", run=row, heads=heads, rows=rows, counts=counts, events=told)
+    """A run."""
+    return page.render(
+        "run.html",
+        **_state(session, run),
+        **_figures(store, run),
+        events=last_events(session, run, _EVENTS),
+        trained=_trained(session, run),
+    )
+
+
+@router.get("/part/state")
+def state_part(page: PageDep, session: SessionDep, run: str) -> Response:
+    """How far the run is now."""
+    return page.part("run_state.html", **_state(session, run))
+
+
+@router.get("/part/log")
+def log_part(page: PageDep, session: SessionDep, run: str) -> Response:
+    """The last events."""
+    return page.part("run_log.html", events=last_events(session, run, _EVENTS))
+
+
+@router.get("/part/figures")
+def figures_part(page: PageDep, store: StoreDep, run: str) -> Response:
+    """The run's figures as they are now."""
+    return page.part("run_figures.html", **_figures(store, run))
+
+
+@router.get("/part/loss")
+async def loss_part(
+    page: PageDep, store: StoreDep, request: Request, run: str, round: Annotated[int, Query(ge=0, le=MAX_INT)]
+) -> Response:
+    """The losses of a round's fine-tuning job, as the trainer tells them."""
+    job = await store.do(lambda session: get_job(session, run, round))
+    if job is None or job.job_id is None:
+        return page.part("run_loss.html", plot=None, trouble="This round has no fine-tuning job yet.", goes_on=True)
+    goes_on = job.status in ("queued", "running")
+    try:
+        async with trainer(request.app.state.settings) as client:
+            found: list[JobEvent] = (await client.events(job.job_id, limit=_LOSS_EVENTS)).data
+    except A3TError as error:
+        return page.part("run_loss.html", plot=None, trouble=str(error), goes_on=goes_on)
+    plot = loss_plot(found, job.version)
+    trouble = "" if plot else "The job has not done a step yet."
+    return page.part("run_loss.html", plot=plot, trouble=trouble, goes_on=goes_on)
 
 
 @router.get("/report")
 def report_page(store: StoreDep, run: str) -> Response:
     """The report as `a3t report` writes it."""
     return HTMLResponse(html(collect_report(store, run)), headers={"Content-Security-Policy": REPORT_CSP})
+
+
+def _state(session: Session, run: str) -> dict[str, Any]:
+    info = run_info(session, run)
+    return {
+        "run": info,
+        "progress": progress_of(session, run),
+        "failures": count_failures(session, run),
+    }
+
+
+def _figures(store: Store, run: str) -> dict[str, Any]:
+    report = collect_report(store, run)
+    heads, rows = round_rows(report)
+    return {
+        "report": report,
+        "heads": heads,
+        "rows": rows,
+        "plots": success_plots(report),
+        "set_plot": set_plot(report),
+        "maps": heat_maps(report),
+        "phases": list(dict.fromkeys(name for r in report.rounds for name in r.spent.seconds)),
+        "longest": max([sum(r.spent.seconds.values()) for r in report.rounds] or [0.0]),
+    }
+
+
+def _trained(session: Session, run: str) -> list[int]:
+    """Rounds with a fine-tuning job."""
+    get_run(session, run)
+    return [row.round for row in rounds_of(session, run) if get_job(session, run, row.round) is not None]

@@ -1,7 +1,7 @@
 // Keeps parts of a page up to date without loading it again.
 //
 // <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the address is asked for the new
-// content of the element, as long as the page is seen. An answer 204 means that nothing will change any more. What is
+// content of the element, as long as the page is seen; with data-now at once, too. An answer 204 means that nothing will change any more. What is
 // open, focused or typed stays so. After a change the element sends the event "live:changed".
 // An element with `data-say` inside is read out when its text changes.
 
@@ -15,7 +15,8 @@ class LivePart {
     this.every = Number(element.dataset.every) || 3;
     this.pause = this.every;
     this.last = null;
-    this.later();
+    if (element.dataset.now) this.ask();
+    else this.later();
   }
 
   later() {
@@ -47,17 +48,50 @@ class LivePart {
     if (html === this.last) return;
     this.last = html;
     const active = document.activeElement;
-    if (this.element.contains(active) && active.matches("input, select, textarea")) return;
-    const focused = this.element.contains(active) ? active.id : "";
-    const open = [...this.element.querySelectorAll("details[id][open]")].map((found) => found.id);
+    if (this.element.contains(active) && active.matches("input:not([type=checkbox]), select, textarea")) return;
+    if (this.element.contains(active) && active.closest("form")?.dataset.ask && document.getElementById("ask").open) return;
+    const focused = this.element.contains(active) ? placeOf(active) : "";
     const fresh = new DOMParser().parseFromString(html, "text/html").body;
-    for (const id of open) fresh.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+    keepState(this.element, fresh);
     this.element.replaceChildren(...fresh.childNodes);
-    if (focused) document.getElementById(focused)?.focus();
+    if (focused) this.element.querySelector(focused)?.focus();
     const told = this.element.querySelector("[data-say]");
     if (told) say(told.dataset.say || told.textContent.trim());
     this.element.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
   }
+}
+
+/** A selector that finds the element again in content of the same kind. */
+function placeOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  const action = element.closest("form")?.getAttribute("action");
+  if (action) return `form[action="${CSS.escape(action)}"] button`;
+  const address = element.getAttribute("href");
+  return address ? `a[href="${CSS.escape(address)}"]` : "";
+}
+
+/** What is folded open or ticked stays so. */
+function keepState(old, fresh) {
+  for (const found of old.querySelectorAll("details[id]")) {
+    const same = fresh.querySelector(`#${CSS.escape(found.id)}`);
+    if (same) same.open = found.open;
+  }
+  for (const found of old.querySelectorAll("input[type=checkbox][id]")) {
+    const same = fresh.querySelector(`#${CSS.escape(found.id)}`);
+    if (same) same.checked = found.checked;
+  }
+}
+
+/** A link with `data-load` puts its page into the element of that id, instead of leaving this page. */
+async function loadHere(event) {
+  const link = event.target.closest?.("a[data-load]");
+  if (!link || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const place = document.getElementById(link.dataset.load);
+  const reply = await fetch(link.href, { headers: { Accept: "text/html" } });
+  const fresh = new DOMParser().parseFromString(await reply.text(), "text/html").body;
+  place.replaceChildren(...fresh.childNodes);
+  place.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
 }
 
 /** Follow every part below `root` that is marked. */
@@ -65,4 +99,5 @@ export function followAll(root) {
   for (const element of root.querySelectorAll("[data-live]")) new LivePart(element);
 }
 
+document.addEventListener("click", loadHere);
 followAll(document);

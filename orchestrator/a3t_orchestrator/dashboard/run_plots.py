@@ -1,0 +1,196 @@
+"""The plots of a run, and of several runs laid over each other, from their reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from a3t_contracts.schemas import JobEvent, PublishedFigures
+
+from ..report.model import Evaluated, Report, RoundReport
+from ..report.stats import Score
+from ..report.text import splits_of
+from .plots import REFERENCE, Plot, Series, colour
+
+__all__ = ["HeatMap", "heat_maps", "loss_plot", "overlaid", "set_plot", "success_plots"]
+
+_INTERVALS = "The bands are 95 % Wilson intervals; one trial a task."
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """Success by task type (a row each) over the rounds (a column each) on a split."""
+
+    split: str
+    rounds: list[int]
+    rows: list[tuple[str, list[Score | None]]]
+
+
+def success_plots(report: Report) -> list[Plot]:
+    """One plot for each held-out split: single trial and accumulated, beside what others published."""
+    return [_success_plot(report, split) for split in splits_of(report) if _evaluated(report, split)]
+
+
+def heat_maps(report: Report) -> list[HeatMap]:
+    """One map for each held-out split that was evaluated."""
+    maps = []
+    for split in splits_of(report):
+        found = _evaluated(report, split)
+        types = sorted({name for e in found.values() for name in e.by_type})
+        rows = [(name, [e.by_type.get(name) for e in found.values()]) for name in types]
+        if rows:
+            maps.append(HeatMap(split, list(found), rows))
+    return maps
+
+
+def set_plot(report: Report) -> Plot | None:
+    """How the training set grows; None before the first one."""
+    rounds = [r for r in report.rounds if r.training_successes or r.training_failures]
+    if not rounds:
+        return None
+    failures: list[float | None] = [float(r.training_failures) for r in rounds]
+    series = [
+        Series(
+            name="with failures",
+            values=[float(r.training_successes + r.training_failures) for r in rounds],
+            colour=3,
+            bars=True,
+        ),
+        Series(name="successes", values=[float(r.training_successes) for r in rounds], colour=2, bars=True),
+    ]
+    if not any(failures):
+        series = series[1:]
+    return Plot(
+        title="Training set",
+        x_label="round",
+        y_label="trajectories",
+        x=[float(r.round) for r in rounds],
+        series=series,
+        digits=0,
+    )
+
+
+def loss_plot(events: Sequence[JobEvent], version: str) -> Plot | None:
+    """The losses of a fine-tuning job over its optimiser steps; None before the first one."""
+    points: dict[int, dict[str, float | None]] = {}
+    for event in events:
+        step = (event.data or {}).get("step")
+        if event.type == "metrics" and event.data is not None and isinstance(step, int):
+            points[step] = {**(event.data.get("loss_parts") or {}), "loss": event.data.get("loss")}
+    if not points:
+        return None
+    steps = sorted(points)
+    names = list(dict.fromkeys(["loss", *(name for found in points.values() for name in found)]))
+    series = [
+        Series(name=name, values=[points[s].get(name) for s in steps], colour=colour(i), dashed=name != "loss")
+        for i, name in enumerate(names)
+    ]
+    return Plot(
+        title=f"Training of {version}",
+        x_label="optimiser step",
+        y_label="loss",
+        x=[float(s) for s in steps],
+        series=series,
+        digits=3,
+    )
+
+
+def overlaid(reports: Sequence[Report]) -> list[Plot]:
+    """For each split that the runs share, their curves in one plot; last, their training sets."""
+    splits = sorted({split for report in reports for split in splits_of(report)})
+    plots = [plot for split in splits if (plot := _overlaid_success(reports, split)) is not None]
+    sizes = _overlaid_sizes(reports)
+    return [*plots, sizes] if sizes else plots
+
+
+def _success_plot(report: Report, split: str) -> Plot:
+    found = _evaluated(report, split)
+    paper = report.published
+    last = max([*found, *(range(len(paper.single)) if paper else [])])
+    rounds = list(range(last + 1))
+    series = _published(paper, len(rounds)) if paper else []
+    series.append(_scores("accumulated", {n: e.accumulated for n, e in found.items()}, rounds, 2, dashed=True))
+    series.append(_scores("single trial", {n: e.single for n, e in found.items()}, rounds, 1))
+    note = f"{_INTERVALS} Published figures are for {paper.test_set}." if paper else _INTERVALS
+    return Plot(
+        title=f"Success on {split}",
+        x_label="round",
+        y_label="success (%)",
+        x=[float(n) for n in rounds],
+        series=series,
+        y_max=100,
+        note=note,
+    )
+
+
+def _published(paper: PublishedFigures, length: int) -> list[Series]:
+    return [
+        Series(
+            name=f"published, {name}", values=_padded(values, length), colour=REFERENCE, dashed=name == "accumulated"
+        )
+        for name, values in (("accumulated", paper.accumulated), ("single trial", paper.single))
+    ]
+
+
+def _overlaid_success(reports: Sequence[Report], split: str) -> Plot | None:
+    by_run = {report.run: _evaluated(report, split) for report in reports}
+    rounds = sorted({number for found in by_run.values() for number in found})
+    if not rounds:
+        return None
+    series = [
+        _scores(run, {n: e.single for n, e in found.items()}, rounds, colour(i))
+        for i, (run, found) in enumerate(by_run.items())
+        if found
+    ]
+    return Plot(
+        title=f"Success on {split}, single trial",
+        x_label="round",
+        y_label="success (%)",
+        x=[float(n) for n in rounds],
+        series=series,
+        y_max=100,
+        note=_INTERVALS,
+    )
+
+
+def _overlaid_sizes(reports: Sequence[Report]) -> Plot | None:
+    sizes = {report.run: {r.round: r for r in report.rounds if r.training_successes} for report in reports}
+    rounds = sorted({number for found in sizes.values() for number in found})
+    if not rounds:
+        return None
+    series = [
+        Series(name=run, values=[_size(found.get(n)) for n in rounds], colour=colour(i))
+        for i, (run, found) in enumerate(sizes.items())
+    ]
+    return Plot(
+        title="Training set",
+        x_label="round",
+        y_label="trajectories",
+        x=[float(n) for n in rounds],
+        series=series,
+        digits=0,
+    )
+
+
+def _size(found: RoundReport | None) -> float | None:
+    return None if found is None else float(found.training_successes + found.training_failures)
+
+
+def _scores(name: str, scores: dict[int, Score], rounds: Sequence[int], colour: int, dashed: bool = False) -> Series:
+    found = [scores.get(number) for number in rounds]
+    return Series(
+        name=name,
+        values=[None if s is None else 100 * s.rate for s in found],
+        low=[None if s is None else 100 * s.low for s in found],
+        high=[None if s is None else 100 * s.high for s in found],
+        colour=colour,
+        dashed=dashed,
+    )
+
+
+def _evaluated(report: Report, split: str) -> dict[int, Evaluated]:
+    return {r.round: e for r in report.rounds for e in r.evaluations if e.split == split}
+
+
+def _padded(values: Sequence[float], length: int) -> list[float | None]:
+    return [*values[:length], *[None] * (length - len(values))]

@@ -1,0 +1,115 @@
+"""What the dashboard asks the other services."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from a3t_contracts.clients import PolicyClient, RetryPolicy, TrainerClient
+from a3t_contracts.errors import A3TError, UnavailableError
+from a3t_contracts.schemas.policy import LiveState
+
+from ..settings import OrchestratorSettings
+
+__all__ = ["Replica", "ServiceState", "policy_replicas", "service_states", "trainer"]
+
+_PATIENCE = 3.0
+_ONCE = RetryPolicy(attempts=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """What a service says of itself."""
+
+    name: str
+    url: str
+    ready: bool
+    version: str = ""
+    detail: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A policy replica and what it serves; `trouble` says why it does not tell."""
+
+    url: str
+    live: LiveState | None
+    trouble: str = ""
+
+
+@asynccontextmanager
+async def trainer(settings: OrchestratorSettings) -> AsyncIterator[TrainerClient]:
+    """A client of the trainer. Raises UnavailableError where its address is not known."""
+    if not settings.trainer_url:
+        raise UnavailableError("The dashboard does not know the trainer.", hint="Set A3T_TRAINER_URL.")
+    token = settings.token.get_secret_value()
+    async with TrainerClient(settings.trainer_url, token, timeout=10.0, retry=_ONCE) as client:
+        yield client
+
+
+async def service_states(settings: OrchestratorSettings) -> list[ServiceState]:
+    """Every service whose address is known."""
+    urls = {name: url for name, url in settings.service_urls.items() if url}
+    return await asyncio.gather(*(_state(name, url) for name, url in urls.items()))
+
+
+async def policy_replicas(settings: OrchestratorSettings) -> list[Replica]:
+    """Every policy replica behind the address, where its name stands for several machines."""
+    if not settings.policy_url:
+        return []
+    token = settings.token.get_secret_value()
+    urls = await asyncio.to_thread(_addresses, settings.policy_url)
+    return await asyncio.gather(*(_replica(url, token) for url in urls))
+
+
+async def _state(name: str, url: str) -> ServiceState:
+    try:
+        async with httpx.AsyncClient(timeout=_PATIENCE) as client:
+            health, ready = await asyncio.gather(client.get(f"{url}/health"), client.get(f"{url}/ready"))
+        version, told = str(health.json().get("version", "")), ready.json()
+    except httpx.HTTPError as error:
+        return ServiceState(name, url, ready=False, detail=f"does not answer ({type(error).__name__})")
+    except ValueError:
+        return ServiceState(name, url, ready=False, detail="answers with something else than JSON")
+    if ready.status_code != 200:
+        return ServiceState(name, url, ready=False, version=version, detail=str(told.get("detail", "is not ready")))
+    figures = {key: value for key, value in told.items() if key != "status" and not isinstance(value, list)}
+    return ServiceState(name, url, ready=True, version=version, figures=_flat(figures))
+
+
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{before}{key}".replace("_", " ")
+        found |= _flat(value, f"{key} ") if isinstance(value, dict) else {name: value}
+    return found
+
+
+async def _replica(url: str, token: str) -> Replica:
+    try:
+        async with PolicyClient(url, token, timeout=_PATIENCE, retry=_ONCE) as client:
+            return Replica(url, await client.live())
+    except A3TError as error:
+        return Replica(url, None, error.detail)
+
+
+def _addresses(url: str) -> list[str]:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        return [url]
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 80, family=socket.AF_INET, type=socket.SOCK_STREAM)
+    except OSError:
+        return [url]
+    hosts = sorted({str(entry[4][0]) for entry in found})
+    if len(hosts) < 2:
+        return [url]
+    return [urlunsplit(parts._replace(netloc=f"{host}:{parts.port or 80}")) for host in hosts]

@@ -1,0 +1,43 @@
+"""Who is at work now: workers with episodes in hand, and drivers of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from .leases import driver_of
+from .tables import RunLease, WorkItem, utc_now
+
+__all__ = ["WorkerLoad", "drivers_now", "worker_loads"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLoad:
+    """Episodes that a worker has claimed."""
+
+    worker: str
+    run: str
+    episodes: int
+    silent: int
+    """Episodes whose claim has expired: the worker has not renewed it."""
+
+
+def worker_loads(session: Session) -> list[WorkerLoad]:
+    """What each worker has in hand, by run."""
+    expired = func.sum(case((WorkItem.lease_until < utc_now(), 1), else_=0))
+    query = (
+        select(WorkItem.worker, WorkItem.run, func.count(), expired)
+        .where(WorkItem.state == "running", WorkItem.worker.is_not(None))
+        .group_by(WorkItem.worker, WorkItem.run)
+        .order_by(WorkItem.worker, WorkItem.run)
+    )
+    return [WorkerLoad(str(worker), run, count, late or 0) for worker, run, count, late in session.execute(query)]
+
+
+def drivers_now(session: Session) -> dict[str, str]:
+    """Run → host and process that drive it."""
+    held = select(RunLease.run).where(RunLease.holder != "", RunLease.until >= utc_now()).order_by(RunLease.run)
+    found = {run: driver_of(session, run) for run in session.scalars(held)}
+    return {run: driver.words for run, driver in found.items() if driver is not None}
