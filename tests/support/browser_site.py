@@ -13,7 +13,7 @@ from a3t_orchestrator.app import create_app
 from a3t_orchestrator.dashboard.sessions import Sessions
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store
-from tests.support.dashboard_store import DONE, fill_store
+from tests.support.dashboard_store import BUSY, DONE, fill_store
 from tests.support.dashboard_trainer import running_trainer
 from tests.support.live_server import live_server
 
@@ -47,7 +47,7 @@ def running_site(home: Path, **settings: object) -> Iterator[Site]:
     store.upgrade()
     fill_store(store)
     try:
-        with running_trainer(home / "trainer", TOKEN, store, DONE) as trainer_url:
+        with running_trainer(home / "trainer", TOKEN, store, {BUSY: 2, DONE: 4}) as trainer_url:
             found = found.model_copy(update={"trainer_url": trainer_url} | settings)
             with live_server(create_app(found)) as url:
                 yield Site(url, store, found)

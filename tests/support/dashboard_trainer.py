@@ -22,30 +22,26 @@ from tests.support.live_server import live_server
 
 __all__ = ["running_trainer"]
 
-_ROUNDS = 4
-
 
 @contextmanager
-def running_trainer(home: Path, token: str, store: Store, run: str) -> Iterator[str]:
-    """Its address. The jobs of `run` in the store are those of the trainer from now on."""
+def running_trainer(home: Path, token: str, store: Store, runs: dict[str, int]) -> Iterator[str]:
+    """Its address. `runs`: run → number of its rounds, whose jobs and versions are the trainer's from now on."""
     settings = TrainerSettings.model_validate({"home": home, "token": token})
-    ids = asyncio.run(_make_jobs(settings.trainer_home / "jobs", run))
-    with store.session() as session:
-        for number, job_id in enumerate(ids):
-            session.execute(update(Job).where(Job.run == run, Job.round == number).values(job_id=job_id))
     root = Path(settings.registry_url)
-    for number in range(_ROUNDS):
-        _publish(root, run, number)
-    reader = settings.reader()
-    for number in range(_ROUNDS):
-        promote(reader, f"{run}-r{number:02d}")
+    for run, rounds in runs.items():
+        ids = asyncio.run(_make_jobs(settings.trainer_home / "jobs", run, rounds))
+        with store.session() as session:
+            for number, job_id in enumerate(ids):
+                session.execute(update(Job).where(Job.run == run, Job.round == number).values(job_id=job_id))
+                _publish(root, run, number)
+                promote(settings.reader(), f"{run}-r{number:02d}")
     with live_server(create_app(settings)) as url:
         yield url
 
 
-async def _make_jobs(root: Path, run: str) -> list[str]:
+async def _make_jobs(root: Path, run: str, rounds: int) -> list[str]:
     jobs, ids = JobStore(root), []
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         version = f"{run}-r{number:02d}"
         request = FineTuningJobCreate(
             model="a3t/tiny", training_file="file-0", version=version, run=run, round=number, parent=None

@@ -64,6 +64,13 @@ def number(value: float | None) -> str:
     return _NONE if value is None else f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def figure(value: Any) -> str:
+    """A value of a table: whole numbers with thin spaces, others with five digits, text as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _NONE if value is None else str(value)
+    return number(value) if value == int(value) or abs(value) >= 10_000 else f"{value:.5g}"
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """A share in percent."""
     return _NONE if share is None else f"{100 * share:.{digits}f} %"
@@ -79,6 +86,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "ago": ago,
     "as_json": as_json,
     "duration": duration,
+    "figure": figure,
     "moment": moment,
     "number": number,
     "percent": percent,
