@@ -61,7 +61,7 @@ def pretrain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a tiny base model from nothing: games, exercises, reasons, weights. An interrupted run goes on."""
+    """Train a tiny base model from scratch on exercises in generated games. A stopped command can be continued."""
     if (env_url is None) != (actre_url is None):
         raise InvalidInputError("--env-url and --actre-url go together.", hint="Give both, or none.")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import click
 import psutil
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from a3t_contracts.errors import ConflictError
+from a3t_orchestrator.cli.root import build_root
 from a3t_orchestrator.driver.lease import Driver
 from a3t_orchestrator.embedded.ports import choose_ports
 from a3t_orchestrator.embedded.state import ProcessState, StackState, read_state, refuse_second, write_state
@@ -26,6 +32,24 @@ def test_help_lists_the_commands_of_every_package(tmp_path: Path) -> None:
     assert shown.returncode == 0
     for name in ("up", "down", "status", "run", "demo", "eval", "report", "trajectories", "runs", "db", "data"):
         assert f" {name} " in shown.stdout
+
+
+def test_every_command_and_option_has_a_help_text_that_fits_any_screen() -> None:
+    commands = list(_commands(get_command(build_root())))
+    assert len(commands) > 30
+    for path, command in commands:
+        assert command.help, path
+        assert "\n" not in command.help.replace("\n\n", ""), f"{path}: a line break that no screen chose"
+        names = {param.name: getattr(param, "help", None) for param in command.params}
+        assert all(names.values()), f"{path}: {names}"
+        assert "install_completion" not in names, path
+
+
+def _commands(command: Any, path: str = "a3t") -> Iterator[tuple[str, Any]]:
+    yield path, command
+    context = click.Context(command)
+    for name in command.list_commands(context) if isinstance(command, TyperGroup) else ():
+        yield from _commands(command.resolve_command(context, [name])[1], f"{path} {name}")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from .run import execute
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
@@ -44,9 +44,8 @@ def ablate(
 ) -> None:
     """Run every arm of a comparison with every seed, and write a table with confidence intervals.
 
-    Every run begins with what the first arm's run with its seed did, as far as their recipes agree: what differs
-    between arms is then what they change, and is not collected twice. Called again it goes on: finished runs are kept,
-    an interrupted one is resumed.
+    A run begins with copies of the phases that the first arm's run with the same seed did, as far as the recipes agree,
+    so that arms differ only in what they change. Called again, it keeps finished runs and continues an interrupted one.
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)

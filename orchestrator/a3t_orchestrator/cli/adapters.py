@@ -24,7 +24,9 @@ Result = TypeVar("Result")
 Version = Annotated[str, typer.Argument(help="Name of an adapter version, e.g. demo-r02.")]
 
 app = typer.Typer(
-    help="Adapter versions: list, show, verify, promote, demote, roll back, collect, push.", no_args_is_help=True
+    help="Adapter versions: list, show, verify, promote, demote, roll back, collect, push.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 

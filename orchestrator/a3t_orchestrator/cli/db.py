@@ -15,7 +15,9 @@ from ..store import DatabaseAwayError, Store
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Create or update the database's schema, and show its revision.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Create or update the database's schema, and show its revision."
+)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from .common import quiet_logs, run_async
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _RUN = "episode"
 
 

@@ -25,7 +25,7 @@ from .live import LiveProgress
 
 __all__ = ["app"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command("eval")

@@ -25,7 +25,7 @@ from .common import settings_and_store
 
 __all__ = ["app", "export", "progress_bar"]
 
-app = typer.Typer(help="Write a run's episodes to a file that trainers read.")
+app = typer.Typer(add_completion=False, help="Write a run's episodes to a file that trainers read.")
 
 
 @app.command(epilog=" · ".join(f"{one.name}: {one.title}." for one in all_formats().values()))

@@ -20,7 +20,7 @@ __all__ = ["app"]
 
 _READ = [one.name for one in all_formats().values() if one.read is not None]
 
-app = typer.Typer(help="Take in episodes that others recorded, to learn from.")
+app = typer.Typer(add_completion=False, help="Take in episodes that others recorded, to learn from.")
 
 
 @app.command()

@@ -17,7 +17,7 @@ from .common import settings_and_store
 
 __all__ = ["app", "report_folder"]
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

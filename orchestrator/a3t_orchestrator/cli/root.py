@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import inspect
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from a3t_contracts.cli import ENTRY_POINT_GROUP
 __all__ = ["build_root"]
 
 _HERE = "a3t_orchestrator.cli"
+_LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +113,12 @@ def _others() -> dict[str, _Entry]:
 def _load(entry: _Entry) -> Any:
     module, _, name = entry.target.partition(":")
     found = getattr(importlib.import_module(module), name)
-    return typer.main.get_command(found) if isinstance(found, typer.Typer) else found
+    return _reflowed(typer.main.get_command(found)) if isinstance(found, typer.Typer) else found
+
+
+def _reflowed(command: Any) -> Any:
+    """The command with each paragraph of its help on one line: typer keeps the line breaks of docstrings."""
+    command.help = _LINE_BREAK.sub(" ", inspect.cleandoc(command.help or ""))
+    for inner in getattr(command, "commands", {}).values():
+        _reflowed(inner)
+    return command

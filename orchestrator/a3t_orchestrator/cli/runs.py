@@ -16,7 +16,7 @@ from .common import settings_and_store
 
 __all__ = ["app"]
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 
 @app.callback()

@@ -25,7 +25,11 @@ from .common import quiet_logs, run_async
 
 __all__ = ["down_app", "status_app", "up_app"]
 
-up_app, down_app, status_app = typer.Typer(), typer.Typer(), typer.Typer()
+up_app, down_app, status_app = (
+    typer.Typer(add_completion=False),
+    typer.Typer(add_completion=False),
+    typer.Typer(add_completion=False),
+)
 
 _UP_SECONDS = 240.0
 

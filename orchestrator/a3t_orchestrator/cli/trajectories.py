@@ -30,7 +30,7 @@ from .export import export
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="List, show and export stored episodes.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, show and export stored episodes.")
 
 RunOption = Annotated[str | None, typer.Option(help="Only trajectories of this run.")]
 RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
@@ -46,19 +46,31 @@ def list_(
     round: RoundOption = None,
     kind: KindOption = None,
     task: Annotated[str | None, typer.Option(help="Only trajectories of this task.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only trajectories on tasks of this type.")] = None,
     phase: Annotated[Phase | None, typer.Option(help="Only trajectories of this phase.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only on tasks of this split.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only trajectories on tasks of this split.")] = None,
     success: SuccessOption = None,
-    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
+    stop_reason: Annotated[
+        StopReason | None, typer.Option(help="Only trajectories that ended for this reason.")
+    ] = None,
     sampled: Annotated[
-        bool | None, typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one.")
+        bool | None,
+        typer.Option(
+            "--sampled/--no-sampled", help="Only trajectories with a sampled step, or without one; default: both."
+        ),
     ] = None,
     invalid: Annotated[
-        bool | None, typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one.")
+        bool | None,
+        typer.Option(
+            "--invalid/--no-invalid", help="Only trajectories with an invalid turn, or without one; default: both."
+        ),
     ] = None,
     made_up: Annotated[
-        bool | None, typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one.")
+        bool | None,
+        typer.Option(
+            "--made-up/--no-made-up",
+            help="Only trajectories with a made-up observation, or without one; default: both.",
+        ),
     ] = None,
     search: Annotated[
         str | None,
@@ -67,9 +79,9 @@ def list_(
             "`mu*` the beginning."
         ),
     ] = None,
-    sort: Annotated[Order, typer.Option(help="Order; a minus means the largest first.")] = Order.oldest,
-    limit: Annotated[int, typer.Option(min=1, max=100_000)] = 50,
-    offset: Annotated[int, typer.Option(min=0)] = 0,
+    sort: Annotated[Order, typer.Option(help="Order of the list; a minus means the largest first.")] = Order.oldest,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Largest number of trajectories to list.")] = 50,
+    offset: Annotated[int, typer.Option(min=0, help="Number of trajectories to skip.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """List trajectories in the order in which they were stored; --sort chooses another."""

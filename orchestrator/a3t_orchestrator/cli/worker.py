@@ -13,7 +13,7 @@ from ..settings import OrchestratorSettings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Run a worker, which plays episodes.")
+app = typer.Typer(add_completion=False, help="Run a worker, which plays episodes.")
 
 
 @app.command()

@@ -23,8 +23,8 @@ from .screen import Screen
 
 __all__ = ["app", "chat"]
 
-app = typer.Typer(help="Play a task yourself, in the terminal.")
-chat = typer.Typer(help="Play a task together with the agent.")
+app = typer.Typer(add_completion=False, help="Play a task yourself, in the terminal.")
+chat = typer.Typer(add_completion=False, help="Play a task together with the agent.")
 
 _DEFAULTS = {"env": "http://127.0.0.1:8101", "policy": "http://127.0.0.1:8102", "actre": "http://127.0.0.1:8103"}
 
@@ -58,7 +58,7 @@ def play_command(
     model: Model = None,
     save: Save = None,
 ) -> None:
-    """Play an episode yourself."""
+    """Play a task yourself, in the terminal."""
     _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, suggest, model, save)
 
 

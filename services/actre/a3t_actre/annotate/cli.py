@@ -25,7 +25,7 @@ from .work import Ask, Finished, annotate, ask_local, ask_service
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Write the reasons of actions into logs of episodes.")
+app = typer.Typer(add_completion=False, help="Write the reasons of actions into logs of episodes.")
 
 
 class AnnotateSettings(CommonSettings):

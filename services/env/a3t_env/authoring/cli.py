@@ -29,7 +29,7 @@ def new(
         Path, typer.Option(help="Folder in which the folder NAME is created; default: the current one.")
     ] = Path(),
 ) -> None:
-    """Write NAME/: a working environment to change, its test, a recipe and a README."""
+    """Write the folder NAME: a working environment to change, its test, a recipe and a README."""
     written = write_skeleton(name, into)
     for path in written:
         console.print(f"wrote {path}", highlight=False, markup=False)
@@ -58,7 +58,7 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that an environment does what a run relies on. Exit code 1 where a check failed."""
+    """Play an environment and check what runs rely on. Exit code 1 if a check failed."""
     configure_logging("a3t", "CRITICAL", False)  # what fails is told in the verdicts
     failed = asyncio.run(_check(subject, environment, as_json))
     raise typer.Exit(int(failed))

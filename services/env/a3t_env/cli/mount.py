@@ -15,15 +15,17 @@ _VERBS = {
     "import": "Take data from a folder or an archive.",
     "generate": "Make tasks on this machine, without a network.",
     "list": "Show which data is here.",
-    "verify": "Compare what is here with its index.",
+    "verify": "Check that the data is complete and unchanged.",
 }
 
 
 def _mount() -> typer.Typer:
-    root = typer.Typer(name="data", help="Generate, fetch, import, list and verify the environments' data.")
+    root = typer.Typer(
+        name="data", add_completion=False, help="Generate, fetch, import, list and verify the environments' data."
+    )
     known = installed_commands()
     for verb, help_text in _VERBS.items():
-        group = typer.Typer(help=help_text, no_args_is_help=True)
+        group = typer.Typer(add_completion=False, help=help_text, no_args_is_help=True)
         for environment, commands in known.items():
             command = commands.of(verb)
             if command is not None:

@@ -56,7 +56,7 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same products.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Invent a catalogue from the project's own grammar: products, options, prices and instructions."""
+    """Generate a catalogue of products with options, prices and instructions. Needs no network."""
     _build(GeneratedProducts(products, seed), name, "generated", as_json=as_json)
 
 
@@ -89,7 +89,7 @@ def verify(
     name: Annotated[str | None, typer.Argument(help="Name of the catalogue; default: all catalogues.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every product and check the index's files."""
+    """Check every product and the files of the index; exit code 1 if something is wrong."""
     names = [_known(name)] if name else catalogue_names(data_home("webshop"))
     found = {n: verify_catalogue(catalogue_folder(data_home("webshop"), n)) for n in names}
     if as_json:
