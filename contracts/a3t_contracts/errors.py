@@ -5,6 +5,7 @@ A3TError                     500
 ├── UnauthorizedError        401  no or wrong bearer token
 ├── ForbiddenError           403  the role of the token, or a form that is not ours, does not allow it
 ├── NotFoundError            404  unknown task, session, adapter version, job, ...
+├── RequestTimeoutError      408  the client sent its request too slowly
 ├── ConflictError            409  the state forbids it now (two steps at once, version exists)
 ├── GoneError                410  it existed and is closed or reaped
 ├── TooLargeError            413  body, prompt or batch over the limit
@@ -32,6 +33,7 @@ __all__ = [
     "NotFoundError",
     "OverloadedError",
     "Problem",
+    "RequestTimeoutError",
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",
@@ -116,6 +118,10 @@ class NotFoundError(A3TError):
     status, slug = 404, "not-found"
 
 
+class RequestTimeoutError(A3TError):
+    status, slug = 408, "request-timeout"
+
+
 class ConflictError(A3TError):
     """The present state forbids the request, for example a second step at the same time. HTTP status 409."""
 
@@ -177,6 +183,7 @@ _BY_STATUS: dict[int, type[A3TError]] = {
         UnauthorizedError,
         ForbiddenError,
         NotFoundError,
+        RequestTimeoutError,
         ConflictError,
         GoneError,
         TooLargeError,

@@ -111,6 +111,15 @@ class ServiceSettings(CommonSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")
+    client_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="Seconds in which a client must send a request's header, and its body beside a second for every "
+        "500 bytes; also those after which one is cut off that takes nothing of a reply",
+    )
+    client_connections: int = Field(
+        4096, ge=1, description="Open connections of one client address, in each process; one more gets 429"
+    )
 
     @model_validator(mode="after")
     def _default_secret_stays_here(self) -> ServiceSettings:

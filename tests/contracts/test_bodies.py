@@ -99,3 +99,11 @@ def test_others_are_answered_while_long_bodies_are_read(url: str) -> None:
     load = health_under(url, DEVELOPMENT_TOKEN, heavy * 4)
     assert {200, 413, 422} == set(load.statuses)
     assert load.health >= len(heavy * 4)
+
+
+@pytest.mark.parametrize("opening", [b'{"a":', b"["])
+@pytest.mark.parametrize("depth", [300, 20_000, 400_000])
+def test_a_body_that_is_nested_too_deep_is_422(http: httpx.Client, opening: bytes, depth: int) -> None:
+    body = b'{"numbers": ' + opening * depth
+    reply = http.post("/v1/sum", content=body, headers={"Content-Type": "application/json"})
+    assert (reply.status_code, "recursion limit" in reply.json()["detail"]) == (422, True)

@@ -6,9 +6,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from a3t_contracts.service import BoundedProtocol, ConnectionLimits
 
 
 def free_port() -> int:
@@ -19,7 +22,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_server(app: ASGIApp, port: int = 0) -> Iterator[str]:
+def live_server(app: ASGIApp, port: int = 0, limits: ConnectionLimits | None = None) -> Iterator[str]:
     """The base URL of the running app; it is stopped on exit. Port 0 takes a free one."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +35,14 @@ def live_server(app: ASGIApp, port: int = 0) -> Iterator[str]:
             started.set()
 
     server = Server(
-        uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1, timeout_keep_alive=75)
+        uvicorn.Config(
+            app,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=75,
+            http=partial(BoundedProtocol, limits=limits or ConnectionLimits()),  # type: ignore[arg-type]
+        )
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from functools import partial
 from typing import Any, Literal
 
 import uvicorn
@@ -9,6 +11,7 @@ from fastapi import FastAPI
 
 from ..logging import configure_logging
 from ..settings import ServiceSettings
+from .connection import BoundedProtocol, ConnectionLimits
 
 __all__ = ["serve", "server_options"]
 
@@ -19,6 +22,11 @@ _KEEP_ALIVE = 75
 """Seconds that an idle connection stays open. httpx closes its own after 5 seconds by default; a server with the same
 value would close connections while a request is on its way."""
 
+_MAX_MESSAGE = 2**20
+"""Bytes of a message of a WebSocket."""
+_OPEN_FILES = 65_536
+"""Files and connections that a process asks to have open, as far as the system lets it."""
+
 
 def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
     """Run the app until SIGINT or SIGTERM; requests that have begun are finished."""
@@ -28,7 +36,10 @@ def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
     """The uvicorn options that all services share."""
+    _allow_connections()
     return {
+        "http": partial(BoundedProtocol, limits=ConnectionLimits.of(settings)),
+        "ws_max_size": _MAX_MESSAGE,
         "host": settings.host,
         "port": settings.port,
         "log_config": None,
@@ -37,3 +48,11 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
         "timeout_graceful_shutdown": 10,
         "timeout_keep_alive": _KEEP_ALIVE,
     }
+
+
+def _allow_connections() -> None:
+    """Raise the soft limit of open files, which often is 1,024 whatever the hard one is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,232 @@
+"""HTTP connections with bounds: uvicorn waits for ever for a request that began to arrive, and takes any number of
+connections from one client."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from ..errors import PROBLEM_JSON, A3TError, OverloadedError, RequestTimeoutError, TooLargeError
+from ..settings import ServiceSettings
+
+__all__ = ["MAX_HEADER_BYTES", "BoundedProtocol", "ConnectionLimits"]
+
+MAX_HEADER_BYTES = 64 * 1024
+"""Longest request line and headers together."""
+_LEAST_RATE = 500
+"""Bytes a second that a body of a request must come with on average, after the first `seconds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What one client may hold.
+
+    Args:
+        seconds: for a request's header; for its body, beside a second for every 500 bytes; and for reading a reply
+            of which the client takes nothing.
+        connections: open at a time from one address.
+    """
+
+    seconds: float = 30.0
+    connections: int = 4096
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> ConnectionLimits:
+        """Those of the settings."""
+        return cls(settings.client_seconds, settings.client_connections)
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP, which cuts clients off that are too slow, send too long a header, or open too many connections.
+
+    A request that arrives in one piece costs no timer.
+    """
+
+    def __init__(self, *args: Any, limits: ConnectionLimits, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._limits = limits
+        self._by_client: Counter[str] = vars(self.server_state).setdefault("by_client", Counter())
+        self._counted: str | None = None
+        self._begun = self._in_body = False
+        self._bytes = 0
+        self._since = 0.0
+        self._incoming: asyncio.TimerHandle | None = None
+        self._outgoing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Count the connection, or refuse it."""
+        super().connection_made(transport)
+        self._counted = self.client[0] if self.client else ""
+        self._by_client[self._counted] += 1
+        if self._surplus():
+            self._refuse(
+                OverloadedError(
+                    f"{self._counted} has {self._limits.connections} connections open, which is the most allowed.",
+                    hint="Use connections again, or raise A3T_CLIENT_CONNECTIONS.",
+                )
+            )
+            return
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._release()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; the client has no longer than the limits say for what is missing then."""
+        if self.transport.is_closing():
+            return
+        self._bytes += len(data)
+        super().data_received(data)
+        if self._begun and not self._in_body and self._bytes > MAX_HEADER_BYTES:
+            self._refuse(_header_too_long())
+        elif not self.transport.is_closing():
+            self._watch()
+
+    def on_message_begin(self) -> None:
+        self._begun, self._in_body, self._bytes = True, False, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_body, self._bytes = True, 0
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) <= MAX_HEADER_BYTES:
+            super().on_headers_complete()
+            return
+        app, self.app = self.app, _too_long
+        super().on_headers_complete()
+        self.app = app
+
+    def on_message_complete(self) -> None:
+        self._begun = False
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """The client does not read: it has so long to begin."""
+        super().pause_writing()
+        if self._outgoing is None:
+            self._outgoing = self.loop.call_later(self._limits.seconds, self._hang_up)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._outgoing is not None:
+            self._outgoing.cancel()
+            self._outgoing = None
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection on; it stays counted until it ends."""
+        self._stop_timers()
+        super().handle_websocket_upgrade()
+        taken: Any = self.transport.get_protocol()
+        lost: Callable[[Exception | None], None] = taken.connection_lost
+
+        def connection_lost(error: Exception | None) -> None:
+            self._release()
+            lost(error)
+
+        taken.connection_lost = connection_lost
+
+    def _surplus(self) -> bool:
+        """Whether this connection is one more than its client may have."""
+        return self.cycle is None and bool(self._counted) and self._by_client[self._counted] > self._limits.connections
+
+    def _waits(self) -> bool:
+        """Whether it is the client's turn to send: it has begun a request, or sent something that is none."""
+        idle = self.cycle is None or self.cycle.response_complete
+        return self._begun or (idle and self.timeout_keep_alive_task is None)
+
+    def _watch(self) -> None:
+        if not self._waits():
+            if self._incoming is not None:
+                self._incoming.cancel()
+                self._incoming = None
+        elif self._incoming is None:
+            self._since = self.loop.time()
+            self._incoming = self.loop.call_later(self._limits.seconds, self._check)
+
+    def _check(self) -> None:
+        self._incoming = None
+        if self.transport.is_closing() or not self._waits():
+            return
+        now = self.loop.time()
+        if self.flow.read_paused:  # the service is the slow one
+            self._since, self._bytes = now, 0
+        left = self._since + self._limits.seconds + (self._bytes / _LEAST_RATE if self._in_body else 0.0) - now
+        if left > 0:
+            self._incoming = self.loop.call_later(left, self._check)
+            return
+        what = "body" if self._in_body and self._begun else "header"
+        self._refuse(
+            RequestTimeoutError(
+                f"The {what} of the request did not come within the time that a client has.",
+                hint="Send it faster, or raise A3T_CLIENT_SECONDS.",
+            )
+        )
+
+    def _refuse(self, error: A3TError) -> None:
+        """Answer, where no reply has begun, and close."""
+        if self._owes_a_reply():
+            self.transport.write(_reply(error))
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._stop_timers()
+        self.transport.close()
+
+    def _hang_up(self) -> None:
+        """Close at once; the kernel forgets what it still holds for the client, too."""
+        opened: socket.socket | None = self.transport.get_extra_info("socket")
+        if opened is not None:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _owes_a_reply(self) -> bool:
+        """Whether the client reads what is written now as the reply to what it sent."""
+        if self._begun:
+            return not self._in_body or not self.cycle.response_started
+        return self._surplus()
+
+    def _release(self) -> None:
+        self._stop_timers()
+        if self._counted is not None:
+            self._by_client[self._counted] -= 1
+            if not self._by_client[self._counted]:
+                del self._by_client[self._counted]
+            self._counted = None
+
+    def _stop_timers(self) -> None:
+        for timer in (self._incoming, self._outgoing):
+            if timer is not None:
+                timer.cancel()
+        self._incoming = self._outgoing = None
+
+
+def _header_too_long() -> A3TError:
+    return TooLargeError(f"The request's header is over the limit of {MAX_HEADER_BYTES} bytes.", hint="Send less.")
+
+
+async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
+    body = _header_too_long().problem().model_dump_json(exclude_none=True).encode()
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 413, "headers": [*headers, (b"connection", b"close")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _reply(error: A3TError) -> bytes:
+    """A whole reply, for a connection that no app answers."""
+    problem = error.problem()
+    body = problem.model_dump_json(exclude_none=True).encode()
+    retry = f"retry-after: {max(1, round(error.retry_after))}\r\n" if isinstance(error, OverloadedError) else ""
+    head = (
+        f"HTTP/1.1 {problem.status} {problem.title}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+        f"content-length: {len(body)}\r\n{retry}connection: close\r\n\r\n"
+    )
+    return head.encode() + body
