@@ -12,7 +12,7 @@ SPLIT ?=
 ENV ?=
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format docs bench parity test-slow test-faults test-browser test-gpu test-compose test-chart-run test-helm images up down clean
+.PHONY: help setup demo test retest lint format docs bench parity audit sbom fuzz test-slow test-faults test-browser test-gpu test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -31,11 +31,18 @@ test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker an
 retest: setup ## the tests that failed last, one after the other
 	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser
 
-lint: setup ## ruff, mypy --strict, and that dependencies are as declared
+lint: setup ## ruff (its security rules too), mypy --strict, dependencies: as declared, and without known weaknesses
 	@ruff format --check .
 	@ruff check .
 	@mypy
 	@scripts/check_dependencies.sh
+	@scripts/audit.sh
+
+audit: setup ## known weaknesses of the locked dependencies, from osv.dev; fails where it cannot be reached
+	@STRICT=1 scripts/audit.sh
+
+sbom: setup ## what every image installs, as CycloneDX in sbom/
+	@scripts/sbom.sh
 
 format: setup ## let ruff format and fix
 	@ruff format . && ruff check --fix .

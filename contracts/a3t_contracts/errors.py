@@ -2,6 +2,7 @@
 
 A3TError                     500
 ├── InvalidInputError        422  a value has the wrong form or meaning
+│   └── UnplayableError      422  a task can never be played as it lies on the disk
 ├── UnauthorizedError        401  no or wrong bearer token
 ├── ForbiddenError           403  the role of the token, or a form that is not ours, does not allow it
 ├── NotFoundError            404  unknown task, session, adapter version, job, ...
@@ -37,6 +38,7 @@ __all__ = [
     "TooLargeError",
     "UnauthorizedError",
     "UnavailableError",
+    "UnplayableError",
     "UpstreamError",
     "error_from_problem",
     "error_from_response",
@@ -100,6 +102,12 @@ class InvalidInputError(A3TError):
     status, slug = 422, "invalid-input"
 
 
+class UnplayableError(InvalidInputError):
+    """A task cannot be played, now or later: its files are missing, changed or broken. Trying again does not help."""
+
+    slug = "unplayable"
+
+
 class UnauthorizedError(A3TError):
     """The bearer token is missing or wrong. HTTP status 401."""
 
@@ -119,6 +127,8 @@ class NotFoundError(A3TError):
 
 
 class RequestTimeoutError(A3TError):
+    """The client did not send its request within the time that it has."""
+
     status, slug = 408, "request-timeout"
 
 
@@ -196,10 +206,13 @@ _BY_STATUS: dict[int, type[A3TError]] = {
     )
 } | {400: InvalidInputError}
 
+_BY_TYPE: dict[str, type[A3TError]] = {f"urn:a3t:problem:{UnplayableError.slug}": UnplayableError}
+"""Problems that mean more than their status says."""
+
 
 def error_from_problem(problem: Problem) -> A3TError:
     """The typed error that a problem document stands for."""
-    cls = _BY_STATUS.get(problem.status)
+    cls = _BY_TYPE.get(problem.type) or _BY_STATUS.get(problem.status)
     if cls is None:
         cls = InvalidInputError if 400 <= problem.status < 500 else A3TError
     return cls(problem.detail, hint=problem.hint, **(problem.model_extra or {}))

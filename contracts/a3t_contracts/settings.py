@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .access import Role, Tokens, token_list
+from .outbound import OUTBOUND_HELP
 
 __all__ = ["DEVELOPMENT_TOKEN", "CommonSettings", "ServiceSettings", "default_home"]
 
@@ -27,7 +28,8 @@ def default_home() -> Path:
 class CommonSettings(BaseSettings):
     """Settings that every process reads."""
 
-    model_config = SettingsConfigDict(env_prefix="A3T_", extra="ignore")
+    # The values stay out of errors: some are secrets, and errors are logged.
+    model_config = SettingsConfigDict(env_prefix="A3T_", extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(
         default_factory=default_home,
@@ -117,6 +119,7 @@ class ServiceSettings(CommonSettings):
         description="Seconds in which a client must send a request's header, and its body beside a second for every "
         "500 bytes; also those after which one is cut off that takes nothing of a reply",
     )
+    outbound_allowed: str = Field("", description=OUTBOUND_HELP)
     client_connections: int = Field(
         4096, ge=1, description="Open connections of one client address, in each process; one more gets 429"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
@@ -23,12 +24,49 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_home(tmp_path_factory.mktemp("home"))
 
 
+SECRETS = {
+    "A3T_TOKEN": "the-secret-of-this-loop-1",
+    "A3T_TOKEN_SECOND": "the-secret-of-this-loop-2",
+    "A3T_READ_TOKENS": "the-secret-of-this-loop-3",
+    "A3T_POLICY_UPSTREAM_TOKEN": "the-secret-of-this-loop-4",
+    "A3T_ACTRE_UPSTREAM_TOKEN": "the-secret-of-this-loop-5",
+}
+
+
 @pytest.fixture(scope="module")
-def report(home: Path, tiny_model: Path) -> dict[str, object]:
+def command_lines() -> set[str]:
+    """Those of every process of the machine, seen while the run was under way."""
+    return set()
+
+
+@pytest.fixture(scope="module")
+def report(home: Path, tiny_model: Path, command_lines: set[str]) -> dict[str, object]:
     recipe = write_recipe(home / "mini.yaml", tiny_model)
-    finished = a3t(home, "run", str(recipe), "--json", timeout=1000)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(1.0):
+            processes = psutil.process_iter(["cmdline"])
+            command_lines.update(" ".join(process.info["cmdline"] or ()) for process in processes)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        finished = a3t(home, "run", str(recipe), "--json", timeout=1000, A3T_LOG_LEVEL="DEBUG", **SECRETS)
+    finally:
+        ended.set()
+        watcher.join()
     assert finished.returncode == 0, finished.stderr
+    assert "the-secret-of-this-loop" not in finished.stdout + finished.stderr
     return dict(json.loads(finished.stdout))
+
+
+def test_no_secret_is_written_or_shown(home: Path, report: dict[str, object], command_lines: set[str]) -> None:
+    assert any("a3t_policy" in line for line in command_lines)
+    assert not [line for line in command_lines if "the-secret-of-this-loop" in line]
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert {"env.log", "policy.log", "worker.log", "a3t.db"} <= {path.name for path in files}
+    assert not [path for path in files if b"the-secret-of-this-loop" in path.read_bytes()]
 
 
 @pytest.fixture(scope="module")

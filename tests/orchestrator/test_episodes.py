@@ -42,6 +42,7 @@ from a3t_orchestrator.store import (
     create_run,
     dispatchable,
     environment_of,
+    events,
     get_run,
     phase_counts,
     plan_work,
@@ -411,6 +412,23 @@ async def test_a_chunk_stores_each_episode_once_and_gives_up_on_a_poisoned_one(w
         assert count_trajectories(session, EpisodeFilter(run="r", success=True)) == 2
         lost = session.scalars(select(WorkItem).where(WorkItem.state == "lost")).one()
         assert "corridor-77" in str(lost.error)
+
+
+async def test_what_can_never_be_played_is_given_up_at_once(world: World, store: Store) -> None:
+    with store.session() as session:
+        items = [item.id for item in session.scalars(select(WorkItem).where(WorkItem.task_id == "corridor-4"))]
+    world.corridor.unplayable.add("corridor-4")
+    try:
+        report = await run_chunk(store, settings_of(world), "r", items, "a")
+    finally:
+        world.corridor.unplayable.clear()
+    assert report.failed == 1
+    with store.session() as session:
+        lost = session.scalars(select(WorkItem).where(WorkItem.state == "lost")).one()
+        assert (lost.task_id, lost.attempts) == ("corridor-4", 1)
+        told = [event.message for event in events(session, "r") if event.kind == "dead_letter"]
+    assert len(told) == 1
+    assert "after 1 delivery: The plan of corridor-4 was changed." in told[0]
 
 
 async def test_a_cancelled_chunk_gives_its_items_back(world: World, store: Store) -> None:

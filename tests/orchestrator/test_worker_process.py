@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import redis
+from kombu.serialization import register_pickle
 from sqlalchemy import make_url
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
@@ -100,6 +101,37 @@ def test_what_no_slot_has_taken_stays_in_the_list(queue: str, heartbeat: Path, t
                 assert app.control.ping(timeout=10.0, limit=1)
             assert client.llen("rollout") == TASKS - SLOTS - released
             assert client.hlen("unacked") == SLOTS
+    client.delete("rollout", "unacked", "unacked_index")
+
+
+class Bomb:
+    """What a pickle does that is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return (Path.touch, (self.marker,))
+
+
+def test_a_worker_takes_json_and_known_names_only(queue: str, heartbeat: Path, tmp_path: Path) -> None:
+    database, marker = f"sqlite:///{tmp_path / 'a3t.db'}", tmp_path / "loaded"
+    migrate(database)
+    app, client = configure(OrchestratorSettings(redis_url=queue)), redis.Redis.from_url(queue)
+    before = int(client.get(BEGUN) or 0)
+    register_pickle()
+    with app.producer_pool.acquire(block=True) as producer:
+        app.send_task(TASK, args=[Bomb(marker)], queue="rollout", producer=producer, serializer="pickle")
+        app.send_task("os.system", args=[f"touch {marker}"], queue="rollout", producer=producer)
+        app.send_task(TASK, queue="rollout", producer=producer)
+    with started(HOLDING, queue, database, heartbeat):
+        client.rpush(RELEASE, "go")
+        until(lambda: int(client.get(BEGUN) or 0) == before + 1)
+        until(lambda: client.llen("rollout") == 0)
+    log = (heartbeat.parent / "worker.log").read_text()
+    assert "Refusing to deserialize" in log
+    assert "Received unregistered task of type 'os.system'" in log
+    assert not marker.exists()
     client.delete("rollout", "unacked", "unacked_index")
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.errors import InvalidInputError, NotFoundError, UnplayableError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 from a3t_env.protocol import Outcome
 
@@ -78,13 +78,15 @@ class CorridorEpisode:
 
 
 class CorridorEnvironment:
-    """Three corridors in two splits; `running` holds the episodes that are not closed. Where `samples` is false it
+    """Three corridors in two splits; `running` holds the episodes that are not closed,
+    `unplayable` the tasks that cannot be played. Where `samples` is false it
     draws no actions."""
 
     def __init__(self) -> None:
         self.gate = Gate()
         self.samples = True
         self.running: set[CorridorEpisode] = set()
+        self.unplayable: set[str] = set()
         self._tasks = {
             f"corridor-{rooms}": Task(
                 id=f"corridor-{rooms}",
@@ -119,4 +121,6 @@ class CorridorEnvironment:
     ) -> CorridorEpisode:
         if options:
             raise InvalidInputError(f"Unknown options: {', '.join(options)}.")
+        if task_id in self.unplayable:
+            raise UnplayableError(f"The plan of {task_id} was changed.")
         return CorridorEpisode(self, int(self.task(task_id).id.split("-")[1]))

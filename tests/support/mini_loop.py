@@ -18,10 +18,15 @@ def environment(home: Path) -> dict[str, str]:
     return kept | {"A3T_HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "120", "HF_HUB_OFFLINE": "1"}
 
 
-def a3t(home: Path, *arguments: str, timeout: float = 280) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def a3t(home: Path, *arguments: str, timeout: float = 280, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; `variables` are added to its environment."""
     return subprocess.run(
-        [*A3T, *arguments], env=environment(home), capture_output=True, text=True, timeout=timeout, check=False
+        [*A3T, *arguments],
+        env=environment(home) | variables,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
     )
 
 

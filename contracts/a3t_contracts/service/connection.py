@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..errors import PROBLEM_JSON, A3TError, OverloadedError, RequestTimeoutError, TooLargeError
@@ -61,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._incoming: asyncio.TimerHandle | None = None
         self._outgoing: asyncio.TimerHandle | None = None
 
+    @override
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it."""
         super().connection_made(transport)
@@ -76,11 +78,13 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._watch()
 
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._release()
         super().connection_lost(exc)
 
+    @override
     def data_received(self, data: bytes) -> None:
         """Feed the parser; the client has no longer than the limits say for what is missing then."""
         if self.transport.is_closing():
@@ -92,10 +96,12 @@ class BoundedProtocol(HttpToolsProtocol):
         elif not self.transport.is_closing():
             self._watch()
 
+    @override
     def on_message_begin(self) -> None:
         self._begun, self._in_body, self._bytes = True, False, 0
         super().on_message_begin()
 
+    @override
     def on_headers_complete(self) -> None:
         self._in_body, self._bytes = True, 0
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) <= MAX_HEADER_BYTES:
@@ -105,22 +111,26 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.app = app
 
+    @override
     def on_message_complete(self) -> None:
         self._begun = False
         super().on_message_complete()
 
+    @override
     def pause_writing(self) -> None:
         """The client does not read: it has so long to begin."""
         super().pause_writing()
         if self._outgoing is None:
             self._outgoing = self.loop.call_later(self._limits.seconds, self._hang_up)
 
+    @override
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._outgoing is not None:
             self._outgoing.cancel()
             self._outgoing = None
 
+    @override
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection on; it stays counted until it ends."""
         self._stop_timers()

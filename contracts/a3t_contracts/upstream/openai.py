@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 
 from ..errors import A3TError
+from ..outbound import trace_connections
 from .failures import Failures
 
 __all__ = ["OpenAITransport"]
+
+_TRACED = {"trace": trace_connections}
 
 
 class OpenAITransport:
@@ -66,7 +69,7 @@ class OpenAITransport:
     async def send(self, server: str, method: str, path: str, body: Any = None) -> httpx.Response:
         """Send a request and return the reply. Raises the error of `failures` for any status but success."""
         try:
-            reply = await self._http.request(method, server + path, json=body)
+            reply = await self._http.request(method, server + path, json=body, extensions=_TRACED)
         except httpx.HTTPError as error:
             raise self._lost(server, error) from error
         if not reply.is_success:
@@ -76,7 +79,7 @@ class OpenAITransport:
     async def events(self, server: str, path: str, body: Any) -> AsyncIterator[Any]:
         """The JSON of the server-sent events that answer a POST, until `[DONE]`."""
         try:
-            async with self._http.stream("POST", server + path, json=body) as reply:
+            async with self._http.stream("POST", server + path, json=body, extensions=_TRACED) as reply:
                 if not reply.is_success:
                     content = await reply.aread()
                     raise self.failures.refusal(server, reply.status_code, content, reply.text)

@@ -11,6 +11,7 @@ from huggingface_hub import AsyncInferenceClient, set_async_client_factory
 from huggingface_hub.errors import HfHubHTTPError, InferenceTimeoutError, TextGenerationError
 
 from ..errors import A3TError
+from ..outbound import trace_connections
 from .failures import Failures
 
 __all__ = ["TGITransport"]
@@ -80,6 +81,12 @@ class TGITransport:
 
 
 def _connections() -> httpx2.AsyncClient:
-    """A client without a limit of connections. The Hub's own factory refuses every request under HF_HUB_OFFLINE, even
-    to servers that are not the Hub."""
-    return httpx2.AsyncClient(follow_redirects=True, timeout=None, limits=httpx2.Limits(max_connections=None))
+    """The client for all servers. The Hub's own factory refuses every request under HF_HUB_OFFLINE, also those to a
+    server of one's own. Redirects are not followed: they would lead wherever the server likes."""
+    return httpx2.AsyncClient(
+        timeout=None, limits=httpx2.Limits(max_connections=None), event_hooks={"request": [_trace]}
+    )
+
+
+async def _trace(request: httpx2.Request) -> None:
+    request.extensions = {**request.extensions, "trace": trace_connections}

@@ -131,7 +131,7 @@ class _Watch:
             if state.lost <= lost_before:
                 return None
             causes = sorted({item.error or "" for item in lost_items(session, run, number)})
-            message = f"{phase} lost {state.lost} of {state.total} episodes: {'; '.join(causes[:3])}"
+            message = f"{phase} of round {number} lost {state.lost} of {state.total} episodes: {'; '.join(causes[:3])}"
             add_event(session, run, number, "lost", message, level="warn", lost=state.lost)
             return message
 
@@ -140,7 +140,7 @@ class _Watch:
             self.context.listener.note(number, message, "warn")
         if state.lost > self.context.recipe.limits.max_lost_share * state.total:
             raise UnavailableError(
-                f"{phase} of round {number} lost {state.lost} of {state.total} episodes.",
+                message or f"{phase} of round {number} lost {state.lost} of {state.total} episodes.",
                 hint=f"`a3t runs show {run}` tells why; `a3t run … --resume` tries them again.",
             )
 

@@ -24,6 +24,7 @@ __all__ = [
     "claim",
     "dispatchable",
     "give_back",
+    "give_up",
     "has_unsettled",
     "insert_new",
     "insert_returning",
@@ -200,6 +201,13 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
         item.state, item.worker, item.lease_until = "pending", None, utc_now() + pause
 
 
+def give_up(session: Session, item_id: str, error: str) -> None:
+    """Give an item up at once, because no further attempt could succeed."""
+    item = session.get(WorkItem, item_id)
+    if item is not None and item.state not in _SETTLED:
+        _bury(session, item, error[:2000])
+
+
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
     """Return items whose claim has expired to the list, and return their number."""
     result = session.execute(
@@ -252,7 +260,7 @@ def _bury(session: Session, item: WorkItem, error: str) -> None:
         item.round,
         "dead_letter",
         f"{item.phase}: the episode of task {item.task_id} (sample {item.sample}) is given up after "
-        f"{item.attempts} deliveries: {error}",
+        f"{item.attempts} {'delivery' if item.attempts == 1 else 'deliveries'}: {error}",
         level="warn",
         item=item.id,
         phase=item.phase,

@@ -10,7 +10,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from a3t_contracts.errors import A3TError
+from a3t_contracts.errors import A3TError, UnplayableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, trajectory_id
 
@@ -27,6 +27,7 @@ from ..store import (
     get_run,
     get_trajectory,
     give_back,
+    give_up,
     renew,
     return_failed,
     save_trajectory,
@@ -120,11 +121,17 @@ class _Chunk:
                 raise
             except A3TError as error:
                 log.warning("episode.failed", episode=item.id, task=item.task_id, error=str(error))
-                reason = str(error)
-                await self.store.do(lambda session: return_failed(session, item.id, reason, self.deliveries))
+                await self.store.do(partial(self._settle, item=item.id, error=error))
                 self.report.failed += 1
                 EPISODES.labels(item.phase, "failed").inc()
             self.open.discard(item.id)
+
+    def _settle(self, session: Session, item: str, error: A3TError) -> None:
+        """Return a failed item to the list, or give it up where it can never be played."""
+        if isinstance(error, UnplayableError):
+            give_up(session, item, str(error))
+        else:
+            return_failed(session, item, str(error), self.deliveries)
 
     async def _keep_lease(self) -> None:
         while True:

@@ -14,10 +14,11 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
-from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.errors import InvalidInputError, UnplayableError
 from a3t_contracts.files import write_atomically
+from a3t_contracts.registry import sha256_file
 
-__all__ = ["INDEX_NAME", "Game", "GameIndex", "IndexWatch", "read_index_file", "write_index_file"]
+__all__ = ["INDEX_NAME", "Game", "GameIndex", "IndexWatch", "check_game_file", "read_index_file", "write_index_file"]
 
 INDEX_NAME = "index.json"
 _VERSION = 1
@@ -108,3 +109,18 @@ def write_index_file(folder: Path, content: dict[str, Any]) -> None:
     """Replace the index atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / INDEX_NAME, orjson.dumps({"version": _VERSION} | content, option=orjson.OPT_INDENT_2))
+
+
+def check_game_file(path: Path, sha256: str) -> None:
+    """Compare a game file with the hash of the index. Raises UnplayableError for one that is missing or was changed."""
+    try:
+        same = sha256_file(path) == sha256
+    except OSError as error:
+        raise UnplayableError(
+            f"The game file {path} cannot be read: {error.strerror}.", hint="Import or generate the games again."
+        ) from error
+    if not same:
+        raise UnplayableError(
+            f"The game file {path} cannot be played. It was changed after it was imported.",
+            hint="`a3t data verify` lists such files; import or generate them again.",
+        )

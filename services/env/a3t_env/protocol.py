@@ -71,5 +71,6 @@ class Environment(Protocol):
         """A new episode, which is not started yet.
 
         `options` are those of `SessionCreate`; an environment refuses options that it does not know. Raises
-        NotFoundError, InvalidInputError.
+        NotFoundError, InvalidInputError, and UnplayableError for a task that can never be played as its files are: a
+        run gives its episodes up at once.
         """

@@ -25,6 +25,11 @@ class TrainerSettings(ServiceSettings):
         4 * 2**30, gt=0, description="Largest uploaded training file in bytes; a larger one is refused with 413"
     )
 
+    trainer_model_folders: str = Field(
+        "",
+        description="Folders below which the base model of a job may lie, several with commas between them; empty: "
+        "any folder where A3T_MODE=development, else none. Models that ship (`a3t/…`) and hub ids may always be named",
+    )
     trainer_slots: int | None = Field(
         None, ge=1, description="Number of jobs that run at the same time; unset: one per GPU, or one without a GPU"
     )
@@ -61,6 +66,12 @@ class TrainerSettings(ServiceSettings):
     def reader(self) -> RegistryReader:
         """The registry; versions of a remote one are copied when their files are asked for."""
         return RegistryReader(self.registry_url, self.trainer_home / "cache")
+
+    @property
+    def model_folders(self) -> list[Path]:
+        """Folders below which the base model of a job may lie."""
+        named = [Path(part.strip()) for part in self.trainer_model_folders.split(",") if part.strip()]
+        return named or ([Path("/")] if self.mode == "development" else [])
 
     @property
     def trainer_home(self) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, UnplayableError
 from a3t_env.alfworld.cache import GameCache
 from a3t_env.alfworld.data.index import read_index
 from a3t_env.alfworld.environment import AlfworldEnvironment
@@ -140,7 +140,7 @@ def test_a_changed_game_is_refused_and_the_others_play_on(alfworld_home: Path, t
     with pytest.raises(InvalidInputError, match="changed after it was imported"):
         environment.episode(one.id)
     game.unlink()
-    with pytest.raises(NotFoundError, match="cannot be read"):
+    with pytest.raises(UnplayableError, match="cannot be read"):
         environment.episode(one.id)
     assert environment.episode(two.id).start().valid
 

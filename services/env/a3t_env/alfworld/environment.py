@@ -11,6 +11,7 @@ from typing_extensions import override
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
+from ..game_index import check_game_file
 from ..game_tasks import GameTasks
 from .cache import GameCache
 from .data.index import GameEntry, read_index
@@ -69,8 +70,9 @@ class AlfworldEnvironment(GameTasks[GameEntry]):
 
         The one option is `search`, how the scripted expert searches: "likely" (default) or "listed".
 
-        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or option or a broken
-        game, UnavailableError where the official engine is not installed.
+        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or option, UnplayableError
+        for a game file that is missing, changed or broken, UnavailableError where the official engine is not
+        installed.
         """
         search = _search_of(options or {})
         return AlfworldEpisode(self._engine(self._game(task_id), engine or self._engines[0]), search)
@@ -99,6 +101,7 @@ class AlfworldEnvironment(GameTasks[GameEntry]):
             raise InvalidInputError(f"There is no ALFWorld engine {engine!r}.", hint="native or official")
         if self._pool is None:
             self._pool = OfficialPool()
+        check_game_file(path, entry.sha256)
         return OfficialEngine(self._pool, path)
 
 

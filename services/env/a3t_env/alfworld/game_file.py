@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.errors import InvalidInputError, UnplayableError
 
 from .native import Game, parse_game
 
@@ -61,12 +61,12 @@ def read_game_file(data: bytes) -> GameFile:
 def load_game(path: Path, sha256: str | None = None) -> Game:
     """Parse a game file, and check it against the hash of the index where one is given.
 
-    Raises NotFoundError for a missing file, InvalidInputError for a changed or broken one.
+    Raises UnplayableError for a file that is missing, changed or broken.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise NotFoundError(
+        raise UnplayableError(
             f"The game file {path} cannot be read: {error.strerror}.", hint="Import or generate the games again."
         ) from error
     try:
@@ -74,7 +74,7 @@ def load_game(path: Path, sha256: str | None = None) -> Game:
             raise InvalidInputError("It was changed after it was imported.")
         return read_game_file(data).parse()
     except InvalidInputError as error:
-        raise InvalidInputError(
+        raise UnplayableError(
             f"The game file {path} cannot be played. {error.detail}",
             hint=error.hint or "`a3t data verify alfworld` lists such files; import or generate them again.",
         ) from error

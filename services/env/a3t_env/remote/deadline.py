@@ -12,6 +12,9 @@ from typing import Any
 import httpcore
 from typing_extensions import override
 
+from a3t_contracts.errors import UpstreamError
+from a3t_contracts.outbound import check_peer
+
 __all__ = ["DeadlineBackend", "left", "remaining", "within"]
 
 _now = threading.local()
@@ -57,7 +60,13 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(self._network.connect_tcp(host, port, remaining(), local_address, socket_options))
+        stream = self._network.connect_tcp(host, port, remaining(), local_address, socket_options)
+        try:
+            check_peer(stream.get_extra_info("server_addr"), f"The server {host}:{port} of an environment")
+        except UpstreamError:
+            stream.close()
+            raise
+        return _Stream(stream)
 
 
 class _Stream(httpcore.NetworkStream):

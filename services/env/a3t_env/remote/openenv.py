@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.sync.client import ClientConnection, connect
 
 from a3t_contracts.errors import InvalidInputError, OverloadedError, UpstreamError
+from a3t_contracts.outbound import check_peer
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..plugins.results import Reply, read_actions, read_reset, read_step
@@ -90,7 +91,9 @@ class OpenEnvBackend(Backend):
                 compression=None,
                 proxy=None,
             )
-            return stack.enter_context(opening)
+            opened = stack.enter_context(opening)
+            check_peer(opened.remote_address, f"The server of {self._address.name} ({self._address.url}/ws)")
+            return opened
         except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
             raise ReplyLostError(
                 f"The server of {self._address.name} ({self._address.url}/ws) cannot be connected: {error}"

@@ -12,6 +12,7 @@ from a3t_contracts.errors import InvalidInputError, UnavailableError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from ..children import ChildEpisode, ChildPool, ChildProgram
+from ..game_index import check_game_file
 from ..game_tasks import GameTasks
 from .challenges import CHALLENGES
 from .description import ABOUT, GET_DATA, MAX_STEPS, SUCCESS, example
@@ -72,14 +73,18 @@ class TextWorldEnvironment(GameTasks[GameEntry]):
         """A fresh episode, not yet started. A game draws nothing at random, so the seed changes nothing; there are no
         options.
 
-        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or any option.
+        Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or any option,
+        UnplayableError for a game file that is missing or was changed.
         """
         if engine not in (None, ENGINE):
             raise InvalidInputError(f"TextWorld has no engine {str(engine)[:40]!r}.", hint=f"Engines: {ENGINE}.")
         for name in options or {}:
             raise InvalidInputError(f"TextWorld has no option {name[:80]!r}.", hint="It has none.")
         game = self._game(task_id)
-        return TextWorldEpisode(ChildEpisode(self._pool, self._folder / game.path), game.walkthrough)
+        story = self._folder / game.path
+        check_game_file(story, game.sha256)
+        check_game_file(story.with_suffix(".json"), game.facts_sha256)
+        return TextWorldEpisode(ChildEpisode(self._pool, story), game.walkthrough)
 
     def close(self) -> None:
         """End the child processes."""

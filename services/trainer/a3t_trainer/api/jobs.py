@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
+from a3t_contracts.base_model import check_base_folder
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.schemas import MAX_INT, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from a3t_contracts.service import JsonRoute
@@ -23,6 +24,7 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=Jso
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
     """Queue a job. A version has one job: the same request again returns that job, another request gets 409."""
+    await asyncio.to_thread(check_base_folder, body.model, state.settings.model_folders, "A3T_TRAINER_MODEL_FOLDERS")
     await asyncio.to_thread(state.files.get, body.training_file)
     if state.jobs.for_version(body.version) is None and await asyncio.to_thread(_is_published, state, body.version):
         raise ConflictError(
