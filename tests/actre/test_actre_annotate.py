@@ -87,7 +87,7 @@ def test_a_log_comes_back_with_reasons_and_everything_else_untouched(tmp_path: P
     assert [s["reason_annotator"] for s in got["steps"]] == ["template"] * 3
     assert "mug 2" in got["steps"][2]["thought"]
     for step in got["steps"]:
-        del step["thought"], step["reason_annotator"]
+        del step["thought"], step["reason_annotator"], step["quality"]
     assert got == given
 
 
@@ -107,7 +107,7 @@ def test_reasons_that_are_there_stay_unless_asked_for_again(tmp_path: Path) -> N
     annotate(file, "--local", "--out", tmp_path / "kept.jsonl")
     annotate(file, "--local", "--out", tmp_path / "new.jsonl", "--again")
     kept, new = read(tmp_path / "kept.jsonl")[0]["steps"], read(tmp_path / "new.jsonl")[0]["steps"]
-    assert kept[0] == STEPS[0] | {"thought": "Because."}
+    assert kept[0] == STEPS[0] | {"thought": "Because.", "quality": {"names_action": False, "leaks": []}}
     assert kept[1]["thought"]
     assert new[0]["thought"] != "Because."
 

@@ -23,7 +23,7 @@ from .desk import Desk
 from .plugins import installed_reasons
 from .settings import ActReSettings
 
-__all__ = ["create_app", "create_desk"]
+__all__ = ["create_app", "create_backend", "create_desk"]
 
 
 def create_app(settings: ActReSettings) -> FastAPI:
@@ -78,10 +78,11 @@ def _llm(settings: ActReSettings, url: str, template: TemplateAnnotator) -> LLMA
     )
     cache = ReasonCache(settings.cache_path, settings.actre_cache_mb) if settings.actre_cache_mb else None
     fallback = template if settings.actre_fallback == "template" else None
-    return LLMAnnotator(_backend(settings, url), options, cache, fallback)
+    return LLMAnnotator(create_backend(settings, url), options, cache, fallback)
 
 
-def _backend(settings: ActReSettings, url: str) -> Backend:
+def create_backend(settings: ActReSettings, url: str) -> Backend:
+    """The client of the LLM server that the settings name."""
     token = settings.actre_upstream_token.get_secret_value() if settings.actre_upstream_token else None
     model, tokens, timeout = settings.actre_model, settings.actre_max_tokens, settings.actre_timeout
     if settings.actre_backend == "tgi":

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import asdict, dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import Field
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
-from a3t_contracts.errors import A3TError, ForbiddenError, InvalidInputError, UnauthorizedError, UnavailableError
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.settings import CommonSettings
 from a3t_contracts.stack import stack_url
 
 from ..settings import ActReSettings
-from .files import Output, count_lines, read_records
-from .records import Record
-from .work import Ask, Finished, annotate, ask_local, ask_service
+from .batch import Answers, write_batch
+from .estimate import Estimate, estimate, first_reason_seconds
+from .files import Output, count_lines
+from .judge import Judge
+from .records import LogDefaults
+from .run import AnnotationReport, Order, open_records, run
+from .work import Ask, ask_local, ask_service
 
 __all__ = ["app"]
 
@@ -37,21 +40,6 @@ class AnnotateSettings(CommonSettings):
     def service_url(self) -> str:
         """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
         return self.actre_url or stack_url(self.home, "actre") or "http://127.0.0.1:8103"
-
-
-@dataclass(slots=True)
-class AnnotationReport:
-    """What the command did. Lines that `failed` got no reason; the next run tries them again."""
-
-    out: str
-    annotated: int = 0
-    reasons: int = 0
-    fallbacks: int = 0
-    cached: int = 0
-    skipped: int = 0
-    failed: int = 0
-    bad_lines: int = 0
-    seconds: float = 0.0
 
 
 @app.command()
@@ -72,17 +60,57 @@ def annotate_command(
         int, typer.Option(min=1, max=512, help="Number of episodes that are annotated at the same time.")
     ] = 16,
     again: Annotated[bool, typer.Option("--again", help="Also replace reasons that steps have already.")] = False,
+    environment: Annotated[
+        str | None, typer.Option(help="Name of the environment of action logs that name none.")
+    ] = None,
+    about: Annotated[
+        str,
+        typer.Option(
+            help="What the environment is and which actions it has, for logs without `about`; @FILE reads it."
+        ),
+    ] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what it would take; one reason is asked for, to time it.")
+    ] = False,
+    price_in: Annotated[float | None, typer.Option(min=0, help="Dollars of a million prompt tokens.")] = None,
+    price_out: Annotated[float | None, typer.Option(min=0, help="Dollars of a million completion tokens.")] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Let the LLM of A3T_ACTRE_UPSTREAM_URL mark every reason from 1 to 5.")
+    ] = False,
+    batch_out: Annotated[
+        Path | None, typer.Option(help="Write the questions as a file of OpenAI's batch API, and stop.")
+    ] = None,
+    batch_model: Annotated[str, typer.Option(help="Model that the questions of --batch-out name.")] = "gpt-4o-mini",
+    batch_in: Annotated[
+        list[Path] | None, typer.Option(help="Output file of the batch API, whose answers are the reasons; repeatable.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a reason for every action of FILE. Repeat the command to continue after an interruption."""
+    """Write a reason for every action of FILE. Repeat the command to continue after an interruption.
+
+    Each reason gets a quality: whether it names its action, and which words of it the agent could not know yet.
+    """
     target = out or file.with_name(f"{file.name.removesuffix('.jsonl')}.annotated.jsonl")
     if target.resolve() == file.resolve():
         raise InvalidInputError(f"--out {target} is the input itself.")
+    settings = ActReSettings()
+    answers = Answers(batch_in) if batch_in else None
+    order = Order(file, at_once, again, LogDefaults(environment, _read_about(about)), answers)
+    if batch_out is not None:
+        _write_batch(order, batch_out, batch_model, settings, as_json)
+        return
+    asker = _asker(local, url, annotator, at_once)
+    if dry_run:
+        told = asyncio.run(_estimate(order, asker, settings, price_in, price_out))
+        emit_json(asdict(told)) if as_json else console.print(told.words(), highlight=False)
+        return
+    if not as_json and errors_console.is_terminal:
+        errors_console.print(estimate(open_records(order), settings, price_in, price_out).words(), highlight=False)
     total, report = count_lines(file), AnnotationReport(str(target))
     started = time.perf_counter()
     try:
         with Output(target) as output:
-            asyncio.run(_run(file, output, _asker(local, url, annotator, at_once), at_once, again, total, report))
+            asyncio.run(_judged_run(order, output, asker, total, report, settings if judge else None))
     finally:
         report.seconds = round(time.perf_counter() - started, 3)
         emit_json(asdict(report)) if as_json else _show(report)
@@ -90,79 +118,61 @@ def annotate_command(
         raise typer.Exit(2 if report.bad_lines else 1)
 
 
+def _read_about(about: str) -> str:
+    if not about.startswith("@"):
+        return about
+    try:
+        return Path(about[1:]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"--about {about} cannot be read: {error}") from error
+
+
+def _write_batch(order: Order, target: Path, model: str, settings: ActReSettings, as_json: bool) -> None:
+    """The questions that have no answer yet. A question has no reasons of actions that are asked about with it."""
+    files = write_batch(open_records(order), target, model, settings)
+    if as_json:
+        emit_json({"files": {str(path): count for path, count in files}, "model": model})
+        return
+    for path, count in files:
+        console.print(f"{count} questions: {path}", highlight=False)
+
+
+async def _estimate(
+    order: Order,
+    asker: AbstractAsyncContextManager[Ask],
+    settings: ActReSettings,
+    price_in: float | None,
+    price_out: float | None,
+) -> Estimate:
+    told = estimate(open_records(order), settings, price_in, price_out)
+    first = next((record for record in open_records(order) if record.open_steps), None)
+    if first is None:
+        return told
+    async with asker as ask:
+        seconds = await first_reason_seconds(first, ask)
+    return replace(told, seconds=round(seconds * told.reasons / min(order.at_once, told.episodes), 3))
+
+
+async def _judged_run(
+    order: Order,
+    output: Output,
+    asker: AbstractAsyncContextManager[Ask],
+    total: int,
+    report: AnnotationReport,
+    judge_settings: ActReSettings | None,
+) -> None:
+    if judge_settings is None:
+        await run(order, output, asker, total, report)
+        return
+    async with Judge(judge_settings) as judge:
+        await run(replace(order, judge=judge), output, asker, total, report)
+
+
 def _asker(local: bool, url: str | None, annotator: str | None, at_once: int) -> AbstractAsyncContextManager[Ask]:
     if local:
         return ask_local(ActReSettings(), annotator)
     settings = AnnotateSettings()
     return ask_service(url or settings.service_url, settings.token.get_secret_value(), annotator, at_once)
-
-
-async def _run(
-    file: Path,
-    output: Output,
-    asker: AbstractAsyncContextManager[Ask],
-    at_once: int,
-    again: bool,
-    total: int,
-    report: AnnotationReport,
-) -> None:
-    if output.repaired:
-        errors_console.print(f"{output.path}: cut off an unfinished last line.", highlight=False)
-    with _progress() as progress:
-        bar = progress.add_task("annotating", total=total)
-
-        def on_bad(error: InvalidInputError) -> None:
-            report.bad_lines += 1
-            progress.advance(bar)
-            _complain(file, error)
-
-        def todo(record: Record) -> bool:
-            if record.id in output.done:
-                report.skipped += 1
-                progress.advance(bar)
-                return False
-            if again:
-                record.forget_reasons()
-            return True
-
-        records = filter(todo, read_records(file, on_bad))
-        async with asker as ask, aclosing(annotate(records, ask, at_once)) as finished:
-            async for one in finished:
-                _take(file, one, output, report)
-                progress.advance(bar)
-
-
-def _take(file: Path, finished: Finished, output: Output, report: AnnotationReport) -> None:
-    error = finished.error
-    if isinstance(error, UnavailableError):
-        raise UnavailableError(error.detail, hint="`a3t up` starts the service; --local works without one.")
-    if isinstance(error, UnauthorizedError | ForbiddenError):
-        raise error
-    if error is not None:
-        report.failed += 1
-        _complain(file, type(error)(f"line {finished.record.line}: {error.detail}", hint=error.hint))
-        return
-    output.append(finished.record)
-    report.annotated += 1
-    report.reasons += finished.reasons
-    report.fallbacks += finished.fallbacks
-    report.cached += finished.cached
-
-
-def _complain(file: Path, error: A3TError) -> None:
-    errors_console.print(f"{file}, {error}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors_console,
-        disable=not errors_console.is_terminal,
-        transient=True,
-    )
 
 
 def _show(report: AnnotationReport) -> None:
@@ -173,6 +183,10 @@ def _show(report: AnnotationReport) -> None:
         "from the cache": report.cached,
         "failed": report.failed,
         "bad lines": report.bad_lines,
+        "reasons without a word of the action": report.names_no_action,
+        "reasons with words from later": report.leaking,
     }
     parts += [f"{count} {name}" for name, count in counts.items() if count]
+    if report.judged:
+        parts.append(f"mean mark {report.marks / report.judged:.2f} of {report.judged} reasons")
     console.print(f"{', '.join(parts)}: {report.out}", highlight=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from typing import IO, Self
 
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
 
-from .records import Record, parse_line
+from .records import LogDefaults, Record, parse_line
 
 __all__ = ["Output", "count_lines", "read_records"]
 
@@ -23,7 +23,9 @@ def count_lines(path: Path) -> int:
     return sum(1 for _ in _lines(path))
 
 
-def read_records(path: Path, on_bad: Callable[[InvalidInputError], None]) -> Iterator[Record]:
+def read_records(
+    path: Path, on_bad: Callable[[InvalidInputError], None], defaults: LogDefaults | None = None
+) -> Iterator[Record]:
     """Read the valid lines as records; invalid lines are passed to `on_bad`.
 
     If equal lines have no id, their number is appended from the second on, so that each is annotated. An explicit id
@@ -33,7 +35,7 @@ def read_records(path: Path, on_bad: Callable[[InvalidInputError], None]) -> Ite
     repeats: Counter[str] = Counter()
     for number, text in _lines(path):
         try:
-            record = parse_line(number, text)
+            record = parse_line(number, text, defaults)
             if record.id in seen and record.is_named:
                 raise InvalidInputError(f"line {number}: the id {record.id!r} was used in line {seen[record.id]}")
         except InvalidInputError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -13,7 +14,9 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import History, Turn, history_of
 from a3t_contracts.schemas import Environment, Reason, ReasonBy, ReasonQuery, Step, Trajectory
 
-__all__ = ["ActionLog", "LogStep", "Record", "parse_line"]
+from .quality import Quality, quality_of
+
+__all__ = ["ActionLog", "LogDefaults", "LogStep", "Record", "parse_line"]
 
 _ACTION = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"\S")]
 
@@ -27,6 +30,7 @@ class LogStep(BaseModel):
     observation: str = ""
     thought: str | None = None
     reason_annotator: str | None = None
+    quality: dict[str, Any] | None = None
 
 
 class ActionLog(BaseModel):
@@ -40,6 +44,14 @@ class ActionLog(BaseModel):
     about: str = Field("", max_length=8192)
     observation: str
     steps: list[LogStep] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LogDefaults:
+    """What action logs are taken to say where they do not say it."""
+
+    environment: str | None = None
+    about: str = ""
 
 
 class Record:
@@ -83,6 +95,28 @@ class Record:
             step.reason_by, step.purpose = ReasonBy.actre, reason.purpose
             step.completion = step.completion_ids = step.logprobs = None
 
+    def explained(self) -> Iterator[tuple[int, ReasonQuery, str, Quality]]:
+        """The steps that have a reason: index, query, reason, and what its words tell."""
+        seen = [step.observation for step in self._steps]
+        last = self._content.final_observation if isinstance(self._content, Trajectory) else ""
+        actions = [step.action for step in self._steps]
+        for index, step in enumerate(self._steps):
+            if step.thought:
+                query = self.query(index)
+                # an action log has the observation behind its action, a trajectory the one in front of it
+                behind = index + 1 if isinstance(step, Step) else index
+                future = [*seen[behind:], last, *actions[index + 1 :]]
+                yield index, query, step.thought, quality_of(step.thought, step.action, query.history, future)
+
+    def rate(self, index: int, quality: Quality) -> None:
+        """Note the quality of a step's reason: in the step, or in `metadata` of a trajectory."""
+        step = self._steps[index]
+        if isinstance(step, LogStep):
+            step.quality = quality.told()
+        elif isinstance(self._content, Trajectory):
+            marks = dict(self._content.metadata.get("quality", {}))
+            self._content.metadata["quality"] = marks | {str(index): quality.told()}
+
     def result(self) -> str:
         """The line to write, without the line end."""
         content = self._content
@@ -98,20 +132,28 @@ class Record:
         return History(environment=content.environment, observation=content.observation, turns=turns)
 
 
-def parse_line(number: int, text: str) -> Record:
-    """Parse one line. Raises InvalidInputError that says what is wrong and where."""
+def parse_line(number: int, text: str, defaults: LogDefaults | None = None) -> Record:
+    """Parse one line; `defaults` fill what an action log leaves out.
+
+    Raises InvalidInputError that says what is wrong and where.
+    """
     try:
         raw = json.loads(text)
     except ValueError as error:
         raise InvalidInputError(f"line {number}: no JSON: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidInputError(f"line {number}: a JSON object was expected, not {type(raw).__name__}")
-    form: TypeAdapter[Any] = TypeAdapter(Trajectory if {"run", "task_id"} <= raw.keys() else ActionLog)
+    whole = {"run", "task_id"} <= raw.keys()
+    identity = _fingerprint(raw)
+    if not whole and defaults is not None:
+        given = {"environment": defaults.environment, "about": defaults.about or None}
+        raw = {name: value for name, value in given.items() if value is not None} | raw
+    form: TypeAdapter[Any] = TypeAdapter(Trajectory if whole else ActionLog)
     try:
-        content = form.validate_json(text)
+        content = form.validate_json(json.dumps(raw))
     except ValidationError as error:
         raise InvalidInputError(f"line {number}: {_first(error.errors())}") from error
-    return Record(number, content.id or _fingerprint(raw), content)
+    return Record(number, content.id or identity, content)
 
 
 def _first(errors: Sequence[Any]) -> str:
