@@ -86,9 +86,14 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
             hint="Name the folder that peft's save_pretrained(…) wrote.",
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+        raise InvalidInputError(
+            f"{path} cannot be read: {error}.", hint="Save the adapter again with peft's save_pretrained(…)."
+        ) from error
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
-        raise InvalidInputError(f"{path} is not the config of a LoRA adapter (peft_type is not LORA).")
+        raise InvalidInputError(
+            f"{path} is not the config of a LoRA adapter (peft_type is not LORA).",
+            hint="Train the adapter with peft's LoraConfig.",
+        )
     check_adapter_config(config, str(path))
     return config
 
@@ -102,7 +107,10 @@ def check_adapter_config(config: Mapping[str, Any], where: str) -> None:
     """
     for name, check in _SERVED.items():
         if (wanted := check(config.get(name))) is not None:
-            raise InvalidInputError(f"{where}: {name} is {_short(config.get(name))}; it must be {wanted}.")
+            raise InvalidInputError(
+                f"{where}: {name} is {_short(config.get(name))}; it must be {wanted}.",
+                hint="Train or save the adapter again with such a value.",
+            )
     for name, value in config.items():
         if name in _SERVED or name in _IGNORED or _unset(name, value):
             continue

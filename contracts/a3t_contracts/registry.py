@@ -62,7 +62,8 @@ class RegistryReader:
             return AdapterManifest.model_validate_json(self._fs.cat_file(path))
         except ValidationError as error:
             raise InvalidInputError(
-                f"The manifest of adapter {name!r} is broken: {error.errors()[0]['msg']}."
+                f"The manifest of adapter {name!r} is broken: {error.errors()[0]['msg']}.",
+                hint="Publish it again, or remove its folder.",
             ) from error
 
     def holds(self, version: str) -> bool:
@@ -88,7 +89,10 @@ class RegistryReader:
         except FileNotFoundError:
             return None
         except Exception as error:  # every fsspec file system has errors of its own
-            raise UnavailableError(f"{self.url}/{LIVE_NAME} cannot be read: {error!r}") from error
+            raise UnavailableError(
+                f"{self.url}/{LIVE_NAME} cannot be read: {error!r}.",
+                hint="Check A3T_REGISTRY, the network and the credentials.",
+            ) from error
         try:
             return LivePointer.model_validate_json(content)
         except ValidationError as error:
@@ -110,7 +114,9 @@ class RegistryReader:
 
     def _download(self, manifest: AdapterManifest) -> Path:
         if self._cache is None:
-            raise InvalidInputError(f"A remote registry ({self.url}) needs a cache folder.")
+            raise InvalidInputError(
+                f"A remote registry ({self.url}) needs a cache folder.", hint="Pass `cache=` to RegistryReader."
+            )
         folder = self._cache / manifest.version
         folder.mkdir(parents=True, exist_ok=True)
         for name, expected in manifest.files.items():
@@ -138,10 +144,16 @@ def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
     different, not listed or a pickle."""
     for name, expected in manifest.files.items():
         if "/" in name or "\\" in name or name in ("", ".", ".."):
-            raise InvalidInputError(f"The manifest of adapter {manifest.version!r} names a path: {name!r}.")
+            raise InvalidInputError(
+                f"The manifest of adapter {manifest.version!r} names a path: {name!r}.",
+                hint="Publish the version again; a manifest names files without a folder.",
+            )
         path = folder / name
         if not path.is_file():
-            raise InvalidInputError(f"Adapter {manifest.version!r} lacks its file {name}.")
+            raise InvalidInputError(
+                f"Adapter {manifest.version!r} lacks its file {name}.",
+                hint="Publish it again, or go back to an earlier version.",
+            )
         if path.stat().st_size != expected.size or sha256_file(path) != expected.sha256:
             raise InvalidInputError(
                 f"Adapter {manifest.version!r} is corrupt: {name} does not match the SHA-256 of its manifest.",
@@ -178,7 +190,10 @@ def base_fingerprint(model: str | Path) -> str:
         return digest.hexdigest()
     config = folder / "config.json"
     if not config.is_file():
-        raise InvalidInputError(f"{folder} is no model folder: it has no config.json.")
+        raise InvalidInputError(
+            f"{folder} is no model folder: it has no config.json.",
+            hint="Name the folder that save_pretrained(…) wrote.",
+        )
     digest.update(config.read_bytes())
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(path.name.encode())

@@ -29,7 +29,10 @@ def check_adapter_files(folder: Path) -> None:
         )
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
         if not (folder / name).is_file():
-            raise InvalidInputError(f"The adapter folder {folder} lacks {name}.")
+            raise InvalidInputError(
+                f"The adapter folder {folder} lacks {name}.",
+                hint="Name the folder that peft's save_pretrained(…) wrote.",
+            )
     check_safetensors(folder / ADAPTER_WEIGHTS)
 
 
@@ -63,7 +66,7 @@ def check_base_files(model: str) -> None:
 def check_safetensors(path: Path) -> None:
     """Raises InvalidInputError where a file does not begin with the header of the safetensors format."""
     if not path.is_file():
-        raise InvalidInputError(f"The weights file {path} is missing.")
+        raise InvalidInputError(f"The weights file {path} is missing.", hint="Download or save the model again.")
     size = path.stat().st_size
     with path.open("rb") as file:
         prefix = file.read(8)
@@ -93,7 +96,9 @@ def _shards(folder: Path) -> list[str]:
         shards = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         strays = [name for name in shards if Path(name).name != name or Path(name).suffix != ".safetensors"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidInputError(f"{index} is no index of safetensors files: {error!r}") from error
+        raise InvalidInputError(
+            f"{index} is no index of safetensors files: {error!r}.", hint="Download or save the model again."
+        ) from error
     if strays:
         raise InvalidInputError(
             f"{index} names {strays[0]}, which is no safetensors file in its folder.",

@@ -62,7 +62,9 @@ def _lengths(settings: OrchestratorSettings) -> dict[str, int]:
     try:
         return queue_lengths(settings.redis_url)
     except RedisError as error:
-        raise UnavailableError(f"The queue cannot be reached: {error}") from error
+        raise UnavailableError(
+            f"The queue cannot be reached: {error}.", hint="Check A3T_REDIS_URL, and that Redis runs."
+        ) from error
 
 
 def _watch_queues(settings: OrchestratorSettings) -> None:

@@ -30,7 +30,10 @@ def _read_preamble(path: str) -> str:
     """Text of the worked example in a file. Raises NotFoundError."""
     file = Path(path).expanduser()
     if not file.is_file():
-        raise NotFoundError(f"There is no file {path}, which round0.preamble names.")
+        raise NotFoundError(
+            f"There is no file {path}, which round0.preamble names.",
+            hint="Mend the path. Workers read the file: an absolute path is the same for all of them.",
+        )
     return file.read_text(encoding="utf-8")
 
 

@@ -128,7 +128,10 @@ class ServiceClient:
             async for line in reply.aiter_lines():
                 yield line
         except httpx.TransportError as error:
-            raise UnavailableError(f"{self._where} broke off its reply to GET {path}: {error!r}") from error
+            raise UnavailableError(
+                f"{self._where} broke off its reply to GET {path}: {error!r}.",
+                hint="The service's log may say why; try again.",
+            ) from error
         finally:
             await reply.aclose()
 
@@ -173,7 +176,10 @@ class ServiceClient:
                 await reply.aread()
         except httpx.TimeoutException as error:
             raise _PassingError(
-                DeadlineError(f"{self._where} did not answer {request.method} {request.url.path} in time")
+                DeadlineError(
+                    f"{self._where} did not answer {request.method} {request.url.path} in time.",
+                    hint="The service may be overloaded or hang: its log and `a3t status` tell more.",
+                )
             ) from error
         except httpx.TransportError as error:
             hint = "Is it running? `a3t status` shows every service."

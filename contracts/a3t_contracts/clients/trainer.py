@@ -64,7 +64,10 @@ class TrainerClient(ServiceClient):
                 return
             if line.startswith("data: "):
                 yield JobEvent.model_validate_json(line.removeprefix("data: "))
-        raise UpstreamError(f"The events of job {job_id} broke off before it had ended.")
+        raise UpstreamError(
+            f"The events of job {job_id} broke off before it had ended.",
+            hint="The trainer may have been restarted: ask for the job again.",
+        )
 
     async def adapters(self) -> list[AdapterManifest]:
         """List the manifests of all adapter versions in the registry."""

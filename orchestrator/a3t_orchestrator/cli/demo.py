@@ -52,7 +52,10 @@ def demo(
     screen = errors_console if as_json else console
     recipe = load_recipe(config or _own_recipe(environment), overrides=overrides or ())
     if environment not in (None, recipe.environment):
-        raise InvalidInputError(f"{config} plays in {recipe.environment}, not in {environment}.")
+        raise InvalidInputError(
+            f"{config} plays in {recipe.environment}, not in {environment}.",
+            hint="Leave --environment out, or name a recipe of that environment with --config.",
+        )
     if recipe.data.generate is not None:
         _generate_data(recipe.environment, recipe.data.generate, screen)
     store = open_store(settings)

@@ -84,11 +84,17 @@ def _run_of(store: Store, run: str | None) -> tuple[str, Recipe]:
 def _versions(report: Report, number: int | None) -> dict[int, str]:
     found = {r.round: r.version for r in report.rounds if r.version is not None}
     if not found:
-        raise InvalidInputError(f"The run {report.run} has published no agent yet.")
+        raise InvalidInputError(
+            f"The run {report.run} has published no agent yet.",
+            hint="Wait until round 0 is trained; `a3t runs show RUN` shows how far it is.",
+        )
     if number is None:
         return found
     if number not in found:
-        raise NotFoundError(f"The run {report.run} has no agent of round {number}; it has {sorted(found)}.")
+        raise NotFoundError(
+            f"The run {report.run} has no agent of round {number}; it has {sorted(found)}.",
+            hint="Leave --round out to evaluate all of them.",
+        )
     return {number: found[number]}
 
 

@@ -42,5 +42,5 @@ def _ping() -> None:
     app_of_queue = configure(OrchestratorSettings())
     name = f"celery@{socket.gethostname()}"
     if not app_of_queue.control.inspect(destination=[name], timeout=5.0).ping():
-        raise UnavailableError(f"No worker answers as {name}.")
+        raise UnavailableError(f"No worker answers as {name}.", hint="Start one with `a3t worker`.")
     console.print(f"{name} answers.")

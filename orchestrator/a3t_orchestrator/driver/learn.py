@@ -60,7 +60,10 @@ async def train(context: RunContext, number: int) -> str:
     await context.store.do(partial(spend, run=run, number=number, phase=Phase.train, seconds=seconds))
     if job.status is not JobStatus.succeeded:
         reason = (job.error or {}).get("detail", "no reason given")
-        raise UpstreamError(f"The fine-tuning job {job.id} of round {number} {job.status.value}: {reason}")
+        raise UpstreamError(
+            f"The fine-tuning job {job.id} of round {number} {job.status.value}: {reason}.",
+            hint="`a3t run CONFIG --resume` tries again once the cause is mended.",
+        )
     return job.fine_tuned_model or version_name(run, number)
 
 
@@ -107,7 +110,10 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
                 return job
             if time.monotonic() > until:
                 await trainer.cancel(job_id)
-                raise DeadlineError(f"The job {job_id} took more than limits.training_seconds; it is cancelled.")
+                raise DeadlineError(
+                    f"The job {job_id} took more than limits.training_seconds; it is cancelled.",
+                    hint="Raise limits.training_seconds, then `a3t run CONFIG --resume`.",
+                )
             await asyncio.sleep(max(0.5, context.poll_seconds))
 
 

@@ -107,6 +107,9 @@ def stop_running_stack(home: Path, seconds: float = 60.0) -> bool:
     members = [found.supervisor, *found.children.values()]
     while any(member.lives() for member in members):
         if time.monotonic() > until:
-            raise DeadlineError(f"The stack (process {found.supervisor.pid}) did not end within {seconds:.0f} s.")
+            raise DeadlineError(
+                f"The stack (process {found.supervisor.pid}) did not end within {seconds:.0f} s.",
+                hint="End the process yourself, then try again.",
+            )
         time.sleep(0.1)
     return True

@@ -109,7 +109,10 @@ class Gateway:
         """Ask the policy for its turn. Raises UpstreamError if another version than `turn.model` answered."""
         result = await self.patient(lambda: self._act(turn))
         if turn.model not in (None, result.model):
-            raise UpstreamError(f"The policy service was asked for version {turn.model!r}; {result.model!r} answered.")
+            raise UpstreamError(
+                f"The policy service was asked for version {turn.model!r}; {result.model!r} answered.",
+                hint="The servers behind the policy service may ignore adapter names; check A3T_POLICY_UPSTREAMS.",
+            )
         return result
 
     async def step(self, session_id: str, action: str, index: int) -> StepResult:

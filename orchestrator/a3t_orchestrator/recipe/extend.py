@@ -109,7 +109,7 @@ def _layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
     here = path.resolve()
     if here in above:
         circle = " → ".join(str(p) for p in (*above[above.index(here) :], here))
-        raise InvalidInputError(f"{path}: {KEY} leads in a circle: {circle}.")
+        raise InvalidInputError(f"{path}: {KEY} leads in a circle: {circle}.", hint="Remove one of these `extends`.")
     values = _read(path, above)
     names = _names(values.pop(KEY, []), path)
     below = [layer for name in names for layer in _layers(_find(name, path), (*above, here))]
@@ -119,14 +119,20 @@ def _layers(path: Path, above: tuple[Path, ...]) -> list[Layer]:
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if not path.is_file():
         if above:
-            raise NotFoundError(f"{above[-1]}: {KEY} names {path}, which does not exist.")
+            raise NotFoundError(
+                f"{above[-1]}: {KEY} names {path}, which does not exist.",
+                hint="Mend the path: it is relative to the folder of the recipe that names it.",
+            )
         raise NotFoundError(f"There is no recipe {path}.", hint="The project's own are in configs/.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise InvalidInputError(f"{path} is no recipe: it has to be a mapping of keys.")
+        raise InvalidInputError(
+            f"{path} is no recipe: it has to be a mapping of keys.",
+            hint="Write `key: value` lines; docs/reference/recipe.md lists the keys.",
+        )
     return values
 
 

@@ -70,18 +70,25 @@ def _parse(values: dict[str, Any], source: str, overrides: Iterable[str], layers
 def _fast_profile(values: dict[str, Any], source: str) -> dict[str, Any]:
     profile = values.get("fast")
     if not isinstance(profile, dict) or not profile:
-        raise InvalidInputError(f"{source} has no `fast` section, which --fast asks for.")
+        raise InvalidInputError(
+            f"{source} has no `fast` section, which --fast asks for.",
+            hint="Leave --fast out, or add the section to the recipe.",
+        )
     return profile
 
 
 def _override(text: str) -> dict[str, Any]:
     key, found, value = text.partition("=")
     if not found or not key:
-        raise InvalidInputError(f"--set {text!r} is not of the form key.path=value.")
+        raise InvalidInputError(
+            f"--set {text!r} is not of the form key.path=value.", hint="For example: --set compose.p=0.2"
+        )
     try:
         parsed: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"--set {text!r}: the value is no YAML.") from error
+        raise InvalidInputError(
+            f"--set {text!r}: the value is no YAML.", hint="Put quotes around the whole argument."
+        ) from error
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
     return dict(parsed)

@@ -138,7 +138,10 @@ def _open(url: str) -> Engine:
     if backend == "postgresql":
         arguments = {"client_encoding": "utf8"}
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=arguments)
-    raise InvalidInputError(f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.")
+    raise InvalidInputError(
+        f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.",
+        hint="E.g. postgresql+psycopg://user:password@host/a3t",
+    )
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -89,7 +89,10 @@ class _Episode:
         """Play one step; returns why the episode ends, or None."""
         if time.monotonic() - self.started > self.gateway.limits.episode_seconds:
             limit = self.gateway.limits.episode_seconds
-            raise DeadlineError(f"The episode of task {self.plan.task_id} took more than {limit:.0f} s.")
+            raise DeadlineError(
+                f"The episode of task {self.plan.task_id} took more than {limit:.0f} s.",
+                hint="Raise limits.episode_seconds, or lower limits.max_steps.",
+            )
         try:
             choice = await self.actor.choose(self.history)
         except TooLargeError:

@@ -36,7 +36,11 @@ class Desk:
         unknown annotator, OverloadedError above the limit."""
         annotator = self._pick(name or self.default)
         if self._in_hand and self._in_hand + len(queries) > self._queue:
-            raise OverloadedError(f"{self._in_hand} queries wait already; the cap is {self._queue}.", retry_after=2.0)
+            raise OverloadedError(
+                f"{self._in_hand} queries wait already; the cap is {self._queue}.",
+                retry_after=2.0,
+                hint="Try again later, or raise A3T_ACTRE_QUEUE.",
+            )
         self._in_hand += len(queries)
         try:
             return await asyncio.gather(*(self._one(annotator, query) for query in queries))

@@ -57,7 +57,10 @@ class TextCodec:
         try:
             return cls(AutoTokenizer.from_pretrained(folder))
         except (OSError, ValueError) as error:
-            raise NotFoundError(f"No tokenizer can be loaded from {folder}: {error}") from error
+            raise NotFoundError(
+                f"No tokenizer can be loaded from {folder}: {error}.",
+                hint="Name a folder or Hub id with a tokenizer.json.",
+            ) from error
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
         """Token ids of a text. The list is shared with other callers and must not be changed."""

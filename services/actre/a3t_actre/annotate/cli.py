@@ -92,7 +92,7 @@ def annotate_command(
     """
     target = out or file.with_name(f"{file.name.removesuffix('.jsonl')}.annotated.jsonl")
     if target.resolve() == file.resolve():
-        raise InvalidInputError(f"--out {target} is the input itself.")
+        raise InvalidInputError(f"--out {target} is the input itself.", hint="Name another file with --out.")
     settings = ActReSettings()
     answers = Answers(batch_in) if batch_in else None
     order = Order(file, at_once, again, LogDefaults(environment, _read_about(about)), answers)

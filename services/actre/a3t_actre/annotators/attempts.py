@@ -50,7 +50,10 @@ class Attempts:
             raise _no_usable(self._causes) from unusable
         except TimeoutError as error:
             self._note("deadline", passing=True)
-            raise DeadlineError(f"The LLM server gave no answer within {self._timeout:g} s.") from error
+            raise DeadlineError(
+                f"The LLM server gave no answer within {self._timeout:g} s.",
+                hint="Raise A3T_ACTRE_TIMEOUT, or use a faster server.",
+            ) from error
         except A3TError as error:
             self._note(error.slug, passing=bool(error.extra.get("passing")))
             raise

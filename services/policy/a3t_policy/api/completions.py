@@ -42,9 +42,12 @@ async def completions(body: CompletionRequest, request: Request, backend: Record
 def _generations(body: CompletionRequest, codec: TextCodec) -> list[Generation]:
     prompts = [_prompt(prompt, codec) for prompt in body.prompts]
     if not prompts:
-        raise InvalidInputError("prompt: the list is empty.")
+        raise InvalidInputError("prompt: the list is empty.", hint="Send at least one prompt.")
     if len(prompts) * body.choices > MAX_SEQUENCES:
-        raise TooLargeError(f"{len(prompts)} prompts times n={body.choices} is more than {MAX_SEQUENCES}.")
+        raise TooLargeError(
+            f"{len(prompts)} prompts times n={body.choices} is more than {MAX_SEQUENCES}.",
+            hint="Send fewer prompts at once, or a smaller n.",
+        )
     return [
         Generation(
             prompt_ids=ids,

@@ -19,11 +19,16 @@ class UpstreamFailures(Failures):
 
     @override
     def no_answer(self, server: str, seconds: float) -> A3TError:
-        return DeadlineError(f"{server} gave no answer within {seconds:g} s.")
+        return DeadlineError(
+            f"{server} gave no answer within {seconds:g} s.",
+            hint="Raise A3T_POLICY_UPSTREAM_TIMEOUT, or check the server's load.",
+        )
 
     @override
     def out_of_reach(self, server: str, error: Exception) -> A3TError:
-        return UnavailableError(f"{server} cannot be reached: {error!r}")
+        return UnavailableError(
+            f"{server} cannot be reached: {error!r}.", hint="Check A3T_POLICY_UPSTREAMS, and that the server runs."
+        )
 
     @override
     def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
@@ -36,4 +41,7 @@ class UpstreamFailures(Failures):
     @override
     def strange(self, server: str, api: str, reply: object) -> A3TError:
         said = repr(reply) if isinstance(reply, Exception) else str(reply)
-        return UpstreamError(f"{server} gave a reply of another form than {api}'s: {said[:300]}")
+        return UpstreamError(
+            f"{server} gave a reply of another form than {api}'s: {said[:300]}.",
+            hint="Check A3T_POLICY_UPSTREAMS and A3T_POLICY_BACKEND.",
+        )

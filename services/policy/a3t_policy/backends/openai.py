@@ -108,7 +108,11 @@ class OpenAIBackend(RemoteBackend):
             body = {"lora_name": version.name, "lora_path": self._path(version), "make_default": False}
             await self._http.send(server.url, "POST", "/v1/load_lora_adapter", body)
             if version.name not in await self._http.models(server.url, "/v1/models"):
-                raise UpstreamError(f"{server.url} took adapter {version.name!r} and does not list it.")
+                raise UpstreamError(
+                    f"{server.url} took adapter {version.name!r} and does not list it.",
+                    hint="Check that the server may load adapters at run time (vLLM: "
+                    "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1).",
+                )
         await self._prove(server, version)
         server.adapters.add(version.name)
 
@@ -165,7 +169,10 @@ class OpenAIBackend(RemoteBackend):
         if self._base_name is None:
             listed = await self._http.models(server.url, "/v1/models")
             if not listed:
-                raise UpstreamError(f"{server.url} serves no model.")
+                raise UpstreamError(
+                    f"{server.url} serves no model.",
+                    hint="Start the server with a model, or set A3T_POLICY_UPSTREAM_MODEL.",
+                )
             self._base_name = listed[0]
         return self._base_name
 

@@ -95,7 +95,10 @@ class Upstreams:
                 answer = await ask(server)
         except TimeoutError as error:
             server.failed()
-            raise DeadlineError(f"{server.url} gave no answer within {self.timeout:g} s.") from error
+            raise DeadlineError(
+                f"{server.url} gave no answer within {self.timeout:g} s.",
+                hint="Raise A3T_POLICY_UPSTREAM_TIMEOUT, or check the server's load.",
+            ) from error
         except OverloadedError:
             raise  # busy is not broken
         except _PASSING:

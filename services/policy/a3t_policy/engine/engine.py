@@ -182,7 +182,13 @@ class Engine:
             if sequence.ticket.cancelled:
                 self._end(sequence, None)
             elif sequence.submitted < oldest:
-                self._end(sequence, DeadlineError(f"The sequence was not done within {self.limits.seconds:g} s."))
+                self._end(
+                    sequence,
+                    DeadlineError(
+                        f"The sequence was not done within {self.limits.seconds:g} s.",
+                        hint="Ask for fewer tokens, or raise A3T_POLICY_REQUEST_SECONDS.",
+                    ),
+                )
         self._waiting = deque(s for s in self._waiting if s.finish_reason is None)
         self._running = [s for s in self._running if s.finish_reason is None]
 

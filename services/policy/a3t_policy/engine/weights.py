@@ -55,7 +55,10 @@ def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisatio
             folder, dtype=dtype, device_map={"": device}, attn_implementation="sdpa", use_safetensors=True, **extra
         )
     except (OSError, ValueError, ImportError) as error:
-        raise InvalidInputError(f"The base model {folder} cannot be loaded: {error}") from error
+        raise InvalidInputError(
+            f"The base model {folder} cannot be loaded: {error}.",
+            hint="Check A3T_POLICY_BASE_MODEL: it must be a causal language model of transformers.",
+        ) from error
     return keep_compute_dtype(model.eval().requires_grad_(False))
 
 

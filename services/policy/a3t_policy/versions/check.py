@@ -42,7 +42,9 @@ def read_manifest(folder: Path) -> AdapterManifest | None:
     try:
         manifest = AdapterManifest.model_validate_json(path.read_bytes())
     except ValueError as error:
-        raise InvalidInputError(f"{path} is no manifest of an adapter version: {error}") from error
+        raise InvalidInputError(
+            f"{path} is no manifest of an adapter version: {error}.", hint="Publish the version again."
+        ) from error
     verify_folder(folder, manifest)
     return manifest
 
@@ -93,9 +95,13 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, framework="np") as file:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InvalidInputError(f"{path} is no safetensors file: {error}") from error
+        raise InvalidInputError(
+            f"{path} is no safetensors file: {error}.", hint="Save the adapter again with peft's save_pretrained(…)."
+        ) from error
     if not shapes:
-        raise InvalidInputError(f"{path} holds no tensors.")
+        raise InvalidInputError(
+            f"{path} holds no tensors.", hint="Save the adapter again with peft's save_pretrained(…)."
+        )
     return shapes
 
 
@@ -113,12 +119,18 @@ def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base
     if base.modules is None:
         return module, part
     if module not in base.modules:
-        raise InvalidInputError(f"The adapter targets {module}, which {base.name} does not have.")
+        raise InvalidInputError(
+            f"The adapter targets {module}, which {base.name} does not have.",
+            hint="Train the adapter on this base, or serve the base that it was trained on.",
+        )
     out_features, in_features = base.modules[module]
     rank = config["r"] if not config.get("rank_pattern") else shape[0 if part == "lora_A" else -1]
     expected = {"lora_A": (rank, in_features), "lora_B": (out_features, rank), "lora_magnitude_vector": (out_features,)}
     if shape != expected[part]:
-        raise InvalidInputError(f"{key} has shape {shape}; on {base.name} it must be {expected[part]}.")
+        raise InvalidInputError(
+            f"{key} has shape {shape}; on {base.name} it must be {expected[part]}.",
+            hint="Train the adapter on this base, or serve the base that it was trained on.",
+        )
     return module, part
 
 

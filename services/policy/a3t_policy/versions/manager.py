@@ -161,7 +161,9 @@ class VersionManager:
         """
         async with self._lock:
             if name == self.base.name:
-                raise ConflictError("The base model cannot be unloaded.")
+                raise ConflictError(
+                    "The base model cannot be unloaded.", hint="Name an adapter version; `GET /v1/models` lists them."
+                )
             remembered = self.state.contents.pop(name, None)
             if remembered is None or name in self._versions:
                 version = self.find(name)
@@ -198,7 +200,9 @@ class VersionManager:
                 hint="Versions never change: publish under a new name, or unload the name first.",
             )
         if name == self.base.name:
-            raise ConflictError(f"{name!r} is the name of the base model.")
+            raise ConflictError(
+                f"{name!r} is the name of the base model.", hint="Give the adapter version another name."
+            )
         if not make_default and not self.has_place_beside_live:
             raise ConflictError("There is room for the live version only.", hint="Raise A3T_POLICY_MAX_ADAPTERS.")
         self._next_number += 1
@@ -217,10 +221,16 @@ class VersionManager:
         else:
             folder = Path(path).expanduser()
             if not folder.is_dir():
-                raise NotFoundError(f"There is no adapter folder {path}.")
+                raise NotFoundError(
+                    f"There is no adapter folder {path}.",
+                    hint="`lora_path` is a path on the machine of the policy service.",
+                )
             manifest = read_manifest(folder)
         if manifest is not None and manifest.version != name:
-            raise InvalidInputError(f"The folder of {name!r} holds version {manifest.version!r}.")
+            raise InvalidInputError(
+                f"The folder of {name!r} holds version {manifest.version!r}.",
+                hint="Name the version as its manifest does.",
+            )
         check_adapter(folder, manifest, self.base_facts)
         return folder, manifest
 

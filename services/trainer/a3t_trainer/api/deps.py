@@ -16,7 +16,7 @@ __all__ = ["State"]
 def _state(request: Request) -> TrainerState:
     state: TrainerState | None = getattr(request.app.state, "trainer", None)
     if state is None:
-        raise UnavailableError("The trainer is starting.")
+        raise UnavailableError("The trainer is starting.", hint="Wait for `GET /ready`.")
     return state
 
 

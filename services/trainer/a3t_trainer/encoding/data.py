@@ -88,7 +88,10 @@ def _add(data: TrainingData, seen: dict[str, Trajectory], number: int, line: byt
     elif known == trajectory:
         data.duplicates += 1
     else:
-        raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} is in the file already, but different.")
+        raise InvalidInputError(
+            f"Line {number}: trajectory {trajectory.id} is in the file already, but different.",
+            hint="Ids are unique: keep one of the two, or give it another id.",
+        )
 
 
 def _parse(number: int, line: bytes) -> Trajectory:
@@ -97,14 +100,17 @@ def _parse(number: int, line: bytes) -> Trajectory:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the line"
-        raise InvalidInputError(f"Line {number} is no trajectory: {where}: {first['msg']}.") from error
+        raise InvalidInputError(
+            f"Line {number} is no trajectory: {where}: {first['msg']}.",
+            hint="Upload trajectories as `a3t trajectories export` writes them.",
+        ) from error
     if trajectory.kind == TrajectoryKind.evaluation:
         raise InvalidInputError(
             f"Line {number}: trajectory {trajectory.id} was collected for evaluation; which is never trained on.",
             hint="Leave evaluation episodes out of the file.",
         )
     if not trajectory.steps:
-        raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} has no steps.")
+        raise InvalidInputError(f"Line {number}: trajectory {trajectory.id} has no steps.", hint="Leave it out.")
     return trajectory
 
 

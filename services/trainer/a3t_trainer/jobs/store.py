@@ -97,7 +97,9 @@ class JobStore:
     def get(self, job_id: str) -> FineTuningJob:
         """The job with this id. Raises NotFoundError for an unknown one."""
         if job_id not in self._jobs:
-            raise NotFoundError(f"There is no fine-tuning job {job_id!r}.")
+            raise NotFoundError(
+                f"There is no fine-tuning job {job_id!r}.", hint="`GET /v1/fine_tuning/jobs` lists them."
+            )
         return self._jobs[job_id]
 
     def all(self) -> list[FineTuningJob]:

@@ -27,7 +27,10 @@ def collect_garbage(registry: str, keep: int, *, dry_run: bool = False) -> Garba
     """
     root = local_root(registry)
     if root is None:
-        raise InvalidInputError(f"Garbage is collected in a local registry only, not in {registry}.")
+        raise InvalidInputError(
+            f"Garbage is collected in a local registry only, not in {registry}.",
+            hint="Delete old versions with the tools of that storage.",
+        )
     reader = RegistryReader(registry)
     manifests = {version: reader.manifest(version) for version in reader.versions()}
     kept = _kept(manifests, registry, keep)
