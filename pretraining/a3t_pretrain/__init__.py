@@ -1,1 +1,1 @@
-"""`a3t pretrain`: the tiny base model, made from nothing but text that the project generates itself."""
+"""`a3t pretrain`: trains the tiny base models from scratch, on text that the project generates itself."""

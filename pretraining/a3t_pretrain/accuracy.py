@@ -1,4 +1,4 @@
-"""Accuracy of a model on held-out exercises: the share of turns of which it gets every token right."""
+"""Accuracy of a model on held-out exercises: the share of turns whose tokens it all predicts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def turns_right(
 ) -> dict[str, float]:
     """Share of turns that greedy decoding would write as they are, by verb of the action, given the true history.
 
-    Slips and random actions do not count; neither does where a search goes next, which nobody can foresee.
+    Slips, random actions and the next place of a search are left out, because they cannot be predicted.
     """
     right: Counter[str] = Counter()
     total: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Writing the finished model: weights, tokenizer, and a card that says how it was made."""
+"""Writes the finished model: weights, tokenizer, and a model card that says how it was made."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ weights drift apart; the figures above should come out alike.
 """
 
 _PARTS = {"alfworld": (card_household.BODY, card_household.NOTE), "webshop": (card_shop.BODY, "")}
-"""What stands before and behind the figures."""
+"""Parts of the card before and after the figures."""
 
 
 def write_model(
@@ -56,7 +56,7 @@ def write_model(
     seconds: float,
     start: StartRecord,
 ) -> None:
-    """config.json, model.safetensors, tokenizer files, README.md and pretraining.json in `folder`."""
+    """Write config.json, model.safetensors, the tokenizer's files, README.md and pretraining.json into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     transformers.utils.logging.disable_progress_bar()
     model.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""`a3t pretrain`: make the tiny base model."""
+"""The command `a3t pretrain`."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def pretrain(
 
 
 class _Bars:
-    """One progress bar a stage, on stderr."""
+    """One progress bar per stage, on stderr."""
 
     def __init__(self) -> None:
         columns = (

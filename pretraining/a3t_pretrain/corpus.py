@@ -1,4 +1,4 @@
-"""Writes the corpus: exercises are played in the env service, and the ActRe service writes the reasons."""
+"""Writes the corpus: plays exercises in the env service; the ActRe service writes the reasons."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _QUERIES = 256
 
 @dataclass(slots=True)
 class _Play:
-    """An exercise being played in a session."""
+    """An exercise that is being played in a session."""
 
     task_id: str
     exercise: Exercise
@@ -70,9 +70,10 @@ async def write_corpus(
     progress: Callable[[str, int, int], None],
     practice: Practice | None = None,
 ) -> AsyncIterator[Trajectory]:
-    """`count` exercises in the places of a split's tasks, in a fixed order; without a `practice`, of the household.
+    """Play `count` exercises on the tasks of a split, in a fixed order, and yield their trajectories.
 
-    Raises NotFoundError where the split has no tasks, and the services' own errors.
+    Without a `practice` the exercises are those of the household. Raises NotFoundError if the split has no tasks, and
+    the errors of the services.
     """
     practice = practice or HouseholdPractice()
     tasks = [task.id for task in await env.all_tasks(practice.environment, split)][: practice.most_tasks]
@@ -129,7 +130,7 @@ async def _wave(
 
 
 async def _play(env: EnvClient, practice: Practice, wave: Iterable[tuple[str, Exercise]]) -> list[_Play]:
-    """Play exercises side by side, one batch of steps a round."""
+    """Play exercises at the same time, with one batch of steps per round."""
     plays = [await _start(env, practice, task_id, exercise) for task_id, exercise in wave]
     while live := [play for play in plays if play.next is not None]:
         steps = [SessionStep(session_id=p.session, action=p.next.action, index=len(p.done)) for p in live if p.next]
@@ -147,7 +148,7 @@ async def _play(env: EnvClient, practice: Practice, wave: Iterable[tuple[str, Ex
 
 
 async def _start(env: EnvClient, practice: Practice, task_id: str, exercise: Exercise) -> _Play:
-    """A session whose first observation carries the exercise's task line in place of the game's."""
+    """A session whose first observation has the exercise's task line in place of the game's."""
     request = SessionCreate(environment=practice.environment, task_id=task_id, max_steps=200, include_actions=True)
     info = await env.create(request)
     first = practice.first(info.observation, exercise.task)
@@ -156,7 +157,7 @@ async def _start(env: EnvClient, practice: Practice, task_id: str, exercise: Exe
 
 
 def _queries(play: _Play, environment: Environment) -> list[ReasonQuery]:
-    """One query for each step that is meant."""
+    """One query for each step that is not a slip."""
     queries: list[ReasonQuery] = []
     turns: list[Turn] = []
     for act, seen in play.done:

@@ -1,4 +1,4 @@
-"""Maps an environment to its exercises and vocabulary."""
+"""The exercises and the vocabulary of each environment."""
 
 from __future__ import annotations
 

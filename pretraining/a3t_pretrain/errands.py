@@ -1,6 +1,6 @@
-"""Errands: instructions that name things, say where they are and what to do with them, in several wordings.
+"""Errands: instructions that name things and say where they are and what to do with them, in several wordings.
 
-Where there are two things to find, the place of the first is always said; the second may have to be looked for.
+If there are two things to find, the place of the first is given; the second may have to be searched for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Errand", "draw_errand"]
 
 _WEIGHTS = {"carry": 4, "treat": 12, "chain": 24, "use": 2, "light": 5, "two": 6, "hunt_lamp": 6, "hunt_other": 8}
 _TREATMENTS = {"clean": 1.0, "cool": 1.2, "heat": 2.0}
-"""How often each is drawn: fewer of the things that lie about can be cooled, and few can be heated."""
+"""Weights for drawing a treatment: fewer of the things in a room can be cooled, and few can be heated."""
 _TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _CARRY = (
@@ -33,7 +33,8 @@ _Drawn = tuple[str, list[Stop]] | tuple[str, list[Stop], Hunt] | None
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """The thing that it begins with, a task line, where to go and what to do there, and what to look for then."""
+    """The thing that the errand begins with, the task line, the stops with their actions, and what to search for
+    afterwards."""
 
     thing: str
     task: str
@@ -42,10 +43,8 @@ class Errand:
 
 
 def draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random) -> Errand | None:
-    """An errand in a room (receptacle → things); `usual` says in which kinds of places kinds of things lie.
-
-    None where what was drawn does not fit the room.
-    """
+    """An errand in a room (receptacle → things); None if the draw does not fit the room. `usual` says in which kinds of
+    places kinds of things usually are."""
     things = [(item, receptacle) for receptacle, items in contents.items() for item in items]
     if not things:
         return None
@@ -58,14 +57,14 @@ def draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """What errands are drawn from."""
+    """The contents of a room, from which errands are drawn."""
 
     contents: dict[str, list[str]]
     usual: Usual
     rng: random.Random
 
     def target(self, thing: str, *but: str) -> str | None:
-        """A place where such things usually lie."""
+        """A place where things of this kind usually are."""
         kinds = self.usual.of(type_of(thing))
         return self.one([r for r in self.contents if type_of(r) in kinds and r not in but])
 
@@ -76,12 +75,12 @@ class _Room:
         return (how, tool) if tool else None
 
     def alike(self, thing: str) -> dict[str, list[str]]:
-        """Receptacle → things of the same kind in it, where there are any."""
+        """Receptacle → things of the same kind in it, for receptacles that have any."""
         found = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in self.contents.items()}
         return {r: items for r, items in found.items() if items}
 
     def patience(self) -> int:
-        """After how many places a hunt is given up."""
+        """Number of places after which a hunt is given up."""
         return MOST_VISITS if self.rng.random() < 0.25 else 12
 
     def search(self, wanted: str, after: str) -> list[str]:
@@ -92,7 +91,7 @@ class _Room:
         return self.rng.choice(places) if places else None
 
     def named(self, place: str) -> str:
-        """The place, or half of the time only what kind of place it is."""
+        """The place, or with probability one half only its kind."""
         return place if self.rng.random() < 0.5 else type_of(place)
 
 
@@ -147,7 +146,8 @@ def _light(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
-    """Two things of a kind, where the first source has one only and the target none, so that all is said."""
+    """An errand with two things of a kind. The first source has one of them and the target none, so that the
+    instruction is complete."""
     alike = room.alike(thing)
     other_at = room.one([r for r in alike if r != source])
     place = room.target(thing, *alike)
@@ -185,7 +185,7 @@ def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
-    """Two things of a kind, of which one is told: where the second is was perhaps seen with the first."""
+    """An errand with two things of a kind, only one of which is named; the second may have been seen with the first."""
     alike = room.alike(thing)
     place = room.target(thing, *alike)
     if sum(map(len, alike.values())) < 2 or place is None or type_of(place) in {type_of(r) for r in alike}:
@@ -205,7 +205,7 @@ def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _carry_task(thing: str, source: str, place: str) -> str:
-    """The line of a carrying errand: one of several wordings, always the same for the same names."""
+    """The task line of a carrying errand: one of several wordings, always the same one for the same names."""
     wording = _CARRY[zlib.crc32(f"{thing} {source} {place}".encode()) % len(_CARRY)]
     return wording.format(thing=thing, source=source, place=place)
 

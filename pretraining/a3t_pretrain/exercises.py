@@ -28,10 +28,10 @@ from .searching import Usual, search_order
 __all__ = ["Exercise", "Rooms", "draw_exercise"]
 
 _LONG_SEARCHES = 0.4
-"""Share of the searches for something that is not among the first places, where there is such a thing."""
+"""Share of the searches for something that is not in the first places, if there is such a thing."""
 _LONG = 5
 _SLIPPING = 0.55
-"""Share of the exercises that have slips."""
+"""Share of the exercises with slips."""
 _SLIP_RATE = 0.15
 
 
@@ -46,7 +46,7 @@ class Exercise:
 
 @dataclass(slots=True)
 class Rooms:
-    """What scouting found: per task id, receptacle → objects; and how often things lie where."""
+    """Results of scouting: per task id, receptacle → objects; and how often things are in which places."""
 
     contents: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     usual: Usual = field(default_factory=Usual)
@@ -58,7 +58,7 @@ class Rooms:
 
 
 def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | None:
-    """An exercise in the room of a task; None where the draw does not fit the room."""
+    """An exercise in the room of a task; None if the draw does not fit the room."""
     kind = rng.choices(("find", "errand", "wander"), (0.16, 0.80, 0.04))[0]
     contents = rooms.contents[task_id]
     if kind == "wander":
@@ -72,7 +72,7 @@ def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | 
 
 
 def _draw_find(contents: dict[str, list[str]], usual: Usual, rng: random.Random, slips: float) -> Exercise | None:
-    """A search for something that the first places have, or, now and then, only later ones."""
+    """A search for something that is in the first places, or sometimes only in later ones."""
     kinds = sorted({type_of(item) for items in contents.values() for item in items})
     orders = {kind: search_order(list(contents), rng, usual.of(kind)) for kind in kinds}
     first_seen: dict[str, int] = {}

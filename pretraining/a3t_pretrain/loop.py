@@ -1,4 +1,4 @@
-"""The training loop: deterministic, resumable at any checkpoint with the same result."""
+"""The training loop: deterministic, and resumable at any checkpoint with the same result."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .settings import PretrainSettings
 __all__ = ["Pretraining"]
 
 _POOL = 256
-"""Exercises drawn at a time and sorted by length into batches."""
+"""Number of exercises that are drawn at a time and sorted by length into batches."""
 _FLOOR = 0.02
 
 
 class Pretraining:
-    """A run over a corpus. `fit` goes on from the newest checkpoint in `folder`.
+    """A training run over a corpus. `fit` continues from the newest checkpoint in `folder`.
 
-    Determinism: the same settings, corpus, torch build, machine type and number of threads give the same weights,
-    whether or not the run was interrupted.
+    The same settings, corpus, torch build, machine type and number of threads give the same weights, whether or not the
+    run was interrupted.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Pretraining:
         self._optimiser = MuonAdamW(self.model)
 
     def fit(self, progress: Callable[[int, float], None], most_steps: int | None = None) -> None:
-        """Train to the end, or to step `most_steps`. `progress` is told the tokens so far and the loss (nats a weighted
-        token)."""
+        """Train to the end, or to step `most_steps`. `progress` is called with the tokens so far and the loss (nats per
+        weighted token)."""
         torch.set_num_threads(self.settings.threads)
         stream = self._batches()
         if self._checkpoint.is_file():
@@ -83,7 +83,7 @@ class Pretraining:
         return settings.rate * warm * fall
 
     def _batches(self) -> Iterator[list[Exercised]]:
-        """An endless stream that depends on the seed alone."""
+        """An endless stream of batches that only depends on the seed."""
         rng = random.Random(f"pretrain {self.settings.seed}")
         waiting: list[Exercised] = []
         while True:
@@ -123,7 +123,7 @@ class Pretraining:
 
 
 def weighted_loss(model: MistralForCausalLM, ids: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean nll over the tokens whose weight is not 0, by weight."""
+    """Mean negative log-likelihood over the tokens, weighted by `weights`."""
     chosen = weights[:, 1:] != 0
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1][chosen]
     nll = F.cross_entropy(model.lm_head(hidden), ids[:, 1:][chosen], reduction="none")

@@ -1,4 +1,4 @@
-"""What differs between environments in pretraining: exercises (`Practice`) and vocabulary (`Lexicon`)."""
+"""The parts of pretraining that differ between environments: exercises (`Practice`) and vocabulary (`Lexicon`)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from .settings import Environment
 __all__ = ["SCOUT", "Lexicon", "Practice", "Weighing"]
 
 SCOUT = "scout"
-"""Kind of the exercises that look around before any other is drawn."""
+"""Kind of the exercises that explore rooms before any other exercise is drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """How much predicting a token counts. `chance`: what stands before words that are drawn at random in part."""
+    """Weights of tokens in pretraining. `chance`: text before words that are partly drawn at random."""
 
     observation: float = 0.1
     most_observed: int = 1 << 30
-    """Longer observations do not count."""
+    """Largest number of tokens of an observation that is trained on."""
     chance: str = ""
     most_tokens: int = 1200
-    """Longer exercises are left out."""
+    """Largest number of tokens of an exercise; longer ones are left out."""
 
 
 class Lexicon(Protocol):
-    """A tokenizer, and what is known of its tokens."""
+    """A tokenizer, and properties of its tokens."""
 
     tokenizer: PreTrainedTokenizerBase
     weighing: Weighing
@@ -43,34 +43,34 @@ class Lexicon(Protocol):
         """Groups of tokens that spell the same word: (id, form), forms 0 to 3 by leading space and capital."""
 
     def shuffled(self, rng: random.Random) -> NDArray[np.int64]:
-        """A table id → id that permutes names."""
+        """A table id → id that permutes names at random."""
 
 
 class Practice(Protocol):
-    """The exercises of an environment. `scouts` and `scouted` come first, then `draw` as often as needed."""
+    """The exercises of an environment. `scouts` and `scouted` are called first, then `draw` as often as needed."""
 
     environment: Environment
     split: str
     most_tasks: int | None
-    """Only the first tasks of the split lend their places; None: all."""
+    """Number of tasks of the split in whose rooms exercises are played; None takes all."""
 
     def scouts(self, tasks: Sequence[str]) -> list[Exercise]:
-        """An exercise of the kind SCOUT for each of some tasks."""
+        """An exercise of the kind SCOUT for each of these tasks."""
 
     def scouted(self) -> None:
-        """The scouts were played."""
+        """Called after the scouting exercises were played."""
 
     def draw(self, task_id: str, rng: random.Random) -> Exercise | None:
-        """An exercise in the place of a task; None where the draw does not fit there."""
+        """An exercise in the room of a task; None if the draw does not fit there."""
 
     def first(self, observation: str, line: str) -> str:
-        """The first observation with an exercise's task line in place of the game's."""
+        """The first observation with the exercise's task line in place of the game's."""
 
     def later(self, observation: str, line: str) -> str:
-        """Any other observation, the same way."""
+        """Any later observation, with the task line replaced in the same way."""
 
     def lexicon(self, corpus: Path) -> Lexicon:
-        """The tokenizer for a corpus that was written (JSONL). The same corpus gives the same ids."""
+        """The tokenizer for a finished corpus (JSONL). The same corpus gives the same token ids."""
 
     def verb(self, action: str) -> str:
-        """What sort of action it is, for the card's table."""
+        """The kind of an action, for the table in the model card."""

@@ -1,4 +1,5 @@
-"""Records the corpus and first steps of a run, by which `--check` tells whether the command still gives the same."""
+"""Records the corpus and the first steps of a training run, so that `--check` can tell whether the command still gives
+the same result."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ RECORDED_STEPS = 200
 _LOSS_STEPS, _WEIGHT_STEPS = 10, 50
 """How often the loss and the hash of the weights are written down."""
 _TOLERANCE = 0.05
-"""Nats by which a loss may differ where processor or torch build differ."""
+"""Nats by which a loss may differ on another processor or torch build."""
 
 
 class StartRecord(Schema):
@@ -40,7 +41,7 @@ class StartRecord(Schema):
 
 
 class Recorder:
-    """Writes the record of a run to a file as it goes, so that an interrupted run has all of it."""
+    """Writes the record of a run to a file after each step, so that an interrupted run keeps it."""
 
     def __init__(self, path: Path, corpus: str) -> None:
         self._path = path
@@ -49,7 +50,7 @@ class Recorder:
             self.record = known
 
     def note(self, step: int, loss: float, model: torch.nn.Module) -> None:
-        """Called after each step."""
+        """Record a step; called after each step."""
         if step > RECORDED_STEPS or step % _LOSS_STEPS:
             return
         self.record.losses[step] = loss
@@ -59,7 +60,7 @@ class Recorder:
 
 
 class Verdict(Schema):
-    """Whether a run began as another did, and why that is said."""
+    """Whether a run began like another one, with the reasons."""
 
     same: bool
     exact: bool
@@ -67,7 +68,8 @@ class Verdict(Schema):
 
 
 def compare(recorded: StartRecord, found: StartRecord) -> Verdict:
-    """Bit for bit on the same kind of processor and torch build; elsewhere the losses must come out alike."""
+    """Compare two records: bit for bit on the same kind of processor and torch build; elsewhere only the losses, within
+    `_TOLERANCE`."""
     if found.corpus != recorded.corpus:
         return Verdict(
             same=False, exact=False, detail="The corpus is another one: games, exercises or reasons changed."
@@ -106,7 +108,7 @@ def weights_hash(model: torch.nn.Module) -> str:
 
 
 def _processor() -> str:
-    """Maker, model and widest vector instructions: what the order of sums depends on."""
+    """Vendor, model and widest vector instructions of the processor, which determine the order of sums."""
     names = {"vendor_id": "", "cpu family": "", "model": "", "model name": ""}
     cpuinfo = Path("/proc/cpuinfo")
     for line in cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []:

@@ -1,4 +1,5 @@
-"""A pretraining run from nothing to a finished model: games, exercises, training, card. Every stage is resumable."""
+"""A pretraining run from the start to the finished model: games, exercises, training, card. Every stage is
+resumable."""
 
 from __future__ import annotations
 
@@ -29,14 +30,14 @@ from .settings import PretrainSettings, default_settings
 __all__ = ["Progress", "Services", "check", "pretrain"]
 
 Progress = Callable[[str, int, int, float | None], None]
-"""Called with the stage, what is done, what there is to do, and the loss where there is one."""
+"""Called with the stage, the amount done, the amount in all, and the loss if there is one."""
 
 CORPUS, HELD_OUT, START = "corpus.jsonl", "held-out.jsonl", "start.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Running services to play in, whose env service has tasks in the split where exercises are played."""
+    """Running services to play exercises in. The env service has tasks in the split of the exercises."""
 
     env_url: str
     actre_url: str
@@ -44,20 +45,18 @@ class Services:
 
 
 def pretrain(folder: Path, settings: PretrainSettings, report: Progress, services: Services | None = None) -> None:
-    """Make a base model in `folder`; its work files go to `folder/work`.
+    """Make a base model in `folder`; intermediate files go to `folder/work`.
 
-    Without `services`, games are generated and both services started, in a data folder of their own. Called again
-    after an interruption, it goes on where it stopped.
+    Without `services`, games are generated and both services are started, with a data folder of their own. Called again
+    after an interruption, it continues.
     """
     work = _prepared(folder, settings, report, services)
     _train(folder, work, settings, report)
 
 
 def check(folder: Path, base: Path, report: Progress, services: Services | None = None) -> Verdict:
-    """Make the corpus and the first steps of a finished base again, in `folder`, and compare them with its record.
-
-    Raises NotFoundError where the base has no record.
-    """
+    """Repeat the corpus and the first steps of a finished base in `folder`, and compare them with its record. Raises
+    NotFoundError if the base has no record."""
     settings, recorded = recorded_start(base)
     given = default_settings(settings.pop("environment", "alfworld"), **settings)
     work = _prepared(folder, given, report, services)
@@ -69,7 +68,7 @@ def check(folder: Path, base: Path, report: Progress, services: Services | None 
 
 
 def _prepared(folder: Path, settings: PretrainSettings, report: Progress, services: Services | None) -> Path:
-    """The folder of work files, with the exercises in it."""
+    """The folder of intermediate files, with the exercises in it."""
     work = folder / "work"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / HELD_OUT).is_file():
@@ -101,7 +100,7 @@ async def _write(
     seed: int,
     report: Progress,
 ) -> None:
-    """A JSONL file that is there once it is whole."""
+    """Write a JSONL file, which appears when it is complete."""
     if path.is_file():
         return
 
@@ -116,7 +115,7 @@ async def _write(
 
 @dataclass(slots=True)
 class _Begun:
-    """A run over the exercises of a work folder, and the record of its first steps."""
+    """A training run over the exercises in a work folder, and the record of its first steps."""
 
     practice: Practice
     lexicon: Lexicon
@@ -152,5 +151,5 @@ def _train(folder: Path, work: Path, settings: PretrainSettings, report: Progres
 
 
 def _identity(work: Path, settings: PretrainSettings) -> str:
-    """What a checkpoint must have been made with."""
+    """Values that a checkpoint must have been made with to be continued."""
     return hashlib.sha256(f"{sha256_file(work / CORPUS)} {settings.model_dump_json()}".encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""Scripts that play exercises: find, errand, wander, and slips. A script yields actions and receives what followed."""
+"""Scripts that play exercises: find, errand, wander, and slips (deliberate mistakes).
+
+A script is a generator: it yields actions and receives the observations that follow.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ __all__ = [
 _ITEM = re.compile(r"\ban? ([a-z]+ \d+)")
 _SEE = re.compile(r"you see ([^.]*)\.")
 MOST_VISITS = 30
-"""Places that a search goes to at most."""
+"""Largest number of places that a search visits."""
 _WANDER_WEIGHTS = {
     "go": 6.0,
     "take": 6.0,
@@ -54,7 +57,7 @@ _WANDER_WEIGHTS = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an action led to, and the actions that are admissible then."""
+    """The observation after an action, and the admissible actions."""
 
     observation: str
     valid: bool = True
@@ -63,23 +66,27 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What to do next. `slip` is the thought of a deliberate mistake; None for what is meant."""
+    """The next action. `slip` is the thought of a deliberate mistake; None for a correct action."""
 
     action: str
     slip: str | None = None
 
 
 Script = Generator[Act, Seen, bool]
-"""Yields actions, is sent what they led to, returns whether the exercise came out as meant."""
+"""A generator that yields actions, receives what they led to, and returns whether the exercise succeeded."""
 
 Stop = tuple[str, list[str]]
-"""A place, and what to do there in the wordings of the games' releases."""
+"""A place, and the action there in the wordings of both releases of the game."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """A search behind an errand: for what kind of thing, through which places, where it need not look because it was
-    there (a thing that was delivered lies there, say), and what to do where (thing, place) it is found."""
+    """The search that follows an errand.
+
+    It has the kind of thing that is searched for, the places in order, the places that need not be visited because the
+    script was there (for example where a thing was delivered), and a function that gives the stops once the thing is
+    found (thing, place).
+    """
 
     wanted: str
     order: list[str]
@@ -93,12 +100,12 @@ def receptacles_of(observation: str) -> list[str]:
 
 
 def items_of(observation: str) -> list[str]:
-    """What an observation says one sees."""
+    """The things that an observation lists."""
     return [item for listing in _SEE.findall(observation) for item in _ITEM.findall(listing)]
 
 
 def scout(found: dict[str, list[str]]) -> Callable[[Seen], Script]:
-    """A script that looks into every receptacle of a room and fills `found`."""
+    """A script that looks into every receptacle of a room and stores the contents in `found`."""
 
     def script(start: Seen) -> Script:
         for receptacle in receptacles_of(start.observation):
@@ -119,21 +126,21 @@ def putting(thing: str, place: str) -> Stop:
 
 
 class Slips:
-    """Now and then a mistake, with the thought that goes with it."""
+    """Draws deliberate mistakes, each with its thought."""
 
     def __init__(self, receptacles: list[str], wanted: str, rate: float, rng: random.Random) -> None:
         self._receptacles, self._wanted, self._rate, self._rng = receptacles, wanted, rate, rng
 
     def seeking(self, wanted: str) -> Slips:
-        """The same slips in a search for something else."""
+        """The same slips for a search for something else."""
         return Slips(self._receptacles, wanted, self._rate, self._rng)
 
     def none(self) -> Slips:
-        """No slips at all."""
+        """Slips that never occur."""
         return Slips(self._receptacles, self._wanted, 0.0, self._rng)
 
     def looking(self, visited: Sequence[str]) -> Script:
-        """Before the next place of a search. Whether something was done."""
+        """A slip before the next place of a search. Returns whether one was made."""
         if not self._due():
             return False
         if visited and self._rng.random() < 0.6:
@@ -143,12 +150,12 @@ class Slips:
         return (yield from self._one(self._rng.choice(self._receptacles), ()))
 
     def taking(self, at: str, seen: Sequence[str]) -> Script:
-        """Where one stands and has seen what there is."""
+        """A slip at a place whose contents are known."""
         return (yield from self._one(at, seen)) if self._due(0.7) else False
 
     def carrying(self, thing: str, goal: str) -> Script:
-        """With a thing in hand on the way to `goal`: a wrong place, where the thing is sometimes left. It is taken up
-        again, which is no slip."""
+        """A slip while a thing is carried to `goal`: going to a wrong place, where the thing is sometimes put down.
+        Picking it up again is no slip."""
         places = [place for place in self._receptacles if type_of(place) != type_of(goal)]
         if not places or not self._due():
             return False
@@ -163,20 +170,20 @@ class Slips:
         return True
 
     def _times(self) -> int:
-        """How often in a row: who repeats a mistake must find the way on, too."""
+        """Number of repetitions of a mistake, so that the agent also learns to recover from repeated mistakes."""
         return self._rng.choices((1, 2, 3, 4), (12, 4, 2, 2))[0]
 
     def _due(self, share: float = 1.0) -> bool:
         return self._rng.random() < self._rate * share
 
     def _again(self, place: str) -> Generator[Act, Seen, None]:
-        """A place that was seen already; where one stands there, it is even looked at again."""
+        """A place that was seen already; if the agent is there, it looks at it again."""
         seen = yield Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
         if not seen.valid and self._rng.random() < 0.5:
             yield Act(f"examine {place}", f"I am already at {place}. I examine it.")
 
     def _one(self, at: str, seen: Sequence[str]) -> Script:
-        """Something that is not there, or a place that is none."""
+        """Taking something that is not there, or going to a place that does not exist."""
         if self._rng.random() < 0.7:
             thing = f"{self._wanted} {self._rng.randint(1, 4)}"
             act = Act(f"take {thing} from {at}", f"I look for {thing}. It is here. I take it.")
@@ -204,8 +211,8 @@ def find(wanted: str, order: list[str], slips: Slips) -> Script:
 def _search(
     wanted: str, order: list[str], slips: Slips, known: Sequence[str] = ()
 ) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
-    """Go through places until one has what is wanted: (the last such thing that it lists, the place, its sight).
-    `known` are places seen before, to which only a slip goes back."""
+    """Visit places until one has what is wanted. Returns the last such thing in the observation, the place and the
+    observation. `known` are places that were seen before; only slips go back to them."""
     for number, receptacle in enumerate(order[:MOST_VISITS]):
         yield from slips.looking([*known, *order[:number]])
         sight = yield from _visit(receptacle)
@@ -218,7 +225,7 @@ def _search(
 
 
 def errand(stops: list[Stop], slips: Slips, hunt: Hunt | None = None) -> Script:
-    """At each stop, do what is to be done there, in the wording of the game; then what there is to hunt for."""
+    """Carry out the action of each stop in the wording of the game, then the hunt."""
     yield from slips.looking(())
     # A slip on the way could show what is hunted for before the hunt begins.
     if not (yield from _make(stops, slips if hunt is None else slips.none(), "", Seen(""))):
@@ -233,7 +240,7 @@ def errand(stops: list[Stop], slips: Slips, hunt: Hunt | None = None) -> Script:
 
 
 def _make(stops: list[Stop], slips: Slips, at: str, seen: Seen) -> Script:
-    """The stops one after the other, from where the agent is and what it sees there."""
+    """Carry out the stops one after the other, beginning at the agent's place with what it sees there."""
     held = ""
     for place, commands in stops:
         if held and (yield from slips.carrying(held, place)):
@@ -271,7 +278,7 @@ def wander(start: Seen, rng: random.Random) -> Script:
 
 
 def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
-    """Be at a receptacle and see what is in it."""
+    """Go to a receptacle and see what is in it."""
     seen = yield Act(f"go to {receptacle}")
     if not seen.valid:  # it stands where the agent is already
         seen = yield Act(f"examine {receptacle}")

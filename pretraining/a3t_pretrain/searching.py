@@ -14,13 +14,13 @@ _PLAUSIBLE, _SKIPPING = 0.85, 0.1
 """Shares of the orders: as listed but implausible places last; as listed but some kinds of places last, whichever. The
 rest is random. Where names are permuted in training, the first looks like the second."""
 _SKIPPED = 0.35
-"""Probability that a search which skips leaves a kind of place for last."""
+"""Probability that a skipping search leaves a kind of place for last."""
 _LEAST = 0.05
-"""Implausible is a place where such things lie less than this share as often as where they lie most often."""
+"""A place is implausible if things of the kind are there less often than this share of the most frequent place."""
 
 
 class Usual:
-    """How often kinds of things lie in kinds of places, counted in rooms: `add` each, then `of`."""
+    """Counts how often kinds of things are in kinds of places: `add` each room, then call `of`."""
 
     def __init__(self) -> None:
         self._found: dict[str, Counter[str]] = {}
@@ -38,7 +38,8 @@ class Usual:
                 self._found.setdefault(wanted, Counter())[type_of(receptacle)] += 1
 
     def of(self, wanted: str) -> dict[str, float]:
-        """Kind of place → share of such places that hold one, in rooms that have one; empty for an unknown thing."""
+        """Kind of place → share of such places that have one, in rooms with such a thing; empty for an unknown
+        thing."""
         places = self._places.get(wanted, Counter())
         return {kind: count / places[kind] for kind, count in self._found.get(wanted, Counter()).items()}
 
@@ -46,8 +47,11 @@ class Usual:
 def search_order(
     receptacles: Sequence[str], rng: random.Random, usual: Mapping[str, float], after: str | None = None
 ) -> list[str]:
-    """Mostly one that can be foreseen: on from where one stands (`after`; None: from where such things lie most often,
-    or from anywhere) as the room lists its places, round to the start of the list. `usual`: see `Usual.of`."""
+    """The order of a search; in most cases one that can be predicted.
+
+    Such an order follows the room's list of places from the agent's place (`after`; None: from the most frequent place
+    of such things, or from any place), and continues at the start of the list. `usual`: see `Usual.of`.
+    """
     luck = rng.random()
     start = rng.randrange(len(receptacles)) if after is None else receptacles.index(after) + 1
     if luck < _PLAUSIBLE and usual:

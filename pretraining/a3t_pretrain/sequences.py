@@ -24,11 +24,11 @@ from .vocabulary import NUMBERS, OBJECTS, RECEPTACLES
 __all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffled_names"]
 
 _KEPT_BYTES = 256 * 2**20
-"""Of texts and their ids: observations and thoughts come again in many exercises."""
+"""Bytes of texts and their token ids that are cached: observations and thoughts occur in many exercises."""
 _RANDOM_THOUGHT_WEIGHT = 0.2
-"""The thought of a random action cannot be foreseen, its action can: it repeats the thought."""
+"""Weight of the thought of a random action, which cannot be predicted. The action can: it repeats the thought."""
 _NEXT_PLACE_WEIGHT = 0.5
-"""Where a search goes next is drawn at random in part."""
+"""Weight of the next place of a search, which is partly drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Exercised:
 
 
 class Encoder:
-    """Turns trajectories into sequences, segment by segment as the trainer service and the policy do."""
+    """Encodes trajectories segment by segment, as the trainer and the policy service do."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, weighing: Weighing) -> None:
         self.weighing = weighing

@@ -1,4 +1,4 @@
-"""Parsed games, shared by all episodes of a process and bounded by the memory that they take."""
+"""Parsed games, shared by all episodes of a process, with a limit of memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .native import Game
 __all__ = ["GameCache"]
 
 _KEY_BYTES = 1000
-"""A path and a hash."""
+"""Bytes of a path and a hash."""
 
 
 class GameCache:
-    """The games that were used last, in at most `size` bytes. Thread-safe; two threads may parse the same game once
-    each."""
+    """The most recently used games in at most `size` bytes. Thread-safe; two threads may parse the same game at the
+    same time."""
 
     def __init__(self, size: int = 64 * 2**20) -> None:
         self._games: ByteCache[tuple[Path, str], Game] = ByteCache(

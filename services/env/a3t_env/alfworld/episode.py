@@ -1,4 +1,4 @@
-"""One ALFWorld episode behind the environment protocol, whichever engine plays it."""
+"""One ALFWorld episode for the env service, with either engine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .expert import ScriptedExpert, Search
 __all__ = ["AlfworldEpisode"]
 
 _NEVER_SAMPLED = "help"
-"""Admissible everywhere, tells the same thing each time, and never changes anything."""
+"""Action that is always admissible, always gives the same answer, and never changes anything."""
 
 
 class AlfworldEpisode:
@@ -32,7 +32,7 @@ class AlfworldEpisode:
         self._told = 0
 
     def start(self) -> Outcome:
-        """The first observation, as the official engine gives it: banner, room, task."""
+        """Start the episode; the first observation is that of the official engine: banner, room, task."""
         self._first = self._engine.start()
         self._turns.clear()
         self._expert, self._told = None, 0
@@ -59,7 +59,7 @@ class AlfworldEpisode:
     def expert(self) -> str:
         """The scripted expert's next action, from the observations of this episode alone.
 
-        Raises InvalidInputError where the task is worded in a way that the expert does not understand.
+        Raises InvalidInputError if the expert does not understand the wording of the task.
         """
         first = self._begun()
         if self._expert is None:

@@ -1,4 +1,4 @@
-"""Reading game.tw-pddl: one JSON object with a PDDL domain, a PDDL problem and a grammar."""
+"""Reads game.tw-pddl: a JSON object with a PDDL domain, a PDDL problem and a grammar."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .native import Game, parse_game
 __all__ = ["MAX_FILE_BYTES", "GameFile", "load_game", "read_game_file"]
 
 MAX_FILE_BYTES = 4 * 2**20
-"""No game file of any release has a tenth of it."""
+"""Largest size of a game file in bytes; those of all releases are below a tenth of it."""
 
 _TEXTS = ("pddl_domain", "grammar", "pddl_problem")
 
 
 @dataclass(frozen=True, slots=True)
 class GameFile:
-    """A game file as it is written. `solvable` is None where the file does not say."""
+    """A game file as it is written. `solvable` is None if the file does not say."""
 
     domain: str
     grammar: str
@@ -36,7 +36,7 @@ class GameFile:
 
 
 def read_game_file(data: bytes) -> GameFile:
-    """Take a game file's bytes apart. Raises InvalidInputError for what is no game file."""
+    """Parse the bytes of a game file. Raises InvalidInputError for other content."""
     if len(data) > MAX_FILE_BYTES:
         raise InvalidInputError(f"It has {len(data)} bytes; a game file has at most {MAX_FILE_BYTES}.")
     try:

@@ -24,10 +24,10 @@ class Excluded:
 
 
 def check_game(folder: Path, root: Path) -> GameEntry | Excluded:
-    """Read a game folder `…/<split>/<task>/<trial>`.
+    """Check a game folder `…/<split>/<task>/<trial>`.
 
-    Left out, as by alfworld: games without a game file, of other task types, with sliced objects or movable
-    receptacles, and games that are not known to be solvable. Raises InvalidInputError for a broken game.
+    Left out, as in alfworld: games without a game file, of other task types, with sliced objects or movable
+    receptacles, and games that are not marked as solvable. Raises InvalidInputError for a broken game.
     """
     split, task, trial = folder.parts[-3:]
     id_ = f"{split}/{task}/{trial}"
@@ -58,7 +58,7 @@ def check_game(folder: Path, root: Path) -> GameEntry | Excluded:
 
 
 def _type(folder: Path, task: str) -> str:
-    """From traj_data.json; from the name of the folder where that is missing."""
+    """The task type from traj_data.json; from the name of the folder if that is missing."""
     path = folder / "traj_data.json"
     if not path.exists():
         return task.split("-", 1)[0]

@@ -1,7 +1,7 @@
-"""`a3t data fetch alfworld`: the official release archives, resumable and checked.
+"""`a3t data fetch alfworld`: downloads the official release archives, resumably and checked.
 
-Length and SHA-256 of an archive are compared with known ones; they are what the releases held in 2026. For an archive
-whose SHA-256 is not known, the CRC-32 of every member of the zip is checked instead.
+Length and SHA-256 of an archive are compared with those that the releases had in 2026. If the SHA-256 of an archive is
+not known, the CRC-32 of every member of the zip is checked instead.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ ARCHIVES = {
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 
 Progress = Callable[[int, int], None]
-"""Told (bytes here, bytes in all)."""
+"""Called with the number of bytes so far, and the number in all."""
 
 
 def fetch_archive(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
-    """Download an archive into a folder, going on where an earlier try broke off; returns its path.
+    """Download an archive into a folder and return its path; an interrupted download is continued.
 
-    Raises UnavailableError without a network, UpstreamError for a refusal or a broken transfer (the part is kept),
-    InvalidInputError where what came, or what lay here, is not the archive (it is removed).
+    Raises UnavailableError without a network, UpstreamError if the server refuses or the transfer breaks (the part is
+    kept), InvalidInputError if the file is not the archive (it is removed).
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / archive.name
@@ -114,7 +114,7 @@ def _save(chunks: Iterable[bytes], archive: Archive, part: Path, here: int, prog
 
 
 def _check(archive: Archive, path: Path) -> None:
-    """Compare a file with what is known of the archive; remove one that differs."""
+    """Compare a file with the known values of the archive, and remove it if it differs."""
     problem = _difference(archive, path)
     if problem:
         path.unlink()

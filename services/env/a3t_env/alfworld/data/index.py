@@ -1,6 +1,6 @@
-"""The index of imported and generated games: one file, read once, replaced atomically.
+"""The index of imported and generated games: one file that is read once and replaced atomically.
 
-`<data>/index.json` names every playable game; services start from it alone and never walk the tree of games.
+`<data>/index.json` lists every playable game; services only read this file and never search the folders of games.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["GameEntry", "Index", "read_index", "write_index"]
 
 @dataclass(frozen=True, slots=True)
 class GameEntry:
-    """A game: its task id (the official trial path), where it lies under the data folder, and what it holds."""
+    """A game: its task id (the official trial path), its path under the data folder, and its properties."""
 
     id: str
     split: str
@@ -47,12 +47,12 @@ class Index(GameIndex[GameEntry]):
 
 
 def read_index(folder: Path) -> Index:
-    """The index of a data folder; an empty one where there is none. Raises InvalidInputError for a broken one."""
+    """The index of a data folder; an empty one if there is none. Raises InvalidInputError for a broken one."""
     return read_index_file(folder, _parse, Index(), "Delete it and import or generate the games again.")
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Replace the index in one step: a reader sees the old one or the new one."""
+    """Replace the index atomically."""
     write_index_file(folder, {"games": [asdict(game) for game in index.games.values()], "subsets": index.subsets})
 
 

@@ -1,7 +1,7 @@
-"""Reading game files out of a folder, a zip or a tar archive, without trusting any of them.
+"""Reads game files from a folder, a zip or a tar archive, without trusting the source.
 
-Only files named game.tw-pddl and traj_data.json are read, each up to a limit. Absolute names, `..`, links in the
-place of a game, and archives that unpack to more than a bound are refused.
+Only files named game.tw-pddl and traj_data.json are read, each up to a limit. Absolute names, `..`, links in place of a
+game, and archives that unpack to more than a limit are refused.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ _DAMAGE = (
     ValueError,
     NotImplementedError,
 )
-"""ValueError: numbers that are none, names that are not UTF-8. NotImplementedError: compression of an unknown kind."""
+"""Exceptions of damaged archives. ValueError: malformed numbers, names that are not UTF-8. NotImplementedError: unknown
+compression."""
 _ENCRYPTED = 0x1
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of a game: the names of the folders above it, its name, its bytes."""
+    """A file of a game: the names of the folders above it, its name, and its bytes."""
 
     folders: tuple[str, ...]
     name: str
@@ -75,7 +76,7 @@ def is_archive(path: Path) -> bool:
 
 
 def _guarded(path: Path, members: Iterator[Member]) -> Iterator[Member]:
-    """Turn what the archive modules raise into one clear error."""
+    """Turn the exceptions of the archive modules into one clear error."""
     try:
         yield from members
     except _DAMAGE as error:
@@ -139,7 +140,7 @@ def _tar(path: Path) -> Iterator[Member]:
 
 
 class _Budget:
-    """How much an archive may unpack to."""
+    """Limit of the bytes that an archive may unpack to."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,7 +1,6 @@
-"""Adding games to a data folder: staged beside the others, checked, then added by replacing the index.
+"""Adds games to a data folder: they are staged, checked, and then added by replacing the index.
 
-A process that is killed at any moment leaves the old index and the games that it names; what it had staged is swept
-away by the next one.
+A killed process leaves the old index with its games; the next process removes what was staged.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ GAME_FILE, TRAJECTORY_FILE = "game.tw-pddl", "traj_data.json"
 _GAMES = "games"
 
 Progress = Callable[[int, int], None]
-"""Told (games checked, games in all)."""
+"""Called with the number of checked games, and the number in all."""
 
 
 @dataclass(slots=True)
 class Added:
-    """What adding games did: new or changed games by split, left-out ones by reason, and what was broken."""
+    """Result of adding games: new or changed games by split, left-out ones by reason, and broken ones."""
 
     games: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
@@ -46,7 +45,7 @@ class GameStore:
     """The games under a data folder.
 
     Args:
-        folder: `<A3T_HOME>/data/alfworld`; made where it is missing.
+        folder: `<A3T_HOME>/data/alfworld`; created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +56,7 @@ class GameStore:
         return read_index(self.folder)
 
     def holds(self, entry: GameEntry) -> bool:
-        """Whether the file of a game is here as the index has it; one that is not is replaced by the next import."""
+        """Whether the file of a game is here as in the index; the next import replaces it if not."""
         try:
             return sha256_file(self.folder / entry.path) == entry.sha256
         except OSError:
@@ -65,10 +64,8 @@ class GameStore:
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
-        """A batch to fill and commit; whatever is not committed is removed.
-
-        Raises ConflictError while another process adds games.
-        """
+        """A batch to fill and commit; what is not committed is removed. Raises ConflictError while another process adds
+        games."""
         (self.folder / _GAMES).mkdir(parents=True, exist_ok=True)
         with sole_writer(self.folder):
             self._sweep(self.index())
@@ -80,7 +77,7 @@ class GameStore:
                 self._sweep(self.index())
 
     def _sweep(self, index: Index) -> None:
-        """Remove batches that no entry names."""
+        """Remove batches that no entry of the index names."""
         used = {entry.path.split("/")[1] for entry in index.games.values()}
         for folder in (self.folder / _GAMES).iterdir():
             if folder.name not in used:
@@ -94,7 +91,7 @@ class Batch:
         self._store = store
         self._folder = folder
         self.broken = Faults()
-        """What could not be staged, or does not play."""
+        """Files that could not be staged, and games that are not playable."""
 
     def write(self, split: str, task: str, trial: str, name: str, data: bytes) -> None:
         """Stage one file of a game; the names were checked by the caller.

@@ -32,7 +32,7 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A game and the steps until it was won, None where it was not."""
+    """A game, and the number of steps until it was won; None if it was not."""
 
     id: str
     split: str
@@ -41,7 +41,7 @@ class Played:
 
 
 class Row(TypedDict):
-    """How the games of one type of a split went, or (type "all") those of the whole split."""
+    """Results for the games of one type in a split, or (type "all") for the whole split."""
 
     split: str
     verb_form: str

@@ -22,12 +22,12 @@ _NAMES = re.compile(_NAME)
 
 
 class Belief:
-    """Memory of an episode, fed with every (action, observation)."""
+    """What is known of an episode; it is given every (action, observation)."""
 
     def __init__(self, first_observation: str) -> None:
         self.receptacles = receptacles_of(first_observation)
         self.here: set[str] = set()
-        """Receptacles that can be used from where the agent stands."""
+        """Receptacles that can be used from the agent's place."""
         self.last = ""
         """The receptacle that the agent went to or looked at last; empty at the start."""
         self.seen: dict[str, list[str]] = {}
@@ -38,7 +38,7 @@ class Belief:
         """Object → what was done to it: clean, heat, cool."""
         self.lit: set[str] = set()
         self.failed: set[str] = set()
-        """Actions that did nothing since the last one that changed anything."""
+        """Actions without effect since the last action that changed anything."""
         self.refused: set[tuple[str, str]] = set()
         """(object type, receptacle) where putting did nothing although the agent stood there."""
         self.says_put = False
@@ -49,7 +49,7 @@ class Belief:
         return f"put {entity} in/on {receptacle}" if self.says_put else f"move {entity} to {receptacle}"
 
     def where(self, wanted: str) -> Iterator[tuple[str, str]]:
-        """(object, receptacle) of the objects of a type that were seen; of those in one place the last listed first."""
+        """(object, receptacle) of the seen objects of a type; of several in one place the last listed first."""
         for receptacle, items in self.seen.items():
             for item in reversed(items):
                 if type_of(item) == wanted:

@@ -13,27 +13,28 @@ from .task import ParsedTask, parse_task
 __all__ = ["ScriptedExpert", "Search"]
 
 Search = Literal["likely", "listed"]
-"""Where the expert looks next: where such things lie most often, or the next place in the room's own order."""
+"""Where the expert looks next: where such things are most often, or in the next place of the room's list."""
 
 _APPLIANCES = {"heat": ("microwave",), "cool": ("fridge",), "clean": ("sinkbasin", "sink", "bathtubbasin")}
 _OPENING_COST = 2.0
-"""A closed receptacle takes two steps to look into."""
+"""Number of steps for looking into a closed receptacle."""
 _CLOSABLE = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
 _PLAUSIBLE = 0.05
-"""A listed search leaves for last what is less than this share as likely as the likeliest place."""
+"""A listed search leaves places for last that are less than this share as likely as the likeliest place."""
 
 
 class ScriptedExpert:
-    """Tell it every (action, observation) through `observe`, whoever chose the action; `act` says what to do next.
+    """Plays an episode. `observe` is called with every (action, observation), whoever chose the action; `act` gives the
+    next action.
 
-    It takes the last matching object that a list names and never repeats an action that just did nothing.
+    It takes the last matching object that a list names, and never repeats an action that just had no effect.
 
     Args:
         first_observation: the text with the room and the task. Raises InvalidInputError for an unknown task.
-        priors: how often objects lie in receptacles; the shipped table by default.
-        search: "likely": always the receptacle where such objects lie most often, which takes the fewest steps;
-            "listed": that one first, then on from where it stands as the room lists its receptacles, the implausible
-            ones last. A reader can foresee most of a listed search from the text alone.
+        priors: how often objects are in receptacles; the shipped table by default.
+        search: "likely" always visits the receptacle where such objects are most often, which takes the fewest steps.
+            "listed" visits that one first, then follows the room's list from there, implausible ones last; a reader can
+            predict most of such a search from the text.
     """
 
     def __init__(self, first_observation: str, priors: Priors | None = None, search: Search = "likely") -> None:
@@ -43,11 +44,11 @@ class ScriptedExpert:
         self._listed = search == "listed"
 
     def observe(self, action: str, observation: str) -> None:
-        """Tell the expert an action and the observation that followed."""
+        """Receive an action and the observation that followed."""
         self._belief.observe(action, observation)
 
     def act(self) -> str:
-        """The next action; "look" where nothing is left to try."""
+        """The next action; "look" if nothing is left to try."""
         for action in self._ideas():
             if action not in self._belief.failed:
                 return action
@@ -114,7 +115,7 @@ class ScriptedExpert:
             yield from self._at(receptacle, self._belief.put_command(held, receptacle))
 
     def _drop(self, held: str) -> Iterator[str]:
-        """Put down something that is not wanted, near by where possible."""
+        """Put down a thing that is not wanted, near by if possible."""
         usual = self._priors.of(type_of(held))
         able = [r for r in self._belief.receptacles if usual.get(type_of(r), 0.0) > 0.0] or self._belief.receptacles
         near = sorted(able, key=lambda r: (r not in self._belief.here, r in self._belief.closed))
@@ -122,7 +123,7 @@ class ScriptedExpert:
             yield from self._at(receptacle, self._belief.put_command(held, receptacle))
 
     def _willing(self, held: str, receptacles: list[str]) -> list[str]:
-        """Those that did not refuse such an object; all of them where all did."""
+        """The receptacles that have not refused such an object; all if all have."""
         refused = self._belief.refused
         return [r for r in receptacles if (type_of(held), r) not in refused] or receptacles
 
@@ -159,18 +160,19 @@ class ScriptedExpert:
         return _OPENING_COST if type_of(receptacle) in _CLOSABLE and not self._is_opening(receptacle) else 1.0
 
     def _is_opening(self, receptacle: str) -> bool:
-        """Whether the agent stands before it and has yet to open it."""
+        """Whether the agent is at the receptacle and has not opened it."""
         return receptacle in self._belief.here and receptacle in self._belief.closed
 
     def _at(self, receptacle: str, action: str, *, open_first: bool = True) -> Iterator[str]:
-        """Be at a receptacle, open it if it is known to be closed, then do the action."""
+        """Go to a receptacle, open it if it is known to be closed, then do the action."""
         yield from self._go(receptacle)
         if open_first and receptacle in self._belief.closed:
             yield f"open {receptacle}"
         yield action
 
     def _go(self, receptacle: str) -> Iterator[str]:
-        """Going to a receptacle beside which one stands already does nothing; examining it shows that it is here."""
+        """Go to a receptacle. If the agent is already at it, going has no effect, and examining shows that it is
+        there."""
         if receptacle not in self._belief.here:
             yield f"go to {receptacle}"
             yield f"examine {receptacle}"

@@ -1,6 +1,6 @@
-"""How often an object of a type lies in a receptacle of a type: common knowledge of rooms, as a small table.
+"""How often objects of a type are in receptacles of a type, as a small table.
 
-The shipped table was made from training games only, by `python -m a3t_env.alfworld.expert.make_priors FOLDER`.
+The shipped table was counted over training games only, by `python -m a3t_env.alfworld.expert.make_priors FOLDER`.
 """
 
 from __future__ import annotations

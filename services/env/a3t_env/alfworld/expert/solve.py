@@ -10,11 +10,11 @@ from .expert import ScriptedExpert, Search
 __all__ = ["solve"]
 
 Disturb = Callable[[str, Sequence[str]], str]
-"""What is done instead: (the expert's action, the admissible ones) → an action."""
+"""Replaces the expert's action: (its action, the admissible ones) → the action to do instead."""
 
 
 def solve(game: Game, cap: int = 50, search: Search = "likely", disturb: Disturb | None = None) -> int | None:
-    """Steps until the expert wins; None if it does not within `cap`."""
+    """Number of steps until the expert wins; None if it does not within `cap` steps."""
     engine = NativeEngine(game)
     expert = ScriptedExpert(engine.start(), search=search)
     for step in range(1, cap + 1):

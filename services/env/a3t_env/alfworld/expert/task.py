@@ -30,7 +30,7 @@ _TASK = re.compile(r"Your task is to: (.+)")
 
 @dataclass(frozen=True, slots=True)
 class ParsedTask:
-    """What is asked for: `count` objects, treated, in one target receptacle; or one object held beside a lit lamp."""
+    """The goal: `count` objects, treated, in one target receptacle; or one object held next to a lit lamp."""
 
     object: str
     target: str | None = None
@@ -40,7 +40,7 @@ class ParsedTask:
 
 
 def parse_task(observation: str) -> ParsedTask:
-    """The goal in a first observation. Raises InvalidInputError for a task that is worded in no known way."""
+    """The goal in a first observation. Raises InvalidInputError for an unknown wording."""
     found = _TASK.search(observation)
     text = found.group(1).strip().rstrip(".").lower() if found else ""
     for pattern, treatment, count in _PATTERNS:

@@ -1,4 +1,5 @@
-"""The reference: alfworld on TextWorld, in supervised child processes because it is neither thread-safe nor bounded."""
+"""The reference engine: alfworld on TextWorld, in supervised child processes, because it is not thread-safe and leaks
+memory."""
 
 from .engine import OfficialEngine, official_available
 from .pool import OfficialPool

@@ -10,8 +10,11 @@ PROGRAM = ChildProgram("a3t_env.alfworld.official.child", "the official engine")
 
 
 class OfficialPool(ChildPool):
-    """Hands out one child per episode, of about 150 MB; a child is replaced after `games_per_child` games, since the
-    planner library never gives memory back. The arguments are those of `ChildPool`."""
+    """Hands out one child process of about 150 MB per episode.
+
+    A child is replaced after `games_per_child` games, because the planner library never frees memory. The arguments are
+    those of `ChildPool`.
+    """
 
     def __init__(
         self,

@@ -30,10 +30,10 @@ from .compare import Comparison, compare
 __all__ = ["compare_games", "draw_games"]
 
 _PATIENCE = 900.0
-"""Seconds for the official engine to answer; a proof on a busy machine shall be slow rather than broken off."""
+"""Seconds to wait for the official engine: on a busy machine the comparison is slow rather than interrupted."""
 
 _LOG_EVERY = 10
-"""Games between two lines of progress where there is no terminal to show a bar."""
+"""Number of games between two lines of progress if there is no terminal for a bar."""
 
 
 def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[GameEntry]:
@@ -50,7 +50,7 @@ def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[G
 
 
 def compare_games(folder: Path, games: Iterable[GameEntry], steps: int, seed: int, jobs: int) -> Iterator[Comparison]:
-    """Compare games on several official processes at a time; results as they come."""
+    """Compare games in several official processes at the same time, and yield results as they come."""
     pool = OfficialPool(size=jobs, load_seconds=_PATIENCE, step_seconds=_PATIENCE)
 
     def one(entry: GameEntry) -> Comparison:

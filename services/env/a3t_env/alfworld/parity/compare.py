@@ -1,4 +1,4 @@
-"""Playing one game on both engines side by side."""
+"""Plays one game on both engines side by side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Comparison:
     official: View | None = None
     won: bool = False
     fault: str = ""
-    """Why the game could not be compared to the end, if so."""
+    """Why the game could not be compared to the end; empty if it could."""
 
     @property
     def same(self) -> bool:

@@ -1,4 +1,4 @@
-"""Which commands a comparison tries: every kind of command often, and the rare ones on purpose.
+"""Chooses the commands of a comparison: every kind of command often, including rare ones.
 
 A walk sees the native engine's game and admissible commands, and yields one command at a time.
 """
@@ -62,7 +62,7 @@ def walk(game: Game, engine: NativeEngine, first: str, rng: random.Random) -> Wa
 
 
 def _by_verbs(_game: Game, engine: NativeEngine, _first: str, rng: random.Random) -> Walk:
-    """A random verb, then a random command of it: rare verbs come as often as common ones."""
+    """A random verb, then a random command with it, so that rare verbs are as frequent as common ones."""
     while True:
         by_verb: dict[str, list[str]] = defaultdict(list)
         for command in engine.actions():
