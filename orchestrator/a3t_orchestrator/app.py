@@ -18,8 +18,10 @@ from a3t_contracts.service import BodyLimits, create_service
 
 from .api import control, export, failures, recipes, runs, trajectories
 from .dashboard import ROUTERS, add_dashboard
+from .driver.supervisor import Supervisor
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
+from .stopping import told_of_stop
 from .store import Store
 
 __all__ = ["create_app"]
@@ -33,9 +35,18 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+        supervisor = Supervisor(store, settings)
         app.state.store, app.state.settings = store, settings
-        app.state.stopping, app.state.wake = asyncio.Event(), lambda: None
-        yield
+        app.state.stopping = stopping
+        app.state.wake = lambda: loop.call_soon_threadsafe(supervisor.wake)
+        drives = settings.drive_runs and settings.is_external
+        task = asyncio.create_task(_drive_until(supervisor, stopping)) if drives else None
+        with told_of_stop(lambda: loop.call_soon_threadsafe(stopping.set)):
+            yield
+        stopping.set()
+        if task is not None:
+            await task
         store.close()
 
     async def ready() -> dict[str, Any]:
@@ -54,6 +65,16 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
     )
     add_dashboard(app, settings)
     return app
+
+
+async def _drive_until(supervisor: Supervisor, stopping: asyncio.Event) -> None:
+    """Leases are given up as soon as the process is asked to stop, while its last requests are still answered."""
+    driving = asyncio.create_task(supervisor.run())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait((driving, stop), return_when=asyncio.FIRST_COMPLETED)
+    for task in (driving, stop):
+        task.cancel()
+    await asyncio.gather(driving, stop, return_exceptions=True)
 
 
 def _lengths(settings: OrchestratorSettings) -> dict[str, int]:

@@ -18,6 +18,9 @@ class OrchestratorSettings(ServiceSettings):
     policy_url: str | None = Field(None, description="Address of the policy service")
     actre_url: str | None = Field(None, description="Address of the ActRe service")
     trainer_url: str | None = Field(None, description="Address of the trainer service")
+    orchestrator_url: str | None = Field(
+        None, description="Address of the orchestrator service, for commands that begin and follow runs over HTTP"
+    )
     redis_url: str | None = Field(
         None, description="Address of the queue's Redis or Valkey, redis://HOST:PORT/DATABASE"
     )
@@ -36,6 +39,17 @@ class OrchestratorSettings(ServiceSettings):
     )
     lease_seconds: float = Field(
         30.0, gt=1, description="Seconds without a sign of life from its worker after which an episode is queued again"
+    )
+    drive_runs: bool = Field(
+        True, description="Whether the orchestrator service drives runs; false: it only answers requests"
+    )
+    driven_runs: int = Field(
+        8, ge=1, le=1024, description="Number of runs that one orchestrator drives at the same time"
+    )
+    run_lease_seconds: float = Field(
+        15.0,
+        ge=2,
+        description="Seconds without a sign of life from its driver after which another orchestrator takes a run over",
     )
     worker_threads: int = Field(
         2, ge=1, le=64, description="Number of queue tasks that one worker runs at the same time"

@@ -16,12 +16,11 @@ from typer.main import get_command
 
 from a3t_contracts.errors import ConflictError
 from a3t_orchestrator.cli.root import build_root
-from a3t_orchestrator.driver.lease import Driver
 from a3t_orchestrator.embedded.ports import choose_ports
 from a3t_orchestrator.embedded.state import ProcessState, StackState, read_state, refuse_second, write_state
 from a3t_orchestrator.recipe import load_recipe
 from a3t_orchestrator.report.stats import score_of, wilson
-from a3t_orchestrator.store import Store, create_run, get_run
+from a3t_orchestrator.store import Driver, Store, create_run, get_run, take_lease
 from tests.support.mini_loop import a3t
 
 RECIPES = Path(__file__).parents[2] / "configs"
@@ -83,7 +82,8 @@ def test_a_run_that_another_process_drives_gets_no_more_rounds(tmp_path: Path) -
     store, recipe = Store(f"sqlite:///{tmp_path / 'a3t.db'}"), load_recipe(RECIPES / "demo.yaml")
     store.upgrade()
     with store.session() as session:
-        create_run(session, "mine", recipe, "", {"driver": Driver.this().model_dump(mode="json")})
+        create_run(session, "mine", recipe, "", {})
+        assert take_lease(session, "mine", Driver(), 60) is None
     refused = a3t(tmp_path, "run", str(RECIPES / "demo.yaml"), "--resume", "--name", "mine", "--rounds", "9")
     assert refused.returncode == 1
     assert "The run mine is running" in refused.stderr

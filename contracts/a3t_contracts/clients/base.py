@@ -119,9 +119,12 @@ class ServiceClient:
                 hint="Are both of the same version? `GET /health` of a service names its own.",
             ) from error
 
-    async def _lines(self, path: str, params: Mapping[str, Any]) -> AsyncIterator[str]:
-        """The lines of a streamed reply, without a time limit for the whole. Opening it is retried as in `_send`."""
-        timeout = httpx.Timeout(self._http.timeout.connect, read=None)
+    async def _lines(self, path: str, params: Mapping[str, Any], silence: float | None = None) -> AsyncIterator[str]:
+        """The lines of a streamed reply, without a time limit for the whole. Opening it is retried as in `_send`.
+
+        `silence`: seconds without a byte after which the connection counts as broken; None: any number.
+        """
+        timeout = httpx.Timeout(self._http.timeout.connect, read=silence)
         request = self._http.build_request("GET", path, params=params, timeout=timeout)
         reply = await self._persist(partial(self._attempt, request, stream=True), may_repeat=True)
         try:

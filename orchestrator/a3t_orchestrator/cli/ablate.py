@@ -17,7 +17,7 @@ from ..ablation.write import comparison_about, comparison_notes, comparison_tabl
 from ..driver.branch import has_shared
 from ..embedded import stack_for
 from ..settings import OrchestratorSettings
-from ..store import Store, revive_lost, run_statuses
+from ..store import Store, resume_run, run_statuses
 from .common import open_store, quiet_logs, run_async
 from .report import report_folder
 from .run import execute
@@ -89,11 +89,11 @@ def _shares(store: Store, run: PlannedRun) -> bool:
 
 
 def _begun(store: Store, name: str) -> str | None:
-    """The run, if there is one, with what it lost to be tried again."""
+    """The run, if there is one, ready to go on, with what it lost to be tried again."""
     if _status(store, name) is None:
         return None
     with store.session() as session:
-        revive_lost(session, name)
+        resume_run(session, name)
     return name
 
 

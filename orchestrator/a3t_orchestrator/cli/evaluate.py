@@ -13,6 +13,7 @@ from a3t_contracts.tables import print_table
 
 from ..driver.collect import evaluate_split
 from ..driver.context import RunContext
+from ..driver.lease import driving
 from ..embedded import stack_for
 from ..recipe import Recipe
 from ..report.collect import collect_report
@@ -70,8 +71,11 @@ async def _evaluate(
     screen: Console,
 ) -> None:
     with LiveProgress(screen) as progress:
-        async with stack_for(settings, recipe.base_model, lambda text: progress.note(0, text, "warn")) as live:
-            context = RunContext(store, live, name, recipe, progress)
+        async with (
+            stack_for(settings, recipe.base_model, lambda text: progress.note(0, text, "warn")) as live,
+            driving(store, name, live.run_lease_seconds) as hold,
+        ):
+            context = RunContext(hold.store, live, name, recipe, progress)
             await evaluate_split(context, versions, split, count)
 
 

@@ -8,9 +8,10 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from a3t_contracts.schemas import FineTuningJob, JobStatus
+from a3t_contracts.schemas import FineTuningJob, JobStatus, TrainingState
 
 from ..driver.context import PhaseState
+from ..driver.record import training_state
 
 __all__ = ["LiveProgress"]
 
@@ -62,19 +63,24 @@ class LiveProgress:
 
     def job(self, number: int, job: FineTuningJob) -> None:
         """Update the progress bar of a fine-tuning job; print a line when it has ended."""
-        progress = job.progress
+        self.training(number, training_state(job))
+
+    def training(self, number: int, state: TrainingState) -> None:
+        """The same for a job that another process waits for."""
         self._show((number, "job"))
-        loss = "" if progress.loss is None else f"loss {progress.loss:.4g}"
-        eta = "" if progress.eta_seconds is None else f" · {progress.eta_seconds:.0f} s left"
+        loss = "" if state.loss is None else f"loss {state.loss:.4g}"
+        eta = "" if state.eta_seconds is None else f" · {state.eta_seconds:.0f} s left"
         self._bar.update(
             self._task,
-            description=f"Round {number} · training {job.request.version}",
-            total=progress.total_steps,
-            completed=progress.step,
+            description=f"Round {number} · training {state.version}",
+            total=state.total_steps,
+            completed=state.step,
             detail=f"{loss}{eta}",
         )
-        if job.status is JobStatus.succeeded:
-            text = f"Round {number} · training: {job.fine_tuned_model}, {progress.step} steps"
+        end = (number, "job", state.step)
+        if state.status is JobStatus.succeeded and end not in self._ended:
+            self._ended.add(end)
+            text = f"Round {number} · training: {state.version}, {state.step} steps"
             self.console.print(f"{text}, {loss}" if loss else text, highlight=False, soft_wrap=True)
 
     def note(self, number: int, message: str, level: str = "info") -> None:
@@ -106,7 +112,4 @@ def _counted(state: PhaseState, episodes: int, successes: int) -> str:
 
 
 def _eta(state: PhaseState) -> str:
-    made, missing = state.done - state.done_before, state.total - state.done - state.lost
-    if made <= 0 or missing <= 0 or state.seconds < 2:
-        return ""
-    return f" · {state.seconds / made * missing:.0f} s left"
+    return "" if state.eta_seconds is None else f" · {state.eta_seconds:.0f} s left"

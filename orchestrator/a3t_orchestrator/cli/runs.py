@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.clients import OrchestratorClient
+from a3t_contracts.schemas import RunInfo, Wanted
 from a3t_contracts.tables import print_table
 
 from ..report.collect import collect_report
 from ..report.text import print_rounds
+from ..settings import OrchestratorSettings
 from ..store import Event, Run, events, list_runs
-from .common import settings_and_store
+from .common import quiet_logs, run_async, settings_and_store
+from .live import LiveProgress
+from .service import follow_run, service_client
 
 __all__ = ["app"]
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)
+
+RunName = Annotated[str, typer.Argument(help="The run.", show_default=False)]
 
 
 @app.callback()
@@ -60,6 +68,81 @@ def show(
     for event in told:
         style = {"warn": "yellow", "error": "red"}.get(event.level, "")
         console.print(f"{event.at:%H:%M:%S} round {event.round} {event.message}", style=style, highlight=False)
+
+
+@app.command()
+def follow(run: RunName) -> None:
+    """Show a run's progress until it ends. Ctrl-C ends only this command."""
+
+    async def watch(client: OrchestratorClient) -> None:
+        events_before = await _last_event(client, run)
+        with LiveProgress(console) as progress:
+            await follow_run(client, run, progress, events_before)
+        console.print(f"The run {run} is finished. `a3t report {run}` writes the report.", highlight=False)
+
+    _ask(watch)
+
+
+@app.command()
+def pause(run: RunName) -> None:
+    """Send no more work of a run. What is being played ends and is kept; `resume` goes on."""
+    _ask(lambda client: _change(client.pause(run)))
+
+
+@app.command()
+def resume(
+    run: RunName,
+    rounds: Annotated[int | None, typer.Option(help="More rounds after round 0 than the run has.")] = None,
+) -> None:
+    """Go on with a run that is paused, failed, interrupted or cancelled; what it gave up is tried again."""
+    _ask(lambda client: _change(client.resume(run, rounds)))
+
+
+@app.command()
+def cancel(run: RunName) -> None:
+    """End a run: drop the work that waits, cancel its training job, keep what it has."""
+    _ask(lambda client: _change(client.cancel(run)))
+
+
+@app.command()
+def delete(
+    run: RunName,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove a run with its trajectories and events. Its adapter versions stay in the registry."""
+    if not yes:
+        typer.confirm(f"Remove {run} with all its trajectories?", abort=True)
+
+    async def remove(client: OrchestratorClient) -> None:
+        gone = await client.delete(run)
+        console.print(f"Removed {run} with {gone.trajectories} trajectories. {gone.note}", highlight=False)
+
+    _ask(remove)
+
+
+def _ask(work: Callable[[OrchestratorClient], Coroutine[Any, Any, None]]) -> None:
+    settings = OrchestratorSettings()
+    quiet_logs(settings)
+
+    async def asked() -> None:
+        async with service_client(settings) as client:
+            await work(client)
+
+    run_async(asked())
+
+
+async def _change(call: Awaitable[RunInfo]) -> None:
+    run = await call
+    on_its_way = "" if run.wanted is Wanted.running or not run.status.active else f", asked to be {run.wanted}"
+    console.print(f"The run {run.name} is {run.status}{on_its_way}.", highlight=False)
+
+
+async def _last_event(client: OrchestratorClient, run: str) -> int:
+    """Where a view of the run begins: what happened before is told by `a3t runs show`."""
+    last = 0
+    while page := await client.events(run, last, 1000):
+        last = page[-1].id
+    return last
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from ..phases import Phase
 from ..queue import configure
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
-from ..store import PhaseKey, Store
+from ..store import PhaseKey, Store, add_event
+
+_PACE_SECONDS = 2.0
 
 __all__ = ["Listener", "PhaseState", "RunContext", "Silent"]
 
@@ -37,6 +39,14 @@ class PhaseState:
     done_before: int = 0
     successes_before: int = 0
     resumed: bool = False
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Estimated seconds until the phase ends; None until two seconds have shown its pace."""
+        made, missing = self.done - self.done_before, self.total - self.done - self.lost
+        if made <= 0 or missing <= 0 or self.seconds < _PACE_SECONDS:
+            return None
+        return self.seconds / made * missing
 
 
 class Listener(Protocol):
@@ -70,7 +80,8 @@ class Silent(Listener):
 
 @dataclass(slots=True)
 class RunContext:
-    """A driven run with its store, settings, recipe and listener."""
+    """A driven run with its store, settings, recipe and listener. `in_service`: the orchestrator service drives it, and
+    when that stops, the run is not interrupted, but goes on with the next process that drives it."""
 
     store: Store
     settings: OrchestratorSettings
@@ -78,6 +89,12 @@ class RunContext:
     recipe: Recipe
     listener: Listener = field(default_factory=Silent)
     poll_seconds: float = 0.25
+    in_service: bool = False
+
+    async def tell(self, number: int, kind: str, message: str, level: str = "warn") -> None:
+        """Note an event of the run, and tell the listener."""
+        await self.store.do(lambda session: add_event(session, self.run, number, kind, message, level))
+        self.listener.note(number, message, level)
 
     @property
     def celery(self) -> Celery:

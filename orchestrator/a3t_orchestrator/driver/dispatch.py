@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import UnavailableError
 
+from ..gateway import patiently
 from ..queue import queue_lengths
 from ..store import (
     PhaseKey,
@@ -27,11 +28,26 @@ from ..store import (
     touch_run,
 )
 from .context import PhaseState, RunContext
+from .record import phase_values
 
-__all__ = ["complete_phase"]
+__all__ = ["complete_phase", "queue_room"]
 
 _IDLE_SECONDS = 5.0
 _NO_WORKER_SECONDS = 30.0
+_LEAST_TASKS = 4
+_QUEUED_PER_RUNNING = 3
+_PATIENCE_OF_POLLS = 4
+
+
+def queue_room(queued: int, running: int, chunk: int) -> int:
+    """How many work items of a run may be sent now, in whole chunks.
+
+    A run has at most three times as many items in the queue as are being played of it, and four chunks at the start. So
+    a run that begins behind a large one waits for a few of its episodes and not for all, and still no worker waits: as
+    more of them come, more is sent.
+    """
+    most = max(_LEAST_TASKS * chunk, _QUEUED_PER_RUNNING * running)
+    return max(0, most - queued) // chunk * chunk
 
 
 async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
@@ -52,9 +68,11 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
     lost_before = state.lost
     context.listener.phase(state)
     while state.done + state.lost < state.total:
+        looked = time.monotonic()
         await watch.send()
-        await asyncio.sleep(context.poll_seconds)
         await watch.recover()
+        busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
+        await asyncio.sleep(max(context.poll_seconds, _PATIENCE_OF_POLLS * busy))
         state = await watch.state()
         context.listener.phase(state)
     await watch.close(state, lost_before)
@@ -85,7 +103,7 @@ class _Watch:
             self.before = (done, successes)
         return PhaseState(
             self.key,
-            total=sum(counts.values()),
+            total=sum(counts.values()) - counts.get("dropped", 0),
             done=done,
             lost=counts.get("lost", 0),
             successes=successes,
@@ -97,16 +115,21 @@ class _Watch:
 
     async def send(self) -> None:
         """Put waiting work items into the queue, in chunks."""
-        size = self.context.recipe.limits.chunk
+        limits = self.context.recipe.limits
+        size = limits.chunk
+        room = queue_room(self.counts.get("queued", 0), self.counts.get("running", 0), size)
+        if room == 0 or not self.counts.get("pending"):
+            return
 
         def take(session: Session) -> list[str]:
-            ids = dispatchable(session, self.key)
+            ids = dispatchable(session, self.key, room)
             mark_queued(session, ids)
             return ids
 
         ids = await self.context.store.do(take)
         for start in range(0, len(ids), size):
-            await asyncio.to_thread(self._enqueue, ids[start : start + size])
+            send = partial(asyncio.to_thread, self._enqueue, ids[start : start + size])
+            await patiently(send, limits.outage_seconds)
 
     async def recover(self) -> None:
         """Send lost work items again."""
@@ -120,7 +143,8 @@ class _Watch:
         elif silent > _NO_WORKER_SECONDS and not self.warned:
             self.warned = True
             queue = self.key.phase.traits.queue
-            self.context.listener.note(self.key.round, f"No worker takes work from the queue {queue!r}.", "warn")
+            words = f"No worker takes work from the queue {queue!r}."
+            await self.context.tell(self.key.round, "no_worker", words)
 
     async def close(self, state: PhaseState, lost_before: int) -> None:
         """Record the duration of the phase and the items that were given up."""
@@ -128,6 +152,9 @@ class _Watch:
 
         def note(session: Session) -> str | None:
             spend(session, run, number, phase, state.seconds)
+            if state.total:
+                words = f"{phase.traits.label}: {state.done} of {state.total} episodes"
+                add_event(session, run, number, "phase_finished", words, **phase_values(state))
             if state.lost <= lost_before:
                 return None
             causes = sorted({item.error or "" for item in lost_items(session, run, number)})

@@ -8,18 +8,19 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from a3t_contracts.errors import DeadlineError, NotFoundError, UpstreamError
+from a3t_contracts.errors import A3TError, DeadlineError, NotFoundError, UpstreamError
 from a3t_contracts.schemas import FineTuningJob, JobStatus, LoadAdapter, version_name
 
 from ..gateway import Gateway, ServiceAddresses, patiently
 from ..phases import Phase
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
-from ..store import Job, add_event, get_job, open_round, save_job, spend, touch_run
+from ..store import Job, add_event, get_job, get_run, open_round, save_job, spend, touch_run
 from .context import RunContext
+from .record import training_state
 from .training import start_training, trainer_client
 
-__all__ = ["base_version", "go_live", "require_base", "train"]
+__all__ = ["base_version", "cancel_training", "go_live", "require_base", "train"]
 
 
 async def base_version(context: RunContext) -> str:
@@ -27,10 +28,15 @@ async def base_version(context: RunContext) -> str:
     return await require_base(context.settings, context.recipe)
 
 
-async def require_base(settings: OrchestratorSettings, recipe: Recipe) -> str:
-    """Name of the recipe's base model at the policy service. Raises NotFoundError if the service has another base."""
+async def require_base(settings: OrchestratorSettings, recipe: Recipe, patience: float | None = None) -> str:
+    """Name of the recipe's base model at the policy service. Raises NotFoundError if the service has another base.
+
+    Args:
+        patience: seconds for which a policy service that is away is waited for; None: `limits.outage_seconds`.
+    """
     async with Gateway(ServiceAddresses.of(settings), recipe.limits) as gateway:
-        cards = await gateway.patient(gateway.policy.models)
+        seconds = recipe.limits.outage_seconds if patience is None else patience
+        cards = await patiently(gateway.policy.models, seconds)
     bases = [card.id for card in cards if card.parent is None]
     wanted = recipe.base_model
     if wanted in bases:
@@ -57,7 +63,15 @@ async def train(context: RunContext, number: int) -> str:
         job_id = row.job_id
     job = await _until_done(context, number, job_id)
     seconds = time.monotonic() - started
-    await context.store.do(partial(spend, run=run, number=number, phase=Phase.train, seconds=seconds))
+
+    def note(session: Session) -> None:
+        spend(session, run, number, Phase.train, seconds)
+        told = training_state(job).model_dump(mode="json")
+        words = f"The fine-tuning job of {job.request.version} {job.status.value}"
+        level = "info" if job.status is JobStatus.succeeded else "error"
+        add_event(session, run, number, "job_finished", words, level, **told)
+
+    await context.store.do(note)
     if job.status is not JobStatus.succeeded:
         reason = (job.error or {}).get("detail", "no reason given")
         raise UpstreamError(
@@ -101,7 +115,8 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
                 if given_again:
                     raise
                 given_again = True
-                context.listener.note(number, f"The trainer has lost the job {job_id}; it gets the set again.", "warn")
+                words = f"The trainer has lost the job {job_id}; it gets the set again."
+                await context.tell(number, "job_lost", words)
                 job = await start_training(context, number)
                 job_id = job.id
             await context.store.do(partial(save_job, run=context.run, number=number, job=job))
@@ -115,6 +130,27 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
                     hint="Raise limits.training_seconds, then `a3t run CONFIG --resume`.",
                 )
             await asyncio.sleep(max(0.5, context.poll_seconds))
+
+
+async def cancel_training(context: RunContext) -> None:
+    """Cancel the fine-tuning job that the run waits for, if there is one. A trainer that is away is told of it in an
+    event; it is not waited for long."""
+
+    def running(session: Session) -> Job | None:
+        row = get_job(session, context.run, get_run(session, context.run).round)
+        return row if row is not None and row.job_id and not JobStatus(row.status).ended else None
+
+    row = await context.store.do(running)
+    if row is None or not row.job_id:
+        return
+    job_id, number = row.job_id, row.round
+    try:
+        async with trainer_client(context.settings) as trainer:
+            job = await patiently(partial(trainer.cancel, job_id), min(context.recipe.limits.outage_seconds, 30.0))
+    except A3TError as error:
+        await context.tell(number, "job_not_cancelled", f"The fine-tuning job {job_id} was not cancelled: {error}")
+        return
+    await context.store.do(partial(save_job, run=context.run, number=number, job=job))
 
 
 def _gateway(context: RunContext) -> Gateway:

@@ -1,117 +1,140 @@
-"""The lease of a run: one process at a time may drive it; it renews the lease, and others see when it expired."""
+"""Drives a run under its lease: keeps it while the body runs, and stops the body where the lease is lost, or a pause or
+the end of the run is asked for, at whichever process that was asked."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass, field
 from functools import partial
 
-import psutil
-from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.orm import Session
 
-from a3t_contracts.errors import ConflictError
+from a3t_contracts.errors import A3TError, ConflictError
+from a3t_contracts.schemas import Wanted
 
 from ..phases import Phase
-from ..store import PhaseKey, Store, count_successes, get_run, phase_counts, utc_now
+from ..store import (
+    DatabaseAwayError,
+    Driver,
+    FencedStore,
+    LeaseLostError,
+    PhaseKey,
+    Store,
+    count_successes,
+    driver_of,
+    drop_lease,
+    get_run,
+    phase_counts,
+    renew_lease,
+    take_lease,
+)
 from .context import Listener, PhaseState
 
-__all__ = ["Driver", "driver_of", "driving", "follow"]
+__all__ = ["Hold", "StopRequestedError", "driving", "follow"]
 
-_LEASE = timedelta(seconds=60)
-_RENEW_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 
 
-class Driver(BaseModel):
-    """The process that drives a run, as the run's row says."""
+class StopRequestedError(A3TError):
+    """Someone asked for a pause, or for the end of the run."""
 
-    host: str
-    pid: int
-    created: float
-    until: AwareDatetime
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__(f"The run is asked to be {wanted}.")
+        self.wanted = wanted
 
-    @classmethod
-    def this(cls) -> Driver:
-        """This process, as a driver whose lease begins now."""
-        created = psutil.Process().create_time()
-        return cls(host=socket.gethostname(), pid=os.getpid(), created=created, until=utc_now() + _LEASE)
+
+@dataclass(slots=True)
+class Hold:
+    """A run in the hands of this process. `store` refuses every transaction once it is not any more."""
+
+    base: Store
+    run: str
+    seconds: float
+    me: Driver = field(default_factory=Driver)
+    _body: asyncio.Task[object] | None = None
+    _reason: A3TError | None = None
 
     @property
-    def is_this(self) -> bool:
-        """Whether the driver is this process."""
-        return (self.host, self.pid) == (socket.gethostname(), os.getpid())
+    def store(self) -> Store:
+        """The database as the driver may use it."""
+        return FencedStore(self.base, self.run, self.me)
 
-    def lives(self) -> bool:
-        """Whether the driver still runs. On this machine its process is checked; one on another machine counts as
-        running until its lease ends."""
-        if self.host != socket.gethostname():
-            return utc_now() < self.until
+    @asynccontextmanager
+    async def obeying(self) -> AsyncIterator[None]:
+        """Runs the body until it ends or has to stop. Raises StopRequestedError, LeaseLostError, or DatabaseAwayError
+        where the lease could not be renewed."""
+        self._body = asyncio.current_task()
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.created) < 1.0
-        except psutil.NoSuchProcess:
-            return False
+            if self._reason is not None:
+                raise self._reason
+            yield
+        except asyncio.CancelledError:
+            if self._reason is None or self._body is None or self._body.uncancel() > 0:
+                raise
+            raise self._reason from None
+        finally:
+            self._body = None
 
+    async def keep(self) -> None:
+        """Renew the lease, and look what is wanted of the run, until this is cancelled or the lease is lost."""
+        renewed = time.monotonic()
+        while True:
+            await asyncio.sleep(min(_LOOK_SECONDS, self.seconds / 4))
+            due = time.monotonic() - renewed > self.seconds / 4
+            try:
+                wanted = await self.base.do(partial(self._look, renew=due))
+            except (LeaseLostError, DatabaseAwayError) as error:
+                self._stop(error)
+                return
+            if due:
+                renewed = time.monotonic()
+            if wanted is not Wanted.running:
+                self._stop(StopRequestedError(wanted))
 
-def driver_of(store: Store, run: str) -> Driver | None:
-    """The process that drives a run now, other than this one; None where there is none."""
-    with store.session() as session:
-        return _driver_of(session, run)
+    def _look(self, session: Session, renew: bool) -> Wanted:
+        if renew and not renew_lease(session, self.run, self.me, self.seconds):
+            raise LeaseLostError(f"The run {self.run} is driven by another process now.")
+        return Wanted(get_run(session, self.run).wanted)
+
+    def _stop(self, reason: A3TError) -> None:
+        if self._reason is None or isinstance(reason, LeaseLostError):
+            first = self._reason is None
+            self._reason = reason
+            if self._body is not None and first:
+                self._body.cancel()
 
 
 @asynccontextmanager
-async def driving(store: Store, run: str) -> AsyncIterator[None]:
-    """Make this process the run's driver inside the block. Raises ConflictError where another process is."""
-    other = await store.do(lambda session: _driver_of(session, run))
+async def driving(store: Store, run: str, seconds: float) -> AsyncIterator[Hold]:
+    """Make this process the run's driver inside the block. Raises ConflictError where another one is."""
+    hold = Hold(store, run, seconds)
+    other = await store.do(partial(take_lease, run=run, me=hold.me, seconds=seconds))
     if other is not None:
-        raise ConflictError(
-            f"The run {run} is driven by process {other.pid} on {other.host}.", hint="Wait, or stop it."
-        )
-    await store.do(partial(_write, run=run, driver=Driver.this()))
-    keeper = asyncio.create_task(_keep(store, run))
+        raise ConflictError(f"The run {run} is driven by {other.words}.", hint="Wait, or stop it.")
+    keeper = asyncio.create_task(hold.keep())
     try:
-        yield
+        yield hold
     finally:
         keeper.cancel()
         with suppress(asyncio.CancelledError):
             await keeper
-        await store.do(partial(_write, run=run, driver=None))
+        await store.do(partial(drop_lease, run=run, me=hold.me))
 
 
 async def follow(store: Store, run: str, listener: Listener, poll_seconds: float = 0.5) -> bool:
-    """Show a run that another process drives, until it is finished (True) or that process is gone (False)."""
-    other = await store.do(lambda session: _driver_of(session, run))
+    """Show a run that another process drives, until it is finished (True) or nobody drives it (False)."""
+    other = await store.do(partial(driver_of, run=run))
     if other is not None:
-        listener.note(
-            0, f"Process {other.pid} drives {run} already; this one watches, and takes over if that one ends."
-        )
-    while await store.do(lambda session: _driver_of(session, run)) is not None:
+        listener.note(0, f"{other.words} drives {run} already; this one watches, and takes over if that one ends.")
+    while await store.do(partial(driver_of, run=run)) is not None:
         state = await store.do(lambda session: _state(session, run))
         if state is not None:
             listener.phase(state)
         await asyncio.sleep(poll_seconds)
     return await store.do(lambda session: get_run(session, run).status == "finished")
-
-
-async def _keep(store: Store, run: str) -> None:
-    while True:
-        await asyncio.sleep(_RENEW_SECONDS)
-        await store.do(partial(_write, run=run, driver=Driver.this()))
-
-
-def _driver_of(session: Session, run: str) -> Driver | None:
-    found = get_run(session, run).details.get("driver")
-    driver = Driver.model_validate(found) if found else None
-    return driver if driver is not None and not driver.is_this and driver.lives() else None
-
-
-def _write(session: Session, run: str, driver: Driver | None) -> None:
-    row = get_run(session, run)
-    rest = {k: v for k, v in row.details.items() if k != "driver"}
-    row.details = rest | ({"driver": driver.model_dump(mode="json")} if driver else {})
 
 
 def _state(session: Session, run: str) -> PhaseState | None:
@@ -123,7 +146,7 @@ def _state(session: Session, run: str) -> PhaseState | None:
     counts = phase_counts(session, key)
     return PhaseState(
         key,
-        total=sum(counts.values()),
+        total=sum(counts.values()) - counts.get("dropped", 0),
         done=counts.get("done", 0),
         lost=counts.get("lost", 0),
         successes=count_successes(session, key),

@@ -5,43 +5,92 @@ Each phase asks the database what is missing, and does it. An interrupted run is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import A3TError
+from a3t_contracts.schemas import RunStatus, Wanted
 
-from ..store import RunTask, add_event, open_round, run_tasks, touch_run, utc_now
+from ..store import (
+    DatabaseAwayError,
+    LeaseLostError,
+    RunTask,
+    add_event,
+    drop_waiting_work,
+    get_run,
+    open_round,
+    run_tasks,
+    touch_run,
+    utc_now,
+)
 from .collect import compose, demonstrate, evaluate, explain_imported, few_shot, rollout
 from .context import RunContext
-from .learn import base_version, go_live, train
-from .lease import driving
+from .learn import base_version, cancel_training, go_live, train
+from .lease import Hold, StopRequestedError, driving
+from .record import Recorder
 from .training import NothingToTrainError
 
 __all__ = ["drive"]
 
+_ENDS = {
+    RunStatus.finished: "finished",
+    RunStatus.interrupted: "was interrupted",
+    RunStatus.paused: "is paused",
+    RunStatus.cancelled: "is cancelled",
+}
 
-async def drive(context: RunContext) -> None:
-    """Carry out the phases of the recipe that are not done in the database.
 
-    Raises the A3TError that stopped the run, which is also stored with the run, and ConflictError if another process
-    drives the run.
+async def drive(context: RunContext) -> RunStatus:
+    """Carry out the phases of the recipe that the database does not show as done, or what else is wanted of the run: a
+    pause, its end. The status that the run has then.
+
+    Raises the A3TError that stopped it, noted in the run; ConflictError where another process drives the run, and
+    LeaseLostError where another one took it over, which then writes on.
     """
-    async with driving(context.store, context.run):
-        await _drive(context)
+    async with driving(context.store, context.run, context.settings.run_lease_seconds) as hold:
+        store = hold.store
+        async with Recorder(store, context.run, context.listener) as listener:
+            return await _carry_out(replace(context, store=store, listener=listener), hold)
 
 
-async def _drive(context: RunContext) -> None:
+async def _carry_out(context: RunContext, hold: Hold) -> RunStatus:
+    wanted = await context.store.do(lambda session: Wanted(get_run(session, context.run).wanted))
+    if wanted is not Wanted.running:
+        return await _settle(context, wanted)
     await context.store.do(partial(touch_run, name=context.run, status="running", error=None))
     try:
-        await _rounds(context)
+        async with hold.obeying():
+            await _rounds(context)
+    except StopRequestedError as stop:
+        return await _settle(context, stop.wanted)
+    except (LeaseLostError, DatabaseAwayError):
+        raise  # whoever drives next goes on
     except A3TError as error:
-        await _end(context, "failed", str(error))
+        await _end(context, RunStatus.failed, error)
+        raise
+    except Exception as error:
+        hidden = A3TError(f"An unexpected error, {type(error).__name__}: {error}", hint="The log has its traceback.")
+        await _end(context, RunStatus.failed, hidden)
         raise
     except BaseException:
-        await _end(context, "interrupted", None)
+        if not context.in_service:
+            await _end(context, RunStatus.interrupted)
         raise
-    await _end(context, "finished", None)
+    await _end(context, RunStatus.finished)
+    return RunStatus.finished
+
+
+async def _settle(context: RunContext, wanted: Wanted) -> RunStatus:
+    """Pause or end the run as it was asked for."""
+    if wanted is Wanted.paused:
+        await _end(context, RunStatus.paused)
+        return RunStatus.paused
+    await cancel_training(context)
+    await context.store.do(partial(drop_waiting_work, run=context.run))
+    await _end(context, RunStatus.cancelled)
+    return RunStatus.cancelled
 
 
 async def _rounds(context: RunContext) -> None:
@@ -119,11 +168,15 @@ async def _held_out(context: RunContext) -> list[RunTask]:
     return [t for t in tasks if t.split in wanted]
 
 
-async def _end(context: RunContext, status: str, error: str | None) -> None:
+async def _end(context: RunContext, status: RunStatus, error: A3TError | None = None) -> None:
     def note(session: Session) -> None:
-        finished = utc_now() if status == "finished" else None
-        touch_run(session, context.run, status=status, error=error, finished_at=finished)
-        level = "info" if status == "finished" else "error" if error else "warn"
-        add_event(session, context.run, 0, status, error or f"The run {status}", level=level)
+        words = str(error) if error else None
+        details = {k: v for k, v in get_run(session, context.run).details.items() if k != "problem"}
+        if error is not None:
+            details["problem"] = error.problem().model_dump(mode="json", exclude_none=True)
+        ended = utc_now() if status in (RunStatus.finished, RunStatus.cancelled) else None
+        touch_run(session, context.run, status=status.value, error=words, details=details, finished_at=ended)
+        level = "error" if error else "info" if status is RunStatus.finished else "warn"
+        add_event(session, context.run, 0, status.value, words or f"The run {_ENDS[status]}", level=level)
 
     await context.store.do(note)

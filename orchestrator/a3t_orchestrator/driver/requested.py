@@ -18,6 +18,9 @@ from .start import begin_run
 
 __all__ = ["Begun", "begin_requested", "requested_recipe"]
 
+_PATIENCE = 20.0
+"""Seconds for which a request waits for services that are away: shorter than its client's patience."""
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -56,10 +59,17 @@ async def begin_requested(
         if request.source is not None:
             source = request.source
             await store.do(lambda session: get_run(session, source))
-        await require_base(settings, recipe)
+        await require_base(settings, recipe, _PATIENCE)
         try:
             name = await begin_run(
-                store, settings, recipe, request.name, request.source, status=RunStatus.queued, idempotency_key=key
+                store,
+                settings,
+                recipe,
+                request.name,
+                request.source,
+                status=RunStatus.queued,
+                idempotency_key=key,
+                patience=_PATIENCE,
             )
         except ConflictError:  # the same request came to another replica at the same moment
             known = await store.do(lambda session: _known(session, request, recipe, key))

@@ -34,6 +34,7 @@ async def begin_run(
     *,
     status: RunStatus = RunStatus.planned,
     idempotency_key: str | None = None,
+    patience: float | None = None,
 ) -> str:
     """Draw the tasks and store the run; its name.
 
@@ -41,13 +42,14 @@ async def begin_run(
         source: a run whose phases are taken over, up to the first that the recipes do not share.
         status: `queued` leaves the run to the orchestrator service, `planned` to the caller.
         idempotency_key: by which the request that made the run is known again.
+        patience: seconds for which an env service that is away is waited for; None: `limits.outage_seconds`.
 
     Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there, or the
     source.
     """
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
-        environment = await _described(env, recipe)
+        environment = await _described(env, recipe, recipe.limits.outage_seconds if patience is None else patience)
         training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks, environment.get_data)
         held_out = [
             await fetch_tasks(env, recipe, h.split, h.tasks, environment.get_data) for h in recipe.data.held_out
@@ -110,9 +112,9 @@ def code_commit() -> str:
         return ""
 
 
-async def _described(env: EnvClient, recipe: Recipe) -> EnvironmentInfo:
+async def _described(env: EnvClient, recipe: Recipe, patience: float) -> EnvironmentInfo:
     """The env service's description of the recipe's environment, which is stored with the run."""
-    found = {info.name: info for info in await patiently(env.environments, recipe.limits.outage_seconds)}
+    found = {info.name: info for info in await patiently(env.environments, patience)}
     if recipe.environment not in found:
         raise NotFoundError(
             f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",

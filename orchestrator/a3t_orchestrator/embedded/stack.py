@@ -24,7 +24,7 @@ from .process import Child, Program
 from .redis_server import find_server, write_config
 from .state import ProcessState, StackState, end_orphans, forget_state, read_state, refuse_second, write_state
 
-__all__ = ["SERVICES", "EmbeddedStack", "stack_for"]
+__all__ = ["SERVICES", "EmbeddedStack", "is_own_stack", "stack_for"]
 
 SERVICES = ("env", "policy", "actre", "trainer")
 _STOP_SECONDS = 15.0
@@ -40,7 +40,7 @@ class EmbeddedStack:
         settings: `home`, `token` and the log level are used.
         base_model: base model of the policy service.
         first_port: first of the ports, which must be free; None takes any free ports.
-        dashboard: whether the orchestrator service is started, too.
+        dashboard: whether the orchestrator service, which drives runs, is started, too.
         note: receives messages about the progress.
     """
 
@@ -60,7 +60,8 @@ class EmbeddedStack:
         self._note = note or (lambda _: None)
         self._children: dict[str, Child] = {}
         self._keeper: asyncio.Task[None] | None = None
-        urls = {f"{name}_url": self.url(name) for name in SERVICES}
+        names = [*SERVICES, *(["orchestrator"] if dashboard else [])]
+        urls = {f"{name}_url": self.url(name) for name in names}
         self.settings = settings.model_copy(update={"home": self.home, **urls})
 
     def url(self, name: str) -> str:
@@ -211,6 +212,12 @@ async def stack_for(
         await stack.stop()
 
 
+def is_own_stack(settings: OrchestratorSettings) -> bool:
+    """Whether the services of these settings are children of this process, and end with it."""
+    running = read_state(settings.home.expanduser().resolve())
+    return running is not None and running.supervisor.pid == os.getpid()
+
+
 def _joined(settings: OrchestratorSettings, running: StackState, base_model: str | None) -> OrchestratorSettings:
     if not running.ready:
         raise ConflictError(
@@ -221,7 +228,7 @@ def _joined(settings: OrchestratorSettings, running: StackState, base_model: str
             f"The stack that runs serves the base model {running.base_model}, this needs {base_model}.",
             hint="Stop it with `a3t down`, or use another A3T_HOME.",
         )
-    urls = {f"{name}_url": running.urls[name] for name in SERVICES}
+    urls = {f"{name}_url": url for name, url in running.urls.items() if name in (*SERVICES, "orchestrator")}
     home = settings.home.expanduser().resolve()
     return settings.model_copy(update={**urls, "redis_url": running.redis_url, "home": home})
 

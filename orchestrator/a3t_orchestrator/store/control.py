@@ -84,7 +84,7 @@ def interrupt_run(session: Session, name: str) -> None:
     run = get_run(session, name)
     if RunStatus(run.status).active and driver_of(session, name) is None:
         run.status = RunStatus.interrupted
-        add_event(session, name, 0, "interrupted", "The run interrupted", level="warn")
+        add_event(session, name, 0, "interrupted", "The run was interrupted", level="warn")
 
 
 def unattended(session: Session) -> Sequence[Run]:

@@ -12,19 +12,19 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import A3TError, UnplayableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, Wanted, trajectory_id
 
 from ..gateway import Gateway, ServiceAddresses
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import (
     DatabaseAwayError,
+    Run,
     Store,
     WorkItem,
     annotate_trajectory,
     claim,
     environment_of,
-    get_run,
     get_trajectory,
     give_back,
     give_up,
@@ -62,7 +62,10 @@ async def run_chunk(
     unfinished items. If the database is out of reach, this waits; if it stays so, DatabaseAwayError is raised and the
     items return when their leases end.
     """
-    recipe, environment = await store.do(partial(_run, name=run))
+    found = await store.do(partial(_run, name=run))
+    if found is None:
+        return ChunkReport(skipped=len(ids))
+    recipe, environment = found
     limits = recipe.limits
     items = await store.do(
         lambda session: claim(session, ids, worker, settings.lease_seconds, limits.deliveries),
@@ -120,11 +123,20 @@ class _Chunk:
             except DatabaseAwayError:
                 raise
             except A3TError as error:
-                log.warning("episode.failed", episode=item.id, task=item.task_id, error=str(error))
-                await self.store.do(partial(self._settle, item=item.id, error=error))
-                self.report.failed += 1
-                EPISODES.labels(item.phase, "failed").inc()
+                await self._failed(item, str(error), partial(self._settle, item=item.id, error=error))
+            except Exception as error:  # an episode that breaks the worker's code must not be begun for ever
+                log.exception("episode.broken", episode=item.id, task=item.task_id)
+                words = f"An unexpected error, {type(error).__name__}: {error}"
+                await self._failed(
+                    item, words, partial(return_failed, item_id=item.id, error=words, deliveries=self.deliveries)
+                )
             self.open.discard(item.id)
+
+    async def _failed(self, item: WorkItem, words: str, settle: Callable[[Session], None]) -> None:
+        log.warning("episode.failed", episode=item.id, task=item.task_id, error=words)
+        await self.store.do(settle)
+        self.report.failed += 1
+        EPISODES.labels(item.phase, "failed").inc()
 
     def _settle(self, session: Session, item: str, error: A3TError) -> None:
         """Return a failed item to the list, or give it up where it can never be played."""
@@ -166,6 +178,9 @@ async def _annotate(
     await store.do(lambda session: annotate_trajectory(session, item.id, episode_id, steps))
 
 
-def _run(session: Session, name: str) -> tuple[Recipe, EnvironmentInfo]:
-    run = get_run(session, name)
+def _run(session: Session, name: str) -> tuple[Recipe, EnvironmentInfo] | None:
+    """The run's recipe and environment; None where nothing is to be played: it is paused, ended or removed."""
+    run = session.get(Run, name)
+    if run is None or run.wanted != Wanted.running:
+        return None
     return Recipe.model_validate(run.recipe), environment_of(run)

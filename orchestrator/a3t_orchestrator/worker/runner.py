@@ -43,6 +43,7 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
 
     Raises:
         EpisodeLostError: the env service lost the session.
+        UnplayableError: the task's game is missing or broken for good.
         A3TError: a service stayed out of reach, or refused; the message names it.
     """
     request = SessionCreate(

@@ -1,0 +1,141 @@
+"""Client of the orchestrator service: runs, their progress and events, and episodes that were given up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import TypeAdapter
+
+from ..schemas.run import (
+    Failure,
+    FailurePage,
+    RecipeInfo,
+    RunCreate,
+    RunDeleted,
+    RunEvent,
+    RunInfo,
+    RunProgress,
+    RunResume,
+)
+from .base import ServiceClient
+
+__all__ = ["OrchestratorClient", "RunNews"]
+
+_SILENCE_SECONDS = 60.0
+"""Four heartbeats of the service."""
+_RUNS = TypeAdapter(list[RunInfo])
+_EVENTS = TypeAdapter(list[RunEvent])
+_RECIPES = TypeAdapter(list[RecipeInfo])
+
+
+@dataclass(frozen=True, slots=True)
+class RunNews:
+    """One message of a run's stream: an event, or how far the run is, or its state; `ended` with the last one."""
+
+    event: RunEvent | None = None
+    progress: RunProgress | None = None
+    run: RunInfo | None = None
+    ended: bool = False
+
+
+class OrchestratorClient(ServiceClient):
+    """Begins, follows and changes runs over HTTP."""
+
+    service = "orchestrator"
+
+    async def runs(self, limit: int = 100) -> list[RunInfo]:
+        """Runs, the newest first."""
+        return _RUNS.validate_json((await self._send("GET", "/v1/runs", params={"limit": limit})).content)
+
+    async def run(self, name: str) -> RunInfo:
+        """One run. Raises NotFoundError."""
+        return await self._call(RunInfo, "GET", _path(name))
+
+    async def begin(self, request: RunCreate, key: str | None = None) -> RunInfo:
+        """Begin a run. With a name, or with a key that is sent with this request only, it is safe to repeat."""
+        repeatable = key is not None or request.name is not None
+        reply = await self._send(
+            "POST",
+            "/v1/runs",
+            request,
+            headers={"Idempotency-Key": key} if key else None,
+            idempotent=repeatable,
+            timeout=120.0,
+        )
+        return RunInfo.model_validate_json(reply.content)
+
+    async def pause(self, name: str) -> RunInfo:
+        """Send no more work of a run."""
+        return await self._call(RunInfo, "POST", _path(name, "pause"), idempotent=True)
+
+    async def resume(self, name: str, rounds: int | None = None) -> RunInfo:
+        """Go on with a run; `rounds`: more than it has."""
+        return await self._call(RunInfo, "POST", _path(name, "resume"), RunResume(rounds=rounds), idempotent=True)
+
+    async def cancel(self, name: str) -> RunInfo:
+        """End a run."""
+        return await self._call(RunInfo, "POST", _path(name, "cancel"), idempotent=True)
+
+    async def delete(self, name: str) -> RunDeleted:
+        """Remove a run that is not under way."""
+        return await self._call(RunDeleted, "DELETE", _path(name), timeout=600.0)
+
+    async def report(self, name: str) -> dict[str, Any]:
+        """Everything that `a3t report` says."""
+        return dict((await self._send("GET", _path(name, "report"), timeout=600.0)).json())
+
+    async def progress(self, name: str) -> RunProgress:
+        """How far the phase under way is."""
+        return await self._call(RunProgress, "GET", _path(name, "progress"))
+
+    async def events(self, name: str, after: int = 0, limit: int = 200) -> list[RunEvent]:
+        """Events with an id above `after`, in order."""
+        reply = await self._send("GET", _path(name, "events"), params={"after": after, "limit": limit})
+        return _EVENTS.validate_json(reply.content)
+
+    async def recipes(self) -> list[RecipeInfo]:
+        """Recipes that a run can be begun with by name."""
+        return _RECIPES.validate_json((await self._send("GET", "/v1/recipes")).content)
+
+    async def failures(self, run: str | None = None, limit: int = 100, offset: int = 0) -> FailurePage:
+        """Episodes that were given up, the newest first."""
+        params = {"run": run, "limit": limit, "offset": offset}
+        return await self._call(FailurePage, "GET", "/v1/failures", params=params)
+
+    async def retry_failure(self, failure: str) -> Failure:
+        """Put an episode that was given up back on the work list."""
+        return await self._call(Failure, "POST", f"/v1/failures/{quote(failure, safe='')}/retry")
+
+    async def drop_failure(self, failure: str) -> Failure:
+        """Do without an episode for good."""
+        return await self._call(Failure, "DELETE", f"/v1/failures/{quote(failure, safe='')}")
+
+    async def follow(self, name: str, after: int = 0) -> AsyncIterator[RunNews]:
+        """What comes of a run, behind the event numbered `after`, until the run has ended or the service stops: then
+        the last message has not `ended`, and calling this again goes on. Raises UnavailableError where the connection
+        breaks."""
+        kind, data = "message", ""
+        params = {"stream": "true", "after": after}
+        async for line in self._lines(_path(name, "events"), params, _SILENCE_SECONDS):
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                data = line.removeprefix("data: ")
+            elif not line and data:
+                yield _news(kind, data)
+                kind, data = "message", ""
+
+
+def _news(kind: str, data: str) -> RunNews:
+    if kind == "progress":
+        return RunNews(progress=RunProgress.model_validate_json(data))
+    if kind in ("run", "end"):
+        return RunNews(run=RunInfo.model_validate_json(data), ended=kind == "end")
+    return RunNews(event=RunEvent.model_validate_json(data))
+
+
+def _path(run: str, tail: str = "") -> str:
+    return f"/v1/runs/{quote(run, safe='')}" + (f"/{tail}" if tail else "")

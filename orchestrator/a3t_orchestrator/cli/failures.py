@@ -1,0 +1,101 @@
+"""`a3t failures`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.errors import A3TError, InvalidInputError
+from a3t_contracts.schemas import Failure
+from a3t_contracts.tables import print_table
+
+from ..store import Store, count_failures, drop_failure, list_failures, retry_failure
+from .common import settings_and_store
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+RunOption = Annotated[str | None, typer.Option("--run", help="All of this run.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
+_ALL = 1_000_000
+
+
+@app.callback()
+def failures() -> None:
+    """Episodes that were given up, with the last error of each."""
+
+
+@app.command("list")
+def show(
+    run: Annotated[str | None, typer.Argument(help="Only of this run; of all by default.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List episodes that were given up: task, phase, how often they were begun, and the last error."""
+    _, store = settings_and_store()
+    with store.session() as session:
+        found, total = list_failures(session, run, limit), count_failures(session, run)
+    if as_json:
+        emit_json([failure.model_dump(mode="json") for failure in found])
+        return
+    if not found:
+        console.print("No episode was given up.")
+        return
+    heads = ("id", "run", "round", "phase", "task", "begun", "reason")
+    print_table(heads, [_row(failure) for failure in found])
+    if total > len(found):
+        console.print(f"{total - len(found)} more; --limit shows them.", highlight=False)
+
+
+@app.command()
+def retry(ids: Ids = None, run: RunOption = None) -> None:
+    """Put episodes that were given up back on the work list of their run, with all their attempts."""
+    _each(ids, run, retry_failure, "tried again")
+
+
+@app.command()
+def drop(ids: Ids = None, run: RunOption = None) -> None:
+    """Do without episodes that were given up, for good: they are no longer listed, counted or tried again."""
+    _each(ids, run, drop_failure, "dropped")
+
+
+def _each(ids: list[str] | None, run: str | None, change: Callable[[Session, str], Failure], done: str) -> None:
+    if bool(ids) == (run is not None):
+        raise InvalidInputError("Name either episodes or a run.", hint="`a3t failures list` shows their ids.")
+    _, store = settings_and_store()
+    chosen = ids or _ids_of(store, run)
+    refused: A3TError | None = None
+    changed = 0
+    for item in chosen:
+        try:
+            with store.session() as session:
+                change(session, item)
+            changed += 1
+        except A3TError as error:  # the others may still be changed
+            refused = error
+            console.print(f"{item}: {error}", style="yellow", highlight=False, soft_wrap=True)
+    console.print(f"{changed} of {len(chosen)} episodes {done}.", highlight=False)
+    if refused is not None and changed == 0:
+        raise refused
+
+
+def _ids_of(store: Store, run: str | None) -> list[str]:
+    with store.session() as session:
+        return [failure.id for failure in list_failures(session, run, _ALL)]
+
+
+def _row(failure: Failure) -> list[str]:
+    return [
+        failure.id,
+        failure.run,
+        str(failure.round),
+        failure.phase,
+        failure.task_id,
+        str(failure.attempts),
+        failure.reason,
+    ]

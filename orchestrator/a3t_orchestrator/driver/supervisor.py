@@ -1,0 +1,109 @@
+"""Drives every run that waits for it, several at a time. Each orchestrator process has one; leases keep them apart."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import A3TError, ConflictError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import RunStatus
+
+from ..recipe import Recipe
+from ..settings import OrchestratorSettings
+from ..store import Store, driver_of, get_run, touch_run, unattended
+from .context import RunContext
+from .loop import drive
+
+__all__ = ["Supervisor"]
+
+log = get_logger(__name__)
+
+
+class Supervisor:
+    """Looks every `look_seconds`, or when it is woken, for runs without a living driver, and drives them.
+
+    Stopping cancels what it drives and gives the leases up, so that another process goes on at once.
+    """
+
+    def __init__(self, store: Store, settings: OrchestratorSettings, look_seconds: float = 1.0) -> None:
+        self._store, self._settings, self._look_seconds = store, settings, look_seconds
+        self._driven: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+
+    @property
+    def driven(self) -> list[str]:
+        """Names of the runs that this process drives now."""
+        return sorted(self._driven)
+
+    def wake(self) -> None:
+        """Look at once, because something was asked of a run."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Until this is cancelled."""
+        try:
+            while True:
+                try:
+                    await self._look()
+                except A3TError as error:
+                    log.warning("supervisor.waiting", error=str(error))
+                except Exception:  # the next look may find better; runs must not stand still until a restart
+                    log.exception("supervisor.failed")
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), self._look_seconds)
+                self._woken.clear()
+        finally:
+            await self._stop()
+
+    async def _look(self) -> None:
+        free = self._settings.driven_runs - len(self._driven)
+        if free <= 0:
+            return
+        waiting = await self._store.do(_waiting)
+        for name in [name for name in waiting if name not in self._driven][:free]:
+            task = asyncio.create_task(self._drive(name), name=f"drive {name}")
+            self._driven[name] = task
+            task.add_done_callback(partial(self._ended, name))
+
+    def _ended(self, name: str, _: asyncio.Task[None]) -> None:
+        self._driven.pop(name, None)
+        self._woken.set()
+
+    async def _drive(self, name: str) -> None:
+        log.info("run.taken", run=name)
+        try:
+            recipe = await self._store.do(partial(_recipe, name=name))
+            status = await drive(RunContext(self._store, self._settings, name, recipe, in_service=True))
+        except ConflictError as error:  # another replica was faster, or took the run over
+            log.info("run.left", run=name, reason=str(error))
+        except A3TError as error:
+            log.warning("run.stopped", run=name, error=str(error))
+        except Exception as error:
+            log.exception("run.broken", run=name)
+            await self._store.do(partial(_note_broken, name=name, error=f"{type(error).__name__}: {error}"))
+        else:
+            log.info("run.ended", run=name, status=status.value)
+
+    async def _stop(self) -> None:
+        tasks = list(self._driven.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _waiting(session: Session) -> list[str]:
+    return [run.name for run in unattended(session) if driver_of(session, run.name) is None]
+
+
+def _recipe(session: Session, name: str) -> Recipe:
+    return Recipe.model_validate(get_run(session, name).recipe)
+
+
+def _note_broken(session: Session, name: str, error: str) -> None:
+    """Where even driving could not begin, such as with a recipe of another version: not again every second."""
+    if RunStatus(get_run(session, name).status).active:
+        touch_run(session, name, status=RunStatus.failed.value, error=error[:2000])
