@@ -83,6 +83,11 @@ class OrchestratorSettings(ServiceSettings):
         return all([*self.service_urls.values(), self.redis_url])
 
     @property
+    def tells_by_service(self) -> bool:
+        """True where the orchestrator service is named and its database is not."""
+        return bool(self.orchestrator_url) and not self.database_url
+
+    @property
     def missing_addresses(self) -> list[str]:
         """Names of the variables that are not set while others are."""
         values = {f"A3T_{k.upper()}_URL": v for k, v in (self.service_urls | {"redis": self.redis_url}).items()}

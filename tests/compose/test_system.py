@@ -54,7 +54,8 @@ def wait_until_stored(project: Project, episodes: int, run: Future[str]) -> int:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run during which workers were added and a worker and the env service were killed."""
+    """A run during which workers were added, and a worker, the env service and the orchestrator, which drives the run,
+    were killed."""
 
     report: dict[str, object]
     killed: list[str]
@@ -63,7 +64,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def finished(project: Project) -> Iterator[Finished]:
-    victims = project.containers("worker") + project.containers("env")
+    victims = project.containers("worker") + project.containers("env") + project.containers("orchestrator")
     with ThreadPoolExecutor(1) as driver:
         run = driver.submit(project.compose, "run", "--rm", "-T", "a3t", "run", *RECIPE, timeout=2400)
         stored = wait_until_stored(project, 8, run)
@@ -100,9 +101,11 @@ def test_each_round_published_an_adapter_that_was_used(finished: Finished, proje
 
 
 def test_what_was_killed_came_back(finished: Finished, project: Project) -> None:
-    project.compose("up", "-d", "--no-recreate", "--no-deps", "--scale", "worker=3", "--wait", "worker", "env")
+    project.compose(
+        "up", "-d", "--no-recreate", "--no-deps", "--scale", "worker=3", "--wait", "worker", "env", "orchestrator"
+    )
     assert len(project.containers("worker")) == 3
-    assert len(finished.killed) == 2
+    assert len(finished.killed) == 3
     for container in finished.killed:
         assert inspect(container)["State"]["Running"]
         assert datetime.fromisoformat(inspect(container)["State"]["FinishedAt"][:19]) > datetime(2000, 1, 1)  # it died

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
 from a3t_contracts.errors import (
+    ConflictError,
     InvalidInputError,
     NotFoundError,
     OverloadedError,
@@ -22,10 +23,20 @@ from a3t_contracts.errors import (
     UpstreamError,
 )
 from a3t_contracts.react import History
-from a3t_contracts.schemas import ActTurn, Proposer, Source, StopReason, TrajectoryKind, Trigger, trajectory_id
+from a3t_contracts.schemas import (
+    ActTurn,
+    Proposer,
+    RunCreate,
+    Source,
+    StopReason,
+    TrajectoryKind,
+    Trigger,
+    trajectory_id,
+)
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
+from a3t_orchestrator.driver.requested import begin_requested
 from a3t_orchestrator.driver.start import begin_run
 from a3t_orchestrator.gateway import Gateway, ServiceAddresses
 from a3t_orchestrator.gateway.coalesce import Coalescer
@@ -44,10 +55,13 @@ from a3t_orchestrator.store import (
     environment_of,
     events,
     get_run,
+    list_failures,
     phase_counts,
     plan_work,
+    request_pause,
+    touch_run,
 )
-from a3t_orchestrator.worker import annotated_steps, play, play_with_restarts, run_chunk, tasks
+from a3t_orchestrator.worker import annotated_steps, chunk, play, play_with_restarts, run_chunk, tasks
 from a3t_orchestrator.worker.plan import EpisodePlan, Exploration, plan_episode
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
@@ -414,6 +428,44 @@ async def test_a_chunk_stores_each_episode_once_and_gives_up_on_a_poisoned_one(w
         assert "corridor-77" in str(lost.error)
 
 
+@pytest.mark.parametrize("broken", ["game", "upstream", "our own code"])
+async def test_what_always_fails_costs_bounded_attempts_and_is_told(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    words = "the engine broke"
+    if broken == "game":
+        world.policy.choose = lambda _: "break"  # the corridor's engine dies of it
+    elif broken == "upstream":
+        world.policy.faults.extend([502] * 1000)
+        words = "scripted"
+    else:
+
+        async def play_badly(*_: object) -> None:
+            raise KeyError("thought")
+
+        monkeypatch.setattr(chunk, "play_with_restarts", play_badly)
+        words = "KeyError: 'thought'"
+    with store.session() as session:
+        [item] = session.scalars(select(WorkItem.id).where(WorkItem.task_id == "corridor-3"))
+    reports = [await run_chunk(store, settings_of(world), "r", [item], f"w{n}") for n in range(3)]
+    assert [(r.done, r.failed, r.skipped) for r in reports] == [(0, 1, 0), (0, 1, 0), (0, 0, 1)]
+    with store.session() as session:
+        [lost] = list_failures(session, "r")
+        assert (lost.task_id, lost.attempts) == ("corridor-3", 2)
+        assert words in lost.reason
+
+
+async def test_nothing_of_a_paused_or_removed_run_is_played(world: World, store: Store) -> None:
+    with store.session() as session:
+        ids = dispatchable(session, KEY)
+        touch_run(session, "r", status="running")
+        request_pause(session, "r")
+    assert (await run_chunk(store, settings_of(world), "r", ids, "a")).skipped == 3
+    assert (await run_chunk(store, settings_of(world), "gone", ids, "a")).skipped == 3
+    with store.session() as session:
+        assert phase_counts(session, KEY) == {"pending": 3}
+
+
 async def test_what_can_never_be_played_is_given_up_at_once(world: World, store: Store) -> None:
     with store.session() as session:
         items = [item.id for item in session.scalars(select(WorkItem).where(WorkItem.task_id == "corridor-4"))]
@@ -515,3 +567,31 @@ async def test_a_database_that_stays_away_costs_one_line_and_nothing_else(
     with distant.session() as session:
         item = session.scalars(select(WorkItem)).one()
         assert (item.state, item.attempts) == ("running", 1), "its lease ends, and the driver sends it again"
+
+
+async def test_the_same_request_again_is_the_same_run(world: World, store: Store) -> None:
+    def request(name: str | None = "n", seed: int = 0) -> RunCreate:
+        recipe = {"name": "r", "environment": "alfworld", "base_model": "base", "round0": {"mode": "none"}}
+        data = {"split": "train", "held_out": []}
+        return RunCreate(recipe=recipe | {"data": data}, name=name, overrides=[f"seed={seed}"])
+
+    async def begun(request: RunCreate, key: str | None = None) -> tuple[str, bool]:
+        found = await begin_requested(store, settings_of(world), request, key)
+        return found.run.name, found.new
+
+    assert await begun(request()) == ("n", True)
+    assert await begun(request()) == ("n", False)
+    with pytest.raises(ConflictError, match=r"a run 'n' already, with another recipe"):
+        await begun(request(seed=1))
+    name, new = await begun(request(name=None), key="k")
+    assert (await begun(request(name=None), key="k"), new) == ((name, False), True)
+    with pytest.raises(InvalidInputError, match="Idempotency-Key was used for another request"):
+        await begun(request(name=None, seed=1), key="k")
+    at_once = await asyncio.gather(*(begun(request(name="m"), key="l") for _ in range(4)))
+    assert [found for found, _ in at_once] == ["m"] * 4
+    assert sum(made for _, made in at_once) == 1
+    world.policy.loaded = {"another"}
+    with pytest.raises(NotFoundError, match="serves the base model another, the recipe wants base"):
+        await begun(request(name="o"))
+    with store.session() as session:
+        assert get_run(session, "n").status == "queued"

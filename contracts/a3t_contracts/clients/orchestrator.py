@@ -20,6 +20,7 @@ from ..schemas.run import (
     RunProgress,
     RunResume,
 )
+from ..schemas.trajectory import Trajectory
 from .base import ServiceClient
 
 __all__ = ["OrchestratorClient", "RunNews"]
@@ -95,6 +96,12 @@ class OrchestratorClient(ServiceClient):
         """Events with an id above `after`, in order."""
         reply = await self._send("GET", _path(name, "events"), params={"after": after, "limit": limit})
         return _EVENTS.validate_json(reply.content)
+
+    async def trajectories(self, run: str, limit: int = 100) -> list[Trajectory]:
+        """The first trajectories of a run, with their steps."""
+        params = {"run": run, "limit": limit}
+        listed = (await self._send("GET", "/v1/trajectories", params=params)).json()["trajectories"]
+        return [await self._call(Trajectory, "GET", f"/v1/trajectories/{row['id']}") for row in listed]
 
     async def recipes(self) -> list[RecipeInfo]:
         """Recipes that a run can be begun with by name."""

@@ -208,6 +208,11 @@ envFrom: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
+{{/* Commands such as `a3t run` are clients of the orchestrator service. */}}
+{{- define "a3t.clientEnv" -}}
+- {name: A3T_ORCHESTRATOR_URL, value: "http://{{ include "a3t.name" (dict "root" .root "component" "orchestrator") }}:8100"}
+{{- end }}
+
 {{/* A probe as the values tune it. Arguments: kind (startup, liveness, readiness), base, and the component's values. */}}
 {{- define "a3t.probe" -}}
 {{- $tuned := index (.values.probes | default dict) .kind | default dict -}}

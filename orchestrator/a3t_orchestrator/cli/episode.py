@@ -17,6 +17,7 @@ from ..settings import OrchestratorSettings
 from ..worker.plan import EpisodePlan, Exploration, proposer_of
 from ..worker.runner import play_with_restarts
 from .common import quiet_logs, run_async
+from .trial import first_environment, try_run
 
 __all__ = ["app"]
 
@@ -41,12 +42,25 @@ def episode(
     wait: Annotated[
         float, typer.Option(min=0, help="Number of seconds to wait for services that do not answer yet.")
     ] = 0,
+    as_run: Annotated[
+        bool,
+        typer.Option(
+            "--as-run", help="Let the orchestrator service drive it, as the first episode of a run, by a worker."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Play one episode with the env, policy and ActRe services to check that they work together. Nothing is stored."""
+    """Play one episode with the env, policy and ActRe services to check that they work together. Nothing is kept.
+
+    --as-run checks queue, worker, database and orchestrator, too: it begins a run over HTTP, cancels it after its first
+    episode, and removes it. In that episode no action is sampled; --task and --p are not used.
+    """
     settings = OrchestratorSettings()
     quiet_logs(settings)
-    trajectory = run_async(_play(settings, environment, task, p, steps, base_model, wait))
+    if as_run:
+        trajectory = run_async(try_run(settings, environment, steps, base_model, wait))
+    else:
+        trajectory = run_async(_play(settings, environment, task, p, steps, base_model, wait))
     if as_json:
         emit_json(trajectory)
         return
@@ -76,14 +90,7 @@ async def _play(
 
 async def _task(gateway: Gateway, environment: str | None, task: str | None) -> tuple[EnvironmentInfo, Task]:
     env = gateway.env
-    offered = await env.environments()
-    chosen = [i for i in offered if (i.name == environment if environment else any(i.splits.values()))]
-    if not chosen:
-        raise NotFoundError(
-            f"The env service offers no environment {environment or 'with tasks'}.",
-            hint=f"It offers: {', '.join(i.name for i in offered) or 'none'}.",
-        )
-    info = chosen[0]
+    info = await first_environment(env, environment)
     tasks = (await env.tasks(info.name, limit=1)).tasks if task is None else await env.all_tasks(info.name)
     for found in tasks:
         if task in (None, found.id):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import typer
 from sqlalchemy.orm import Session
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.clients import OrchestratorClient
 from a3t_contracts.errors import A3TError, InvalidInputError
 from a3t_contracts.schemas import Failure
 from a3t_contracts.tables import print_table
 
-from ..store import Store, count_failures, drop_failure, list_failures, retry_failure
-from .common import settings_and_store
+from ..settings import OrchestratorSettings
+from ..store import count_failures, drop_failure, list_failures, retry_failure
+from .common import run_async, settings_and_store
+from .service import service_client
 
 __all__ = ["app"]
+
+Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -37,9 +42,13 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """List episodes that were given up: task, phase, how often they were begun, and the last error."""
-    _, store = settings_and_store()
-    with store.session() as session:
-        found, total = list_failures(session, run, limit), count_failures(session, run)
+    page = _by_service(lambda client: client.failures(run, min(limit, 1000)))
+    if page is None:
+        _, store = settings_and_store()
+        with store.session() as session:
+            found, total = list_failures(session, run, limit), count_failures(session, run)
+    else:
+        found, total = page.failures, page.total
     if as_json:
         emit_json([failure.model_dump(mode="json") for failure in found])
         return
@@ -55,38 +64,61 @@ def show(
 @app.command()
 def retry(ids: Ids = None, run: RunOption = None) -> None:
     """Put episodes that were given up back on the work list of their run, with all their attempts."""
-    _each(ids, run, retry_failure, "tried again")
+    _each(ids, run, retry_failure, OrchestratorClient.retry_failure, "tried again")
 
 
 @app.command()
 def drop(ids: Ids = None, run: RunOption = None) -> None:
     """Do without episodes that were given up, for good: they are no longer listed, counted or tried again."""
-    _each(ids, run, drop_failure, "dropped")
+    _each(ids, run, drop_failure, OrchestratorClient.drop_failure, "dropped")
 
 
-def _each(ids: list[str] | None, run: str | None, change: Callable[[Session, str], Failure], done: str) -> None:
+def _each(
+    ids: list[str] | None,
+    run: str | None,
+    change: Callable[[Session, str], Failure],
+    ask: Callable[[OrchestratorClient, str], Awaitable[Failure]],
+    done: str,
+) -> None:
     if bool(ids) == (run is not None):
         raise InvalidInputError("Name either episodes or a run.", hint="`a3t failures list` shows their ids.")
-    _, store = settings_and_store()
-    chosen = ids or _ids_of(store, run)
     refused: A3TError | None = None
-    changed = 0
+    chosen = ids or [failure.id for failure in _of_run(run)]
     for item in chosen:
         try:
-            with store.session() as session:
-                change(session, item)
-            changed += 1
+            if _by_service(lambda client, item=item: ask(client, item)) is None:  # type: ignore[misc]
+                _, store = settings_and_store()
+                with store.session() as session:
+                    change(session, item)
         except A3TError as error:  # the others may still be changed
             refused = error
+            chosen = [other for other in chosen if other != item]
             console.print(f"{item}: {error}", style="yellow", highlight=False, soft_wrap=True)
-    console.print(f"{changed} of {len(chosen)} episodes {done}.", highlight=False)
-    if refused is not None and changed == 0:
+    console.print(f"{len(chosen)} episodes {done}.", highlight=False)
+    if refused is not None and not chosen:
         raise refused
 
 
-def _ids_of(store: Store, run: str | None) -> list[str]:
+def _of_run(run: str | None) -> list[Failure]:
+    page = _by_service(lambda client: client.failures(run, 1000))
+    if page is not None:
+        return page.failures
+    _, store = settings_and_store()
     with store.session() as session:
-        return [failure.id for failure in list_failures(session, run, _ALL)]
+        return list_failures(session, run, _ALL)
+
+
+def _by_service(work: Callable[[OrchestratorClient], Awaitable[Result]]) -> Result | None:
+    """What the service answers, where only that is named; None where the database is at hand."""
+    settings = OrchestratorSettings()
+    if not settings.tells_by_service:
+        return None
+
+    async def asked() -> Result:
+        async with service_client(settings) as client:
+            return await work(client)
+
+    return run_async(asked())
 
 
 def _row(failure: Failure) -> list[str]:

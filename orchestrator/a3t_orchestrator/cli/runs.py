@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +16,7 @@ from ..report.collect import collect_report
 from ..report.text import print_rounds
 from ..settings import OrchestratorSettings
 from ..store import Event, Run, events, list_runs
-from .common import quiet_logs, run_async, settings_and_store
+from .common import open_store, quiet_logs, run_async, settings_and_store
 from .live import LiveProgress
 from .service import follow_run, service_client
 
@@ -36,9 +36,7 @@ def runs(
     """List runs; `a3t runs show RUN` shows one."""
     if context.invoked_subcommand is not None:
         return
-    _, store = settings_and_store()
-    with store.session() as session:
-        found = [_summary(run) for run in list_runs(session, limit)]
+    found = [_summary(run) for run in _newest(limit)]
     if as_json:
         emit_json(found)
         return
@@ -120,6 +118,21 @@ def delete(
     _ask(remove)
 
 
+def _newest(limit: int) -> Sequence[Run | RunInfo]:
+    """From the database, or from the service where only that is named."""
+    settings = OrchestratorSettings()
+    if settings.tells_by_service:
+
+        async def asked() -> list[RunInfo]:
+            async with service_client(settings) as client:
+                return await client.runs(min(limit, 1000))
+
+        return run_async(asked())
+    store = open_store(settings)
+    with store.session() as session:
+        return list_runs(session, limit)
+
+
 def _ask(work: Callable[[OrchestratorClient], Coroutine[Any, Any, None]]) -> None:
     settings = OrchestratorSettings()
     quiet_logs(settings)
@@ -145,7 +158,7 @@ async def _last_event(client: OrchestratorClient, run: str) -> int:
     return last
 
 
-def _summary(run: Run) -> dict[str, Any]:
+def _summary(run: Run | RunInfo) -> dict[str, Any]:
     return {
         "run": run.name,
         "environment": run.environment,

@@ -37,6 +37,7 @@ _NO_WORKER_SECONDS = 30.0
 _LEAST_TASKS = 4
 _QUEUED_PER_RUNNING = 3
 _PATIENCE_OF_POLLS = 4
+_LONGEST_POLL_SECONDS = 3.0
 
 
 def queue_room(queued: int, running: int, chunk: int) -> int:
@@ -72,7 +73,7 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
         await watch.send()
         await watch.recover()
         busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
-        await asyncio.sleep(max(context.poll_seconds, _PATIENCE_OF_POLLS * busy))
+        await asyncio.sleep(max(context.poll_seconds, min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
         state = await watch.state()
         context.listener.phase(state)
     await watch.close(state, lost_before)
