@@ -58,6 +58,9 @@ parity: setup ## native ALFWorld engine against the official one: make parity GA
 	@[ -e "$${A3T_HOME:-$$HOME/.a3t}/data/alfworld/index.json" ] || a3t data generate alfworld --games $(GAMES)
 	@python -m a3t_env.alfworld.parity --games $(GAMES) $(if $(SPLIT),--split $(SPLIT))
 
+fuzz: setup ## random requests, 5,000 to each service, and random files and texts (FUZZ_REQUESTS=…)
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-5000} $(PYTEST) tests/fuzz
+
 test-slow: setup ## soak and long tests that `make test` leaves out
 	@$(PYTEST) -m slow --ignore tests/faults --timeout 1800
 

@@ -9,6 +9,7 @@ import re
 import time
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..access import Role
@@ -110,6 +111,8 @@ class Shell:
             await self.app(scope, self.bodies.guard(scope, headers, receive), watched)
         except A3TError as error:
             await problem_response(error, scope["path"], self.body)(scope, receive, send)
+        except ClientDisconnect:
+            log.info("request.client_left", path=scope["path"])
         except Exception:
             log.exception("request.failed", path=scope["path"])
             if started:
