@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -85,6 +86,13 @@ async def test_an_idempotent_call_is_tried_again(server: str) -> None:
     async with env(server) as client:
         assert await client.actions("s") == ["s"]
     assert len(calls) == 3
+
+
+async def test_an_overloaded_service_is_left_alone_as_long_as_it_asks(server: str) -> None:
+    began = time.monotonic()
+    async with env(server) as client:
+        assert await client.actions("s") == ["s"]
+    assert time.monotonic() - began >= 2.0  # two refusals that ask for a second each; the policy alone would not wait
 
 
 async def test_a_step_without_an_index_is_sent_once(server: str) -> None:

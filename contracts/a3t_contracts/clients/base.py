@@ -11,8 +11,9 @@ import httpx
 from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from ..errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_response
+from ..errors import A3TError, DeadlineError, OverloadedError, UnavailableError, UpstreamError, error_from_response
 from .connections import transport_for
+from .waiting import AsAsked
 
 __all__ = ["RetryPolicy", "ServiceClient"]
 
@@ -31,7 +32,8 @@ class _PassingError(Exception):
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often an idempotent call is tried: `attempts` in all. The wait before the next one starts at `initial`
-    seconds and doubles up to `maximum`; up to `jitter` seconds are added to each."""
+    seconds and doubles up to `maximum`; up to `jitter` seconds are added to each. After 429 it is not shorter than
+    the reply's `Retry-After`."""
 
     attempts: int = 4
     initial: float = 0.2
@@ -43,7 +45,7 @@ class RetryPolicy:
         return AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.attempts),
-            wait=wait_exponential(multiplier=self.initial, max=self.maximum) + wait_random(0, self.jitter),
+            wait=AsAsked(wait_exponential(multiplier=self.initial, max=self.maximum) + wait_random(0, self.jitter)),
             reraise=True,
         )
 
@@ -190,11 +192,21 @@ class ServiceClient:
         if reply.is_success:
             return reply
         typed = error_from_response(reply.status_code, reply.content, self._where)
+        if isinstance(typed, OverloadedError):
+            typed.retry_after = _asked(reply, typed.retry_after)
         raise _PassingError(typed) if reply.status_code in _PASSING else typed
 
     @property
     def _where(self) -> str:
         return f"{self.service} service at {self.base_url}"
+
+
+def _asked(reply: httpx.Response, otherwise: float) -> float:
+    """The seconds of `Retry-After`, where the reply has it as a number."""
+    try:
+        return max(0.0, float(reply.headers["Retry-After"]))
+    except (KeyError, ValueError):
+        return otherwise
 
 
 def _without_none(params: Mapping[str, Any] | None) -> dict[str, Any] | None:

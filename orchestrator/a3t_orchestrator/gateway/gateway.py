@@ -9,6 +9,7 @@ from typing import Self, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_before_delay, wait_exponential
 
 from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient, RetryPolicy
+from a3t_contracts.clients.waiting import AsAsked
 from a3t_contracts.errors import (
     A3TError,
     DeadlineError,
@@ -157,7 +158,7 @@ async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Re
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(_PASSING),
         stop=stop_before_delay(seconds),
-        wait=wait_exponential(multiplier=0.2, exp_base=1.5, max=5.0),
+        wait=AsAsked(wait_exponential(multiplier=0.2, exp_base=1.5, max=5.0)),
         before_sleep=_tell,
         reraise=True,
     )
