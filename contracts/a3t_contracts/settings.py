@@ -62,6 +62,11 @@ class CommonSettings(BaseSettings):
         None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"
     )
 
+    trackers: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
+        default_factory=list,
+        description="Experiment trackers of runs and of their fine-tuning jobs, as a JSON list, for example "
+        '`["wandb"]`; jobs always write TensorBoard logs',
+    )
     registry: str | None = Field(
         None, description="Adapter registry: a folder or an fsspec URL such as `s3://…`; unset: `registry` in A3T_HOME"
     )

@@ -38,6 +38,7 @@ _OWN = {
     "runs": _Entry(f"{_HERE}.runs:app", "List, show, follow, pause, resume, cancel and delete runs."),
     "failures": _Entry(f"{_HERE}.failures:app", "Episodes that were given up: list, retry, drop."),
     "trajectories": _Entry(f"{_HERE}.trajectories:app", "List and show trajectories."),
+    "track": _Entry(f"{_HERE}.track:app", "Send a run's finished rounds to experiment trackers."),
     "export": _Entry(f"{_HERE}.export:app", "Write a run's episodes to a file that trainers read."),
     "import": _Entry(f"{_HERE}.import_:app", "Take in episodes that others recorded, to learn from."),
     "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),

@@ -25,6 +25,7 @@ from ..store import (
     touch_run,
     utc_now,
 )
+from ..tracking.track import track_safely
 from .collect import compose, demonstrate, evaluate, explain_imported, few_shot, rollout
 from .context import RunContext
 from .learn import base_version, cancel_training, go_live, train
@@ -124,6 +125,9 @@ async def _round(context: RunContext, number: int, version: str) -> str:
         add_event(session, context.run, number, "round_finished", f"Round {number} is finished", version=trained)
 
     await context.store.do(finish)
+    problem = await track_safely(context.store, context.settings, context.run, number, context.settings.trackers)
+    if problem is not None:
+        context.listener.note(number, problem, "warn")
     return trained
 
 

@@ -47,9 +47,10 @@ class TrainerSettings(ServiceSettings):
     trainer_report_seconds: float = Field(
         1.0, ge=0, description="Smallest number of seconds between two metrics events of a job"
     )
-    trainer_trackers: list[Literal["wandb", "mlflow"]] = Field(
-        default_factory=list,
-        description='Experiment trackers in addition to TensorBoard, as a JSON list, for example `["wandb"]`',
+    trainer_trackers: list[Literal["wandb", "mlflow", "trackio"]] | None = Field(
+        None,
+        description="Experiment trackers of jobs in addition to TensorBoard, as a JSON list; unset: those of "
+        "A3T_TRACKERS",
     )
     trainer_accelerate_config: Path | None = Field(
         None,
@@ -66,6 +67,12 @@ class TrainerSettings(ServiceSettings):
     def reader(self) -> RegistryReader:
         """The registry; versions of a remote one are copied when their files are asked for."""
         return RegistryReader(self.registry_url, self.trainer_home / "cache")
+
+    @property
+    def job_trackers(self) -> list[str]:
+        """Trackers of jobs beside TensorBoard, which they always have."""
+        named = self.trackers if self.trainer_trackers is None else self.trainer_trackers
+        return [name for name in named if name != "tensorboard"]
 
     @property
     def model_folders(self) -> list[Path]:

@@ -1,0 +1,39 @@
+"""`a3t track`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from a3t_contracts.cli import console
+from a3t_contracts.errors import InvalidInputError
+
+from ..tracking.track import finished_rounds, track_round
+from ..tracking.trackers import TRACKERS
+from .common import settings_and_store
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Send a run's finished rounds to experiment trackers.")
+
+
+@app.command()
+def track(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    to: Annotated[
+        list[str] | None, typer.Option(help=f"Tracker: {', '.join(TRACKERS)}; repeatable. Unset: A3T_TRACKERS.")
+    ] = None,
+) -> None:
+    """Send the finished rounds of a run to experiment trackers: for runs that were made without them."""
+    settings, store = settings_and_store()
+    names = list(to or settings.trackers)
+    unknown = [name for name in names if name not in TRACKERS]
+    if unknown or not names:
+        said = f"There is no tracker {unknown[0]!r}." if unknown else "No tracker is named."
+        raise InvalidInputError(said, hint=f"Trackers: {', '.join(TRACKERS)}; name them with --to or A3T_TRACKERS.")
+    with store.session() as session:
+        rounds = finished_rounds(session, run)
+    for number in rounds:
+        track_round(store, settings, run, number, names)
+    console.print(f"{len(rounds)} rounds of {run} sent to {', '.join(names)}.", highlight=False)

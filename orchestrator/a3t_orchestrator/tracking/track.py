@@ -1,0 +1,71 @@
+"""Tells the trackers of the settings about rounds that are finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import UnavailableError
+
+from ..report.collect import collect_report
+from ..settings import OrchestratorSettings
+from ..store import EpisodeFilter, Store, add_event, get_run, iter_trajectories, list_trajectories, rounds_of
+from .figures import RoundNote, figures_of, samples_of
+from .trackers import TRACKERS
+
+__all__ = ["finished_rounds", "track_round", "track_safely"]
+
+_SAMPLES = (("composed", True), ("policy", False), ("evaluation", True), ("evaluation", False), ("demonstration", True))
+"""Kinds and outcomes of which a round's table shows up to two episodes each."""
+
+
+def track_round(store: Store, settings: OrchestratorSettings, run: str, number: int, trackers: Sequence[str]) -> None:
+    """Tell trackers of a round. Raises UnavailableError where one is not installed."""
+    if not trackers:
+        return
+    report = collect_report(store, run)
+    with store.session() as session:
+        config = dict(get_run(session, run).recipe)
+        samples = samples_of(list(iter_trajectories(session, list(_sample_ids(session, run, number)))))
+    empty = [dict.fromkeys(("id", "kind", "task", "type", "success", "reward", "steps", "text"), "")]
+    folder = settings.home.expanduser() / "tracking"
+    note = RoundNote(run, folder, config, number, figures_of(report, number), samples or empty)
+    for name in trackers:
+        try:
+            TRACKERS[name](note)
+        except ImportError as error:
+            raise UnavailableError(
+                f"The tracker {name} is not installed: {error}.", hint="Install a3t-orchestrator[tracking]."
+            ) from error
+
+
+async def track_safely(
+    store: Store, settings: OrchestratorSettings, run: str, number: int, trackers: Sequence[str]
+) -> str | None:
+    """Tell trackers of a round; what went wrong, noted as an event too, because a tracker that is away must not stop a
+    run."""
+    import asyncio
+
+    for name in trackers:
+        try:
+            await asyncio.to_thread(track_round, store, settings, run, number, [name])
+        except Exception as error:  # whatever libraries of others raise
+            words = f"The tracker {name} did not take round {number}: {' '.join(str(error).split())[:500]}"
+            note = partial(add_event, run=run, number=number, kind="tracking_failed", message=words, level="warn")
+            await store.do(lambda session, note=note: note(session))  # type: ignore[misc]
+            return words
+    return None
+
+
+def finished_rounds(session: Session, run: str) -> list[int]:
+    """Numbers of the rounds that are finished. Raises NotFoundError for an unknown run."""
+    get_run(session, run)
+    return [row.round for row in rounds_of(session, run) if row.status == "finished"]
+
+
+def _sample_ids(session: Session, run: str, number: int) -> Iterator[str]:
+    for kind, success in _SAMPLES:
+        where = EpisodeFilter(run=run, round=number, kind=kind, success=success)
+        yield from (row.id for row in list_trajectories(session, where, 2))
