@@ -37,7 +37,7 @@ def track_round(store: Store, settings: OrchestratorSettings, run: str, number: 
             TRACKERS[name](note)
         except ImportError as error:
             raise UnavailableError(
-                f"The tracker {name} is not installed: {error}.", hint="Install a3t-orchestrator[tracking]."
+                f"The tracker {name} is not installed: {error}.", hint=f"Install {name}, or a3t-orchestrator[tracking]."
             ) from error
 
 
