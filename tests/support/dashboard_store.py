@@ -24,10 +24,10 @@ from a3t_orchestrator.store import (
     Round,
     Store,
     WorkItem,
+    add_trajectories,
     create_run,
     open_round,
     plan_work,
-    save_trajectory,
     set_training_members,
     touch_run,
 )
@@ -85,6 +85,7 @@ class _Run:
         run = create_run(session, name, recipe, "4c1f6d2", {"environment": _ENVIRONMENT})
         run.created_at = self.at
         self.members: list[tuple[str, bool]] = []
+        self.played: list[tuple[Trajectory, str]] = []
         self.tell(0, "started", "40 training tasks, 24 held out")
 
     def play_rounds(self, count: int) -> _Run:
@@ -108,12 +109,15 @@ class _Run:
             self._save(
                 2, "compose", TrajectoryKind.composed, index // 4, "train", index % 2 == 0, sample=index % 4, item=item
             )
+        done = update(WorkItem).where(WorkItem.id.in_(ids[:20]))
+        self.session.execute(done.values(state="done"))
         running = update(WorkItem).where(WorkItem.id.in_(ids[20:28]))
         self.session.execute(running.values(state="running", worker="worker-1@host", attempts=1))
         lost = update(WorkItem).where(WorkItem.id == ids[-1])
         self.session.execute(
             lost.values(state="lost", attempts=5, error=f"env: 502 the game crashed: {NASTY}", updated_at=self.at)
         )
+        self._store()
         self.tell(2, "dead_letter", f"compose: the episode of a task is given up: {NASTY}", "warn")
         touch_run(self.session, self.name, status="running", round=2, phase="compose")
 
@@ -154,6 +158,7 @@ class _Run:
                 self._keep(self._save(0, "demonstrate", TrajectoryKind.demonstration, task, "train", True), True)
         else:
             self._explore(number)
+        self._store()
         set_training_members(self.session, self.name, number, dict(self.members).items())
         self._train(row)
         for split in ("valid_seen", "valid_unseen"):
@@ -161,6 +166,7 @@ class _Run:
                 won = self.wins(task, split, self._skill(number) - (0.06 if split == "valid_unseen" else 0))
                 self._save(number, "evaluate", TrajectoryKind.evaluation, task, split, won)
         row.status, row.finished_at = "finished", self.at
+        self._store()
         self.tell(number, "round_finished", f"Round {number} is finished.")
 
     def _explore(self, number: int) -> None:
@@ -198,6 +204,10 @@ class _Run:
             )
         )
         self.tell(row.round, "published", f"{version} is live")
+
+    def _store(self) -> None:
+        add_trajectories(self.session, self.played)
+        self.played = []
 
     def _task(self, task: int, split: str) -> str:
         return f"{TYPES[task % len(TYPES)]}-{_OBJECTS[task % len(_OBJECTS)]}-{split}-{task:03d}"
@@ -243,7 +253,7 @@ class _Run:
             created_at=self.at,
             seconds=0.4 * len(steps),
         )
-        save_trajectory(self.session, name, trajectory, phase=phase)
+        self.played.append((trajectory, phase))
         return name
 
     def _steps(self, kind: TrajectoryKind, won: bool, thing: str, nasty: bool) -> Iterator[Step]:

@@ -76,9 +76,11 @@ class Page:
         response.headers["content-length"] = str(len(response.body))
         return response
 
-    def part(self, template: str, **values: Any) -> HTMLResponse:
-        """A piece of a page, which a script puts in the place of the old one; see `data-live` in live.js."""
-        return HTMLResponse(self._html(template, values | {"notice": None}))
+    def part(self, template: str, last: bool = False, **values: Any) -> HTMLResponse:
+        """A piece of a page, which a script puts in the place of the old one; see `data-live` in live.js. With `last`
+        the script does not ask again."""
+        headers = {"X-Last": "yes"} if last else None
+        return HTMLResponse(self._html(template, values | {"notice": None}), headers=headers)
 
     def redirect(self, path: str, notice: str = "", level: str = "ok") -> RedirectResponse:
         """What a form answers: go to this page and read there what happened (`level`: `ok` or `bad`)."""

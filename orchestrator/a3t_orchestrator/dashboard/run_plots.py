@@ -14,6 +14,7 @@ from .plots import REFERENCE, Plot, Series, colour
 
 __all__ = ["HeatMap", "heat_maps", "loss_plot", "overlaid", "set_plot", "success_plots"]
 
+_MOST_STEPS = 500
 _INTERVALS = "The bands are 95 % Wilson intervals; one trial a task."
 
 
@@ -79,7 +80,7 @@ def loss_plot(events: Sequence[JobEvent], version: str) -> Plot | None:
             points[step] = {**(event.data.get("loss_parts") or {}), "loss": event.data.get("loss")}
     if not points:
         return None
-    steps = sorted(points)
+    steps = _thinned(sorted(points))
     names = list(dict.fromkeys(["loss", *(name for found in points.values() for name in found)]))
     series = [
         Series(name=name, values=[points[s].get(name) for s in steps], colour=colour(i), dashed=name != "loss")
@@ -190,6 +191,12 @@ def _scores(name: str, scores: dict[int, Score], rounds: Sequence[int], colour: 
 
 def _evaluated(report: Report, split: str) -> dict[int, Evaluated]:
     return {r.round: e for r in report.rounds for e in r.evaluations if e.split == split}
+
+
+def _thinned(steps: list[int]) -> list[int]:
+    """At most a few hundred of the steps, the last one among them."""
+    stride = -(-len(steps) // _MOST_STEPS)
+    return steps[(len(steps) - 1) % stride :: stride]
 
 
 def _padded(values: Sequence[float], length: int) -> list[float | None]:

@@ -14,13 +14,15 @@ import httpx
 
 from a3t_contracts.clients import PolicyClient, RetryPolicy, TrainerClient
 from a3t_contracts.errors import A3TError, UnavailableError
+from a3t_contracts.schemas import JobEvent
 from a3t_contracts.schemas.policy import LiveState
 
 from ..settings import OrchestratorSettings
 
-__all__ = ["Replica", "ServiceState", "policy_replicas", "service_states", "trainer"]
+__all__ = ["Replica", "ServiceState", "job_events", "policy_replicas", "service_states", "trainer"]
 
 _PATIENCE = 3.0
+_EVENTS = 10_000
 _ONCE = RetryPolicy(attempts=1)
 
 
@@ -53,6 +55,16 @@ async def trainer(settings: OrchestratorSettings) -> AsyncIterator[TrainerClient
     token = settings.token.get_secret_value()
     async with TrainerClient(settings.trainer_url, token, timeout=10.0, retry=_ONCE) as client:
         yield client
+
+
+async def job_events(client: TrainerClient, job_id: str) -> list[JobEvent]:
+    """All events of a job."""
+    found: list[JobEvent] = []
+    while True:
+        page = await client.events(job_id, after=found[-1].seq if found else -1, limit=_EVENTS)
+        found += page.data
+        if not page.has_more or not page.data:
+            return found
 
 
 async def service_states(settings: OrchestratorSettings) -> list[ServiceState]:

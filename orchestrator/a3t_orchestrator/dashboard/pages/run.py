@@ -10,17 +10,17 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from a3t_contracts.errors import A3TError
-from a3t_contracts.schemas import MAX_INT, JobEvent
+from a3t_contracts.schemas import MAX_INT
 
 from ...api.deps import SessionDep, StoreDep
 from ...report.collect import collect_report
 from ...report.text import round_rows
 from ...report.write import html
-from ...store import Store, count_failures, get_job, get_run, last_events, progress_of, rounds_of, run_info
+from ...store import Job, Store, count_failures, get_job, last_events, progress_of, rounds_of, run_info
 from ..guard import page_router
 from ..page import PageDep
 from ..run_plots import heat_maps, loss_plot, set_plot, success_plots
-from ..services import trainer
+from ..services import job_events, trainer
 
 __all__ = ["router"]
 
@@ -29,7 +29,6 @@ router = page_router("/runs/{run}")
 REPORT_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
 """The report is one file with its styles inside. Nothing in it can run or ask for anything."""
 _EVENTS = 40
-_LOSS_EVENTS = 10_000
 
 
 @router.get("")
@@ -53,32 +52,36 @@ def state_part(page: PageDep, session: SessionDep, run: str) -> Response:
 @router.get("/part/log")
 def log_part(page: PageDep, session: SessionDep, run: str) -> Response:
     """The last events."""
-    return page.part("run_log.html", events=last_events(session, run, _EVENTS))
+    ended = run_info(session, run).status.ended
+    return page.part("run_log.html", last=ended, events=last_events(session, run, _EVENTS))
 
 
 @router.get("/part/figures")
-def figures_part(page: PageDep, store: StoreDep, run: str) -> Response:
+def figures_part(page: PageDep, store: StoreDep, session: SessionDep, run: str) -> Response:
     """The run's figures as they are now."""
-    return page.part("run_figures.html", **_figures(store, run))
+    ended = run_info(session, run).status.ended
+    return page.part("run_figures.html", last=ended, **_figures(store, run))
 
 
 @router.get("/part/loss")
 async def loss_part(
-    page: PageDep, store: StoreDep, request: Request, run: str, round: Annotated[int, Query(ge=0, le=MAX_INT)]
+    page: PageDep,
+    store: StoreDep,
+    request: Request,
+    run: str,
+    round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
 ) -> Response:
-    """The losses of a round's fine-tuning job, as the trainer tells them."""
-    job = await store.do(lambda session: get_job(session, run, round))
-    if job is None or job.job_id is None:
-        return page.part("run_loss.html", plot=None, trouble="This round has no fine-tuning job yet.", goes_on=True)
-    goes_on = job.status in ("queued", "running")
-    try:
-        async with trainer(request.app.state.settings) as client:
-            found: list[JobEvent] = (await client.events(job.job_id, limit=_LOSS_EVENTS)).data
-    except A3TError as error:
-        return page.part("run_loss.html", plot=None, trouble=str(error), goes_on=goes_on)
-    plot = loss_plot(found, job.version)
-    trouble = "" if plot else "The job has not done a step yet."
-    return page.part("run_loss.html", plot=plot, trouble=trouble, goes_on=goes_on)
+    """The losses of a round's fine-tuning job, as the trainer tells them; without a round, of the newest job."""
+    job, ended = await store.do(lambda session: _job(session, run, round))
+    plot, trouble = None, "The losses show here as soon as a round trains."
+    if job is not None and job.job_id is not None:
+        try:
+            async with trainer(request.app.state.settings) as client:
+                plot = loss_plot(await job_events(client, job.job_id), job.version)
+            trouble = f"The training of {job.version} has not done a step yet."
+        except A3TError as error:
+            trouble = str(error)
+    return page.part("run_loss.html", last=ended or round is not None, plot=plot, trouble=trouble)
 
 
 @router.get("/report")
@@ -111,7 +114,15 @@ def _figures(store: Store, run: str) -> dict[str, Any]:
     }
 
 
+def _job(session: Session, run: str, number: int | None) -> tuple[Job | None, bool]:
+    """The fine-tuning job of a round, or the newest, and whether the run has ended."""
+    ended = run_info(session, run).status.ended
+    trained = _trained(session, run)
+    if number is None:
+        number = trained[-1] if trained else 0
+    return get_job(session, run, number), ended
+
+
 def _trained(session: Session, run: str) -> list[int]:
     """Rounds with a fine-tuning job."""
-    get_run(session, run)
     return [row.round for row in rounds_of(session, run) if get_job(session, run, row.round) is not None]

@@ -1,7 +1,7 @@
 // Keeps parts of a page up to date without loading it again.
 //
 // <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the address is asked for the new
-// content of the element, as long as the page is seen; with data-now at once, too. An answer 204 means that nothing will change any more. What is
+// content of the element, as long as the page is seen; with data-now at once, too. A header X-Last means that nothing will change any more. What is
 // open, focused or typed stays so. After a change the element sends the event "live:changed".
 // An element with `data-say` inside is read out when its text changes.
 
@@ -32,11 +32,11 @@ class LivePart {
     try {
       const reply = await fetch(this.element.dataset.live, { headers: { Accept: "text/html" }, redirect: "manual" });
       if (reply.type === "opaqueredirect") { location.reload(); return; }
-      if (reply.status === 204) { this.element.removeAttribute("data-live"); return; }
       if (!reply.ok) throw new Error(`status ${reply.status}`);
       this.show(await reply.text());
       this.pause = this.every;
       this.element.classList.remove("stale");
+      if (reply.headers.has("x-last")) return;
     } catch {
       this.element.classList.add("stale");
       this.pause = Math.min(2 * this.pause, SLOWEST);
