@@ -24,7 +24,7 @@ def test_a_run_with_its_curves(open_page: OpenPage) -> None:
     expect(page.get_by_text("Training of household-s1-r03", exact=True)).to_be_visible()
     expect(page.locator("figure.plot canvas")).to_have_count(4)
     check(page, "run")
-    page.get_by_text("Figures as a table").first.click()
+    page.get_by_role("region", name="Training", exact=True).get_by_text("Figures as a table").click()
     expect(page.get_by_role("table", name="Training of household-s1-r03, loss")).to_be_visible()
     page.get_by_role("link", name="round 1", exact=True).click()
     expect(page.get_by_text("Training of household-s1-r01", exact=True)).to_be_visible()
