@@ -59,7 +59,7 @@ parity: setup ## native ALFWorld engine against the official one: make parity GA
 	@python -m a3t_env.alfworld.parity --games $(GAMES) $(if $(SPLIT),--split $(SPLIT))
 
 fuzz: setup ## random requests, 5,000 to each service, and random files and texts (FUZZ_REQUESTS=…)
-	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-5000} $(PYTEST) tests/fuzz
+	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-5000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(PYTEST) tests/fuzz --timeout 7200
 
 test-slow: setup ## soak and long tests that `make test` leaves out
 	@$(PYTEST) -m slow --ignore tests/faults --timeout 1800

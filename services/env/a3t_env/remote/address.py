@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
 from a3t_contracts.errors import InvalidInputError
 
@@ -54,7 +54,7 @@ def addresses(text: str) -> list[Address]:
 
 def _address(text: str) -> Address:
     name, sign, url = text.partition("=")
-    parts = urlsplit(url)
+    parts = _split(url)
     if not sign or not _NAME.fullmatch(name):
         raise InvalidInputError(f"A3T_ENV_REMOTES has {text[:200]!r}, which has no proper name.", hint=_EXAMPLE)
     if parts.scheme not in SCHEMES or not parts.hostname or not _port_is_good(url):
@@ -67,6 +67,14 @@ def _address(text: str) -> Address:
     settings = {key: value for key, value in query if key not in ("tasks", "split")}
     base = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
     return Address(name, protocol, base, _splits(name, query), settings)
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; those of an empty one where it has not the form of any (`http://[`)."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def _port_is_good(url: str) -> bool:
