@@ -1,10 +1,13 @@
-"""The tiny base models that ship with the project: one folder a model, each with a card that says how it was made."""
+"""The tiny base models that ship with the project: one folder a model, each with a card that says how it was made.
+Beside them the names of models that `a3t models fetch` gets (`PACKAGED`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["PREFIX", "available", "folder"]
+from .packaged import PACKAGED, Packaged
+
+__all__ = ["PACKAGED", "PREFIX", "Packaged", "available", "folder"]
 
 PREFIX = "a3t/"
 _ROOT = Path(__file__).parent

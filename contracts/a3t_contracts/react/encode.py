@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from .format import Segment
+if TYPE_CHECKING:
+    from .format import Segment
 
 __all__ = ["EncodedEpisode", "SegmentTokenizer", "TokenKind", "encode_segments", "leading_bos"]
 
-TokenKind = Literal["bos", "preamble", "observation", "completion"]
+TokenKind = Literal["bos", "preamble", "observation", "completion", "end"]
 
 
 class SegmentTokenizer(Protocol):

@@ -21,7 +21,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ..schemas.trajectory import History, Trajectory, Turn
+from ..errors import InvalidInputError
+from ..schemas.trajectory import History, PromptStyle, Trajectory, Turn
+from .chat import ChatFrame
 
 __all__ = [
     "History",
@@ -64,11 +66,12 @@ _PIECE = 2**17
 class Segment:
     """A piece of a rendered episode; `ids` are the generated ones where they are known."""
 
-    kind: Literal["preamble", "observation", "completion"]
+    kind: Literal["preamble", "observation", "completion", "end"]
+    """`end`: the token that ends a turn in a chat template; the agent writes it, and it belongs to the action."""
     text: str
     ids: tuple[int, ...] | None = None
     turn: int = -1
-    """Index of the step that a completion belongs to; −1 for other kinds."""
+    """Index of the step that a completion or its end belongs to; −1 for other kinds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +156,21 @@ def parse_reply(text: str) -> Reply:
     return Reply(" ".join(thought.split()) if thought else None, action)
 
 
-def render_history(history: History) -> list[Segment]:
-    """The segments of a prompt; the agent's turn follows it."""
-    return list(_segments(history))
+def render_history(history: History, frame: ChatFrame | None = None) -> list[Segment]:
+    """The segments of a prompt; the agent's turn follows it.
+
+    Args:
+        frame: of the base's chat template (`chat_frame`). Raises InvalidInputError where `history.prompt` is `chat` and
+            there is none.
+    """
+    if history.prompt is PromptStyle.plain:
+        return list(_segments(history))
+    if frame is None:
+        raise InvalidInputError(
+            "A history with `prompt: chat` is rendered by a base's chat template, and none is at hand.",
+            hint="Use `prompt: plain`.",
+        )
+    return list(_chat_segments(history, frame))
 
 
 def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
@@ -179,12 +194,13 @@ def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
         turns=turns,
         preamble=trajectory.preamble,
         multiline=trajectory.multiline,
+        prompt=trajectory.prompt,
     )
 
 
-def render_trajectory(trajectory: Trajectory) -> list[Segment]:
-    """The segments of a whole episode, its last observation included."""
-    return render_history(history_of(trajectory))
+def render_trajectory(trajectory: Trajectory, frame: ChatFrame | None = None) -> list[Segment]:
+    """The segments of a whole episode, its last observation included; see `render_history`."""
+    return render_history(history_of(trajectory), frame)
 
 
 def labelled_preamble(preamble: str, *, success: bool) -> str:
@@ -210,3 +226,23 @@ def _segments(history: History) -> Iterator[Segment]:
 
 def _observation(raw: str, multiline: bool) -> Segment:
     return Segment("observation", f"{OBSERVATION} {observation_text(raw, multiline)}\n")
+
+
+def _chat_segments(history: History, frame: ChatFrame) -> Iterator[Segment]:
+    """Where a text of the template and a text of ours meet they are one segment, so that they are tokenised as the
+    template's own rendering would be."""
+    preamble = f"{history.preamble.rstrip()}\n\n" if history.preamble else ""
+    text = _chat_observation(history.observation, history.multiline, frame)
+    yield Segment("observation", frame.opening + frame.plain(preamble) + text)
+    for index, turn in enumerate(history.turns):
+        written = turn.completion if turn.completion is not None else completion_text(turn.thought, turn.action)
+        ids = None if turn.completion_ids is None else tuple(turn.completion_ids)
+        said = written if ids is not None else frame.lead + frame.plain(written).strip()
+        yield Segment("completion", said, ids, index)
+        if frame.end:
+            yield Segment("end", frame.end, turn=index)
+        yield Segment("observation", frame.to_user + _chat_observation(turn.observation, history.multiline, frame))
+
+
+def _chat_observation(raw: str, multiline: bool, frame: ChatFrame) -> str:
+    return f"{OBSERVATION} {frame.plain(observation_text(raw, multiline))}{frame.to_agent}"

@@ -14,6 +14,7 @@ from .base import Environment, Name, Schema, TokenIds
 __all__ = [
     "MOST_TURNS",
     "History",
+    "PromptStyle",
     "Proposer",
     "ReasonBy",
     "Source",
@@ -60,6 +61,14 @@ class Proposer(StrEnum):
 
     environment = "environment"
     policy = "policy"
+
+
+class PromptStyle(StrEnum):
+    """How an agent reads its history: as plain text in the ReAct format, or in messages of the chat template of its
+    base."""
+
+    plain = "plain"
+    chat = "chat"
 
 
 class TrajectoryKind(StrEnum):
@@ -159,6 +168,7 @@ class Trajectory(Schema):
         "", description="Prompt in front of the first observation, for example a worked example; empty for none"
     )
     multiline: bool = Field(False, description="Whether the agent read observations with their line breaks")
+    prompt: PromptStyle = Field(PromptStyle.plain, description="How the agent read its history; training does the same")
     steps: list[Step] = Field(description="The steps in order")
     final_observation: str = Field("", description="What the agent saw after its last action")
     reward: float = Field(0.0, description="Reward R(τ) of the episode: the sum of its steps' rewards")
@@ -189,6 +199,7 @@ class History(Schema):
     environment: Environment = Field(description="Environment of the episode")
     observation: str = Field(description="First observation, with the task in it")
     multiline: bool = Field(False, description="Whether the agent reads observations with their line breaks")
+    prompt: PromptStyle = Field(PromptStyle.plain, description="How the agent reads its history")
     turns: Annotated[list[Turn], Field(fail_fast=True)] = Field(
         default_factory=list, max_length=MOST_TURNS, description="The finished steps in order"
     )

@@ -53,6 +53,7 @@ _HELP_OF_OTHERS = {
     "data": "Generate, import and check the environments' data.",
     "env": "Write an environment of your own, and check it.",
     "annotate": "Write the reasons of actions into logs of episodes.",
+    "models": "List and fetch base models, and say what one can do here.",
     "pretrain": "Train a tiny base model from scratch.",
     "play": "Play a task yourself, with or without the agent's suggestions.",
     "chat": "Play a task together with the agent.",

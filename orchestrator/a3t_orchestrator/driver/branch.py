@@ -19,6 +19,7 @@ _FOUNDATION = (
     "engine",
     "options",
     "base_model",
+    "prompt",
     "seed",
     "data.split",
     "data.tasks",

@@ -133,6 +133,8 @@ class EmbeddedStack:
 
     def _service(self, name: str) -> Program:
         environment = self._environment() | {"A3T_PORT": str(self.ports[name]), "A3T_HOST": "127.0.0.1"}
+        if name == "actre":
+            environment |= self._prompted_base()
         command = [sys.executable, "-m", f"a3t_{name}"]
         probe = "health" if name == "env" else "ready"  # without data env lives, and says so when it is asked for tasks
         return Program(name, command, environment, self._log(name), _http_ready(f"{self.url(name)}/{probe}"))
@@ -163,6 +165,16 @@ class EmbeddedStack:
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", threads),
             "TOKENIZERS_PARALLELISM": "false",
             "PYTHONUNBUFFERED": "1",
+        }
+
+    def _prompted_base(self) -> dict[str, str]:
+        """ActRe's annotator `llm` asks the base model of this stack, unless the environment names another server."""
+        if "A3T_ACTRE_UPSTREAM_URL" in os.environ:
+            return {}
+        return {
+            "A3T_ACTRE_UPSTREAM_URL": f"{self.url('policy')}/v1",
+            "A3T_ACTRE_UPSTREAM_TOKEN": self.settings.token.get_secret_value(),
+            "A3T_ACTRE_MODEL": self.base_model,
         }
 
     def _log(self, name: str) -> Path:

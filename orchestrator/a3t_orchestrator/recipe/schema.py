@@ -12,6 +12,7 @@ from a3t_contracts.schemas import (
     Objective,
     ObjectiveName,
     Optimisation,
+    PromptStyle,
     Schema,
     TrainingSettings,
 )
@@ -357,6 +358,12 @@ class Recipe(Schema):
         "a3t/tiny",
         description="Base model of all adapters: a folder, a model id of the Hugging Face Hub, or a model that ships "
         "with A³T",
+    )
+    prompt: PromptStyle = Field(
+        PromptStyle.plain,
+        description="How the agent reads its history. `plain`: as text in the ReAct format. `chat`: the same texts in "
+        "messages of the base's chat template, for bases that were tuned to chat; needs a backend of the policy service "
+        "that takes and returns token ids (local, or openai with vLLM)",
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
     rounds: int = Field(3, ge=0, description="Number of rounds after round 0")

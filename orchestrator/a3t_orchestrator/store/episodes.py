@@ -47,6 +47,7 @@ _HEAD = (
     "sample",
     "policy_version",
     "multiline",
+    "prompt",
     "reward",
     "success",
     "created_at",

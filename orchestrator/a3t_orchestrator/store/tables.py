@@ -200,6 +200,7 @@ class TrajectoryRow(Base):
     sample: Mapped[int]
     policy_version: Mapped[str | None] = mapped_column(String(256))
     multiline: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    prompt: Mapped[str] = mapped_column(String(16), default="plain", server_default="plain")
     reward: Mapped[float]
     success: Mapped[bool]
     stop_reason: Mapped[str] = mapped_column(String(16))

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from a3t_contracts.react import labelled_preamble
-from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, Proposer, TrajectoryKind
+from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, PromptStyle, Proposer, TrajectoryKind
 
 from ..phases import Phase
 from ..recipe import Recipe
@@ -55,6 +55,7 @@ class EpisodePlan:
     preamble: str = ""
     about: str = ""
     exploration: Exploration | None = None
+    prompt: PromptStyle = PromptStyle.plain
 
     def rng(self) -> random.Random:
         """The random generator of the draws with probability p."""
@@ -94,6 +95,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
         preamble=preamble_of(recipe, item, environment),
         about=environment.about,
         exploration=_exploration(recipe, environment) if composed else None,
+        prompt=recipe.prompt,
     )
 
 

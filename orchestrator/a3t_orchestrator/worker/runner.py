@@ -74,6 +74,7 @@ class _Episode:
             observation=session.observation,
             preamble=plan.preamble,
             multiline=session.multiline,
+            prompt=plan.prompt,
         )
         self.steps: list[Step] = []
         self.last = session.observation
@@ -142,6 +143,7 @@ class _Episode:
             policy_version=self._version(),
             preamble=plan.preamble,
             multiline=self.session.multiline,
+            prompt=plan.prompt,
             steps=self.steps,
             final_observation=self.last,
             reward=self.reward,

@@ -24,6 +24,8 @@ class Generation:
         stop: strings that end the completion.
         act: whether the agent's next turn is wanted. Generation may then stop after the turn's end;
             `a3t_policy.turn.cut_turn` cuts the completion to the turn.
+        chat: whether a chat template wrote the prompt. It has special tokens then, so only exact ids stand for it, and
+            the turn may end with the template's own token.
         ignore_eos: whether generation goes on after the end-of-text token.
         top_logprobs: number of most likely tokens to report for each generated token.
     """
@@ -34,6 +36,7 @@ class Generation:
     model: str | None = None
     stop: tuple[str, ...] = ()
     act: bool = False
+    chat: bool = False
     ignore_eos: bool = False
     top_logprobs: int = 0
 

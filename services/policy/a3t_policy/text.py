@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from sys import getsizeof
 from typing import Any
 
@@ -11,7 +12,8 @@ from transformers import AutoTokenizer
 
 from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import InvalidInputError, NotFoundError, TooLargeError
-from a3t_contracts.react import History, encode_segments, leading_bos, render_history
+from a3t_contracts.react import ChatFrame, History, chat_frame, encode_segments, leading_bos, render_history
+from a3t_contracts.schemas import PromptStyle
 
 from .token_bytes import TokenBytes
 from .token_length import longest_token
@@ -105,9 +107,16 @@ class TextCodec:
         self.require_room(self._fewest(len(text)))
         return self._encode_uncached(text, False)
 
+    @cached_property
+    def frame(self) -> ChatFrame:
+        """What the base's chat template writes around an episode's texts. Raises InvalidInputError, see
+        `chat_frame`."""
+        return chat_frame(self.tokenizer)
+
     def history(self, history: History) -> tuple[list[int], str]:
-        """Token ids and text of the prompt of a history. Raises TooLargeError for a prompt that cannot fit."""
-        segments = render_history(history)
+        """Token ids and text of the prompt of a history. Raises TooLargeError for a prompt that cannot fit,
+        InvalidInputError where the history needs a chat template and the base has none that fits."""
+        segments = render_history(history, self.frame if history.prompt is PromptStyle.chat else None)
         generated = sum(len(segment.ids) for segment in segments if segment.ids is not None)
         self.require_room(generated + self._fewest(sum(len(s.text) for s in segments if s.ids is None)))
         return encode_segments(self, segments).ids, "".join(segment.text for segment in segments)

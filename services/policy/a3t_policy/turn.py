@@ -18,19 +18,20 @@ from .text import TextCodec
 __all__ = ["cut_turn"]
 
 
-def cut_turn(done: Generated, codec: TextCodec) -> Generated:
+def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Generated:
     """Cut a completion at the end of the agent's turn (`a3t_contracts.react.turn_end`).
 
     If token ids are known, the text is that of the ids that are kept, with one log-probability per id. Otherwise only
     the text is cut. The ids are dropped if no token ends where the turn's last line ends: if a token contains the line
-    end and more, or the model ended its text without the line end, which is then added.
+    end and more, or the model ended its text without the line end, which is then added. In a chat template (`chat`) a
+    turn needs no line end: the template's own end follows, and the ids stay.
     """
     said = done.text if done.ids is None else codec.decode(done.ids)
     seen = done.text + (done.stop_sequence if done.stop_sequence in STOP_STRINGS else "")
     text = seen if seen.startswith(said) else said  # a server may end ids and text where it was stopped
     end = turn_end(text)
     if end is None:
-        return _unfinished(done, said, codec)
+        return _unfinished(done, said, codec, chat)
     done = replace(done, finish_reason="stop", tokens=None, made_up_observation=end.made_up_observation)
     kept = text[: end.length]
     if done.ids is None:
@@ -44,10 +45,10 @@ def cut_turn(done: Generated, codec: TextCodec) -> Generated:
     return _keep(done, count, said)
 
 
-def _unfinished(done: Generated, said: str, codec: TextCodec) -> Generated:
+def _unfinished(done: Generated, said: str, codec: TextCodec, chat: bool) -> Generated:
     """A turn without an end: cut off by the token limit, or ended by the model itself."""
     end = turn_end(f"{said}\n") if done.finish_reason != "length" else None
-    if end is not None:
+    if end is not None and not chat:
         return replace(done, text=f"{said}\n", ids=None, logprobs=None, tokens=None)
     if done.ids is None:
         return done

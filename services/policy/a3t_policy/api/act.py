@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from a3t_contracts.errors import A3TError, Problem
 from a3t_contracts.react import parse_reply
+from a3t_contracts.schemas import PromptStyle
 from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTurn
 from a3t_contracts.service import JsonRoute
 
@@ -40,7 +41,8 @@ def _generation(turn: ActTurn, codec: TextCodec) -> Generation | Problem:
         ids, text = codec.history(turn.history)
     except A3TError as error:
         return error.problem()
-    return Generation(prompt_ids=ids, prompt_text=text, sampling=turn.sampling, model=turn.model, act=True)
+    chat = turn.history.prompt is PromptStyle.chat
+    return Generation(ids, text, turn.sampling, turn.model, act=True, chat=chat)
 
 
 async def _act(
@@ -49,7 +51,7 @@ async def _act(
     if isinstance(generation, Problem):
         return generation
     try:
-        done = cut_turn(await backend.generate(generation), codec)
+        done = cut_turn(await backend.generate(generation), codec, chat=generation.chat)
     except A3TError as error:
         return error.problem()
     reply = parse_reply(done.text)

@@ -14,7 +14,7 @@ from a3t_contracts.upstream.openai import OpenAITransport
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
-from .cutting import stop_strings
+from .cutting import require_exact_ids, stop_strings
 from .failures import UpstreamFailures
 from .proof import probe, prove_adapter
 from .remote import RemoteBackend
@@ -139,6 +139,7 @@ class OpenAIBackend(RemoteBackend):
 
     async def _body(self, server: Upstream, generation: Generation, version: Version) -> dict[str, Any]:
         """The body of a request; loads the version if the server lacks it."""
+        require_exact_ids(generation, self.settings.policy_upstream_token_ids, server.url)
         return self._request(generation, await self._name(server, version))
 
     def _request(self, generation: Generation, model: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from a3t_contracts.upstream.tgi import TGITransport
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..settings import PolicySettings
 from ..versions import Version
-from .cutting import stop_strings
+from .cutting import require_exact_ids, stop_strings
 from .failures import UpstreamFailures
 from .proof import probe, prove_adapter
 from .remote import RemoteBackend
@@ -48,6 +48,7 @@ class TGIBackend(RemoteBackend):
 
     @override
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
+        require_exact_ids(generation, False, server.url)
         await self._ensure(server, version)
         options = _options(generation, version.name if version.number else None)
         reply = await self._transports[server.url].generate(generation.prompt_text, **options)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.react import Segment
+from a3t_contracts.react import ChatFrame, Segment, chat_frame
 
 __all__ = ["PartSplitter"]
 
@@ -24,6 +25,12 @@ class PartSplitter:
         self.tokenizer = tokenizer
         self._vocabulary = len(tokenizer)
         self._seen: dict[tuple[str, tuple[int, ...]], int] = {}
+
+    @cached_property
+    def frame(self) -> ChatFrame:
+        """What the base's chat template writes around an episode's texts. Raises InvalidInputError, see
+        `chat_frame`."""
+        return chat_frame(self.tokenizer)
 
     def thought_tokens(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> int:
         """Number of the completion's tokens that belong to the thought. A token across the border belongs to the

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import EncodedEpisode, Segment, encode_segments, render_trajectory
 from a3t_contracts.schemas import Objective
-from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_contracts.schemas.trajectory import PromptStyle, Trajectory
 
 from .parts import PartSplitter
 from .turn_weights import turn_weights
@@ -71,7 +71,7 @@ def encode_trajectory(
     the trajectory's id for a sequence longer than `max_length` tokens, if all weights of the objective are 0, and for
     generated ids that the base's tokenizer does not decode to the stored text.
     """
-    segments = render_trajectory(trajectory)
+    segments = render_trajectory(trajectory, splitter.frame if trajectory.prompt is PromptStyle.chat else None)
     episode = encode_segments(splitter.tokenizer, segments)
     if len(episode) > max_length:
         raise InvalidInputError(
@@ -106,12 +106,14 @@ def _parts(
             split = splitter.thought_tokens(segment, tuple(episode.ids[start:end]), trajectory_id)
             parts[start : start + split] = Part.thought
             parts[start + split : end] = Part.action
+        elif segment.kind == "end":
+            parts[start:end] = Part.action
     return parts
 
 
 def _turn_factors(turns: Sequence[float], segments: Sequence[Segment], episode: EncodedEpisode) -> NDArray[np.float32]:
     """The factor of each token: that of its turn if the agent wrote it, otherwise 1."""
-    factors = [turns[s.turn] if s.kind == "completion" else 1.0 for s in segments]
+    factors = [turns[s.turn] if s.kind in ("completion", "end") else 1.0 for s in segments]
     return np.array([factors[segment] for segment in episode.segment_of], dtype=np.float32)
 
 

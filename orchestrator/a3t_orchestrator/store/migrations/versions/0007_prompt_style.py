@@ -1,0 +1,17 @@
+"""How the agent of a trajectory read its history; until now always as plain text."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    op.add_column("trajectories", sa.Column("prompt", sa.String(16), nullable=False, server_default="plain"))
+
+
+def downgrade() -> None:
+    op.drop_column("trajectories", "prompt")
