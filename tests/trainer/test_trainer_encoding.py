@@ -10,7 +10,7 @@ import pytest
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, render_trajectory
-from a3t_contracts.schemas import Objective
+from a3t_contracts.schemas import Objective, PromptStyle
 from a3t_contracts.schemas.trajectory import Trajectory
 from a3t_trainer.encoding.parts import PartSplitter
 from a3t_trainer.encoding.sequences import Part, TokenSequence, encode_all, encode_trajectory
@@ -262,3 +262,30 @@ def test_the_first_token_has_no_weight(tokenizer: Any) -> None:
     assert sequence.weights[0] == 0
     assert sequence.trained == len(sequence) - 1
     assert sequence.weights.dtype == np.float32
+
+
+def test_an_episode_in_a_chat_template_trains_the_end_of_each_turn(tiny_model: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template = (
+        "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+    )
+    trajectory = make_trajectory(steps=2).model_copy(update={"prompt": PromptStyle.chat})
+    sequence = encode(tokenizer, trajectory, action_weight=0.5, observation_weight=0)
+    texts = {part: tokenizer.decode(sequence.ids[sequence.parts == part]) for part in Part}
+    assert texts[Part.action] == "Action: go to cabinet 1</s>Action: go to cabinet 2</s>"
+    assert texts[Part.thought].count("Thought: I look for a mug") == 2
+    assert set(sequence.weights[sequence.parts == Part.action]) == {0.5}
+    assert sequence.trained == (sequence.parts >= Part.thought).sum()
+    ids = with_ids(tokenizer, trajectory)
+    stripped = [
+        s.model_copy(update={"completion": (s.completion or "").rstrip("\n"), "completion_ids": s.completion_ids[:-1]})
+        for s in ids.steps
+        if s.completion_ids
+    ]
+    exact = encode(tokenizer, ids.model_copy(update={"steps": stripped}))
+    end = tokenizer.eos_token_id
+    wanted = [i for s in stripped for i in [*(s.completion_ids or []), end]]
+    assert exact.ids[exact.parts >= Part.thought].tolist() == wanted

@@ -1,9 +1,9 @@
 """The ReAct text inside a base's chat template.
 
 The agent's turns are messages of the assistant, observations are messages of the user; a preamble stands at the head of
-the first observation, because not every template has a system message. What stands between the messages is learnt from
-the template once (`ChatFrame`) and is then the same in every turn, so that the ids of a prompt are a prefix of the ids of
-the finished episode. A template that writes turns differently from one another is refused.
+the first observation, because not every template has a system message. What stands between the messages is learnt
+from the template once (`ChatFrame`) and is then the same in every turn, so that the ids of a prompt are a prefix of the
+ids of the finished episode. A template that writes turns differently from one another is refused.
 
     opening · observation · to_agent · completion · end · to_user · observation · to_agent · …
 
@@ -62,7 +62,10 @@ def chat_frame(tokenizer: Any) -> ChatFrame:
     does not write every turn in the same way."""
     if not getattr(tokenizer, "chat_template", None):
         raise InvalidInputError("prompt: the base has no chat template.", hint="Use `prompt: plain` in the recipe.")
-    users, agents = [f"Observation: zq{n}." for n in range(_TURNS)], [f"Thought: zq.\nAction: zq{n}" for n in range(_TURNS)]
+    users, agents = (
+        [f"Observation: zq{n}." for n in range(_TURNS)],
+        [f"Thought: zq.\nAction: zq{n}" for n in range(_TURNS)],
+    )
     rendered = [_rendered(tokenizer, users[: n + 1], agents[:n]) for n in range(_TURNS)]
     opening, _, to_agent = rendered[0].partition(users[0])
     before, _, rest = rendered[1][len(rendered[0]) :].partition(agents[0])
@@ -92,9 +95,7 @@ def _rendered(tokenizer: Any, users: Sequence[str], agents: Sequence[str]) -> st
             messages.append({"role": "assistant", "content": agents[n]})
     try:
         return str(
-            tokenizer.apply_chat_template(
-                messages, tokenize=False, add_generation_prompt=True, date_string=_DATE
-            )
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, date_string=_DATE)
         )
     except Exception as error:  # what a template raises is its author's choice
         raise InvalidInputError(f"prompt: the base's chat template refuses an episode: {error}", hint=_HINT) from error

@@ -362,8 +362,8 @@ class Recipe(Schema):
     prompt: PromptStyle = Field(
         PromptStyle.plain,
         description="How the agent reads its history. `plain`: as text in the ReAct format. `chat`: the same texts in "
-        "messages of the base's chat template, for bases that were tuned to chat; needs a backend of the policy service "
-        "that takes and returns token ids (local, or openai with vLLM)",
+        "messages of the base's chat template, for bases that were tuned to chat; the policy service's backend has "
+        "to take and return token ids (local, or openai with vLLM)",
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
     rounds: int = Field(3, ge=0, description="Number of rounds after round 0")

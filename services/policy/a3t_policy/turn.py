@@ -26,6 +26,8 @@ def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Genera
     end and more, or the model ended its text without the line end, which is then added. In a chat template (`chat`) a
     turn needs no line end: the template's own end follows, and the ids stay.
     """
+    if chat and done.ids is not None:
+        done = _until_its_end(done, done.ids, codec)
     said = done.text if done.ids is None else codec.decode(done.ids)
     seen = done.text + (done.stop_sequence if done.stop_sequence in STOP_STRINGS else "")
     text = seen if seen.startswith(said) else said  # a server may end ids and text where it was stopped
@@ -43,6 +45,15 @@ def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Genera
     if not end.made_up_observation and said.rstrip() != kept.rstrip():
         return replace(done, text=kept, ids=None, logprobs=None)
     return _keep(done, count, said)
+
+
+def _until_its_end(done: Generated, ids: list[int], codec: TextCodec) -> Generated:
+    """Without the token by which the chat template ends a turn, and what was generated behind it."""
+    end = codec.encode(codec.frame.end, add_special_tokens=False) if codec.frame.end else []
+    if len(end) != 1 or end[0] not in ids:
+        return done
+    count = ids.index(end[0])
+    return replace(_keep(done, count, codec.decode(ids[:count])), finish_reason="stop")
 
 
 def _unfinished(done: Generated, said: str, codec: TextCodec, chat: bool) -> Generated:
