@@ -10,9 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 GAMES ?= 200
 SPLIT ?=
 ENV ?=
+MODEL ?=
 PYTEST ?= python -m pytest
 
-.PHONY: help setup demo test retest lint format docs bench parity audit sbom fuzz test-slow test-faults test-browser test-gpu test-compose test-chart-run test-helm images up down clean
+.PHONY: help setup demo test retest lint format docs bench parity audit sbom fuzz test-vllm test-slow test-faults test-browser test-gpu test-compose test-chart-run test-helm images up down clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}'
@@ -22,14 +23,14 @@ help: ## list the targets
 
 setup: .venv/.setup-done ## make .venv with everything that is needed
 
-demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (ENV=webshop for the shop)
-	@a3t demo $(if $(ENV),--environment $(ENV))
+demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (ENV=webshop for the shop; MODEL=smollm2: a language model, 98 MB)
+	@$(if $(MODEL),scripts/demo_model.sh $(MODEL),a3t demo $(if $(ENV),--environment $(ENV)))
 
 test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
-	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser
+	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser --ignore tests/vllm
 
 retest: setup ## the tests that failed last, one after the other
-	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser
+	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser --ignore tests/vllm
 
 lint: setup ## ruff (its security rules too), mypy --strict, dependencies: as declared, and without known weaknesses
 	@ruff format --check .
@@ -61,8 +62,13 @@ parity: setup ## native ALFWorld engine against the official one: make parity GA
 fuzz: setup ## random requests, 5,000 to each service, and random files and texts (FUZZ_REQUESTS=…)
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-5000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(PYTEST) tests/fuzz --timeout 7200
 
+test-vllm: setup ## the policy service in front of a real vLLM on the CPU: makes .venv-vllm, fetches SmolLM2
+	@scripts/setup_vllm.sh
+	@a3t models fetch smollm2
+	@$(PYTEST) tests/vllm --timeout 1800
+
 test-slow: setup ## soak and long tests that `make test` leaves out
-	@$(PYTEST) -m slow --ignore tests/faults --timeout 1800
+	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 1800
 
 test-faults: setup ## kill -9 every part in the middle of a round; nothing may be lost
 	@$(PYTEST) tests/faults --timeout 900

@@ -1,5 +1,5 @@
-"""Resolves the name of a base model: a folder, a Hugging Face Hub id, a model that ships with the project (`a3t/tiny`), or
-one that `a3t models fetch` gets (`a3t/smollm2`, or `smollm2` for short)."""
+"""Resolves the name of a base model: a folder, a Hugging Face Hub id, a model that ships with the project (`a3t/tiny`),
+or one that `a3t models fetch` gets (`a3t/smollm2`, or `smollm2` for short)."""
 
 from __future__ import annotations
 

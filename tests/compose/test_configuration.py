@@ -13,7 +13,7 @@ from tests.compose.project import ROOT
 from tests.support.settings_names import unknown_variables
 
 SECRETS = {"A3T_TOKEN": "a" * 32, "POSTGRES_PASSWORD": "b" * 32, "REDIS_PASSWORD": "c" * 32}
-GPU = ["-f", "compose.yaml", "-f", "compose.gpu.yaml", "--profile", "vllm", "--profile", "tgi"]
+GPU = ["-f", "compose.yaml", "-f", "compose.gpu.yaml", "--profile", "tgi"]
 
 
 def config(files: list[str], variables: dict[str, str], empty: Path) -> subprocess.CompletedProcess[str]:

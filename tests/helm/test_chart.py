@@ -309,3 +309,31 @@ def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
     declared = {name for path in sources for name in re.findall(r'"(a3t_\w+?)(?:_total)?"', path.read_text())}
     assert asked - declared == set()
     assert len(asked) >= 8
+
+
+def test_vllm_is_what_gpus_serve_with() -> None:
+    objects = {(o["kind"], o["metadata"]["name"]): o for o in render(VARIANTS["gpu"])}
+    pod = pod_of(objects["Deployment", "demo-vllm"])
+    policy = pod_of(objects["Deployment", "demo-policy"])
+    assert pod is not None
+    assert policy is not None
+    assert ("ServiceAccount", pod["serviceAccountName"]) in objects
+    (vllm,), (front,) = pod["containers"], policy["containers"]
+    assert vllm["args"][0] == VARIANTS["gpu"]["policy"]["baseModel"]
+    assert "--enable-lora" in vllm["args"]
+    assert vllm["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert "nvidia.com/gpu" not in front["resources"]["limits"]
+    mounts = {m["mountPath"]: m for m in vllm["volumeMounts"]}
+    assert mounts["/registry"]["readOnly"] is True
+    env = {e["name"]: e for e in (*vllm["env"], *front["env"])}
+    assert env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"]["value"] == "1"
+    assert env["A3T_POLICY_BACKEND"]["value"] == "openai"
+    assert env["A3T_POLICY_UPSTREAMS"]["value"] == "http://demo-vllm:8000"
+    assert env["VLLM_API_KEY"]["valueFrom"] == env["A3T_POLICY_UPSTREAM_TOKEN"]["valueFrom"]
+    callers = objects["NetworkPolicy", "demo-vllm"]["spec"]["ingress"][0]["from"]
+    assert [c["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for c in callers] == ["policy", "actre"]
+
+
+def test_vllm_reads_a_folder() -> None:
+    with pytest.raises(HelmError, match=r"registry\.url has to be empty"):
+        render(VARIANTS["gpu"] | {"registry": {"url": "s3://bucket/registry"}})

@@ -17,14 +17,16 @@ from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterFile, AdapterMan
 RANK = 4
 
 
-def publish_random(registry: Path, base: Path, version: str, seed: int = 0, **changes: Any) -> Path:
+def publish_random(
+    registry: Path, base: Path, version: str, seed: int = 0, *, scale: float = 0.5, rank: int = RANK, **changes: Any
+) -> Path:
     """A version whose LoRA matrices are random, large enough to change what is said."""
-    model = _with_lora(base, ["q_proj", "v_proj"])
+    model = _with_lora(base, ["q_proj", "v_proj"], rank=rank)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in model.named_parameters():
         if "lora_" in name:
-            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.5
-    return _publish(model, registry, base, version, **changes)
+            parameter.data = torch.randn(parameter.shape, generator=generator) * scale
+    return _publish(model, registry, base, version, rank=rank, **changes)
 
 
 def publish_forcing(registry: Path, base: Path, version: str, token: int) -> Path:

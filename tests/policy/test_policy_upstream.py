@@ -70,6 +70,8 @@ async def behind(
     backend = make_backend(settings)
     assert isinstance(backend, RemoteBackend)
     await backend.start()
+    while backend.upstreams.warming:
+        await asyncio.sleep(0.01)
     try:
         yield backend
     finally:
@@ -239,9 +241,10 @@ async def test_failover_to_the_next_server(
     faulty: tuple[str, FaultProxy],
 ) -> None:
     url, proxy = faulty
-    proxy.always = fault
     changes = {"policy_upstream_timeout": 1.0 if fault == "hang" else 60.0}
     async with behind(tiny_model, tmp_path, registry, [url, policy], kind, **changes) as backend:
+        proxy.always = fault
+        proxy.posts.clear()
         done = await backend.generate(ask(backend, max_tokens=2))
         assert done.completion_tokens == 2
         assert not backend.upstreams.servers[0].healthy
@@ -262,9 +265,9 @@ async def test_when_every_server_fails_the_client_hears_why(
     faulty: tuple[str, FaultProxy],
 ) -> None:
     url, proxy = faulty
-    proxy.always = fault
     changes = {"policy_upstream_timeout": 0.5 if fault == "hang" else 60.0}
     async with behind(tiny_model, tmp_path, registry, [url], **changes) as backend:
+        proxy.always = fault
         with pytest.raises(error):
             async with asyncio.timeout(30):
                 await backend.generate(ask(backend))
@@ -284,9 +287,9 @@ async def test_a_server_that_is_away(tiny_model: Path, registry: Path, tmp_path:
 
 async def test_back_pressure(tiny_model: Path, registry: Path, tmp_path: Path, faulty: tuple[str, FaultProxy]) -> None:
     url, proxy = faulty
-    proxy.always = "hang"
     changes = {"policy_upstream_concurrency": 2, "policy_max_queue": 1, "policy_upstream_timeout": 20.0}
     async with behind(tiny_model, tmp_path, registry, [url], **changes) as backend:
+        proxy.always = "hang"
         tasks = [asyncio.ensure_future(backend.generate(ask(backend))) for _ in range(3)]
         while backend.upstreams.load < 3:
             await asyncio.sleep(0)
@@ -312,3 +315,46 @@ async def test_an_action_ends_at_its_line(
 def test_upstreams_must_be_named(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="A3T_POLICY_UPSTREAMS"):
         policy_settings(tiny_model, tmp_path, policy_backend="openai")
+
+
+async def test_a_first_answer_may_take_longer_than_later_ones(
+    tiny_model: Path, registry: Path, tmp_path: Path, faulty: tuple[str, FaultProxy]
+) -> None:
+    url, proxy = faulty
+    proxy.always = "hang"
+    slow = {"policy_upstream_timeout": 0.2, "policy_upstream_first_timeout": 30.0}
+    async with asyncio.timeout(20):
+        starting = asyncio.ensure_future(_start(tiny_model, tmp_path, registry, url, **slow))
+        await asyncio.sleep(0.6)
+        assert not starting.done(), "it waits for the first answer, longer than for later ones"
+        proxy.reset()
+        starting.cancel()
+    async with behind(tiny_model, tmp_path, registry, [url], **slow) as backend:
+        server = backend.upstreams.servers[0]
+        assert server.warm
+        proxy.always = "hang"
+        with pytest.raises(DeadlineError, match=r"within 0\.2 s"):
+            await backend.generate(ask(backend))
+        assert server.warm, "slow is not gone"
+
+
+async def _start(base: Path, home: Path, registry: Path, url: str, **changes: Any) -> None:
+    async with behind(base, home, registry, [url], **changes):
+        pass
+
+
+async def test_many_calls_that_miss_a_version_load_it_once(
+    tiny_model: Path, registry: Path, tmp_path: Path, policy: str, faulty: tuple[str, FaultProxy]
+) -> None:
+    url, proxy = faulty
+    name = list(FORCED)[2]
+    async with behind(tiny_model, tmp_path, registry, [url]) as backend:
+        await backend.load(name, None, make_default=True)
+        async with PolicyClient(policy, DEVELOPMENT_TOKEN) as client:
+            await client.unload(name)  # as after a restart of the upstream
+        proxy.posts.clear()
+        done = await asyncio.gather(*(backend.generate(ask(backend)) for _ in range(12)))
+        assert {(d.model, *(d.ids or ())) for d in done} == {(name, *[FORCED[name]] * 8)}
+        assert sum("lora_path" in post for post in proxy.posts) == 1
+        await backend.unload(name)
+        await backend.versions.drained()

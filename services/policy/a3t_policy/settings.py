@@ -130,6 +130,12 @@ class PolicySettings(ServiceSettings):
     policy_upstream_timeout: float = Field(
         60.0, gt=0, description="Seconds that one call to an upstream server may take"
     )
+    policy_upstream_first_timeout: float = Field(
+        600.0,
+        gt=0,
+        description="Seconds that the first answer of an upstream server after its start may take, and the loading of "
+        "an adapter version there, where they are longer than policy_upstream_timeout",
+    )
     policy_upstream_concurrency: int = Field(
         64, ge=1, description="Largest number of running calls to each upstream server"
     )

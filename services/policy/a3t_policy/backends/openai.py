@@ -38,7 +38,7 @@ class OpenAIBackend(RemoteBackend):
         self._http = OpenAITransport(
             _FAILURES,
             token=settings.policy_upstream_token.get_secret_value(),
-            timeout=settings.policy_upstream_timeout,
+            timeout=max(settings.policy_upstream_timeout, settings.policy_upstream_first_timeout),
             connect=5.0,
             connections=None,
             kept=settings.policy_upstream_concurrency,
@@ -53,12 +53,13 @@ class OpenAIBackend(RemoteBackend):
     @override
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
         body = await self._body(server, generation, version)
+        load = server.adapters.get(version.name, 0)
         try:
             reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         except NotFoundError:
-            if not version.number or version.name not in server.adapters:
+            if not version.number:
                 raise
-            server.adapters.discard(version.name)  # it restarted and holds nothing any more
+            server.lost(version.name, load)  # it restarted and holds nothing any more
             body = await self._body(server, generation, version)
             reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         return _generated(server, reply, version, body)
@@ -87,7 +88,7 @@ class OpenAIBackend(RemoteBackend):
         failures: list[A3TError] = []
         for server in self.upstreams.servers:
             try:
-                await self.upstreams.attempt(server, lambda s: self._ensure(s, version))
+                await self.upstreams.attempt(server, lambda s: self._ensure(s, version), loading=True)
             except A3TError as error:
                 failures.append(error)
         if len(failures) == len(self.upstreams.servers):
@@ -97,24 +98,54 @@ class OpenAIBackend(RemoteBackend):
     async def drop(self, version: Version) -> None:
         for server in self.upstreams.servers:
             if version.name in server.adapters:
-                server.adapters.discard(version.name)
+                del server.adapters[version.name]
                 await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
 
     async def _ensure(self, server: Upstream, version: Version) -> None:
         """Load a version on a server that lacks it, and check that the server lists it."""
         if version.name in server.adapters:
             return
-        if version.name not in await self._http.models(server.url, "/v1/models"):
-            body = {"lora_name": version.name, "lora_path": self._path(version), "make_default": False}
-            await self._http.send(server.url, "POST", "/v1/load_lora_adapter", body)
-            if version.name not in await self._http.models(server.url, "/v1/models"):
+        async with server.loading:
+            if version.name not in server.adapters:
+                await self._load(server, version)
+                server.loaded(version.name)
+
+    async def _load(self, server: Upstream, version: Version) -> None:
+        path = self._path(version)
+        roots = await self._roots(server)
+        if roots.get(version.name, path) not in (path, None):  # the name stands for other files there
+            await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
+            del roots[version.name]
+        if version.name not in roots:
+            body = {"lora_name": version.name, "lora_path": path, "make_default": False}
+            await self._post_load(server, body)
+            if version.name not in await self._roots(server):
                 raise UpstreamError(
                     f"{server.url} took adapter {version.name!r} and does not list it.",
                     hint="Check that the server may load adapters at run time (vLLM: "
                     "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1).",
                 )
         await self._prove(server, version)
-        server.adapters.add(version.name)
+
+    async def _post_load(self, server: Upstream, body: dict[str, Any]) -> None:
+        """vLLM answers 500 for an adapter of too large a rank, which no other attempt can mend."""
+        try:
+            await self._http.send(server.url, "POST", "/v1/load_lora_adapter", body)
+        except UpstreamError as error:
+            if "max_lora_rank" not in error.detail:
+                raise
+            raise InvalidInputError(
+                f"{server.url} does not take adapter {body['lora_name']!r}: {error.detail}",
+                hint="Start vLLM with a larger --max-lora-rank, or train with a smaller lora.rank.",
+            ) from error
+
+    async def _roots(self, server: Upstream) -> dict[str, str | None]:
+        """The models that the server lists, each with the folder that it says it has it from."""
+        reply = await self._http.json(server.url, "GET", "/v1/models")
+        try:
+            return {str(entry["id"]): entry.get("root") for entry in reply["data"]}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise _FAILURES.strange(server.url, "OpenAI", reply) from error
 
     async def _prove(self, server: Upstream, version: Version) -> None:
         """Detect a server that ignores the name of the adapter and answers with the base."""

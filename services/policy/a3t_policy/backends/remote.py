@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from typing_extensions import override
 
@@ -11,11 +12,13 @@ from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.registry import base_fingerprint
+from a3t_contracts.schemas.policy import Sampling
 
 from ..generation import Delta, Generated, Generation
 from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions import BaseFacts, Version
+from .proof import probe
 from .upstreams import Upstream, Upstreams
 from .versioned import VersionedBackend
 
@@ -42,12 +45,19 @@ class RemoteBackend(VersionedBackend, ABC):
             settings.policy_upstream_concurrency,
             settings.policy_max_queue,
             settings.policy_upstream_timeout,
+            settings.policy_upstream_first_timeout,
         )
 
     @override
     async def start(self) -> None:
+        await self.upstreams.warm_up(self._greet)
         await self._open(self, self.settings, self.facts)
         log.info("policy.ready", backend=self.kind, upstreams=self.settings.upstream_urls, live=self.versions.live.name)
+
+    @override
+    async def close(self) -> None:
+        await super().close()
+        await self.upstreams.aclose()
 
     @override
     def admit(self, count: int) -> None:
@@ -70,7 +80,8 @@ class RemoteBackend(VersionedBackend, ABC):
 
     @override
     async def ready(self) -> dict[str, object]:
-        healthy = [server.url for server in self.upstreams.servers if server.healthy]
+        self.upstreams.begin_warm_up(self._greet)  # one that was away, or restarted, gets its first call from here
+        healthy = [server.url for server in self.upstreams.servers if server.healthy and server.warm]
         if not healthy:
             raise UnavailableError("No upstream is healthy now.", hint="Check A3T_POLICY_UPSTREAMS and the servers.")
         return {"backend": self.kind, "upstreams": healthy} | self._live_facts()
@@ -92,6 +103,12 @@ class RemoteBackend(VersionedBackend, ABC):
     @abstractmethod
     async def drop(self, version: Version) -> None:
         """Unload a version from the servers."""
+
+    async def _greet(self, server: Upstream) -> Generated:
+        """One token of the base: after a server's start the first answer takes far longer than later ones."""
+        base = Version(0, self.facts.name, None)
+        first = replace(probe(self.codec), sampling=Sampling(max_tokens=1))
+        return await self.ask(server, first, base)
 
     async def _stream(self, generation: Generation, version: Version) -> AsyncIterator[Delta | Generated]:
         last: A3TError | None = None

@@ -30,7 +30,23 @@ class Upstream:
     pause: float = 0.0
     paused_until: float = 0.0
     failures: int = 0
-    adapters: set[str] = field(default_factory=set)
+    adapters: dict[str, int] = field(default_factory=dict)
+    """Versions that the server was seen to serve, each with the number of its loading."""
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a version is loaded: many calls may find out at once that it is missing."""
+    warm: bool = False
+    """Whether the server answered a call since it could not be reached: a first answer may take minutes."""
+    loads: int = 0
+
+    def loaded(self, version: str) -> None:
+        """Record that the server serves a version."""
+        self.loads += 1
+        self.adapters[version] = self.loads
+
+    def lost(self, version: str, load: int) -> None:
+        """Record that a version is gone, unless it was loaded again since its loading number `load`."""
+        if self.adapters.get(version) == load:
+            del self.adapters[version]
 
     def failed(self) -> None:
         """Record that a call failed. The server gets no calls during a pause of 0.5 s, which doubles with each failure
@@ -41,6 +57,7 @@ class Upstream:
 
     def worked(self) -> None:
         """Record that a call succeeded: a pause is over."""
+        self.warm = True
         self.pause = self.paused_until = 0.0
 
     @property
@@ -57,11 +74,13 @@ class Upstreams:
         concurrency: largest number of running calls per server.
         queue: largest number of callers that wait for a place; further ones get OverloadedError.
         timeout: seconds for one attempt; a call takes at most this times the number of servers.
+        first_timeout: seconds for an attempt at a server that is not warm, and for loading a version.
     """
 
-    def __init__(self, urls: Sequence[str], concurrency: int, queue: int, timeout: float) -> None:
+    def __init__(self, urls: Sequence[str], concurrency: int, queue: int, timeout: float, first_timeout: float) -> None:
         self.servers = [Upstream(url) for url in urls]
-        self.queue, self.timeout = queue, timeout
+        self.queue, self.timeout, self.first_timeout = queue, timeout, first_timeout
+        self._warming: dict[Upstream, asyncio.Task[bool]] = {}
         self._places = asyncio.Semaphore(concurrency * len(urls))
         self.load = 0
         self._capacity = concurrency * len(urls) + queue
@@ -87,21 +106,58 @@ class Upstreams:
         finally:
             self.load -= 1
 
-    async def attempt(self, server: Upstream, ask: Callable[[Upstream], Awaitable[T]]) -> T:
-        """Call one server once, within the deadline, and update its health and load. Raises DeadlineError."""
+    async def warm_up(self, ask: Callable[[Upstream], Awaitable[object]]) -> None:
+        """Ask every server for a first answer, which may take minutes. Returns when one has answered or all have
+        failed; the others go on in the background."""
+        for answered in asyncio.as_completed(self.begin_warm_up(ask)):
+            if await answered:
+                return
+
+    def begin_warm_up(self, ask: Callable[[Upstream], Awaitable[object]]) -> list[asyncio.Task[bool]]:
+        """Ask those servers that are cold, and are not being asked, in the background; whether each answered."""
+        tasks = []
+        for server in self.servers:
+            if server.warm or server in self._warming:
+                continue
+            task = asyncio.create_task(self._first_of(server, ask))
+            self._warming[server] = task
+            task.add_done_callback(lambda _, server=server: self._warming.pop(server, None))
+            tasks.append(task)
+        return tasks
+
+    @property
+    def warming(self) -> bool:
+        """Whether a server still owes its first answer."""
+        return bool(self._warming)
+
+    async def aclose(self) -> None:
+        """End what still runs in the background."""
+        tasks = list(self._warming.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def attempt(self, server: Upstream, ask: Callable[[Upstream], Awaitable[T]], *, loading: bool = False) -> T:
+        """Call one server once, within the deadline, and update its health and load. Raises DeadlineError.
+
+        Args:
+            loading: whether the call loads a version, which may take as long as a first answer.
+        """
+        limit = self.timeout if server.warm and not loading else max(self.timeout, self.first_timeout)
         server.running += 1
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout(limit):
                 answer = await ask(server)
         except TimeoutError as error:
             server.failed()
             raise DeadlineError(
-                f"{server.url} gave no answer within {self.timeout:g} s.",
+                f"{server.url} gave no answer within {limit:g} s.",
                 hint="Raise A3T_POLICY_UPSTREAM_TIMEOUT, or check the server's load.",
             ) from error
         except OverloadedError:
             raise  # busy is not broken
-        except _PASSING:
+        except _PASSING as error:
+            server.warm = server.warm and not isinstance(error, UnavailableError)
             server.failed()
             raise
         finally:
@@ -112,6 +168,16 @@ class Upstreams:
     def order(self) -> list[Upstream]:
         """The servers, healthy ones first, then the less busy."""
         return sorted(self.servers, key=lambda s: (not s.healthy, s.running))
+
+    async def _first_of(self, server: Upstream, ask: Callable[[Upstream], Awaitable[object]]) -> bool:
+        before = time.monotonic()
+        try:
+            await self.attempt(server, ask)
+        except A3TError as error:
+            log.warning("upstream.cold", url=server.url, reason=str(error))
+            return False
+        log.info("upstream.warm", url=server.url, seconds=round(time.monotonic() - before, 1))
+        return True
 
     async def _first_answer(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
         failures: list[A3TError] = []
