@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from a3t_contracts.errors import A3TError, DeadlineError, OverloadedError, UnavailableError, UpstreamError
@@ -121,9 +122,12 @@ class Upstreams:
                 continue
             task = asyncio.create_task(self._first_of(server, ask))
             self._warming[server] = task
-            task.add_done_callback(lambda _, server=server: self._warming.pop(server, None))
+            task.add_done_callback(partial(self._warmed, server))
             tasks.append(task)
         return tasks
+
+    def _warmed(self, server: Upstream, _: asyncio.Task[bool]) -> None:
+        self._warming.pop(server, None)
 
     @property
     def warming(self) -> bool:
