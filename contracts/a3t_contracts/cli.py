@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,10 @@ from rich.text import Text
 
 from .errors import A3TError, InvalidInputError, NotFoundError
 
-__all__ = ["JsonOption", "console", "emit_json", "errors_console", "guarded", "one_command"]
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["JsonOption", "console", "emit_json", "errors_console", "guarded", "one_command", "progress_bar"]
 
 ENTRY_POINT_GROUP = "a3t.cli"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -46,6 +49,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 def emit_json(value: Any) -> None:
     """Print a value (pydantic models included) as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr with description, count and time left; shows nothing where that is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # slow to import
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors_console, disable=not errors_console.is_terminal, transient=True)
 
 
 def one_command(function: Callable[..., Any]) -> typer.Typer:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.cli import JsonOption, console, emit_json, progress_bar
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import StopReason, TrajectoryKind
 
@@ -23,7 +22,7 @@ from ..settings import OrchestratorSettings
 from ..store import EpisodeFilter, Store
 from .common import settings_and_store
 
-__all__ = ["app", "export", "progress_bar"]
+__all__ = ["app", "export"]
 
 app = typer.Typer(add_completion=False, help="Write a run's episodes to a file that trainers read.")
 
@@ -129,19 +128,6 @@ def _print(store: Store, order: ExportOrder) -> None:
 
 def _repository(settings: OrchestratorSettings, order: ExportOrder) -> str | None:
     return f"{settings.hub_namespace}/{order.run}-{order.format}" if settings.hub_namespace else None
-
-
-def progress_bar() -> Progress:
-    """A bar on stderr, where that is a terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors_console,
-        disable=not errors_console.is_terminal,
-        transient=True,
-    )
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
+from a3t_contracts.cli import JsonOption, console, emit_json, errors_console, progress_bar
 from a3t_contracts.errors import InvalidInputError
 
 from ..interchange.formats import all_formats
 from ..interchange.intake import Imported, ImportOrder, import_file
 from .common import settings_and_store
-from .export import progress_bar
 
 __all__ = ["app"]
 

@@ -7,9 +7,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from a3t_contracts.cli import errors_console
+from a3t_contracts.cli import errors_console, progress_bar
 from a3t_contracts.errors import A3TError, InvalidInputError, UnauthorizedError, UnavailableError
 
 from ..settings import ActReSettings
@@ -87,7 +85,7 @@ async def run(
     """Annotate the records of a file that the output does not have yet; `report` counts what happened."""
     if output.repaired:
         errors_console.print(f"{output.path}: cut off an unfinished last line.", highlight=False)
-    with _progress() as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("annotating", total=total)
 
         def on_bad(error: InvalidInputError) -> None:
@@ -161,15 +159,3 @@ async def _rate(record: Record, judge: Judge | None, report: AnnotationReport) -
 
 def _complain(file: Path, error: A3TError) -> None:
     errors_console.print(f"{file}, {error}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors_console,
-        disable=not errors_console.is_terminal,
-        transient=True,
-    )
