@@ -37,8 +37,9 @@ def episode(
     ] = 0.5,
     steps: Annotated[int, typer.Option(min=1, help="Largest number of steps.")] = 10,
     base_model: Annotated[
-        str, typer.Option(help="Base model, if the policy service is started by this command.")
-    ] = "a3t/tiny",
+        str | None,
+        typer.Option(help="Base model, if the policy service is started by this command; default: a3t/tiny."),
+    ] = None,
     wait: Annotated[
         float, typer.Option(min=0, help="Number of seconds to wait for services that do not answer yet.")
     ] = 0,
@@ -77,7 +78,7 @@ async def _play(
     task: str | None,
     p: float,
     steps: int,
-    base_model: str,
+    base_model: str | None,
     wait: float,
 ) -> Trajectory:
     async with (

@@ -12,6 +12,7 @@ from a3t_contracts.clients import OrchestratorClient
 from a3t_contracts.schemas import RunInfo, Wanted
 from a3t_contracts.tables import print_table
 
+from ..gateway import patiently
 from ..report.collect import collect_report
 from ..report.text import print_rounds
 from ..settings import OrchestratorSettings
@@ -24,6 +25,7 @@ __all__ = ["app"]
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)
 
+_PATIENCE_SECONDS = 60.0
 RunName = Annotated[str, typer.Argument(help="The run.", show_default=False)]
 
 
@@ -73,7 +75,7 @@ def follow(run: RunName) -> None:
     """Show a run's progress until it ends. Ctrl-C ends only this command."""
 
     async def watch(client: OrchestratorClient) -> None:
-        events_before = await _last_event(client, run)
+        events_before = await patiently(lambda: _last_event(client, run), _PATIENCE_SECONDS)
         with LiveProgress(console) as progress:
             await follow_run(client, run, progress, events_before)
         console.print(f"The run {run} is finished. `a3t report {run}` writes the report.", highlight=False)

@@ -34,7 +34,7 @@ async def first_environment(env: EnvClient, name: str | None) -> EnvironmentInfo
 
 
 async def try_run(
-    settings: OrchestratorSettings, environment: str | None, steps: int, base_model: str, wait: float
+    settings: OrchestratorSettings, environment: str | None, steps: int, base_model: str | None, wait: float
 ) -> Trajectory:
     """Begin a run of one task, wait for its first episode, then cancel and remove it; that episode.
 

@@ -19,6 +19,7 @@ from ..store import (
     add_event,
     count_successes,
     dispatchable,
+    events,
     lost_items,
     mark_queued,
     phase_counts,
@@ -38,6 +39,7 @@ _LEAST_TASKS = 4
 _QUEUED_PER_RUNNING = 3
 _PATIENCE_OF_POLLS = 4
 _LONGEST_POLL_SECONDS = 3.0
+_ALL = 100_000
 
 
 def queue_room(queued: int, running: int, chunk: int) -> int:
@@ -153,7 +155,7 @@ class _Watch:
 
         def note(session: Session) -> str | None:
             spend(session, run, number, phase, state.seconds)
-            if state.total:
+            if state.total and (state.done > state.done_before or not _is_told(session, self.key)):
                 words = f"{phase.traits.label}: {state.done} of {state.total} episodes"
                 add_event(session, run, number, "phase_finished", words, **phase_values(state))
             if state.lost <= lost_before:
@@ -185,3 +187,10 @@ class _Watch:
         except RedisError:
             return -1
         return lengths[self.key.phase.traits.queue or ""]
+
+
+def _is_told(session: Session, key: PhaseKey) -> bool:
+    """Whether an event says that the phase is finished. A resumed run finds its earlier phases done, and does not tell
+    of them again; a driver may also have died between the last episode and the event."""
+    told = events(session, key.run, limit=_ALL, kind="phase_finished")
+    return any((event.round, event.data.get("phase")) == (key.round, key.phase) for event in told)
