@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from ..schemas.listing import TrajectoryPage
 from ..schemas.run import (
     Failure,
     FailurePage,
@@ -102,6 +103,21 @@ class OrchestratorClient(ServiceClient):
         params = {"run": run, "limit": limit}
         listed = (await self._send("GET", "/v1/trajectories", params=params)).json()["trajectories"]
         return [await self._call(Trajectory, "GET", f"/v1/trajectories/{row['id']}") for row in listed]
+
+    async def trajectory(self, trajectory_id: str) -> Trajectory:
+        """A trajectory with its steps, by its id or the beginning of it. Raises NotFoundError."""
+        return await self._call(Trajectory, "GET", f"/v1/trajectories/{quote(trajectory_id, safe='')}")
+
+    async def trajectory_page(self, **query: Any) -> TrajectoryPage:
+        """A page of a list of trajectories; the arguments are those of `GET /v1/trajectories`."""
+        return await self._call(TrajectoryPage, "GET", "/v1/trajectories", params=query)
+
+    async def export(self, run: str, **query: Any) -> AsyncIterator[str]:
+        """The rows of `GET /v1/runs/{run}/export`, each as a line of JSON; the arguments are those of the route."""
+        given = {name: value for name, value in query.items() if value is not None}
+        async for line in self._lines(_path(run, "export"), given):
+            if line:
+                yield line
 
     async def recipes(self) -> list[RecipeInfo]:
         """Recipes that a run can be begun with by name."""
