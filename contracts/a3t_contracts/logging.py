@@ -13,13 +13,17 @@ __all__ = ["configure_logging", "get_logger"]
 _CHATTY = ("botocore", "fsspec", "h2", "hpack", "httpcore", "httpx", "s3transfer", "urllib3")
 """Libraries that log every request or packet; they are logged from WARNING on."""
 
+_TELLTALE = ("uvicorn.error", "websockets")
+"""Libraries that log the headers of WebSockets, tokens included, at DEBUG; they are logged from INFO on."""
+
 
 def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
     """Configure structlog and the root logger of the standard library to write to stderr.
 
     Args:
         service: added to every line as `service`.
-        level: DEBUG, INFO, WARNING or ERROR. HTTP libraries are logged from WARNING on whatever the level.
+        level: DEBUG, INFO, WARNING or ERROR. HTTP libraries are logged from WARNING on whatever the level; those
+            that would log tokens at DEBUG, from INFO on.
         json: whether lines are JSON; None means JSON unless stderr is a terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
@@ -37,8 +41,9 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
     )
     structlog.contextvars.bind_contextvars(service=service)
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    floors = dict.fromkeys(_CHATTY, logging.WARNING) | dict.fromkeys(_TELLTALE, logging.INFO)
+    for name, floor in floors.items():
+        logging.getLogger(name).setLevel(max(floor, logging.getLevelName(level.upper())))
 
 
 def get_logger(name: str) -> Any:

@@ -89,6 +89,9 @@ def test_debug_is_about_this_project(capsys: pytest.CaptureFixture[str]) -> None
                 assert logging.getLogger(name).isEnabledFor(logging.ERROR)
         configure_logging("test", "DEBUG")
         assert logging.getLogger("a3t_policy").isEnabledFor(logging.DEBUG)
+        for name in ("uvicorn.error", "websockets.client"):  # they write the headers of sockets, tokens included
+            assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+            assert logging.getLogger(name).isEnabledFor(logging.INFO)
     finally:
         configure_logging("test", "WARNING")
 

@@ -67,8 +67,18 @@ def create_app(
 
     async def ready() -> dict[str, Any]:
         missing = await asyncio.to_thread(offered.missing)
+        required = [name for name in map(str.strip, settings.env_required.split(",")) if name]
+        lacking = {name: missing.get(name, f"There is no environment {name!r}.") for name in required}
+        lacking = {name: why for name, why in lacking.items() if name in missing or name not in offered}
+        if lacking:
+            names = ", ".join(lacking)
+            raise UnavailableError(
+                f"A3T_ENV_REQUIRED wants {names}, which cannot be used now.",
+                hint=" ".join(lacking.values()),
+                missing=missing,
+            )
         if len(missing) == len(list(offered)):
-            raise UnavailableError("No environment has data.", hint=" ".join(missing.values()), missing=missing)
+            raise UnavailableError("No environment can be used.", hint=" ".join(missing.values()), missing=missing)
         return {"environments": [name for name in offered if name not in missing], "missing": missing}
 
     app = create_service(

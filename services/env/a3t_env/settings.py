@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from a3t_contracts.settings import ServiceSettings
 
@@ -34,6 +34,11 @@ class EnvSettings(ServiceSettings):
     env_threads: int = Field(
         32, ge=1, le=512, description="Number of threads in each process for each environment whose calls block"
     )
+    env_required: str = Field(
+        "",
+        description="Environments without which /ready answers 503: names, with commas between them. Where it is empty, "
+        "one usable environment is enough",
+    )
     env_plugins: str = Field(
         "", description="Environments of your own: NAME=MODULE:CLASS, several with commas between them"
     )
@@ -46,6 +51,10 @@ class EnvSettings(ServiceSettings):
     )
     env_remotes: str = Field(
         "", description="Environments behind HTTP: `NAME=http://HOST:PORT`, several with commas between them"
+    )
+    env_remote_tokens: SecretStr = Field(
+        SecretStr(""),
+        description="Bearer tokens that environments behind HTTP want: `NAME=TOKEN`, several with commas between them",
     )
     env_remote_max_bytes: int = Field(
         2**20, gt=0, description="Largest reply of an environment behind HTTP to a step, in bytes"

@@ -12,6 +12,7 @@ from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_env.app import create_app
 from tests.env.elsewhere.conftest import AUTHORIZED, settings_of
 from tests.support.agentgym_client import BareClient, ObjectClient
+from tests.support.examples import load_example
 from tests.support.live_server import live_server
 
 
@@ -62,6 +63,30 @@ def test_numbers_are_places_in_the_list_of_tasks(service: str) -> None:
     types = [client.reset(number)["task_type"] for number in range(len(tasks))]
     assert types == [task["type"] for task in tasks]
     client.post("close", {})
+
+
+@pytest.mark.parametrize(
+    ("prefix", "body"),
+    [("agentgym-env-idx", {"id": 2}), ("agentgym", {"seed": 0, "idx": 2}), ("agentgym", {"seed": 2})],
+)
+def test_clients_that_call_the_number_otherwise_get_that_task(service: str, prefix: str, body: dict[str, int]) -> None:
+    made = httpx.post(f"{base(service, 'alfworld', prefix)}/create", json={"id": 0}).json()
+    env = made if prefix == "agentgym-env-idx" else made["env_idx"]
+    begun = httpx.post(f"{base(service, 'alfworld', prefix)}/reset", json=body | {"env_idx": env}).json()
+    assert (begun["terminated"], begun["done"]) == (False, False)
+    tasks = httpx.get(f"{service}/v1/tasks?environment=alfworld", headers=AUTHORIZED).json()["tasks"]
+    played = httpx.get(f"{service}/v1/sessions/{env}", headers=AUTHORIZED).json()
+    assert played["task"]["id"] == tasks[2]["id"]
+    httpx.post(f"{base(service, 'alfworld', prefix)}/close", json={"env_idx": env})
+
+
+def test_the_example_plays(service: str) -> None:
+    agent = load_example("elsewhere/agentgym_agent.py")
+    before = open_sessions(service)
+    client = agent.Client(base(service, "guess"))
+    assert [agent.play(client, number) in (0.0, 1.0) for number in range(3)] == [True] * 3
+    client.close()
+    assert open_sessions(service) == before
 
 
 @pytest.fixture

@@ -56,6 +56,22 @@ async def test_text_actions_are_passed_on_and_the_task_is_the_seed(manager_of: M
         assert (await manager.step(session.id, session.observation.removeprefix("Say "), 0)).success
 
 
+def test_info_says_whether_an_action_was_understood_and_the_task_solved() -> None:
+    class Telling(Repeat):
+        def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+            info = {"valid": action != "?", "is_success": action in ("early", "good")}
+            return "done", 1.0, action in ("good", "bad"), False, info
+
+    game = from_gymnasium(Telling, splits={"train": 1})()
+    said = {action: game.step(action)[2:] for action in ("?", "early", "good", "bad")}
+    assert said == {
+        "?": (False, False, False),
+        "early": (False, False, True),
+        "good": (True, True, True),
+        "bad": (True, False, True),
+    }
+
+
 def test_what_cannot_be_played_is_told() -> None:
     class Pushing(Repeat):
         action_space = Box(0, 1)  # type: ignore[assignment]

@@ -268,6 +268,18 @@ def test_readiness_says_what_is_missing(tmp_path: Path) -> None:
     assert "a3t data" in opened.json()["hint"]
 
 
+def test_readiness_waits_for_the_environments_that_are_required(tmp_path: Path) -> None:
+    states = {}
+    for required in ("calculator", "calculator, alfworld", "calculato"):
+        with live_server(create_app(EnvSettings(home=tmp_path, env_required=required))) as url:
+            states[required] = httpx.get(f"{url}/ready", timeout=60)
+    assert [reply.status_code for reply in states.values()] == [200, 503, 503]
+    told = states["calculator, alfworld"].json()
+    assert told["detail"] == "A3T_ENV_REQUIRED wants alfworld, which cannot be used now."
+    assert "a3t data" in told["hint"]
+    assert states["calculato"].json()["hint"] == "There is no environment 'calculato'."
+
+
 def test_the_api_description_has_examples_and_errors(http: httpx.Client) -> None:
     described = http.get("/openapi.json").json()
     step = described["paths"]["/v1/sessions/{session_id}/step"]["post"]

@@ -25,8 +25,8 @@ from .numbers import Place, start_of
 __all__ = ["routers"]
 
 Number = Annotated[int | None, Field(ge=0, le=MAX_INT)]
-_NUMBERS = ("data_idx", "game", "session_id", "item_id")
-"""What AgentGym's clients call the number of a task."""
+_NUMBERS = ("data_idx", "game", "session_id", "item_id", "idx", "seed")
+"""What AgentGym's clients call the number of a task. One sends `idx` and a `seed` that is always 0."""
 _ID = "Id that `create` gave, as `id` or `env_idx`"
 Asked = Annotated[str | None, Query(description=_ID)]
 
@@ -58,11 +58,14 @@ class Reset(Of):
     game: Number = Field(None, description="The same under another name")
     session_id: Number = Field(None, description="The same under another name")
     item_id: Number = Field(None, description="The same under another name")
+    idx: Number = Field(None, description="The same under another name")
+    seed: Number = Field(None, description="The same under another name")
 
     @property
     def number(self) -> int:
-        """The task's number, 0 where none is given."""
-        given = (getattr(self, name) for name in _NUMBERS)
+        """The task's number, 0 where none is given. Clients that call the environment `env_idx` may call it `id`."""
+        named = self.id if self.env_idx is not None and isinstance(self.id, int) else None
+        given = (*(getattr(self, name) for name in _NUMBERS), named)
         return next((number for number in given if number is not None), 0)
 
 
@@ -76,11 +79,13 @@ class State(BaseModel):
     """What an environment shows."""
 
     id: str = Field(description="Id of the environment")
+    env_idx: str = Field(description="The same under another name")
     observation: str = Field(description="What the agent sees")
     state: str = Field(description="The same under another name")
     reward: float = Field(description="Reward of the step")
     score: float = Field(description="Sum of the rewards so far")
     done: bool = Field(description="Whether the episode has ended")
+    terminated: bool = Field(description="The same under another name")
     task_type: str = Field(description="Type of the task")
     task_description: str = Field(description="The task in words, empty where only the first observation says it")
     available_actions: list[str] | None = Field(
@@ -168,11 +173,13 @@ async def _begun(sessions: Sessions, session_id: str) -> State:
 def _state(info: SessionInfo, reward: float, actions: list[str] | None) -> State:
     return State(
         id=info.id,
+        env_idx=info.id,
         observation=info.observation,
         state=info.observation,
         reward=reward,
         score=info.reward,
         done=info.done,
+        terminated=info.done,
         task_type=info.task.type,
         task_description=info.task.instruction or "",
         available_actions=actions,

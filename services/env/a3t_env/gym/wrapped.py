@@ -27,15 +27,18 @@ class GymnasiumGame:
         return self._tell(observation)
 
     def step(self, action: str) -> tuple[object, ...]:
-        """Observation, reward, done, success (left to the reward), valid."""
+        """Observation, reward, done, success (None: by the reward), valid; the last two as `info` says."""
         if self._names is None:
             given: object = action
         elif action in self._names:
             given = self._number(action)
         else:
             return f"There is no action {action[:80]!r}.", 0.0, False, False, False
-        observation, reward, terminated, truncated, _ = self._env.step(given)
-        return self._tell(observation), float(reward), bool(terminated or truncated), None, True
+        observation, reward, terminated, truncated, info = self._env.step(given)
+        success = info.get("success", info.get("is_success"))
+        done = bool(terminated or truncated)
+        success = None if success is None else bool(success) and done
+        return self._tell(observation), float(reward), done, success, bool(info.get("valid", True))
 
     def close(self) -> None:
         """Close the environment."""

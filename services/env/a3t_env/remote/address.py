@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
+from pydantic import SecretStr
+
 from a3t_contracts.errors import InvalidInputError
 
 __all__ = ["SCHEMES", "Address", "Split", "addresses"]
@@ -20,6 +22,7 @@ SCHEMES = {
 }
 """Scheme in the setting → protocol, and the scheme that is really called."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _EXAMPLE = "Write it as NAME=URL, for example `guess=http://127.0.0.1:8200`; a comma separates several."
 
 
@@ -41,22 +44,50 @@ class Address:
     url: str
     splits: tuple[Split, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
+    token: SecretStr | None = None
+    """Bearer token that every call carries."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every call: the token, if there is one."""
+        return {"Authorization": f"Bearer {self.token.get_secret_value()}"} if self.token is not None else {}
 
 
-def addresses(text: str) -> list[Address]:
-    """The remotes of a setting `name=url,name=url`. Raises InvalidInputError that quotes what is wrong."""
-    found = [_address(part.strip()) for part in text.split(",") if part.strip()]
+def addresses(text: str, tokens: SecretStr | None = None) -> list[Address]:
+    """The remotes of a setting `name=url,name=url`, with the tokens of a setting `name=token,name=token`. Raises
+    InvalidInputError that quotes what is wrong, but never a token."""
+    token_of = _tokens(tokens.get_secret_value() if tokens is not None else "")
+    found = [_address(part.strip(), token_of) for part in text.split(",") if part.strip()]
     for one in found:
         if sum(other.name == one.name for other in found) > 1:
             raise InvalidInputError(f"A3T_ENV_REMOTES names {one.name!r} twice.", hint="Give each its own name.")
     return found
 
 
-def _address(text: str) -> Address:
+def _tokens(text: str) -> dict[str, SecretStr]:
+    """Name → token. A token whose name is no remote is let be: its remote may be switched off."""
+    found: dict[str, SecretStr] = {}
+    for number, part in enumerate((part.strip() for part in text.split(",") if part.strip()), start=1):
+        name, _, token = part.partition("=")
+        if not _NAME.fullmatch(name) or not _TOKEN.fullmatch(token) or name in found:
+            raise InvalidInputError(
+                f"Entry {number} of A3T_ENV_REMOTE_TOKENS has not the form NAME=TOKEN, or repeats a name.",
+                hint="Write `guess=abc123`; a comma separates several. A token has letters, digits and -._~+/=.",
+            )
+        found[name] = SecretStr(token)
+    return found
+
+
+def _address(text: str, token_of: dict[str, SecretStr]) -> Address:
     name, sign, url = text.partition("=")
     parts = _split(url)
     if not sign or not _NAME.fullmatch(name):
         raise InvalidInputError(f"A3T_ENV_REMOTES has {text[:200]!r}, which has no proper name.", hint=_EXAMPLE)
+    if "@" in parts.netloc:
+        raise InvalidInputError(
+            f"A3T_ENV_REMOTES has a user name or password in the URL of {name}, where errors would show it.",
+            hint="Leave it out of the URL, and give a token in A3T_ENV_REMOTE_TOKENS=NAME=TOKEN.",
+        )
     if parts.scheme not in SCHEMES or not parts.hostname or not _port_is_good(url):
         raise InvalidInputError(
             f"A3T_ENV_REMOTES gives {name} the URL {url[:200]!r}, which names no server.",
@@ -66,7 +97,7 @@ def _address(text: str) -> Address:
     query = parse_qsl(parts.query, keep_blank_values=True)
     settings = {key: value for key, value in query if key not in ("tasks", "split")}
     base = urlunsplit((scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-    return Address(name, protocol, base, _splits(name, query), settings)
+    return Address(name, protocol, base, _splits(name, query), settings, token_of.get(name))
 
 
 def _split(url: str) -> SplitResult:

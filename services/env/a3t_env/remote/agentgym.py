@@ -41,7 +41,7 @@ class AgentGymBackend(Backend):
 
     def __init__(self, address: Address, max_bytes: int) -> None:
         self._address, self._settings = address, read_settings(address)
-        self._http = RemoteHttp(address.name, address.url, max_bytes)
+        self._http = RemoteHttp(address.name, address.url, max_bytes, address.headers)
         self._lists = False
 
     def describe(self) -> EnvironmentInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import httpcore
@@ -29,11 +29,13 @@ class RemoteHttp:
         name: the environment's name, for errors.
         base: URL without a slash at its end.
         max_bytes: larger replies are not read to their end.
+        headers: sent with every call.
     """
 
-    def __init__(self, name: str, base: str, max_bytes: int) -> None:
+    def __init__(self, name: str, base: str, max_bytes: int, headers: Mapping[str, str] | None = None) -> None:
         self.name, self.base = name, base
         self._max_bytes = max_bytes
+        self._headers = list((headers or {}).items())
         self._pool = httpcore.ConnectionPool(
             max_connections=1024,
             max_keepalive_connections=256,
@@ -48,7 +50,7 @@ class RemoteHttp:
         RefusedError for 400 and 422, UpstreamError for every other reply and for one that is too large.
         """
         content = None if body is None else orjson.dumps(body)
-        headers = [("Content-Type", "application/json")] if content is not None else []
+        headers = [*self._headers, ("Content-Type", "application/json")] if content is not None else self._headers
         limit = max_bytes or self._max_bytes
         try:
             timeouts = {"pool": remaining()}
@@ -85,6 +87,8 @@ class RemoteHttp:
         detail = f"The server of {self.name} answered {what} with {reply.status}: {text}"
         if 300 <= reply.status < 400:
             return UpstreamError(f"{detail} Redirects are not followed.", hint="Give the URL that it redirects to.")
+        if reply.status in (401, 403):
+            return UpstreamError(detail, hint=f"Give its token in A3T_ENV_REMOTE_TOKENS={self.name}=TOKEN.")
         if reply.status in (404, 410):
             return EpisodeLostError(detail)
         if reply.status in (400, 422):

@@ -5,6 +5,7 @@ Over HTTP its `reset` and `step` make a new environment each, so only descriptio
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -30,6 +31,9 @@ from .settings import RemoteSettings, described, read_settings
 
 __all__ = ["OpenEnvBackend"]
 
+_QUIET = logging.getLogger(f"{__name__}.socket")
+"""websockets' own logger writes headers, and so the token, at DEBUG."""
+_QUIET.setLevel(logging.INFO)
 _SCHEMA = TypeAdapter(dict[str, Any])
 _TEXTS = ("text", "message", "observation", "prompt", "content", "response", "output", "result")
 """Fields that hold the text of an observation where there are several texts."""
@@ -45,7 +49,7 @@ class OpenEnvBackend(Backend):
 
     def __init__(self, address: Address, max_bytes: int) -> None:
         self._address, self._settings, self._max_bytes = address, read_settings(address), max_bytes
-        self._http = RemoteHttp(address.name, address.url.replace("ws", "http", 1), max_bytes)
+        self._http = RemoteHttp(address.name, address.url.replace("ws", "http", 1), max_bytes, address.headers)
         self._action = self._settings.action
         self._lists = False
 
@@ -90,6 +94,8 @@ class OpenEnvBackend(Backend):
                 max_size=self._max_bytes,
                 compression=None,
                 proxy=None,
+                additional_headers=self._address.headers,
+                logger=_QUIET,
             )
             opened = stack.enter_context(opening)
             check_peer(opened.remote_address, f"The server of {self._address.name} ({self._address.url}/ws)")

@@ -28,7 +28,7 @@ def remote_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
     """Name → plug-in of every remote. Raises InvalidInputError for a setting of the wrong form."""
     return {
         address.name: EnvironmentPlugin(_Remote(address).build, get_data=f"Start its server at {address.url}.")
-        for address in addresses(settings.env_remotes)
+        for address in addresses(settings.env_remotes, settings.env_remote_tokens)
     }
 
 

@@ -89,7 +89,7 @@ class SimpleBackend(Backend):
                 hint="Its server tells tasks and settings by `GET /info`.",
             )
         self._name = address.name
-        self._http = RemoteHttp(address.name, address.url, max_bytes)
+        self._http = RemoteHttp(address.name, address.url, max_bytes, address.headers)
         self._said = _Info(splits={"train": 0})
 
     def describe(self) -> EnvironmentInfo:

@@ -13,10 +13,13 @@ from a3t_contracts.schemas import EnvironmentInfo
 
 from ...app import create_app
 from ...plugins.discovery import name_of_target, targets_of_setting
+from ...remote.address import addresses
 from ...settings import EnvSettings
 
 __all__ = ["serving"]
 
+_REMOTE = "remote"
+"""Name of a remote that is checked without one; its token is `remote=TOKEN` in A3T_ENV_REMOTE_TOKENS."""
 _ONCE = RetryPolicy(attempts=1)
 _CALL_SECONDS = 300.0
 _INFO_SECONDS = 5.0
@@ -36,14 +39,14 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
     """
     settings = EnvSettings()
     token = settings.token.get_secret_value()
-    remote = "://" in subject and await _is_remote(subject)
+    remote = "://" in subject and await _is_remote(subject, settings, environment or _REMOTE)
     if "://" in subject and not remote:
         async with EnvClient(subject, token, timeout=_CALL_SECONDS, retry=_ONCE) as client:
             yield client, _chosen(await client.environments(), environment, subject)
         return
     name = subject
     if remote:
-        name = environment or "remote"
+        name = environment or _REMOTE
         settings = settings.model_copy(update={"env_remotes": f"{name}={subject}"})
     elif ":" in subject:
         name = name_of_target(subject)
@@ -58,11 +61,12 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
         yield client, _chosen(await client.environments(), name, "this installation")
 
 
-async def _is_remote(url: str) -> bool:
+async def _is_remote(url: str, settings: EnvSettings, name: str) -> bool:
     """Whether an environment is at a URL: by its scheme, or because it answers `/info`, which env services do not."""
     if not url.startswith(("http://", "https://")):
         return True
-    async with httpx.AsyncClient(timeout=_INFO_SECONDS) as client:
+    (address,) = addresses(f"{name}={url}", settings.env_remote_tokens)
+    async with httpx.AsyncClient(timeout=_INFO_SECONDS, headers=address.headers) as client:
         try:
             return (await client.get(f"{url.rstrip('/')}/info")).status_code == httpx.codes.OK
         except httpx.HTTPError:
