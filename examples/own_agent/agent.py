@@ -1,10 +1,13 @@
-"""An agent of its own kind that plays a guessing game and is recorded. Start a policy service first: `a3t up --detach`.
+"""An agent of one's own: it guesses a number, in a game that A³T does not know, and the policy service records it.
 
-`python examples/own_agent/agent.py http://127.0.0.1:8102 EPISODES`; the token is that of A3T_TOKEN.
+    python agent.py http://127.0.0.1:8102 60        # 60 episodes, of tasks in turn; without a number it never stops
+
+It talks to the live model with the openai client, as it would to any other server. The token is that of A3T_TOKEN.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -12,22 +15,21 @@ import sys
 import httpx
 from openai import OpenAI
 
-HEADERS = {"Authorization": f"Bearer {os.environ.get('A3T_TOKEN', 'a3t-development')}"}
+TOKEN = os.environ.get("A3T_TOKEN", "a3t-development")
 
 
-def play(policy: str, secret: int, turns: int = 6) -> dict[str, object]:
+def play(policy: str, secret: int, seed: int, turns: int = 4) -> dict[str, object]:
     """One game: open an episode, talk to the model, tell the reward. What the service says of the closed episode."""
-    with httpx.Client(base_url=f"{policy}/v1", headers=HEADERS, timeout=60) as service:
+    with httpx.Client(base_url=f"{policy}/v1", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60) as service:
         task = {"environment": "guess-my-number", "split": "train", "task_id": f"number-{secret}"}
         episode = service.post("/episodes", json=task).raise_for_status().json()["id"]
-        model = OpenAI(
-            base_url=f"{policy}/v1",
-            api_key=HEADERS["Authorization"].removeprefix("Bearer "),
-            default_headers={"X-A3T-Episode": episode},  # this line is what has the completions recorded
-        )
-        won, messages = False, [{"role": "user", "content": "I think of a number from 1 to 20. Guess it."}]
+        recorded = {"X-A3T-Episode": episode}  # this header has the completions recorded
+        model = OpenAI(base_url=f"{policy}/v1", api_key=TOKEN, default_headers=recorded)
+        won, messages = False, [{"role": "user", "content": "I think of a number from 1 to 9. Guess it."}]
         for turn in range(turns):
-            reply = model.chat.completions.create(model="tgi", messages=messages, max_tokens=16, seed=secret + turn)
+            reply = model.chat.completions.create(
+                model="tgi", messages=messages, max_tokens=16, stop="\n", seed=4 * seed + turn
+            )
             text = reply.choices[0].message.content or ""
             guess = int(found[0]) if (found := re.search(r"\d+", text)) else 0
             won = guess == secret
@@ -40,5 +42,7 @@ def play(policy: str, secret: int, turns: int = 6) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    for number in range(int(sys.argv[2])):
-        sys.stdout.write(f"{play(sys.argv[1], secret=1 + number % 20)}\n")
+    for number in itertools.islice(itertools.count(), int(sys.argv[2]) if len(sys.argv) > 2 else None):
+        played = play(sys.argv[1], secret=1 + number % 9, seed=number)
+        sys.stdout.write(f"{played['task_id']} {'won' if played['success'] else 'lost'} {played['versions']}\n")
+        sys.stdout.flush()

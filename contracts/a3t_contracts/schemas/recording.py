@@ -55,6 +55,10 @@ class RecordedEpisodeInfo(EpisodeCreate):
         None, description="Place among the closed episodes of this service, from 1; null while it is open"
     )
     calls: int = Field(0, description="Number of completions so far")
+    versions: list[str] = Field(
+        default_factory=list,
+        description="Adapter versions, or base model, that the completions came from, each once, in order",
+    )
     opened_at: datetime = Field(description="Time at which it was opened (UTC)")
     closed_at: datetime | None = Field(None, description="Time at which it was closed (UTC); null while it is open")
     reward: float | None = Field(None, description="Final reward, from 0 to 1; null while it is open")

@@ -135,6 +135,17 @@ class Step(Schema):
         None, description="Natural log-probability of each generated token; null where they are not known"
     )
     prompt_tokens: int | None = Field(None, description="Number of tokens in the prompt; null where it is not known")
+    prompt_kept: int | None = Field(
+        None,
+        ge=0,
+        description="Recorded episodes: number of leading tokens of the step before, prompt and completion together, "
+        "with which this step's prompt begins; null where the prompt is rendered from the episode's texts",
+    )
+    prompt_added: list[int] | None = Field(
+        None,
+        description="Recorded episodes: ids of the tokens that follow in this step's prompt; null where the prompt is "
+        "rendered from the episode's texts",
+    )
     made_up_observation: bool = Field(
         False,
         description="Whether the turn was cut in front of an observation that the policy made up; such a turn is never "
@@ -177,6 +188,11 @@ class Trajectory(Schema):
     created_at: datetime = Field(description="Time at which the episode ended (UTC)")
     seconds: float = Field(0.0, description="Length of the episode in seconds")
     metadata: dict[str, Any] = Field(default_factory=dict, description="Free values")
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a step has the exact tokens of its prompt, as in the episodes of a person's own agent."""
+        return any(step.prompt_added is not None for step in self.steps)
 
 
 class Turn(Schema):

@@ -18,6 +18,8 @@ _FOUNDATION = (
     "environment",
     "engine",
     "options",
+    "collect",
+    "recorded",
     "base_model",
     "prompt",
     "seed",

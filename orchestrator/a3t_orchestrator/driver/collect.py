@@ -135,6 +135,11 @@ async def evaluate_split(context: RunContext, versions: Mapping[int, str], split
     """
     if split == context.recipe.data.split:
         raise InvalidInputError(f"{split} is the split that {context.run} trains on.", hint="Name a held-out split.")
+    if context.recipe.collect == "recorded":
+        raise InvalidInputError(
+            f"The episodes of {context.run} are recorded, so workers cannot play it for a score.",
+            hint="Name the split in data.held_out, and let your agent play it with the kind `evaluation`.",
+        )
     addresses = ServiceAddresses.of(context.settings)
     async with EnvClient(addresses.env, addresses.token) as env:
         found = await fetch_tasks(env, context.recipe, split, count, (await _environment(context)).get_data)

@@ -31,6 +31,7 @@ from .context import RunContext
 from .learn import base_version, cancel_training, go_live, train
 from .lease import Hold, StopRequestedError, driving
 from .record import Recorder
+from .recorded import collect_recorded, evaluate_recorded
 from .training import NothingToTrainError
 
 __all__ = ["drive"]
@@ -146,7 +147,9 @@ async def _keep_agent(context: RunContext, number: int, version: str, error: A3T
 
 
 async def _collect(context: RunContext, number: int, version: str) -> None:
-    if number > 0:
+    if context.recipe.collect == "recorded":
+        await collect_recorded(context, number, version)
+    elif number > 0:
         await rollout(context, number, version)
         await compose(context, number, version)
     elif context.recipe.round0.mode == "demonstrations":
@@ -159,6 +162,10 @@ async def _collect(context: RunContext, number: int, version: str) -> None:
 
 async def _evaluate(context: RunContext, number: int, version: str) -> None:
     recipe, last = context.recipe, number == context.recipe.rounds
+    if recipe.collect == "recorded":
+        if recipe.evaluation.every_round or last:
+            await evaluate_recorded(context, number, version, await _held_out(context))
+        return
     tasks: list[RunTask] = await _held_out(context) if recipe.evaluation.every_round or last else []
     if last and recipe.evaluation.training_tasks:
         tasks = tasks + await context.store.do(partial(run_tasks, run=context.run, role="train"))

@@ -21,6 +21,7 @@ from ..store import Store, add_event, add_tasks, create_run, free_run_name
 from ..worked_example import worked_example
 from .branch import take_over
 from .imported import known_tasks, take_imported
+from .recorded import OPEN_TASKS
 
 __all__ = ["begin_run", "code_commit", "fetch_tasks"]
 
@@ -49,22 +50,20 @@ async def begin_run(
     """
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
-        environment = await _described(env, recipe, recipe.limits.outage_seconds if patience is None else patience)
-        training = await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks, environment.get_data)
-        held_out = [
-            await fetch_tasks(env, recipe, h.split, h.tasks, environment.get_data) for h in recipe.data.held_out
-        ]
+        seconds = recipe.limits.outage_seconds if patience is None else patience
+        environment, training, held_out = await _drawn_tasks(env, recipe, seconds)
         named = await known_tasks(env, recipe) if recipe.round0.mode == "imported" else None
+    details = {"environment": environment.model_dump(mode="json"), OPEN_TASKS: not training}
     commit = await asyncio.to_thread(code_commit)
 
     def create(session: Session) -> str:
         run = name or free_run_name(session, recipe)
-        details = {"environment": environment.model_dump(mode="json")}
         create_run(session, run, recipe, commit, details, status=status, source=source, idempotency_key=idempotency_key)
         add_tasks(session, run, "train", training)
         for tasks in held_out:
             add_tasks(session, run, "held_out", tasks)
-        add_event(session, run, 0, "started", f"{len(training)} training tasks", training_tasks=len(training))
+        told = f"{len(training)} training tasks" if training else "Training tasks are those that are recorded"
+        add_event(session, run, 0, "started", told, training_tasks=len(training))
         if source is not None:
             take_over(session, source, run, recipe)
         elif named is not None:
@@ -72,6 +71,18 @@ async def begin_run(
         return run
 
     return await store.do(create)
+
+
+async def _drawn_tasks(
+    env: EnvClient, recipe: Recipe, patience: float
+) -> tuple[EnvironmentInfo, list[Task], list[list[Task]]]:
+    """The environment, the training tasks, and those of every held-out split."""
+    environment = await _described(env, recipe, patience)
+    if environment is None:
+        return _unknown(recipe)
+    training = await _training_tasks(env, recipe, environment.get_data)
+    held_out = [await fetch_tasks(env, recipe, h.split, h.tasks, environment.get_data) for h in recipe.data.held_out]
+    return environment, training, held_out
 
 
 async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None, get_data: str = "") -> list[Task]:
@@ -86,6 +97,10 @@ async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | N
         for task in await env.all_tasks(recipe.environment, split)
         if types is None or task.type in types
     ]
+    return _drawn(recipe, tasks, split, count, get_data)
+
+
+def _drawn(recipe: Recipe, tasks: list[Task], split: str, count: int | None, get_data: str) -> list[Task]:
     if not tasks:
         raise NotFoundError(
             f"There are no {recipe.environment} tasks in the split {split!r}.",
@@ -112,9 +127,56 @@ def code_commit() -> str:
         return ""
 
 
-async def _described(env: EnvClient, recipe: Recipe, patience: float) -> EnvironmentInfo:
-    """The env service's description of the recipe's environment, which is stored with the run."""
+async def _training_tasks(env: EnvClient, recipe: Recipe, get_data: str) -> list[Task]:
+    if recipe.collect == "recorded" and recipe.recorded.tasks is not None:
+        return _listed(recipe, recipe.recorded.tasks)
+    return await fetch_tasks(env, recipe, recipe.data.split, recipe.data.tasks, get_data)
+
+
+def _unknown(recipe: Recipe) -> tuple[EnvironmentInfo, list[Task], list[list[Task]]]:
+    """Description, training tasks and held-out tasks of a recorded environment that the env service does not have.
+    Where the recipe lists no tasks there are none: those that are recorded are the tasks."""
+    info = EnvironmentInfo(
+        name=recipe.environment,
+        engines=[],
+        splits={},
+        task_types=[],
+        max_steps=1,
+        lists_actions=False,
+        samples=False,
+        expert=False,
+        success="the agent that played says so",
+    )
+    tasks = [] if recipe.recorded.tasks is None else _listed(recipe, recipe.recorded.tasks)
+    if not tasks and recipe.recorded.episodes is None:
+        raise InvalidInputError(
+            f"The env service does not know {recipe.environment}, so the run cannot tell how many episodes a round "
+            "needs.",
+            hint="Set recorded.episodes, or list the tasks in recorded.tasks.",
+        )
+    unsaid = [h.split for h in recipe.data.held_out if h.tasks is None]
+    if unsaid:
+        raise InvalidInputError(
+            f"data.held_out does not say how many tasks {', '.join(unsaid)} has, and the env service does not know "
+            f"{recipe.environment}.",
+            hint="Set tasks beside the split.",
+        )
+    return info, tasks, []
+
+
+def _listed(recipe: Recipe, ids: list[str]) -> list[Task]:
+    """The training tasks that a recipe lists. Raises InvalidInputError where it wants more than it lists."""
+    split = recipe.data.split
+    tasks = [Task(id=i, environment=recipe.environment, split=split, type="task") for i in dict.fromkeys(ids)]
+    return _drawn(recipe, tasks, split, recipe.data.tasks, "recorded.tasks lists them.")
+
+
+async def _described(env: EnvClient, recipe: Recipe, patience: float) -> EnvironmentInfo | None:
+    """The env service's description of the recipe's environment, which is stored with the run; None where it does not
+    know one that is recorded."""
     found = {info.name: info for info in await patiently(env.environments, patience)}
+    if recipe.environment not in found and recipe.collect == "recorded":
+        return None
     if recipe.environment not in found:
         raise NotFoundError(
             f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",

@@ -25,6 +25,7 @@ __all__ = [
     "Limits",
     "Pairing",
     "Recipe",
+    "Recorded",
     "Round0",
     "Round0Training",
     "Training",
@@ -72,7 +73,8 @@ class Round0(Schema):
         description="Where the episodes of round 0 come from. `demonstrations`: the scripted expert acts and ActRe "
         "writes the reasons. `imported`: the successes of the run `source` are the demonstrations, and ActRe "
         "writes the reasons that they lack. `few_shot`: the base model plays with a worked example in its prompt, and "
-        "its successful episodes are kept. `none`: there is no round 0, and round 1 begins with the base model",
+        "its successful episodes are kept. `none`: there is no round 0, and round 1 begins with the base model. "
+        "Where `collect` is `recorded`, the default is `none`",
     )
     demonstrations: int = Field(
         60,
@@ -115,6 +117,30 @@ class Round0(Schema):
         if (self.mode == "imported") != (self.source is not None):
             raise ValueError("source names the run of the mode imported: set both, or neither")
         return self
+
+
+class Recorded(Schema):
+    """Which episodes a run with `collect: recorded` waits for. An agent of your own plays them, and the policy service
+    records them."""
+
+    episodes: int | None = Field(
+        None,
+        ge=1,
+        description="Number of recorded episodes on training tasks that a round waits for before it trains; null waits "
+        "for as many as there are training tasks",
+    )
+    tasks: list[Annotated[str, Field(min_length=1, max_length=512)]] | None = Field(
+        None,
+        min_length=1,
+        description="Ids of the training tasks; null takes those of the env service where it knows the environment, "
+        "otherwise every task that is recorded",
+    )
+    wait_seconds: float = Field(
+        86400,
+        gt=0,
+        description="Longest time that a phase waits for recorded episodes, in seconds; then the run fails, and "
+        "`--resume` goes on waiting",
+    )
 
 
 class Compose(Schema):
@@ -208,7 +234,9 @@ class Pairing(Schema):
     """Which episodes enter the training set of a round (paper §3)."""
 
     own_successes: bool = Field(
-        False, description="Whether successful episodes of the agent's own trial enter the training set, too"
+        False,
+        description="Whether successful episodes of the agent's own trial enter the training set, too. True by default "
+        "where `collect` is `recorded`",
     )
     failures: bool = Field(
         True,
@@ -286,7 +314,11 @@ class Evaluation(Schema):
         True,
         description="Whether the agent is evaluated after every round. False evaluates it after the last round only",
     )
-    training_tasks: bool = Field(True, description="Whether the last agent is evaluated on the training tasks, too")
+    training_tasks: bool = Field(
+        True,
+        description="Whether the last agent is evaluated on the training tasks, too. False by default where `collect` "
+        "is `recorded`",
+    )
     temperature: float = Field(0.0, ge=0, le=5, description="Sampling temperature of evaluation episodes; 0 is greedy")
 
 
@@ -367,6 +399,13 @@ class Recipe(Schema):
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
     rounds: int = Field(3, ge=0, description="Number of rounds after round 0")
+    collect: Literal["played", "recorded"] = Field(
+        "played",
+        description="Where the episodes of a round come from. `played`: workers play them in the env service. "
+        "`recorded`: an agent of your own plays them with the policy service, which records them; the run waits for "
+        "them. Nothing is composed then, and held-out episodes are recorded, too",
+    )
+    recorded: Recorded = Field(default_factory=Recorded, description="What a run with `collect: recorded` waits for")
     data: Data = Field(default_factory=Data, description="Tasks to learn from and to be evaluated on")
     round0: Round0 = Field(default_factory=Round0, description="How the first agent is made")
     compose: Compose = Field(default_factory=Compose, description="How failed tasks are explored")
@@ -377,6 +416,32 @@ class Recipe(Schema):
     fast: dict[str, Any] = Field(
         default_factory=dict, description="Keys of the recipe that `a3t run --fast` replaces, for a short trial"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _recorded_defaults(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("collect") != "recorded":
+            return values
+        defaults: dict[str, dict[str, Any]] = {
+            "round0": {"mode": "none"},
+            "pairing": {"own_successes": True},
+            "evaluation": {"training_tasks": False},
+        }
+        given = {section: values.get(section) or {} for section in defaults}
+        fitting = {s: part | given[s] for s, part in defaults.items() if isinstance(given[s], dict)}
+        return values | fitting
+
+    @model_validator(mode="after")
+    def _check_recorded(self) -> Recipe:
+        if self.collect != "recorded":
+            return self
+        if self.round0.mode != "none" or self.round0.evaluate_base:
+            raise ValueError("collect is recorded, so round0.mode must be none and round0.evaluate_base false")
+        if self.evaluation.training_tasks:
+            raise ValueError("collect is recorded, so evaluation.training_tasks must be false")
+        if self.training.objective.name == "label_prefix":
+            raise ValueError("collect is recorded, so training.objective.name cannot be label_prefix")
+        return self
 
     @model_validator(mode="after")
     def _check_data(self) -> Recipe:

@@ -27,6 +27,7 @@ __all__ = [
     "insert_trajectories",
     "iter_trajectories",
     "outcomes_by_task",
+    "recorded_ids",
     "save_trajectory",
     "to_trajectory",
     "trajectory_row",
@@ -193,10 +194,17 @@ def outcomes_by_task(session: Session, key: PhaseKey) -> dict[str, tuple[int, in
     return counts
 
 
-def count_successes(session: Session, key: PhaseKey) -> int:
-    """Episodes of a phase that succeeded."""
+def count_successes(session: Session, key: PhaseKey, split: str | None = None) -> int:
+    """Episodes of a phase that succeeded, of one split where it is named."""
     query = select(func.count()).select_from(TrajectoryRow).where(*_of_phase(key), TrajectoryRow.success)
-    return session.scalar(query) or 0
+    return session.scalar(query if split is None else query.where(TrajectoryRow.split == split)) or 0
+
+
+def recorded_ids(session: Session, run: str) -> set[str]:
+    """Ids, at the policy service, of the recorded episodes that a run has taken."""
+    query = select(TrajectorySteps.details).join(TrajectoryRow, TrajectoryRow.number == TrajectorySteps.number)
+    found = session.scalars(query.where(TrajectoryRow.run == run))
+    return {details["recorded"] for details in found if "recorded" in details}
 
 
 def iter_trajectories(session: Session, ids: Sequence[str]) -> Iterator[Trajectory]:

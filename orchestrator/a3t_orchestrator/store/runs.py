@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from .records import add_event
 from .tables import Run, RunTask, utc_now
 
 __all__ = [
+    "add_task",
     "add_tasks",
     "create_run",
     "environment_of",
@@ -98,6 +99,15 @@ def add_tasks(session: Session, run: str, role: str, tasks: Sequence[Task]) -> N
         for i, t in enumerate(tasks)
     )
     session.flush()
+
+
+def add_task(session: Session, run: str, role: str, task: Task) -> None:
+    """Store one more task of a run, behind those that are there; one that is there stays as it is."""
+    if session.get(RunTask, (run, task.split, task.id)) is None:
+        position = session.scalar(select(func.count()).where(RunTask.run == run, RunTask.split == task.split)) or 0
+        values = {"run": run, "split": task.split, "task_id": task.id}
+        session.add(RunTask(**values, role=role, task_type=task.type, position=position))
+        session.flush()
 
 
 def run_tasks(session: Session, run: str, role: str, split: str | None = None) -> list[RunTask]:

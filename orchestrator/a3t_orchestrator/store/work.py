@@ -112,9 +112,9 @@ def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
     return insert_new(session, WorkItem, rows)
 
 
-def phase_counts(session: Session, key: PhaseKey) -> dict[str, int]:
-    """State → number of items."""
-    query = select(WorkItem.state, func.count()).where(*_of(key)).group_by(WorkItem.state)
+def phase_counts(session: Session, key: PhaseKey, split: str | None = None) -> dict[str, int]:
+    """State → number of items, of one split where it is named."""
+    query = select(WorkItem.state, func.count()).where(*_of(key, split)).group_by(WorkItem.state)
     return {row[0]: row[1] for row in session.execute(query)}
 
 
@@ -124,9 +124,9 @@ def has_unsettled(session: Session, key: PhaseKey) -> bool:
     return any(state not in _SETTLED for state in counts)
 
 
-def planned_by_task(session: Session, key: PhaseKey) -> dict[str, int]:
-    """Task → number of items of a phase, in any state."""
-    query = select(WorkItem.task_id, func.count()).where(*_of(key)).group_by(WorkItem.task_id)
+def planned_by_task(session: Session, key: PhaseKey, split: str | None = None) -> dict[str, int]:
+    """Task → number of items of a phase, in any state, of one split where it is named."""
+    query = select(WorkItem.task_id, func.count()).where(*_of(key, split)).group_by(WorkItem.task_id)
     return {row[0]: row[1] for row in session.execute(query)}
 
 
@@ -270,8 +270,9 @@ def _bury(session: Session, item: WorkItem, error: str) -> None:
     )
 
 
-def _of(key: PhaseKey) -> tuple[Any, ...]:
-    return (WorkItem.run == key.run, WorkItem.round == key.round, WorkItem.phase == key.phase)
+def _of(key: PhaseKey, split: str | None = None) -> tuple[Any, ...]:
+    phase = (WorkItem.run == key.run, WorkItem.round == key.round, WorkItem.phase == key.phase)
+    return phase if split is None else (*phase, WorkItem.split == split)
 
 
 def _id_kind(key: PhaseKey, plan: Plan) -> str:

@@ -36,8 +36,8 @@ class EnvSettings(ServiceSettings):
     )
     env_required: str = Field(
         "",
-        description="Environments without which /ready answers 503: names, with commas between them. Where it is empty, "
-        "one usable environment is enough",
+        description="Environments without which /ready answers 503: names, with commas between them. Where it is "
+        "empty, one usable environment is enough",
     )
     env_plugins: str = Field(
         "", description="Environments of your own: NAME=MODULE:CLASS, several with commas between them"

@@ -112,7 +112,8 @@ class EpisodeStore:
             )
             episode.bytes = await asyncio.to_thread(episode.journal.append, Row(call=call))
             episode.said = [*prompt, *(done.ids or ())]
-            episode.info = episode.info.model_copy(update={"calls": episode.info.calls + 1})
+            versions = list(dict.fromkeys([*episode.info.versions, done.model]))
+            episode.info = episode.info.model_copy(update={"calls": episode.info.calls + 1, "versions": versions})
             episode.touched = time.time()
 
     async def close(self, name: str, reward: EpisodeReward) -> RecordedEpisodeInfo:
@@ -186,7 +187,8 @@ class EpisodeStore:
             path.unlink()  # the process was killed while it opened the episode, and told nobody its id
             return
         calls = calls_of(rows)
-        info = _info(rows[0].opened).model_copy(update={"calls": len(calls)})
+        versions = list(dict.fromkeys(call.model for call in calls))
+        info = _info(rows[0].opened).model_copy(update={"calls": len(calls), "versions": versions})
         said = [*calls[-1].prompt_ids, *(calls[-1].completion_ids or ())] if calls else []
         status = path.stat()
         self._episodes[info.id] = _Episode(info, journal, said, status.st_size, status.st_mtime)

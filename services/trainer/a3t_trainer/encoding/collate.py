@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ __all__ = ["MicroBatch", "StepScale", "collate"]
 MicroBatch = dict[str, "Tensor | int"]
 """Inputs of one forward pass: `input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`; and for the loss,
 each of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`, `coefficients` (factor
-of log p in the objective), `parts`, `failure` and `sequence` (row of the token's trajectory)."""
+of log p in the objective), `parts`, `failure` and `sequence` (row of the token's sequence)."""
 
 Normalisation = Literal["as_printed", "per_token", "per_trajectory"]
 
@@ -31,12 +32,17 @@ class StepScale:
     normalisation: Normalisation | None
     trajectories: int
     tokens: int
+    tokens_of: Counter[str] = field(default_factory=Counter)
+    """Trained tokens of every trajectory, over all its sequences."""
 
     @classmethod
     def of(cls, normalisation: Normalisation, step: Sequence[Unit]) -> StepScale:
         """Count the trajectories and the trained tokens of a step."""
-        sequences = [s for unit in step for s in unit]
-        return cls(normalisation, len(sequences), sum(s.trained for s in sequences))
+        tokens_of: Counter[str] = Counter()
+        for unit in step:
+            for sequence in unit:
+                tokens_of[sequence.id] += sequence.trained
+        return cls(normalisation, len(tokens_of), tokens_of.total(), tokens_of)
 
     def factor(self, sequence: TokenSequence) -> float:
         """R(τ) divided by the denominator."""
@@ -46,7 +52,7 @@ class StepScale:
             case "per_token":
                 return sequence.reward / self.tokens
             case "per_trajectory":
-                return sequence.reward / (self.trajectories * sequence.trained)
+                return sequence.reward / (self.trajectories * self.tokens_of[sequence.id])
             case None:
                 return sequence.reward
 

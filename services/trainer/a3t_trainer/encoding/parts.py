@@ -43,8 +43,16 @@ class PartSplitter:
         if key not in self._seen:
             if segment.ids is not None:
                 self._check(segment, ids, trajectory_id)
-            self._seen[key] = self._split(segment.text, ids)
+            self._seen[key] = self.split(segment.text, ids)
         return self._seen[key]
+
+    def split(self, text: str, ids: tuple[int, ...]) -> int:
+        """How many of the ids of a completion's text belong to the thought, in front of its action line."""
+        found = _ACTION_LINE.search(text)
+        if found is None:
+            return len(ids)
+        thought = text[: found.start()]
+        return self._prefix_tokens(thought, ids) if thought else 0
 
     def _check(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> None:
         inside = all(0 <= i < self._vocabulary for i in ids)
@@ -54,13 +62,6 @@ class PartSplitter:
                 "in the base model's tokenizer.",
                 hint="Train the base that generated them, or upload the trajectory without completion_ids.",
             )
-
-    def _split(self, text: str, ids: tuple[int, ...]) -> int:
-        found = _ACTION_LINE.search(text)
-        if found is None:
-            return len(ids)
-        thought = text[: found.start()]
-        return self._prefix_tokens(thought, ids) if thought else 0
 
     def _prefix_tokens(self, prefix: str, ids: tuple[int, ...]) -> int:
         """The largest number of leading ids whose text lies within `prefix`, by bisection."""

@@ -15,15 +15,24 @@ from a3t_contracts.schemas import Optimisation
 
 from .sequences import TokenSequence
 
-__all__ = ["StepPlan", "Unit", "build_units", "micro_batches", "pair_units"]
+__all__ = ["StepPlan", "Unit", "build_units", "micro_batches", "pair_units", "single_units"]
 
 Unit = tuple[TokenSequence, ...]
-"""Sequences that must be in the same forward pass: one sequence, or a (success, failure) pair for DPO."""
+"""Sequences that must be in the same optimiser step: those of one trajectory, mostly one, or a (success, failure) pair
+for DPO. The pair must be in the same forward pass, too."""
 
 
 def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
-    """One unit for each sequence."""
-    return [(s,) for s in sequences]
+    """One unit for each trajectory."""
+    units: dict[str, list[TokenSequence]] = {}
+    for sequence in sequences:
+        units.setdefault(sequence.id, []).append(sequence)
+    return [tuple(unit) for unit in units.values()]
+
+
+def single_units(units: Sequence[Unit]) -> list[Unit]:
+    """One unit for each sequence: what forward passes are cut into where sequences need not stand together."""
+    return [(sequence,) for unit in units for sequence in unit]
 
 
 def pair_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
@@ -47,7 +56,7 @@ class StepPlan:
     @classmethod
     def of(cls, units: Sequence[Unit], optimisation: Optimisation, seed: int) -> StepPlan:
         """The plan for `epochs` passes, or for `max_steps` steps if that is set."""
-        per_step = max(1, optimisation.trajectories_per_step // len(units[0]))
+        per_step = max(1, optimisation.trajectories_per_step // len({s.id for s in units[0]}))
         per_epoch = math.ceil(len(units) / per_step)
         total = optimisation.max_steps or math.ceil(optimisation.epochs * per_epoch)
         return cls(units, per_step, seed, total)

@@ -67,6 +67,12 @@ def _labelled(trajectory: Trajectory, objective: Objective) -> Trajectory:
     """The trajectory with the label of its own outcome; under other objectives without a label, because the trained
     agent will be prompted without one."""
     if objective.name == ObjectiveName.label_prefix:
+        if trajectory.recorded:
+            raise InvalidInputError(
+                f"label_prefix puts a label in front of prompts, but the recorded trajectory {trajectory.id} has the "
+                "exact tokens of its prompts.",
+                hint="Choose another objective.",
+            )
         preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)
     else:
         preamble = unlabelled_preamble(trajectory.preamble)

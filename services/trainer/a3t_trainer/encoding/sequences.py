@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import EncodedEpisode, Segment, encode_segments, render_trajectory
-from a3t_contracts.schemas import Objective
+from a3t_contracts.schemas import Objective, ObjectiveName
 from a3t_contracts.schemas.trajectory import PromptStyle, Trajectory
 
 from .parts import PartSplitter
+from .recorded import ExactSequence, exact_sequences
 from .turn_weights import turn_weights
 
-__all__ = ["Part", "TokenSequence", "encode_all", "encode_trajectory"]
+__all__ = ["Part", "TokenSequence", "encode_all", "encode_recorded", "encode_trajectory"]
 
 
 class Part(IntEnum):
@@ -32,9 +33,11 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """One encoded trajectory τ. The arrays are equally long; token 0 is never predicted, so its weight is 0."""
+    """One encoded trajectory τ, or a part of a recorded one. The arrays are equally long; token 0 is never predicted,
+    so its weight is 0."""
 
     id: str
+    """Id of the trajectory; sequences of one trajectory share it."""
     task: str
     ids: NDArray[np.int64]
     parts: NDArray[np.int8]
@@ -56,9 +59,15 @@ class TokenSequence:
 def encode_all(
     tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory`. Trajectories without a weighted token are left out."""
+    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory` and `encode_recorded`. Sequences without a weighted token
+    are left out."""
     splitter = PartSplitter(tokenizer)
-    sequences = (encode_trajectory(splitter, t, reward, objective, max_length) for t, reward in trajectories)
+    sequences: list[TokenSequence] = []
+    for trajectory, reward in trajectories:
+        if trajectory.recorded:
+            sequences += encode_recorded(splitter, trajectory, reward, objective, max_length)
+        else:
+            sequences.append(encode_trajectory(splitter, trajectory, reward, objective, max_length))
     return [sequence for sequence in sequences if sequence.trained]
 
 
@@ -73,22 +82,77 @@ def encode_trajectory(
     """
     segments = render_trajectory(trajectory, splitter.frame if trajectory.prompt is PromptStyle.chat else None)
     episode = encode_segments(splitter.tokenizer, segments)
-    if len(episode) > max_length:
-        raise InvalidInputError(
-            f"Trajectory {trajectory.id} has {len(episode)} tokens; the limit is {max_length}.",
-            hint="Raise optimisation.max_length, or leave the trajectory out.",
-        )
+    _check_length(trajectory.id, len(episode), max_length)
     parts = _parts(splitter, trajectory.id, segments, episode)
     weights = _weights(parts, objective, failure=not trajectory.success)
-    if not weights.any():
-        raise InvalidInputError(
-            f"Trajectory {trajectory.id} has no token to train on: every weight is 0.",
-            hint="Check observation_weight, thought_weight and action_weight, and that it has steps.",
-        )
+    _check_weights(trajectory.id, weights)
     weights *= _turn_factors(turn_weights(trajectory, objective, reward), segments, episode)
     ids = np.asarray(episode.ids, dtype=np.int64)
-    task = f"{trajectory.environment}/{trajectory.task_id}"
-    return TokenSequence(trajectory.id, task, ids, parts, weights, reward, not trajectory.success)
+    return TokenSequence(trajectory.id, _task(trajectory), ids, parts, weights, reward, not trajectory.success)
+
+
+def encode_recorded(
+    splitter: PartSplitter, trajectory: Trajectory, reward: float, objective: Objective, max_length: int
+) -> list[TokenSequence]:
+    """The sequences of a recorded episode: the ids that were sent and generated, all with the trajectory's reward.
+
+    Raises InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, where the
+    objective weighs none of its parts, for dpo where there are several sequences, and for ids that are no tokens.
+    """
+    exact = exact_sequences(trajectory, len(splitter.tokenizer))
+    if objective.name == ObjectiveName.dpo and len(exact) > 1:
+        raise InvalidInputError(
+            f"The prompts of the recorded trajectory {trajectory.id} do not continue each other, so that it is "
+            f"{len(exact)} sequences, and dpo compares single ones.",
+            hint="Choose another objective, or let the agent send its history as it was.",
+        )
+    factors = turn_weights(trajectory, objective, reward)
+    sequences = []
+    for one in exact:
+        _check_length(trajectory.id, len(one.ids), max_length)
+        parts = _exact_parts(splitter, trajectory, one)
+        weights = _weights(parts, objective, failure=not trajectory.success)
+        _check_weights(trajectory.id, weights)
+        for span in one.spans:
+            if span.completion:
+                weights[span.start : span.end] *= factors[span.step]
+        ids = np.asarray(one.ids, dtype=np.int64)
+        sequences.append(
+            TokenSequence(trajectory.id, _task(trajectory), ids, parts, weights, reward, not trajectory.success)
+        )
+    return sequences
+
+
+def _exact_parts(splitter: PartSplitter, trajectory: Trajectory, exact: ExactSequence) -> NDArray[np.int8]:
+    """The `Part` of every token. A completion that names no action line is an action as a whole."""
+    parts = np.full(len(exact.ids), Part.context, dtype=np.int8)
+    for span in exact.spans:
+        step = trajectory.steps[span.step]
+        parts[span.start : span.end] = Part.action if span.completion else Part.observation
+        if span.completion and step.thought is not None:
+            ids = tuple(exact.ids[span.start : span.end])
+            parts[span.start : span.start + splitter.split(step.completion or "", ids)] = Part.thought
+    return parts
+
+
+def _task(trajectory: Trajectory) -> str:
+    return f"{trajectory.environment}/{trajectory.task_id}"
+
+
+def _check_length(trajectory_id: str, length: int, limit: int) -> None:
+    if length > limit:
+        raise InvalidInputError(
+            f"Trajectory {trajectory_id} has {length} tokens; the limit is {limit}.",
+            hint="Raise optimisation.max_length, or leave the trajectory out.",
+        )
+
+
+def _check_weights(trajectory_id: str, weights: NDArray[np.float32]) -> None:
+    if not weights.any():
+        raise InvalidInputError(
+            f"Trajectory {trajectory_id} has no token to train on: every weight is 0.",
+            hint="Check observation_weight, thought_weight and action_weight, and that it has steps.",
+        )
 
 
 def _parts(

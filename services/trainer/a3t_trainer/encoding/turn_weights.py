@@ -29,7 +29,9 @@ def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) ->
 
 def made_up_turns(trajectory: Trajectory) -> list[bool]:
     """Turns in which the policy wrote an observation of its own. They were cut before it; older versions stored the
-    observation in the completion."""
+    observation in the completion. A recorded agent may write what it likes."""
+    if trajectory.recorded:
+        return [step.made_up_observation for step in trajectory.steps]
     ends = (turn_end(step.completion or "") for step in trajectory.steps)
     return [
         step.made_up_observation or (end is not None and end.made_up_observation)

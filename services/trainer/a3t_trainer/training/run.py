@@ -101,8 +101,8 @@ def _encode(request: FineTuningJobCreate, data: TrainingData, reporter: Reporter
             hint="Turns with made-up observations are never imitated; see also invalid_weight, repeat_weight and "
             "purposeless_weight.",
         )
-    if len(sequences) < len(chosen):
-        left_out = len(chosen) - len(sequences)
+    left_out = len(chosen) - len({s.id for s in sequences})
+    if left_out:
         reporter.message(f"{left_out} trajectories are left out: none of their turns is to be imitated.", "warn")
     return sequences
 
@@ -180,15 +180,20 @@ def _optimizer(name: str) -> str:
 
 def _announce(reporter: Reporter, sequences: list[TokenSequence], plan: StepPlan, data: TrainingData) -> None:
     tokens = sum(map(len, sequences))
-    failures = sum(s.failure for s in sequences)
+    trajectories, failures = _counted(sequences)
     reporter.message(
-        f"Training on {len(sequences)} trajectories ({failures} failures, {failures / len(sequences):.1%}), "
+        f"Training on {trajectories} trajectories ({failures} failures, {failures / trajectories:.1%}), "
         f"{tokens} tokens, {plan.total_steps} steps.",
         **data.counts(),
         tokens=tokens,
         total_steps=plan.total_steps,
         trajectories_per_step=plan.per_step,
     )
+
+
+def _counted(sequences: list[TokenSequence]) -> tuple[int, int]:
+    """Number of trajectories, and of failures among them: a recorded one may have several sequences."""
+    return len({s.id for s in sequences}), len({s.id for s in sequences if s.failure})
 
 
 def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> None:
@@ -227,12 +232,12 @@ def _check_weights(model: Any) -> None:
 def _draft(
     spec: JobSpec, model: Any, data: TrainingData, sequences: list[TokenSequence], metrics: dict[str, float]
 ) -> Draft:
-    request, failures = spec.request, sum(s.failure for s in sequences)
+    request, (trajectories, failures) = spec.request, _counted(sequences)
     config = model.peft_config["default"]
     counts = data.counts() | {
-        "trained_trajectories": len(sequences),
+        "trained_trajectories": trajectories,
         "trained_failures": failures,
-        "trained_failure_share": round(failures / len(sequences), 6),
+        "trained_failure_share": round(failures / trajectories, 6),
         "tokens": sum(map(len, sequences)),
         "trained_tokens": sum(s.trained for s in sequences),
     }

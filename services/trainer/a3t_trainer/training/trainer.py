@@ -20,7 +20,7 @@ from a3t_contracts.schemas import Objective, Optimisation, Progress
 
 from ..encoding.collate import MicroBatch, StepScale, collate
 from ..encoding.name_permutation import NamePermutation
-from ..encoding.plan import StepPlan, Unit, micro_batches
+from ..encoding.plan import StepPlan, Unit, micro_batches, single_units
 from . import checkpoint
 from .averaging import snapshot_path, snapshot_steps
 from .meter import Meter
@@ -73,6 +73,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
         if self.permutation is not None:
             units = [self.permutation.apply_all(unit, number) for unit in units]
         scale = StepScale(None, 1, 1) if self.reference else StepScale.of(self.normalisation, units)
+        units = units if self.reference else single_units(units)
         batches = micro_batches(units, self.tokens, packing=self.packing, multiple_of=self.processes)
         return [self._collate(b, units, scale) for b in batches[self.rank :: self.processes]]
 
