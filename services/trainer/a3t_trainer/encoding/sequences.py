@@ -59,7 +59,7 @@ class TokenSequence:
 def encode_all(
     tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """Encode (trajectory, R(τ)) pairs; see `encode_trajectory` and `encode_recorded`. Sequences without a weighted token
+    """Encode (trajectory, R(τ)) pairs: `encode_trajectory`, `encode_recorded`. Sequences without a weighted token
     are left out."""
     splitter = PartSplitter(tokenizer)
     sequences: list[TokenSequence] = []
