@@ -40,23 +40,24 @@ class CommonSettings(BaseSettings):
     )
     token: SecretStr = Field(
         SecretStr(DEVELOPMENT_TOKEN),
-        description="Bearer token with the role `admin`: what services send each other, and what users may send",
+        description="Bearer token with the role `admin`: services send it to each other, and users may send it",
     )
     token_second: SecretStr = Field(
         SecretStr(""),
-        description="Second token with the role `admin`, which is accepted but never sent: for a change of A3T_TOKEN "
-        "without a stop; empty: none",
+        description="Second token with the role `admin`, which is accepted but never sent, so that A3T_TOKEN can be "
+        "changed "
+        "without downtime; empty: none",
     )
     run_tokens: SecretStr = Field(
         SecretStr(""),
-        description="Tokens with the role `run`, several with commas between them: they may start, pause and cancel, "
+        description="Tokens with the role `run`, separated by commas: they may start, pause and cancel, "
         "but not delete or promote",
     )
     read_tokens: SecretStr = Field(
-        SecretStr(""), description="Tokens with the role `read`, several with commas between them: they may only look"
+        SecretStr(""), description="Tokens with the role `read`, separated by commas: they may only read"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe level that is logged"
+        "INFO", description="Lowest level of messages that are logged"
     )
     log_json: bool | None = Field(
         None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"

@@ -33,7 +33,7 @@ class OrchestratorSettings(ServiceSettings):
         description="Namespace on the Hugging Face Hub to which `a3t export` pushes every folder that it writes, as "
         "NAMESPACE/RUN-FORMAT; unset: it pushes where --push-to says so",
     )
-    hub_private: bool = Field(True, description="Datasets that `a3t export` makes on the Hub are private")
+    hub_private: bool = Field(True, description="Whether datasets that `a3t export` creates on the Hub are private")
     visibility_timeout: int = Field(
         3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
     )

@@ -19,7 +19,8 @@ from .heartbeat import beat
 __all__ = ["main"]
 
 _ABOUT = (
-    "Runs tasks of the queue (episodes, reasons, evaluation) until it is stopped; what it has in hand goes back then."
+    "Plays the episodes of the queue and writes their reasons until it is stopped. Unfinished ones then go back to the "
+    "work list."
 )
 
 

@@ -9,7 +9,7 @@ from a3t_contracts.program import settings_of_program
 
 from .settings import ActReSettings
 
-_ABOUT = "Serves the reasons of actions over HTTP until it is stopped: from an LLM behind it, or from templates."
+_ABOUT = "Writes the reasons of actions, over HTTP, until it is stopped: with templates, or with an LLM server."
 
 
 def main() -> None:

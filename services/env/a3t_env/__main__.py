@@ -10,7 +10,7 @@ from a3t_contracts.program import settings_of_program
 from .settings import EnvSettings
 
 _ABOUT = (
-    "Serves the installed environments over HTTP until it is stopped. Their tasks come with them, or from "
+    "Serves the installed environments over HTTP until it is stopped. Tasks are part of an environment, or made by "
     "`a3t data`, or `python -m a3t_env.cli` where only this package is installed."
 )
 

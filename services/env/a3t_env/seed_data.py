@@ -35,9 +35,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Read the command line and the environment, and make the tasks."""
     program_parser(
         "python -m a3t_env.seed_data",
-        "Makes tasks for environments that have none yet, and ends. Tasks that are there are left alone.",
+        "Makes tasks for environments that have none yet, then exits. Existing tasks are not changed.",
         CommonSettings,
-        notes=f"  A3T_SEED_GAMES={DEFAULT_GAMES}\n      Games for training, and a fifth as many held out; 0 makes none",
+        notes=f"  A3T_SEED_GAMES={DEFAULT_GAMES}\n      Number of training tasks; a fifth as many held-out tasks are "
+        f"made, too. 0 makes none",
     ).parse_args(arguments)
     configure_logging("games")
     text = os.environ.get("A3T_SEED_GAMES", str(DEFAULT_GAMES))

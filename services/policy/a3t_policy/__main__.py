@@ -11,8 +11,9 @@ from .engine.exact import ask_for_exact_rows
 from .settings import PolicySettings
 
 _ABOUT = (
-    "Serves the policy LLM and its adapter versions over HTTP until it is stopped, to clients of OpenAI, TGI and A³T: "
-    "computed in this process, or by servers behind it (vLLM, SGLang, TGI)."
+    "Serves the policy LLM and its adapter versions over HTTP until it is stopped, with the APIs of OpenAI, TGI and "
+    "A³T. "
+    "The LLM runs in this process, or on upstream servers (vLLM, SGLang, TGI)."
 )
 
 

@@ -27,7 +27,7 @@ class TrainerSettings(ServiceSettings):
 
     trainer_model_folders: str = Field(
         "",
-        description="Folders below which the base model of a job may lie, several with commas between them; empty: "
+        description="Folders in which the base model of a job may be, separated by commas; empty: "
         "any folder where A3T_MODE=development, else none. Models that ship (`a3t/…`) and hub ids may always be named",
     )
     trainer_slots: int | None = Field(

@@ -78,7 +78,7 @@ def _arguments() -> argparse.Namespace:
     parser = program_parser(
         "python -m a3t_trainer.training_process",
         "Trains a fine-tuning job and publishes its adapter version. The trainer service starts it and hands over the "
-        "job as a line of JSON on standard input; news come as JSON lines on standard output.",
+        "job as a line of JSON on standard input; it reports as JSON lines on standard output.",
         notes="The job's JSON has the keys id, request, training_file, folder, registry, trackers, report_seconds.",
     )
     either = parser.add_mutually_exclusive_group()
