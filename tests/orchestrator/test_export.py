@@ -256,6 +256,30 @@ def test_what_cannot_be_written_is_refused_by_name(store: Store, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+class NotingHub:
+    """In place of the Hub's client: notes what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def create_repo(self, repository: str, **options: Any) -> str:
+        self.asked.append((repository, options))
+        return f"https://hub.test/datasets/{repository}"
+
+    def upload_folder(self, **options: Any) -> None:
+        self.asked.append((options["repo_id"], options))
+
+
+def test_a_folder_is_pushed_as_a_private_dataset(store: Store, tmp_path: Path) -> None:
+    write_export(store, ExportOrder(run=RUN, format="kto"), tmp_path / "kto")
+    hub = NotingHub()
+    assert push_dataset(tmp_path / "kto", "org/kto", api=hub) == "https://hub.test/datasets/org/kto"  # type: ignore[arg-type]
+    (made, options), (filled, upload) = hub.asked
+    assert (made, filled) == ("org/kto", "org/kto")
+    assert (options["repo_type"], options["private"], upload["repo_type"]) == ("dataset", True, "dataset")
+    assert upload["folder_path"] == tmp_path / "kto"
+
+
 def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:
     from huggingface_hub import HfApi
 

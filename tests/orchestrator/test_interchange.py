@@ -28,6 +28,7 @@ from a3t_orchestrator.interchange.intake import ImportOrder, episode_of, import_
 from a3t_orchestrator.interchange.sinks import json_text
 from a3t_orchestrator.store import EpisodeFilter, Store, get_run, list_trajectories
 from tests.support.episodes import RUN, store_with_run
+from tests.support.postgres import PostgresServer
 
 DEFAULTS = Defaults(run="theirs", environment="lighthouse")
 READ = [name for name, form in all_formats().items() if form.read]
@@ -113,6 +114,21 @@ def test_a_file_that_is_imported_is_exported_as_it_was(tmp_path: Path, empty: St
     import_file(empty, tmp_path / file, ImportOrder(RUN))
     write_export(empty, order, tmp_path / "again.jsonl")
     assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / "once.jsonl").read_bytes()
+
+
+def test_postgresql_gives_and_takes_the_same_rows(tmp_path: Path, postgres: PostgresServer) -> None:
+    stores = [store_with_run(postgres.fresh_database()), Store(postgres.fresh_database())]
+    stores[1].upgrade()
+    for name in ("a3t", "kto", "dpo"):
+        order = ExportOrder(run=RUN, format=name, trained_in=1 if name == "kto" else None)
+        write_export(stores[0], order, tmp_path / f"{name}.jsonl")
+    import_file(stores[1], tmp_path / "a3t.jsonl", ImportOrder(RUN))
+    write_export(stores[1], ExportOrder(run=RUN), tmp_path / "again.jsonl")
+    lines = {file.stem: list(map(json.loads, file.read_bytes().splitlines())) for file in tmp_path.glob("*.jsonl")}
+    assert lines["again"] == lines["a3t"]
+    assert (len(lines["a3t"]), len(lines["kto"]), len(lines["dpo"])) == (20, 2, 8)
+    for store in stores:
+        store.close()
 
 
 AGENT_TRAJ = {
@@ -207,7 +223,27 @@ def test_a_plain_log_of_actions_lacks_reasons() -> None:
     assert [(s.thought, s.action) for s in episode.steps] == [(None, "climb stairs"), (None, "light lamp")]
 
 
+def test_what_annotate_wrote_is_read(tmp_path: Path) -> None:
+    log = {
+        "id": "mine",
+        "environment": "lighthouse",
+        "observation": "Below. Your task is to: light the lamp.",
+        "steps": [
+            {"action": "climb", "observation": "Above.", "thought": "Up there.", "reason_annotator": "template"},
+            {"action": "light lamp"},
+        ],
+        "user": "bob",
+    }
+    episode, form = episode_of(log, DEFAULTS)
+    assert (form, episode.task_id, episode.final_observation) == ("actions", "mine", "")
+    assert [(s.observation, s.thought, s.action, s.reason_by.value) for s in episode.steps] == [
+        ("Below. Your task is to: light the lamp.", "Up there.", "climb", "actre"),
+        ("Above.", None, "light lamp", "none"),
+    ]
+
+
 BROKEN = {
+    '{"observation": "x", "steps": [{"observation": "y"}]}': "steps[0]: no action",
     '{"messages": [{"role": "wizard", "content": "x"}]}': "messages[0]: the unknown role 'wizard'",
     '{"messages": [{"content": "x"}]}': "messages[0]: no role",
     '{"messages": [{"role": "user"}]}': "messages[0]: no content",
@@ -225,7 +261,7 @@ BROKEN = {
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "round": -1}': "round",
     '{"schema_version": "ATIF-v1.7", "steps": [{"source": "cook"}]}': "the unknown source 'cook'",
     '{"schema_version": "ATIF-v1.7", "steps": 3}': "steps: a list of objects was expected",
-    '{"run": "a", "kind": "policy", "steps": [], "task_id": "t"}': "id: Field required",
+    '{"run": "a", "kind": "policy", "steps": [], "task_id": "t", "stop_reason": "done"}': "id: Field required",
     "nonsense": "no JSON",
     "17": "a JSON object was expected, not int",
     "{" * 100_000: "no JSON",

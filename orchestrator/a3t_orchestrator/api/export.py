@@ -30,7 +30,7 @@ def export(
     store: StoreDep,
     run: str,
     format: Annotated[
-        str, Query(description="Form of the rows: a3t, atif, conversations, dpo, kto, messages or sharegpt")
+        str, Query(description="Form of the rows: a3t, actions, atif, conversations, dpo, kto, messages or sharegpt")
     ] = "a3t",
     round: Annotated[int | None, Query(ge=0, le=MAX_INT, description="Only of this round")] = None,
     kind: Annotated[TrajectoryKind | None, Query(description="Only of this kind")] = None,

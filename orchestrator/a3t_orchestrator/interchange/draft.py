@@ -13,7 +13,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import MAX_INT, Step, StopReason, Trajectory, TrajectoryKind
 
-__all__ = ["META", "Defaults", "Draft", "meta_of"]
+__all__ = ["META", "TASK_KEYS", "Defaults", "Draft", "meta_of"]
 
 META = (
     "id",
@@ -36,7 +36,7 @@ META = (
 )
 """Fields of a trajectory that stand beside its text in every format of ours."""
 
-_TASK_KEYS = ("task_id", "item_id", "game_file", "gamefile", "instance_id", "id", "session_id", "trajectory_id")
+TASK_KEYS = ("task_id", "item_id", "game_file", "gamefile", "instance_id", "id", "session_id", "trajectory_id")
 """Keys under which files name the task, the surest first."""
 _LENGTHS = {"environment": 32, "engine": 64, "split": 64, "task_id": 512, "task_type": 128, "policy_version": 256}
 """What the database has room for."""
@@ -110,7 +110,7 @@ def meta_of(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def _task_name(values: dict[str, Any]) -> str | None:
-    named = (values.get(key) for key in _TASK_KEYS)
+    named = (values.get(key) for key in TASK_KEYS)
     return next((str(name) for name in named if isinstance(name, (str, int)) and str(name).strip()), None)
 
 

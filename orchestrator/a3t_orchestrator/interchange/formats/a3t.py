@@ -29,7 +29,7 @@ def _read(row: Row) -> Draft:
 
 
 def _is_ours(row: Row) -> bool:
-    return {"run", "kind", "steps", "task_id"} <= row.keys()
+    return {"run", "kind", "steps", "task_id", "stop_reason"} <= row.keys() and "observation" not in row
 
 
 FORMAT = Format(
