@@ -22,9 +22,9 @@ def test_the_list_of_runs_at_every_width_and_in_the_dark(open_page: OpenPage) ->
 def test_a_run_with_its_curves(open_page: OpenPage) -> None:
     page = open_page(f"/runs/{DONE}")
     expect(page.get_by_text("Training of household-s1-r03", exact=True)).to_be_visible()
-    expect(page.locator("figure.plot canvas")).to_have_count(4)
+    expect(page.locator("figure.plot canvas")).to_have_count(5)
     check(page, "run")
-    page.get_by_role("region", name="Training", exact=True).get_by_text("Figures as a table").click()
+    page.get_by_role("region", name="Training", exact=True).get_by_text("Figures as a table").first.click()
     expect(page.get_by_role("table", name="Training of household-s1-r03, loss")).to_be_visible()
     page.get_by_role("link", name="round 1", exact=True).click()
     expect(page.get_by_text("Training of household-s1-r01", exact=True)).to_be_visible()
@@ -33,7 +33,7 @@ def test_a_run_with_its_curves(open_page: OpenPage) -> None:
 def test_a_run_on_a_phone_and_in_the_dark(open_page: OpenPage) -> None:
     for name, width, dark in (("run-phone", 390, False), ("run-dark", 1280, True), ("run-phone-dark", 390, True)):
         page = open_page(f"/runs/{DONE}", width=width, dark=dark)
-        expect(page.locator("figure.plot canvas")).to_have_count(4)
+        expect(page.locator("figure.plot canvas")).to_have_count(5)
         check(page, name)
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from a3t_contracts.schemas import JobEvent
 from a3t_orchestrator.app import create_app
 from a3t_orchestrator.dashboard.plots import sparkline
-from a3t_orchestrator.dashboard.run_plots import loss_plot
+from a3t_orchestrator.dashboard.run_plots import loss_plots
 from a3t_orchestrator.dashboard.words import duration, figure
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store, get_run, list_failures
@@ -101,11 +101,10 @@ def test_losses_are_drawn_by_part_and_thinned() -> None:
         JobEvent(id=str(i), seq=i, created_at=0, type="metrics", message="", data={"step": i} | parts)
         for i in range(1, 1201)
     ]
-    plot = loss_plot(events, "v")
-    assert plot is not None
-    assert [s.name for s in plot.series] == ["loss", "success"]
-    assert (len(plot.x), plot.x[-1]) == (400, 1200.0)
-    assert loss_plot([], "v") is None
+    whole, by_part = loss_plots(events, "v")
+    assert [s.name for s in (*whole.series, *by_part.series)] == ["loss", "success"]
+    assert (len(whole.x), whole.x[-1]) == (400, 1200.0)
+    assert loss_plots([], "v") == []
 
 
 def test_texts_of_games_are_shown_as_text(browser: TestClient) -> None:

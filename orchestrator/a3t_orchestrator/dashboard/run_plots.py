@@ -12,7 +12,7 @@ from ..report.stats import Score
 from ..report.text import splits_of
 from .plots import REFERENCE, Plot, Series, colour
 
-__all__ = ["HeatMap", "heat_maps", "loss_plot", "overlaid", "set_plot", "success_plots"]
+__all__ = ["HeatMap", "heat_maps", "loss_plots", "overlaid", "set_plot", "success_plots"]
 
 _MOST_STEPS = 500
 _INTERVALS = "The bands are 95 % Wilson intervals; one trial a task."
@@ -71,29 +71,28 @@ def set_plot(report: Report) -> Plot | None:
     )
 
 
-def loss_plot(events: Sequence[JobEvent], version: str) -> Plot | None:
-    """The losses of a fine-tuning job over its optimiser steps; None before the first one."""
-    points: dict[int, dict[str, float | None]] = {}
-    for event in events:
-        step = (event.data or {}).get("step")
-        if event.type == "metrics" and event.data is not None and isinstance(step, int):
-            points[step] = {**(event.data.get("loss_parts") or {}), "loss": event.data.get("loss")}
-    if not points:
-        return None
+def loss_plots(events: Sequence[JobEvent], version: str) -> list[Plot]:
+    """What a fine-tuning job minimises, and its parts per token, over its optimiser steps; nothing before the first."""
+    points = {
+        int(event.data["step"]): event.data
+        for event in events
+        if event.type == "metrics" and event.data is not None and "step" in event.data
+    }
     steps = _thinned(sorted(points))
-    names = list(dict.fromkeys(["loss", *(name for found in points.values() for name in found)]))
-    series = [
-        Series(name=name, values=[points[s].get(name) for s in steps], colour=colour(i), dashed=name != "loss")
-        for i, name in enumerate(names)
-    ]
-    return Plot(
-        title=f"Training of {version}",
-        x_label="optimiser step",
-        y_label="loss",
-        x=[float(s) for s in steps],
-        series=series,
-        digits=3,
-    )
+    losses: list[float | None] = [points[step].get("loss") for step in steps]
+    parts: list[dict[str, float]] = [points[step].get("loss_parts") or {} for step in steps]
+    names = list(dict.fromkeys(name for found in parts for name in found))
+    drawn = [Series(name="loss", values=losses, colour=1)]
+    series = [Series(name=name, values=[p.get(name) for p in parts], colour=colour(i)) for i, name in enumerate(names)]
+    plots = [_loss_plot(f"Training of {version}", "loss", steps, drawn)]
+    if series:
+        plots.append(_loss_plot("Its parts", "nats per token", steps, series))
+    return plots if steps else []
+
+
+def _loss_plot(title: str, y_label: str, steps: Sequence[int], series: list[Series]) -> Plot:
+    x = [float(step) for step in steps]
+    return Plot(title=title, x_label="optimiser step", y_label=y_label, x=x, series=series, digits=3)
 
 
 def overlaid(reports: Sequence[Report]) -> list[Plot]:
@@ -195,8 +194,8 @@ def _evaluated(report: Report, split: str) -> dict[int, Evaluated]:
 
 def _thinned(steps: list[int]) -> list[int]:
     """At most a few hundred of the steps, the last one among them."""
-    stride = -(-len(steps) // _MOST_STEPS)
-    return steps[(len(steps) - 1) % stride :: stride]
+    stride = max(1, -(-len(steps) // _MOST_STEPS))
+    return steps[max(0, len(steps) - 1) % stride :: stride]
 
 
 def _padded(values: Sequence[float], length: int) -> list[float | None]:

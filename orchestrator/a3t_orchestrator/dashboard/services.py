@@ -98,10 +98,16 @@ async def _state(name: str, url: str) -> ServiceState:
 
 
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Name → figure; of members in words only the names are kept, and of what is not known nothing."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{before}{key}".replace("_", " ")
-        found |= _flat(value, f"{key} ") if isinstance(value, dict) else {name: value}
+        if not isinstance(value, dict):
+            found |= {} if value is None else {name: value}
+        elif any(isinstance(member, str) for member in value.values()):
+            found[name] = ", ".join(value)
+        else:
+            found |= _flat(value, f"{key} ")
     return found
 
 

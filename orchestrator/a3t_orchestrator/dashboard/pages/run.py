@@ -13,13 +13,15 @@ from a3t_contracts.errors import A3TError
 from a3t_contracts.schemas import MAX_INT
 
 from ...api.deps import SessionDep, StoreDep
+from ...phases import Phase
 from ...report.collect import collect_report
 from ...report.text import round_rows
 from ...report.write import html
 from ...store import Job, Store, count_failures, get_job, last_events, progress_of, rounds_of, run_info
 from ..guard import page_router
 from ..page import PageDep
-from ..run_plots import heat_maps, loss_plot, set_plot, success_plots
+from ..plots import Plot
+from ..run_plots import heat_maps, loss_plots, set_plot, success_plots
 from ..services import job_events, trainer
 
 __all__ = ["router"]
@@ -73,15 +75,16 @@ async def loss_part(
 ) -> Response:
     """The losses of a round's fine-tuning job, as the trainer tells them; without a round, of the newest job."""
     job, ended = await store.do(lambda session: _job(session, run, round))
-    plot, trouble = None, "The losses show here as soon as a round trains."
+    plots: list[Plot] = []
+    trouble = "The losses show here as soon as a round trains."
     if job is not None and job.job_id is not None:
         try:
             async with trainer(request.app.state.settings) as client:
-                plot = loss_plot(await job_events(client, job.job_id), job.version)
+                plots = loss_plots(await job_events(client, job.job_id), job.version)
             trouble = f"The training of {job.version} has not done a step yet."
         except A3TError as error:
             trouble = str(error)
-    return page.part("run_loss.html", last=ended or round is not None, plot=plot, trouble=trouble)
+    return page.part("run_loss.html", last=ended or round is not None, plots=plots, trouble=trouble)
 
 
 @router.get("/report")
@@ -109,7 +112,7 @@ def _figures(store: Store, run: str) -> dict[str, Any]:
         "plots": success_plots(report),
         "set_plot": set_plot(report),
         "maps": heat_maps(report),
-        "phases": list(dict.fromkeys(name for r in report.rounds for name in r.spent.seconds)),
+        "phases": [phase.value for phase in Phase if any(phase.value in r.spent.seconds for r in report.rounds)],
         "longest": max([sum(r.spent.seconds.values()) for r in report.rounds] or [0.0]),
     }
 

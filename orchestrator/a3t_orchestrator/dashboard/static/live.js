@@ -3,7 +3,7 @@
 // <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the address is asked for the new
 // content of the element, as long as the page is seen; with data-now at once, too. A header X-Last means that nothing will change any more. What is
 // open, focused or typed stays so. After a change the element sends the event "live:changed".
-// An element with `data-say` inside is read out when its text changes.
+// An element inside whose `data-say` changes is read out, and every other part asks at once.
 
 import { say } from "./base.js";
 
@@ -15,15 +15,22 @@ class LivePart {
     this.every = Number(element.dataset.every) || 3;
     this.pause = this.every;
     this.last = null;
+    this.told = element.querySelector("[data-say]")?.dataset.say;
+    document.addEventListener("live:turn", (event) => {
+      if (event.detail === this.element || !this.timer) return;
+      clearTimeout(this.timer);
+      this.ask();
+    });
     if (element.dataset.now) this.ask();
     else this.later();
   }
 
   later() {
-    setTimeout(() => this.ask(), this.pause * 1000);
+    this.timer = setTimeout(() => this.ask(), this.pause * 1000);
   }
 
   async ask() {
+    this.timer = 0;
     if (!this.element.isConnected) return;
     if (document.hidden) {
       document.addEventListener("visibilitychange", () => this.ask(), { once: true });
@@ -56,7 +63,11 @@ class LivePart {
     this.element.replaceChildren(...fresh.childNodes);
     if (focused) this.element.querySelector(focused)?.focus();
     const told = this.element.querySelector("[data-say]");
-    if (told) say(told.dataset.say || told.textContent.trim());
+    if (told && told.dataset.say !== this.told) {
+      say(told.dataset.say);
+      this.told = told.dataset.say;
+      document.dispatchEvent(new CustomEvent("live:turn", { detail: this.element }));
+    }
     this.element.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
   }
 }

@@ -2,6 +2,7 @@
 // What a plot holds is described in plots.py; the table below each plot has the same figures.
 
 const HEIGHT = 260;
+const WHOLE = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((power) => n * 10 ** power)).sort((a, b) => a - b);
 const drawn = new Map();
 
 function colours() {
@@ -66,7 +67,7 @@ function options(plot, theme, columns, width, legend) {
     },
     axes: [
       { ...axis, label: plot.x_label, labelSize: 20, size: 30, splits: plot.whole_x && plot.x.length < 200 ? () => whole(plot) : undefined, grid: { show: false } },
-      { ...axis, label: plot.y_label, labelSize: 20, size: 50 },
+      { ...axis, label: plot.y_label, labelSize: 20, size: 50, incrs: plot.digits === 0 ? WHOLE : undefined },
     ],
     series: columns.series,
     bands: columns.bands,
