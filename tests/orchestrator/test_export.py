@@ -235,6 +235,7 @@ def test_the_commands_say_how_much_they_wrote_and_read(
         return code, *capsys.readouterr()
 
     assert len(a3t(home, "export", RUN, "--format", "messages", "--kind", "composed")[1].splitlines()) == 8
+    assert len(a3t(home, "trajectories", "export", RUN, "--failure")[1].splitlines()) == 4, "as older scripts call it"
     told = a3t(home, "export", RUN, "--format", "dpo", "--to", str(tmp_path / "pairs"), "--json")[1]
     assert json.loads(told)["rows"] == 8
     assert a3t(home, "export", "nobody")[0] == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import Proposer, Source, Step, StopReason, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
 
+from ..interchange.export import Outcome
 from ..phases import Phase
 from ..store import (
     EpisodeFilter,
@@ -30,7 +32,7 @@ from .export import export
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="List, show and export stored episodes.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="List and show stored episodes.")
 
 RunOption = Annotated[str | None, typer.Option(help="Only trajectories of this run.")]
 RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
@@ -129,7 +131,19 @@ def show(
         console.print(render(trajectory))
 
 
-app.command("export", hidden=True)(export)
+@app.command("export", hidden=True)
+def export_(
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: standard output.")] = None,
+    round: RoundOption = None,
+    kind: KindOption = None,
+    success: SuccessOption = None,
+) -> None:
+    """Write trajectories as JSON Lines. `a3t export` has taken its place; scripts may still call this."""
+    export(run, to=out, round=round, kind=kind, outcome=_OUTCOMES[success])
+
+
+_OUTCOMES: dict[bool | None, Outcome] = {None: "any", True: "success", False: "failure"}
 
 
 def heading(trajectory: Trajectory) -> Text:
