@@ -14,7 +14,8 @@ from scripts.docs.openapi import openapi_documents
 from .commands import ROOT
 
 CODE = re.compile(r"`(a3t_\w+/[\w/]+\.py):([\w.]+)`")
-ROUTE = re.compile(r"`([A-Z]+) (/[^`]*)`")
+ROUTE = re.compile(r"(?:(\w+) )?`([A-Z]+) (/[^`]*)`")
+"""A route, and the service where it stands in front; behind it come further routes of the same service."""
 SERVICE = re.compile(r"^(\w+) `")
 
 
@@ -55,10 +56,11 @@ def test_every_route_is_in_the_openapi_of_its_service() -> None:
     routes = 0
     for step, _, _, calls, _ in rows():
         if calls not in ("–", "as above"):
-            service = SERVICE.match(calls)
-            assert service, f"{step}: no service in front of {calls}"
-            for method, path in ROUTE.findall(calls):
-                assert method.lower() in documents[service[1]]["paths"].get(path, {}), f"{service[1]}: {method} {path}"
+            assert SERVICE.match(calls), f"{step}: no service in front of {calls}"
+            service = ""
+            for named, method, path in ROUTE.findall(calls):
+                service = named or service
+                assert method.lower() in documents[service]["paths"].get(path, {}), f"{service}: {method} {path}"
                 routes += 1
     assert routes > 8
 
