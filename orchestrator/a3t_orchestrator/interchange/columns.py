@@ -65,8 +65,8 @@ def _column(annotation: Any) -> Column:
     if origin is typing.Annotated:
         return _column(arguments[0])
     if origin in (Union, types.UnionType):
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return _column(inner)
+        inner = [argument for argument in arguments if argument is not type(None)]
+        return _column(inner[0]) if len(inner) == 1 else "json"
     if origin is list:
         return [_column(arguments[0])]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
