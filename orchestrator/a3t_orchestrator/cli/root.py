@@ -19,6 +19,7 @@ from a3t_contracts.cli import ENTRY_POINT_GROUP
 __all__ = ["build_root"]
 
 _HERE = "a3t_orchestrator.cli"
+_COMPLETION = ("install_completion", "show_completion")
 _LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 
 
@@ -120,7 +121,9 @@ def _load(entry: _Entry) -> Any:
 
 
 def _reflowed(command: Any) -> Any:
-    """The command with each paragraph of its help on one line: typer keeps the line breaks of docstrings."""
+    """The command with each paragraph of its help on one line, because typer keeps the line breaks of docstrings, and
+    without typer's options for shell completion, which work for programs only."""
+    command.params = [p for p in command.params if p.name not in _COMPLETION]
     command.help = _LINE_BREAK.sub(" ", inspect.cleandoc(command.help or ""))
     for inner in getattr(command, "commands", {}).values():
         _reflowed(inner)
