@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole loop on a language model that is fetched: scripts/demo_model.sh smollm2. An hour on two idle cores at most.
+# The whole loop on a language model that is fetched: scripts/demo_model.sh smollm2. Made for two idle cores and an hour; how long it takes there has not been measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 model=${1:?usage: demo_model.sh MODEL}
