@@ -34,6 +34,10 @@ OPEN = {"/health", "/ready", "/metrics", "/docs", "/openapi.json"}
 OTHER_THAN_BY_METHOD = {
     ("orchestrator", "POST", "/login"): Role.read,
     ("orchestrator", "POST", "/logout"): Role.read,
+    ("orchestrator", "POST", "/adapters/{version}/promote"): Role.admin,
+    ("orchestrator", "POST", "/adapters/rollback"): Role.admin,
+    ("orchestrator", "POST", "/failures/{failure}/drop"): Role.admin,
+    ("orchestrator", "POST", "/delete/runs/{run}"): Role.admin,
     ("env", "DELETE", "/v1/sessions/{session_id}"): Role.run,
     ("policy", "DELETE", "/v1/episodes/{episode_id}"): Role.run,
     ("policy", "POST", "/v1/load_lora_adapter"): Role.admin,
