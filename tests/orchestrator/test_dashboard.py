@@ -119,8 +119,8 @@ def test_pages_show_runs_episodes_and_escape_what_they_show(client: TestClient) 
     assert EPISODE in client.get("/runs/r-1/trajectories?kind=composed").text
     assert "0" * 24 not in client.get("/runs/r-1/trajectories?success=true").text
     shown = client.get(f"/trajectories/{EPISODE}").text
-    assert "step sampled" in shown
-    assert "reason by actre (template)" in shown
+    assert "Sampled action" in shown
+    assert "Reason by ActRe" in shown
     assert "&lt;b&gt;room" in shown
     assert "<b>room" not in shown
     assert "<svg" in client.get("/runs/r-1/report").text

@@ -125,6 +125,14 @@ def test_migrations_make_what_the_tables_say(store: Store) -> None:
     store.require_current()
 
 
+def test_more_items_are_marked_than_a_statement_takes_parameters(store: Store) -> None:
+    with store.session() as session:
+        plan_work(session, KEY, plans(2))
+        (item, *_) = dispatchable(session, KEY)
+        mark_queued(session, [*(f"{n:024x}" for n in range(70_000)), item])
+        assert phase_counts(session, KEY) == {"pending": 1, "queued": 1}
+
+
 def test_planning_twice_plans_once(store: Store) -> None:
     with store.session() as session:
         assert plan_work(session, KEY, plans(3)) == 3

@@ -24,6 +24,7 @@ __all__ = ["NAVIGATION", "Page", "PageDep", "render", "templates"]
 
 NAVIGATION = [
     ("runs", "Runs", "/"),
+    ("trajectories", "Trajectories", "/trajectories"),
     ("adapters", "Adapters", "/adapters"),
     ("failures", "Failures", "/failures"),
     ("services", "Services", "/services"),

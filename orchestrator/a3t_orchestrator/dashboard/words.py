@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
 from pydantic import BaseModel
 
-__all__ = ["FILTERS", "age", "duration", "moment", "number", "percent"]
+__all__ = ["FILTERS", "age", "duration", "moment", "number", "options", "percent", "words"]
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 _NONE = "–"
@@ -81,6 +81,25 @@ def as_json(value: Any) -> str:
     return value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)
 
 
+_NAMES = {
+    "policy": "own attempt",
+    "max_steps": "step limit",
+    "max_invalid": "invalid actions",
+    "context": "context full",
+    "done": "end of the game",
+}
+
+
+def words(value: str) -> str:
+    """A stored name in words, e.g. `step limit` for `max_steps`."""
+    return _NAMES.get(str(value), str(value).replace("_", " "))
+
+
+def options(values: Iterable[str], named: bool = True) -> list[tuple[str, str]]:
+    """(value, words) of the choices of a field; `named=False`: the words are the value."""
+    return [(str(value), words(value) if named else str(value)) for value in values]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "age": age,
     "ago": ago,
@@ -89,5 +108,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "figure": figure,
     "moment": moment,
     "number": number,
+    "options": options,
     "percent": percent,
+    "words": words,
 }

@@ -9,6 +9,7 @@ from .leases import *  # noqa: F403
 from .listing import *  # noqa: F403
 from .load import *  # noqa: F403
 from .outcomes import *  # noqa: F403
+from .pairs import *  # noqa: F403
 from .progress import *  # noqa: F403
 from .records import *  # noqa: F403
 from .runs import *  # noqa: F403

@@ -29,6 +29,7 @@ __all__ = [
     "list_runs",
     "run_statuses",
     "run_tasks",
+    "task_types",
     "touch_run",
     "unfinished_run",
 ]
@@ -114,6 +115,12 @@ def run_tasks(session: Session, run: str, role: str, split: str | None = None) -
     """The tasks of a run in their order."""
     query = select(RunTask).where(RunTask.run == run, RunTask.role == role).order_by(RunTask.split, RunTask.position)
     return list(session.scalars(query if split is None else query.where(RunTask.split == split)))
+
+
+def task_types(session: Session, run: str | None = None) -> list[str]:
+    """The types of the tasks of a run, or of every run, in alphabetical order."""
+    query = select(RunTask.task_type).distinct().order_by(RunTask.task_type)
+    return list(session.scalars(query if run is None else query.where(RunTask.run == run)))
 
 
 def get_run(session: Session, name: str) -> Run:

@@ -44,6 +44,8 @@ __all__ = [
 ANNOTATION = "annotation"
 """Takes the place of the kind in the id of an annotation item, whose trajectory exists already."""
 
+_MOST_IDS = 10_000
+"""Ids of one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
 _DELIVERABLE = ("pending", "queued")
 _SETTLED = ("done", "lost", "dropped")
 
@@ -140,9 +142,10 @@ def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[
 
 def mark_queued(session: Session, ids: Sequence[str]) -> None:
     """Record that the items are in the queue."""
-    session.execute(
-        update(WorkItem).where(WorkItem.id.in_(ids), WorkItem.state == "pending").values(state="queued", worker=None)
-    )
+    for start in range(0, len(ids), _MOST_IDS):
+        part = WorkItem.id.in_(ids[start : start + _MOST_IDS])
+        queued = update(WorkItem).where(part, WorkItem.state == "pending").values(state="queued", worker=None)
+        session.execute(queued.execution_options(synchronize_session=False))
 
 
 def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: float, deliveries: int) -> list[WorkItem]:

@@ -1,20 +1,62 @@
-"""One episode."""
+"""One episode as a story, its tokens, and two episodes beside each other."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Query
 from starlette.responses import Response
 
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+
 from ...api.deps import SessionDep
-from ...store import find_trajectory
+from ...api.query import TrajectoryQuery
+from ...store import counterpart, episodes_of_task, find_trajectory, neighbours, to_trajectory, trajectory_row
 from ..guard import page_router
 from ..page import PageDep
+from ..story import beside, tokens_of
+from .trajectories import list_address
 
 __all__ = ["router"]
 
-router = page_router()
+router = page_router("/trajectories/{trajectory_id}")
 
 
-@router.get("/trajectories/{trajectory_id}")
-def episode_page(page: PageDep, session: SessionDep, trajectory_id: str) -> Response:
-    """One episode, sampled steps marked."""
-    return page.render("episode.html", t=find_trajectory(session, trajectory_id))
+@router.get("")
+def episode_page(
+    page: PageDep, session: SessionDep, trajectory_id: str, query: Annotated[TrajectoryQuery, Query()]
+) -> Response:
+    """One episode; the query is that of the list it was chosen from."""
+    row = trajectory_row(session, find_trajectory(session, trajectory_id).id)
+    before, after = neighbours(session, row, query.where, query.order)
+    return page.render(
+        "episode.html",
+        t=to_trajectory(row),
+        row=row,
+        pair=counterpart(session, row),
+        others=episodes_of_task(session, row),
+        before=before and list_address(f"/trajectories/{before.id}", query),
+        after=after and list_address(f"/trajectories/{after.id}", query),
+        back=list_address("/trajectories", query) if query.model_fields_set else f"/trajectories?run={row.run}",
+    )
+
+
+@router.get("/steps/{number}/tokens")
+def tokens_page(page: PageDep, session: SessionDep, trajectory_id: str, number: int) -> Response:
+    """The log-probabilities of a step's tokens, as a part of the episode's page."""
+    trajectory = find_trajectory(session, trajectory_id)
+    if not 0 <= number < len(trajectory.steps):
+        raise NotFoundError(f"The episode has no step {number}.", hint=f"It has {len(trajectory.steps)} steps.")
+    step = trajectory.steps[number]
+    return page.part("tokens.html", step=step, tokens=tokens_of(step))
+
+
+@router.get("/beside/{other_id}")
+def beside_page(page: PageDep, session: SessionDep, trajectory_id: str, other_id: str) -> Response:
+    """Two episodes of a task, aligned at the first difference."""
+    left, right = find_trajectory(session, trajectory_id), find_trajectory(session, other_id)
+    if left.task_id != right.task_id:
+        raise InvalidInputError(
+            "These episodes are of different tasks.", hint="An episode's page has links to those of its task."
+        )
+    return page.render("beside.html", left=left, right=right, steps=beside(left, right))

@@ -1,47 +1,90 @@
-"""The trajectories of a run."""
+"""The list of trajectories: filters, search, orders, pages."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Query
-from starlette.responses import Response
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import RedirectResponse, Response
 
-from a3t_contracts.schemas import MAX_INT, TrajectoryKind
+from a3t_contracts.schemas import StopReason, TrajectoryKind
 
 from ...api.deps import SessionDep
-from ...store import EpisodeFilter, count_trajectories, get_run, list_trajectories
+from ...api.query import TrajectoryQuery
+from ...store import Order, Page, TrajectorySteps, get_run, list_runs, page_of_trajectories, task_types
 from ..guard import page_router
 from ..page import PageDep
+from ..story import Excerpt, excerpt
 
-__all__ = ["router"]
+__all__ = ["list_address", "router"]
 
 router = page_router()
-_PAGE = 50
+_ROWS = 50
+_ORDERS = {
+    Order.newest: "newest first",
+    Order.oldest: "oldest first",
+    Order.highest_reward: "highest reward",
+    Order.lowest_reward: "lowest reward",
+    Order.most_steps: "most steps",
+    Order.fewest_steps: "fewest steps",
+    Order.most_sampled: "most sampled steps",
+    Order.most_invalid: "most invalid turns",
+    Order.slowest: "slowest",
+    Order.quickest: "quickest",
+}
+
+
+class PageQuery(TrajectoryQuery):
+    """What the form asks for, and the place in the list."""
+
+    cursor: str | None = Field(None, max_length=500)
+
+
+@router.get("/trajectories")
+def trajectories_page(page: PageDep, session: SessionDep, query: Annotated[PageQuery, Query()]) -> Response:
+    """Trajectories of all runs, or of one."""
+    if query.run is not None:
+        get_run(session, query.run)
+    query.sort = query.sort or Order.newest
+    filtered = set(query.model_dump(exclude_none=True)) - {"sort", "cursor"}
+    found = page_of_trajectories(session, query.where, query.order, query.cursor, _ROWS)
+    return page.render(
+        "trajectories.html",
+        query=query,
+        found=found,
+        filtered=bool(filtered),
+        opened=bool(filtered - {"run", "search"}),
+        excerpts=_excerpts(session, found, query.search),
+        address=lambda **changes: list_address("/trajectories", query, **changes),
+        episode=lambda row: list_address(f"/trajectories/{row.id}", query),
+        runs=[run.name for run in list_runs(session)],
+        types=task_types(session, query.run),
+        kinds=list(TrajectoryKind),
+        reasons=list(StopReason),
+        orders=_ORDERS,
+    )
 
 
 @router.get("/runs/{run}/trajectories")
-def trajectories_page(
-    page: PageDep,
-    session: SessionDep,
-    run: str,
-    round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
-    kind: TrajectoryKind | None = None,
-    success: bool | None = None,
-    offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
-) -> Response:
-    """A run's trajectories."""
-    where = EpisodeFilter(run=run, round=round, kind=kind, success=success)
-    found = list_trajectories(session, where, _PAGE, offset)
-    total = count_trajectories(session, where)
-    chosen = {"round": round, "kind": kind.value if kind else None, "success": success}
-    return page.render(
-        "trajectories.html",
-        run=get_run(session, run),
-        rows=found,
-        total=total,
-        offset=offset,
-        size=_PAGE,
-        chosen={k: v for k, v in chosen.items() if v is not None},
-        kinds=[k.value for k in TrajectoryKind],
-    )
+def of_a_run(run: str, query: Annotated[TrajectoryQuery, Query()]) -> Response:
+    """The list with the run chosen."""
+    return RedirectResponse(list_address("/trajectories", query, run=run), 307)
+
+
+def list_address(path: str, query: TrajectoryQuery, **changes: Any) -> str:
+    """An address that repeats what a list was asked for; `changes` replace members of it."""
+    values = query.model_dump(mode="json", exclude={"cursor"}, exclude_none=True) | changes
+    return f"{path}?{urlencode(values)}" if values else path
+
+
+def _excerpts(session: Session, found: Page, search: str | None) -> dict[int, Excerpt | None]:
+    """Where in the episodes of a page the words stand, by number of the row."""
+    if not search:
+        return {}
+    rows = select(TrajectorySteps).where(TrajectorySteps.number.in_([row.number for row in found.rows]))
+    texts = session.scalars(rows)
+    return {text.number: excerpt(search, text.steps, text.final_observation) for text in texts}

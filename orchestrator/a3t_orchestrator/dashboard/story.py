@@ -1,0 +1,89 @@
+"""Episodes as pages tell them: excerpts around what was searched for, tokens, and two episodes beside each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from a3t_contracts.schemas import Step, Trajectory
+
+from ..store import search_terms, term_pattern
+
+__all__ = ["Beside", "Excerpt", "Token", "beside", "excerpt", "tokens_of"]
+
+_AROUND = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A piece of an episode's text with what was searched for."""
+
+    before: str
+    found: str
+    after: str
+
+
+def excerpt(query: str, steps: Iterable[dict[str, Any]], last: str) -> Excerpt | None:
+    """The first place in an episode where a word of the query stands; None where only missing words were asked for."""
+    pattern = term_pattern(search_terms(query))
+    if pattern is None:
+        return None
+    for text in _texts(steps, last):
+        found = pattern.search(text)
+        if found:
+            start, end = max(0, found.start() - _AROUND), found.end() + _AROUND
+            before = ("…" if start else "") + text[start : found.start()]
+            after = text[found.end() : end] + ("…" if end < len(text) else "")
+            return Excerpt(before, found.group(), after)
+    return None
+
+
+def _texts(steps: Iterable[dict[str, Any]], last: str) -> Iterator[str]:
+    for step in steps:
+        yield from (step[name] for name in ("observation", "thought", "action") if step.get(name))
+    yield last
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A generated token."""
+
+    place: int
+    id: int | None
+    logprob: float
+
+    @property
+    def probability(self) -> float:
+        """0 to 1."""
+        return min(1.0, math.exp(self.logprob))
+
+
+def tokens_of(step: Step) -> list[Token]:
+    """The tokens of a step's turn; empty where their log-probabilities were not stored."""
+    ids: list[int] | list[None] = step.completion_ids or [None] * len(step.logprobs or ())
+    return [Token(i, id, value) for i, (id, value) in enumerate(zip(ids, step.logprobs or (), strict=False))]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Two episodes of a task: the steps in which they are alike, then what each did; None where one has ended."""
+
+    alike: list[Step]
+    apart: list[tuple[Step | None, Step | None]]
+
+
+def beside(left: Trajectory, right: Trajectory) -> Beside:
+    """Aligned at the first step whose observation or action differs."""
+    same = 0
+    for mine, other in zip(left.steps, right.steps, strict=False):
+        if (_words(mine.observation), _words(mine.action)) != (_words(other.observation), _words(other.action)):
+            break
+        same += 1
+    return Beside(left.steps[:same], list(zip_longest(left.steps[same:], right.steps[same:])))
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
