@@ -69,7 +69,7 @@ def addresses(client: TestClient, ids: list[str]) -> list[str]:
     ).json()["trajectories"][0]
     runs = f"/runs/{LARGE}"
     return [
-        "/", runs, f"{runs}/report", "/failures", "/runs/compare?run=large-s1&run=small-s1",
+        "/", runs, f"{runs}/report", "/failures", "/start", "/compare?run=large-s1&run=small-s1",
         *(f"/trajectories?{query}" for query in lists), f"/trajectories?sort=created_at&{far}",
         f"/trajectories/{own['id']}", f"/trajectories/{own['id']}?run={LARGE}&search=mug&sort=-reward",
         f"/trajectories/{own['id']}/beside/{won['id']}", f"/trajectories/{own['id']}/steps/0/tokens",
@@ -78,18 +78,22 @@ def addresses(client: TestClient, ids: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
-def ask(client: TestClient, address: str, times: int) -> list[float] | None:
-    """Milliseconds of each answer; None where this version has no such page."""
-    taken = []
+def ask(client: TestClient, address: str, times: int) -> tuple[list[float], list[float]] | None:
+    """Milliseconds of each answer, by the clock and of this process' processor time; None where there is no such page.
+
+    On a busy machine the second says what the first would be on an idle one, but for the time of PostgreSQL's server.
+    """
+    taken, worked = [], []
     for _ in range(times + 1):
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         reply = client.get(address)
         taken.append(1000 * (time.perf_counter() - began))
+        worked.append(1000 * (time.process_time() - used))
         if reply.status_code == 404 and len(taken) == 1:
             return None
         if reply.status_code != 200:
             raise RuntimeError(f"{address} answers {reply.status_code}: {reply.text[:300]}")
-    return taken[1:]
+    return taken[1:], worked[1:]
 
 
 def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dict[str, dict[str, float]]:
@@ -102,8 +106,8 @@ def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dic
         for address in addresses(client, ids):
             taken = ask(client, address, times)
             if taken is not None:
-                cuts = statistics.quantiles(taken, n=100, method="inclusive")
-                figures[address] = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
+                cuts, worked = (statistics.quantiles(part, n=100, method="inclusive") for part in taken)
+                figures[address] = {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "processor_p95": worked[94]}
     return figures
 
 
@@ -210,10 +214,11 @@ def measure(url: str, folder: Path, rows: int, times: int) -> dict[str, Any]:
 
 def show(name: str, figures: dict[str, Any]) -> None:
     """One line an address, and whether the bar is reached."""
-    console.rule(f"{name}: milliseconds, P50 P95 P99; bar {BAR_MS:g} at P95")
+    console.rule(f"{name}: milliseconds, P50 P95 P99, processor time at P95; bar {BAR_MS:g} at P95")
     for address, cuts in figures["pages_ms"].items():
         word = "reached" if cuts["p95"] <= BAR_MS else "NOT REACHED"
-        line = f"{cuts['p50']:8.1f} {cuts['p95']:8.1f} {cuts['p99']:8.1f}  {word:11}  {address}"
+        times = f"{cuts['p50']:8.1f} {cuts['p95']:8.1f} {cuts['p99']:8.1f} {cuts['processor_p95']:8.1f}"
+        line = f"{times}  {word:11}  {address}"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     cost = figures["work_list_ms"]
     word = "reached" if cost["per_episode"] <= OVERHEAD_MS else "NOT REACHED"

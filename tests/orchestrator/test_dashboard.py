@@ -92,6 +92,10 @@ def test_runs_and_trajectories_as_json(client: TestClient) -> None:
     assert (len(page["trajectories"]), page["total"], page["next_offset"]) == (2, 3, 2)
     won = client.get("/v1/trajectories", params={"kind": "composed"}, headers=AUTH).json()
     assert [t["id"] for t in won["trajectories"]] == [EPISODE]
+    found = client.get("/v1/trajectories", params={"search": "room -mug", "limit": 1}, headers=AUTH).json()
+    assert (found["total"], len(found["trajectories"]), found["previous_cursor"]) == (3, 1, None)
+    second = client.get("/v1/trajectories", params={"cursor": found["next_cursor"], "limit": 1}, headers=AUTH).json()
+    assert second["trajectories"][0]["id"] != found["trajectories"][0]["id"]
     whole = client.get(f"/v1/trajectories/{EPISODE[:8]}", headers=AUTH).json()
     assert whole["steps"][0]["reason_by"] == "actre"
 
@@ -104,6 +108,13 @@ def test_runs_and_trajectories_as_json(client: TestClient) -> None:
         ("/v1/trajectories/fff", 404),
         ("/v1/trajectories?limit=0", 422),
         ("/v1/trajectories?kind=odd", 422),
+        ("/v1/trajectories?sort=odd", 422),
+        ("/v1/trajectories?cursor=odd", 422),
+        (f"/v1/trajectories?search={'x' * 401}", 422),
+        ("/trajectories?cursor=odd", 422),
+        (f"/trajectories/{EPISODE}/steps/1/tokens", 404),
+        (f"/trajectories/{EPISODE}/beside/{'0' * 24}", 422),
+        ("/play/none", 404),
     ],
 )
 def test_what_is_not_there(client: TestClient, path: str, status: int) -> None:

@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from ..settings import OrchestratorSettings
 from .access import DashboardAccess
+from .playing import Games
 from .sessions import Sessions
 
 __all__ = ["add_dashboard"]
@@ -21,6 +22,7 @@ _STATIC = Path(__file__).parent / "static"
 def add_dashboard(app: FastAPI, settings: OrchestratorSettings) -> None:
     """Add scripts and styles, and let browsers in."""
     app.state.sessions = sessions = Sessions(settings)
+    app.state.games = Games(settings)
     app.mount("/static", _Static(directory=_STATIC), name="static")
     app.add_middleware(DashboardAccess, sessions=sessions, mode=settings.mode)
 

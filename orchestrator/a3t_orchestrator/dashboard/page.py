@@ -25,6 +25,7 @@ __all__ = ["NAVIGATION", "Page", "PageDep", "render", "templates"]
 NAVIGATION = [
     ("runs", "Runs", "/"),
     ("trajectories", "Trajectories", "/trajectories"),
+    ("play", "Play", "/play"),
     ("adapters", "Adapters", "/adapters"),
     ("failures", "Failures", "/failures"),
     ("services", "Services", "/services"),

@@ -1,6 +1,6 @@
 """One router a page (or a few pages that belong together)."""
 
-from . import adapters, control, episode, failures, login, run, runs, services, trajectories
+from . import adapters, control, episode, failures, login, play, run, runs, services, trajectories
 
 __all__ = ["ROUTERS"]
 
@@ -11,6 +11,7 @@ ROUTERS = [
     run.router,
     trajectories.router,
     episode.router,
+    play.router,
     adapters.router,
     failures.router,
     services.router,
