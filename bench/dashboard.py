@@ -12,13 +12,15 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
 from a3t_orchestrator.app import create_app
@@ -29,6 +31,7 @@ from a3t_orchestrator.store import (
     PhaseKey,
     Plan,
     Store,
+    WorkItem,
     claim,
     count_successes,
     create_run,
@@ -42,6 +45,7 @@ from bench.common import BenchReport, console
 from bench.dashboard_data import LARGE, fill
 from tests.support.postgres import find_binaries, start_postgres
 
+Result = TypeVar("Result")
 BAR_MS = 300.0
 """What the 95th percentile of every page and list is to stay below."""
 OVERHEAD_MS = 5.0
@@ -113,40 +117,53 @@ def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dic
 
 def work_list(store: Store, queued: int, episodes: int) -> dict[str, float]:
     """Milliseconds that an episode costs, by what is done for it."""
-    key = PhaseKey(QUEUED, 1, Phase.compose)
-    plans = [Plan(f"t{n // 8}", "pick", "train", "composed", n % 8, f"{QUEUED}-r00") for n in range(queued)]
     with store.session() as session:
         create_run(session, QUEUED, parse_recipe({"name": "queued", "environment": "household"}), "0" * 40, {})
+    return asyncio.run(_work_list(store, queued, episodes))
+
+
+async def _work_list(store: Store, queued: int, episodes: int) -> dict[str, float]:
+    key = PhaseKey(QUEUED, 1, Phase.compose)
+    plans = [Plan(f"t{n // 8}", "pick", "train", "composed", n % 8, f"{QUEUED}-r00") for n in range(queued)]
     cost: dict[str, float] = {}
 
-    def timed(name: str, work: Any, count: int) -> Any:
-        began = time.perf_counter()
-        result = asyncio.run(store.do(work))
-        cost[name] = cost.get(name, 0.0) + 1000 * (time.perf_counter() - began) / count
+    async def timed(name: str, work: Callable[[Session], Result], count: int) -> Result:
+        began, used = time.perf_counter(), time.process_time()
+        result = await store.do(work)
+        for what, seconds in ((name, time.perf_counter() - began), (f"processor_{name}", time.process_time() - used)):
+            cost[what] = cost.get(what, 0.0) + 1000 * seconds / count
         return result
 
-    timed("plan", lambda session: plan_work(session, key, plans), queued)
-    ids = timed("send", lambda session: _send(session, key), queued)
+    await timed("plan", lambda session: plan_work(session, key, plans), queued)
+    ids = await timed("send", lambda session: _send(session, key), queued)
     size = Limits().chunk
     taken = ids[: episodes // size * size]
     for start in range(0, len(taken), size):
         chunk = taken[start : start + size]
-        claimed = timed("claim", lambda session, c=chunk: claim(session, c, "worker", 30.0, 5), len(taken))
-        for item in claimed:
-            told = _trajectory(item)
-            timed("store", lambda session, i=item, t=told: save_trajectory(session, i.id, t, phase=i.phase), len(taken))
-    timed("watch", lambda session: (phase_counts(session, key), count_successes(session, key)), 1)
-    cost["per_episode"] = cost["plan"] + cost["send"] + cost["claim"] + cost["store"]
+        for item in await timed("claim", partial(_claim, ids=chunk), len(taken)):
+            await timed("store", partial(_store, item=item, trajectory=_trajectory(item)), len(taken))
+    await timed("watch", lambda session: (phase_counts(session, key), count_successes(session, key)), 1)
+    parts = ("plan", "send", "claim", "store")
+    cost["per_episode"] = sum(cost[part] for part in parts)
+    cost["processor_per_episode"] = sum(cost[f"processor_{part}"] for part in parts)
     return cost
 
 
-def _send(session: Any, key: PhaseKey) -> list[str]:
+def _claim(session: Session, ids: list[str]) -> list[WorkItem]:
+    return claim(session, ids, "worker", 30.0, 5)
+
+
+def _store(session: Session, item: WorkItem, trajectory: Trajectory) -> None:
+    save_trajectory(session, item.id, trajectory, phase=item.phase)
+
+
+def _send(session: Session, key: PhaseKey) -> list[str]:
     ids = dispatchable(session, key)
     mark_queued(session, ids)
     return ids
 
 
-def _trajectory(item: Any) -> Trajectory:
+def _trajectory(item: WorkItem) -> Trajectory:
     step = Step(
         index=0,
         observation="You arrive at cabinet 1. On the cabinet 1, you see a mug 1, and a candle 2.",
@@ -222,7 +239,8 @@ def show(name: str, figures: dict[str, Any]) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     cost = figures["work_list_ms"]
     word = "reached" if cost["per_episode"] <= OVERHEAD_MS else "NOT REACHED"
-    console.print(f"an episode costs {cost['per_episode']:.2f} ms, bar {OVERHEAD_MS:g}: {word}; {cost}", markup=False)
+    console.print(f"an episode costs {cost['per_episode']:.2f} ms, bar {OVERHEAD_MS:g}: {word}")
+    console.print({what: round(milliseconds, 3) for what, milliseconds in cost.items()})
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ def test_pages_and_episodes_follow_each_other_by_keyboard(pair: tuple[str, str],
     page.keyboard.press("p")
     expect(page.get_by_role("rowheader").first).to_have_text(re.compile(re.escape(first.splitlines()[0])))
     page.get_by_role("rowheader").nth(1).get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/trajectories/[0-9a-f]{24}"))
     second = page.url
     page.keyboard.press("n")
     page.wait_for_url(lambda url: url != second)

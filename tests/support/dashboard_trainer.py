@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +30,8 @@ def running_trainer(home: Path, token: str, store: Store, runs: dict[str, int]) 
     settings = TrainerSettings.model_validate({"home": home, "token": token})
     root = Path(settings.registry_url)
     for run, rounds in runs.items():
-        ids = asyncio.run(_make_jobs(settings.trainer_home / "jobs", run, rounds))
+        with ThreadPoolExecutor(1) as apart:  # Playwright's event loop may run in this thread
+            ids = apart.submit(asyncio.run, _make_jobs(settings.trainer_home / "jobs", run, rounds)).result()
         with store.session() as session:
             for number, job_id in enumerate(ids):
                 session.execute(update(Job).where(Job.run == run, Job.round == number).values(job_id=job_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -27,18 +28,21 @@ class Excerpt:
 
 
 def excerpt(query: str, steps: Iterable[dict[str, Any]], last: str) -> Excerpt | None:
-    """The first place in an episode where a word of the query stands; None where only missing words were asked for."""
-    pattern = term_pattern(search_terms(query))
-    if pattern is None:
-        return None
-    for text in _texts(steps, last):
-        found = pattern.search(text)
-        if found:
-            start, end = max(0, found.start() - _AROUND), found.end() + _AROUND
-            before = ("…" if start else "") + text[start : found.start()]
-            after = text[found.end() : end] + ("…" if end < len(text) else "")
-            return Excerpt(before, found.group(), after)
+    """The first place in an episode of the longest term of a query; None where only missing words were asked for."""
+    wanted = [term for term in search_terms(query) if not term.excluded]
+    texts = list(_texts(steps, last))
+    for term in sorted(wanted, key=lambda term: -len(term.words)):
+        pattern = term_pattern([term])
+        found = next(((text, match) for text in texts if pattern and (match := pattern.search(text))), None)
+        if found is not None:
+            return _around(*found)
     return None
+
+
+def _around(text: str, found: re.Match[str]) -> Excerpt:
+    start, end = max(0, found.start() - _AROUND), found.end() + _AROUND
+    before = ("…" if start else "") + text[start : found.start()]
+    return Excerpt(before, found.group(), text[found.end() : end] + ("…" if end < len(text) else ""))
 
 
 def _texts(steps: Iterable[dict[str, Any]], last: str) -> Iterator[str]:

@@ -83,12 +83,11 @@ def insert_returning(
     session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *columns: ColumnElement[Any]
 ) -> list[Row[*tuple[Any, ...]]]:
     """Insert the rows whose key is not there yet; these columns of those that were inserted."""
+    if not rows:
+        return []
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    added: list[Row[*tuple[Any, ...]]] = []
-    for start in range(0, len(rows), 500):
-        statement = insert(table).values(list(rows[start : start + 500])).on_conflict_do_nothing()
-        added += session.execute(statement.returning(*columns)).all()
-    return added
+    statement = insert(table.__table__).on_conflict_do_nothing().returning(*columns)
+    return list(session.execute(statement, rows).all())  # SQLAlchemy compiles it once and batches the rows
 
 
 def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:

@@ -76,7 +76,7 @@ async def step(
                 played.reason = Reason(action, await played.game.why(action))
             else:
                 await act(played, action)
-    return page.redirect(f"/play/{name}#now")
+    return page.redirect(f"/play/{name}")
 
 
 @router.post("/{name}/suggest")
@@ -87,7 +87,7 @@ async def suggest(page: PageDep, request: Request, name: str) -> Response:
     async with games.open(name) as played:
         if not played.game.over:
             played.suggestion = await played.game.suggest()
-    return page.redirect(f"/play/{name}#now")
+    return page.redirect(f"/play/{name}")
 
 
 @router.post("/{name}/close")
