@@ -17,6 +17,8 @@ PICTURES = {
     "dashboard-run-dark": ("run-dark", 1660),
     "dashboard-compare": ("compare", 1320),
     "dashboard-adapters": ("adapters", 960),
+    "dashboard-episode": ("episode", 1500),
+    "dashboard-beside": ("beside", 1900),
     "dashboard-phone": ("run-phone-dark", 2400),
 }
 """Picture → (screenshot, height of the part that is shown, in the screenshot's pixels)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import Query, Request
@@ -15,6 +16,7 @@ from a3t_contracts.schemas import MAX_INT
 from ...api.deps import SessionDep, StoreDep
 from ...phases import Phase
 from ...report.collect import collect_report
+from ...report.model import Report
 from ...report.text import round_rows
 from ...report.write import html
 from ...store import Job, Store, count_failures, get_job, last_events, progress_of, rounds_of, run_info
@@ -90,7 +92,14 @@ async def loss_part(
 @router.get("/report")
 def report_page(store: StoreDep, run: str) -> Response:
     """The report as `a3t report` writes it."""
-    return HTMLResponse(html(collect_report(store, run)), headers={"Content-Security-Policy": REPORT_CSP})
+    report = collect_report(store, run)
+    return HTMLResponse(_drawn(report.model_dump_json()), headers={"Content-Security-Policy": REPORT_CSP})
+
+
+@lru_cache(maxsize=8)
+def _drawn(report: str) -> str:
+    """The page of a report, given as JSON. Its plots take half a second to draw, so pages asked for last are kept."""
+    return html(Report.model_validate_json(report))
 
 
 def _state(session: Session, run: str) -> dict[str, Any]:
