@@ -30,7 +30,7 @@ def test_an_episode_is_found_by_its_words_and_filters(pair: tuple[str, str], ope
     expect(page.get_by_role("row")).to_have_count(3)
     expect(page.locator("mark").first).to_have_text("clean soapbar")
     page.get_by_text("Filters", exact=True).click()
-    page.get_by_label("Sampled steps").select_option("with")
+    page.locator("select[name=sampled]").select_option("with")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_role("row")).to_have_count(2)
     expect(page.get_by_text("1 sampled")).to_be_visible()
@@ -57,7 +57,7 @@ def test_pages_and_episodes_follow_each_other_by_keyboard(pair: tuple[str, str],
     page.keyboard.press("p")
     page.wait_for_url(second)
     page.get_by_role("link", name="Trajectories", exact=True).last.click()
-    expect(page.get_by_label("Order")).to_have_value("-steps")
+    expect(page.locator("select[name=sort]")).to_have_value("-steps")
 
 
 def test_an_episode_reads_like_a_story(pair: tuple[str, str], open_page: OpenPage) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Row, Table, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -86,7 +86,7 @@ def insert_returning(
     if not rows:
         return []
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table.__table__).on_conflict_do_nothing().returning(*columns)
+    statement = insert(cast(Table, table.__table__)).on_conflict_do_nothing().returning(*columns)
     return list(session.execute(statement, rows).all())  # SQLAlchemy compiles it once and batches the rows
 
 
