@@ -14,7 +14,7 @@ from a3t_contracts.schemas import RunStatus
 
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
-from ..store import Store, driver_of, get_run, touch_run, unattended
+from ..store import Store, drivers, get_run, touch_run, unattended
 from .context import RunContext
 from .loop import drive
 
@@ -96,7 +96,8 @@ class Supervisor:
 
 
 def _waiting(session: Session) -> list[str]:
-    return [run.name for run in unattended(session) if driver_of(session, run.name) is None]
+    driven = drivers(session)
+    return [run.name for run in unattended(session) if run.name not in driven]
 
 
 def _recipe(session: Session, name: str) -> Recipe:

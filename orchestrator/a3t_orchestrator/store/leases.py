@@ -23,7 +23,7 @@ from .database import Store
 from .tables import RunLease, utc_now
 from .work import insert_new
 
-__all__ = ["Driver", "FencedStore", "LeaseLostError", "driver_of", "drop_lease", "renew_lease", "take_lease"]
+__all__ = ["Driver", "FencedStore", "LeaseLostError", "driver_of", "drivers", "drop_lease", "renew_lease", "take_lease"]
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -118,7 +118,19 @@ def drop_lease(session: Session, run: str, me: Driver) -> None:
 def driver_of(session: Session, run: str) -> Driver | None:
     """Who drives a run now; None where nobody does, or its lease has ended, or its process."""
     row = session.get(RunLease, run, populate_existing=True)
-    if row is None or not row.holder or row.until < utc_now():
+    return None if row is None else _living(row)
+
+
+def drivers(session: Session) -> dict[str, Driver]:
+    """Run → who drives it, of all runs that are driven now."""
+    query = select(RunLease).where(RunLease.holder != "", RunLease.until >= utc_now())
+    held = session.scalars(query.execution_options(populate_existing=True))
+    found = {row.run: _living(row) for row in held}
+    return {run: driver for run, driver in found.items() if driver is not None}
+
+
+def _living(row: RunLease) -> Driver | None:
+    if not row.holder or row.until < utc_now():
         return None
     found = _of(row)
     return None if found.is_dead else found

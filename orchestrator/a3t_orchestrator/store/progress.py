@@ -11,7 +11,7 @@ from a3t_contracts.schemas import RunInfo, RunProgress, RunStatus, Wanted
 
 from ..phases import Phase
 from .episodes import count_successes
-from .leases import driver_of
+from .leases import Driver, driver_of, drivers
 from .runs import get_run, list_runs
 from .tables import Run, RunProgressRow, utc_now
 from .work import PhaseKey, phase_counts
@@ -21,12 +21,13 @@ __all__ = ["progress_of", "run_info", "run_infos", "save_progress"]
 
 def run_infos(session: Session, limit: int = 100) -> list[RunInfo]:
     """The newest runs first."""
-    return [_info(session, run) for run in list_runs(session, limit)]
+    driven = drivers(session)
+    return [_info(run, driven.get(run.name)) for run in list_runs(session, limit)]
 
 
 def run_info(session: Session, name: str) -> RunInfo:
     """Raises NotFoundError."""
-    return _info(session, get_run(session, name))
+    return _info(get_run(session, name), driver_of(session, name))
 
 
 def save_progress(session: Session, run: str, values: dict[str, Any]) -> None:
@@ -73,8 +74,7 @@ def _counted(session: Session, run: Run) -> dict[str, Any]:
     return {"total": total, "done": counts.get("done", 0), "lost": counts.get("lost", 0), "successes": successes}
 
 
-def _info(session: Session, run: Run) -> RunInfo:
-    driver = driver_of(session, run.name)
+def _info(run: Run, driver: Driver | None) -> RunInfo:
     problem = run.details.get("problem")
     return RunInfo(
         name=run.name,
