@@ -47,6 +47,7 @@ def test_pages_and_episodes_follow_each_other_by_keyboard(pair: tuple[str, str],
     first = page.get_by_role("rowheader").first.inner_text()
     page.keyboard.press("n")
     expect(page.get_by_text("51 to 100 shown")).to_be_visible()
+    page.wait_for_load_state()  # keys are heard from then on
     page.keyboard.press("p")
     expect(page.get_by_role("rowheader").first).to_have_text(re.compile(re.escape(first.splitlines()[0])))
     page.get_by_role("rowheader").nth(1).get_by_role("link").first.click()
