@@ -92,7 +92,9 @@ def test_a_base_is_judged_from_its_files(pocket: Packaged) -> None:
 def test_the_commands_say_it_in_words(pocket: Packaged, capsys: pytest.CaptureFixture[str]) -> None:
     assert guarded(app, ["check", "pocket"]) == 3
     assert guarded(app, ["list"]) == 0
-    assert "a3t models fetch pocket" in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "to fetch" in out
+    assert "a3t models fetch pocket" in " ".join((out + err).split())
     assert guarded(app, ["fetch", "pocket"]) == 0
     assert guarded(app, ["check", "pocket", "--sequences", "2"]) == 0
     said = capsys.readouterr().out

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import RunCreate, RunDeleted, RunInfo, RunResume
+from a3t_contracts.service import JsonRoute
 
 from ..driver.requested import begin_requested
 from ..store import Run, Store, delete_run, request_cancel, request_pause, resume_run, run_info
@@ -17,7 +18,7 @@ from .deps import StoreDep
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=JsonRoute)
 
 
 @router.post(

@@ -93,7 +93,7 @@ class _View:
             self.progress.phase(_phase(event.data["round"], event.data["phase"], event.data))
         elif event.kind == "job_finished":
             self.progress.training(event.round, TrainingState.model_validate(event.data))
-        elif event.level != "info" and event.kind not in _STATES:
+        elif event.kind in _TOLD or (event.level != "info" and event.kind not in _STATES):
             self.progress.note(event.round, event.message, event.level)
 
     def _progress(self, told: RunProgress) -> None:
@@ -127,3 +127,7 @@ def _ended(run: RunInfo) -> RunInfo:
         raise error_from_problem(run.problem)
     words = run.error or f"The run {run.name} is {run.status}."
     raise A3TError(words, hint=f"`a3t runs resume {run.name}` goes on with it.")
+
+
+_TOLD = frozenset({"waiting", "recorded"})
+"""Kinds of events that a person who follows a run acts on, although nothing is wrong."""

@@ -38,8 +38,8 @@ def list_models(as_json: JsonOption = False) -> None:
     print_table(
         ("name", "state", "size", "licence", "what it is"),
         [[row["name"], row["state"], row["size"], row["licence"], row["about"]] for row in rows],
-        caption="Any folder or hub id of a causal language model can be named, too. `a3t models check NAME` says what "
-        "it can do here.",
+        caption="`a3t models fetch NAME` downloads a base model, `a3t models check NAME` says what it can do here. "
+        "NAME may also be a folder or a hub id of a causal language model.",
     )
 
 
@@ -97,7 +97,7 @@ def check(
 def _row(name: str) -> dict[str, str]:
     folder = _folder(name)
     packaged = PACKAGED.get(name)
-    state = "here" if folder else f"`a3t models fetch {name.removeprefix('a3t/')}`"
+    state = "here" if folder else "to fetch"
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
     if packaged:
         about, licence = packaged.about, packaged.licence
