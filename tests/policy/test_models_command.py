@@ -93,7 +93,7 @@ def test_the_commands_say_it_in_words(pocket: Packaged, capsys: pytest.CaptureFi
     assert guarded(app, ["check", "pocket"]) == 3
     assert guarded(app, ["list"]) == 0
     out, err = capsys.readouterr()
-    assert "to fetch" in out
+    assert "absent" in out
     assert "a3t models fetch pocket" in " ".join((out + err).split())
     assert guarded(app, ["fetch", "pocket"]) == 0
     assert guarded(app, ["check", "pocket", "--sequences", "2"]) == 0

@@ -97,7 +97,7 @@ def check(
 def _row(name: str) -> dict[str, str]:
     folder = _folder(name)
     packaged = PACKAGED.get(name)
-    state = "here" if folder else "to fetch"
+    state = "here" if folder else "absent"
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors")) if folder else 0
     if packaged:
         about, licence = packaged.about, packaged.licence
