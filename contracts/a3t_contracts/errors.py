@@ -106,6 +106,8 @@ class UnplayableError(InvalidInputError):
     """A task cannot be played, now or later: its files are missing, changed or broken. Trying again does not help."""
 
     slug = "unplayable"
+    unplayable: ClassVar[bool] = True
+    """Environments that do not import this class say the same with such an attribute of an exception of their own."""
 
 
 class UnauthorizedError(A3TError):

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .access import Role, Tokens, token_list
 from .outbound import OUTBOUND_HELP
+from .schemas.base import Tracker
 
 __all__ = ["DEVELOPMENT_TOKEN", "CommonSettings", "ServiceSettings", "default_home"]
 
@@ -63,7 +64,7 @@ class CommonSettings(BaseSettings):
         None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"
     )
 
-    trackers: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = Field(
+    trackers: list[Tracker] = Field(
         default_factory=list,
         description="Experiment trackers of runs and of their fine-tuning jobs, as a JSON list, for example "
         '`["wandb"]`; jobs always write TensorBoard logs',

@@ -483,6 +483,20 @@ async def test_what_can_never_be_played_is_given_up_at_once(world: World, store:
     assert "after 1 delivery: The plan of corridor-4 was changed." in told[0]
 
 
+async def test_a_task_that_is_no_longer_there_is_given_up_at_once(world: World, store: Store) -> None:
+    with store.session() as session:
+        items = [item.id for item in session.scalars(select(WorkItem).where(WorkItem.task_id == "corridor-4"))]
+    task = world.corridor._tasks.pop("corridor-4")
+    try:
+        report = await run_chunk(store, settings_of(world), "r", items, "a")
+    finally:
+        world.corridor._tasks["corridor-4"] = task
+    assert report.failed == 1
+    with store.session() as session:
+        lost = session.scalars(select(WorkItem).where(WorkItem.state == "lost")).one()
+    assert (lost.task_id, lost.attempts) == ("corridor-4", 1)
+
+
 async def test_a_cancelled_chunk_gives_its_items_back(world: World, store: Store) -> None:
     waiting = asyncio.Event()
     loop = asyncio.get_running_loop()

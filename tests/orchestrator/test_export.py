@@ -246,7 +246,9 @@ def test_the_commands_say_how_much_they_wrote_and_read(
     told = a3t(other, "import", str(tmp_path / "their log.jsonl.gz"), "--json")[1]
     assert (json.loads(told)["run"], json.loads(told)["episodes"]) == ("their-log", 12)
     code, _, error = a3t(other, "import", str(tmp_path / "pairs"), "--run", "pairs")
-    assert (code, "the format dpo holds no whole episodes" in error) == (2, True)
+    assert (code, "--chosen takes in the better ones" in error) == (2, True)
+    told = a3t(other, "import", str(tmp_path / "pairs"), "--run", "pairs", "--chosen", "--json")[1]
+    assert json.loads(told)["episodes"] == 8
 
 
 def test_what_cannot_be_written_is_refused_by_name(store: Store, tmp_path: Path) -> None:

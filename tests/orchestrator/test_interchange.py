@@ -25,6 +25,7 @@ from a3t_orchestrator.interchange.export import ExportOrder, write_export
 from a3t_orchestrator.interchange.format import RowOptions
 from a3t_orchestrator.interchange.formats import all_formats
 from a3t_orchestrator.interchange.intake import ImportOrder, episode_of, import_file
+from a3t_orchestrator.interchange.names import read_names
 from a3t_orchestrator.interchange.sinks import json_text
 from a3t_orchestrator.store import EpisodeFilter, Store, get_run, list_trajectories
 from tests.support.episodes import RUN, store_with_run
@@ -240,6 +241,94 @@ def test_what_annotate_wrote_is_read(tmp_path: Path) -> None:
         ("Below. Your task is to: light the lamp.", "Up there.", "climb", "actre"),
         ("Above.", None, "light lamp", "none"),
     ]
+
+
+PAIRS: list[dict[str, Any]] = [
+    {"prompt": CHAT["messages"][:2], "chosen": CHAT["messages"][2:], "rejected": [CHAT["messages"][2]]},
+    {"prompt": CHAT["messages"][1]["content"], "chosen": CHAT["messages"][1:], "rejected": []},
+    {"chosen": CHAT["messages"], "rejected": CHAT["messages"][:3]},
+    {"id": 7, "prompt": ETO["conversations"][:3], "chosen": ETO["conversations"][3:], "rejected": []},
+    {"conversations": AGENT_TRAJ["conversations"][:5], "chosen": AGENT_TRAJ["conversations"][5], "rejected": {}},
+]
+PAIRS[1]["prompt"] = PAIRS[1]["prompt"][0]["text"]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=["TRL", "UltraFeedback", "no prompt", "AgentGym", "LLaMA-Factory"])
+def test_the_chosen_episode_of_a_pair_is_read_by_choice(pair: dict[str, Any]) -> None:
+    episode, form = episode_of(pair, DEFAULTS, chosen=True)
+    assert (form, episode.kind, episode.success) == ("dpo", "demonstration", True)
+    assert [(s.thought, s.action) for s in episode.steps] == [
+        ("The lamp is above.", "climb stairs"),
+        ("Now light it.", "light lamp"),
+    ]
+    assert episode.steps[0].observation == "You are below.\nYour task is to: light the lamp."
+    with pytest.raises(InvalidInputError, match="pairs") as refused:
+        episode_of(pair, DEFAULTS)
+    assert "--chosen" in str(refused.value.hint)
+
+
+def test_our_pairs_give_back_the_composed_successes(tmp_path: Path, empty: Store) -> None:
+    full = store_with_run(f"sqlite:///{tmp_path / 'full.db'}")
+    write_export(full, ExportOrder(run=RUN, format="dpo"), tmp_path / "pairs.parquet")
+    done = import_file(empty, tmp_path / "pairs.parquet", ImportOrder("theirs", chosen=True))
+    assert (done.episodes, done.successes, done.formats) == (8, 8, {"dpo": 8})
+    order = ExportOrder(run=RUN, format="actions", where=EpisodeFilter(kind="composed"))
+    write_export(full, order, tmp_path / "a.jsonl")
+    write_export(empty, ExportOrder(run="theirs", format="actions"), tmp_path / "b.jsonl")
+    played = [[row["steps"] for row in map(json.loads, (tmp_path / n).open())] for n in ("a.jsonl", "b.jsonl")]
+    for steps in played[0]:
+        steps[-1]["observation"] = ""  # a chat ends with the last action, and a pair says nothing of what followed
+    assert sorted(map(str, played[0])) == sorted(map(str, played[1]))
+
+
+@pytest.mark.parametrize(("label", "success"), [(True, True), (1, True), (0, False), (-1, False), (False, False)])
+def test_preferences_of_others_may_be_texts(label: Any, success: bool) -> None:
+    row = {"prompt": "Light the lamp.", "completion": "Thought: Up.\nAction: climb stairs", "label": label}
+    episode, form = episode_of(row, DEFAULTS)
+    assert (form, episode.success, episode.steps[0].action) == ("kto", success, "climb stairs")
+    with pytest.raises(InvalidInputError, match="success: true or false"):
+        episode_of(row | {"label": "good"}, DEFAULTS)
+
+
+AGENTGYM_MAP = [
+    {"item_id": 7, "task_type": "light-lamp-3", "task_id": "trial_1"},
+    {"item_id": 8, "task_type": "light-lamp-3", "task_id": "trial_2"},
+]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        json.dumps(AGENTGYM_MAP, indent=4),
+        "\n".join(map(json.dumps, AGENTGYM_MAP)),
+        '{"lighthouse_7": "light-lamp-3/trial_1", "x": "y"}',
+        '{"name": "lighthouse_7", "task_id": "light-lamp-3/trial_1"}',
+    ],
+)
+def test_a_table_says_which_tasks_the_names_of_others_mean(tmp_path: Path, empty: Store, table: str) -> None:
+    (tmp_path / "names.json").write_text(table, encoding="utf-8")
+    records = [AGENT_TRAJ, AGENT_TRAJ | {"item_id": "island_7"}, AGENT_TRAJ | {"item_id": "lighthouse_99"}]
+    (tmp_path / "theirs.json").write_text(json.dumps(records), encoding="utf-8")
+    order = ImportOrder("theirs", environment="lighthouse", names=read_names([tmp_path / "names.json"]))
+    assert import_file(empty, tmp_path / "theirs.json", order).named == 1
+    with empty.session() as session:
+        names = {row.task_id for row in list_trajectories(session, EpisodeFilter())}
+    assert names == {"light-lamp-3/trial_1", "island_7", "lighthouse_99"}
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ('{"item_id": 7, "task_id": ["x"]}', "line 1: task_id: the name of a task was expected"),
+        ('{"a": "b"}\n{"a": "c"}', "line 2: 'a' means 'c', and before 'b'"),
+        ("[1]", "record 1: a JSON object was expected"),
+    ],
+)
+def test_a_table_that_says_nothing_is_refused_by_line(tmp_path: Path, table: str, reason: str) -> None:
+    (tmp_path / "names.jsonl").write_text(table, encoding="utf-8")
+    with pytest.raises(InvalidInputError) as refused:
+        read_names([tmp_path / "names.jsonl"])
+    assert reason in str(refused.value)
 
 
 BROKEN = {

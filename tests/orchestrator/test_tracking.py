@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from a3t_contracts.cli import guarded
+from a3t_contracts.errors import InvalidInputError
 from a3t_orchestrator.cli.root import build_root
+from a3t_orchestrator.driver.pairing import TrainingSet
+from a3t_orchestrator.driver.training import job_request
+from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store, events, open_round, utc_now
 from a3t_orchestrator.tracking.track import track_round, track_safely
@@ -104,6 +108,18 @@ def test_one_setting_names_the_trackers_of_runs_and_jobs(monkeypatch: pytest.Mon
     assert TrainerSettings().job_trackers == ["mlflow"]
     monkeypatch.setenv("A3T_TRAINER_TRACKERS", '["wandb"]')
     assert TrainerSettings().job_trackers == ["wandb"]
+
+
+def test_a_recipe_names_the_trackers_of_its_runs_and_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A3T_TRACKERS", '["mlflow"]')
+    recipe = parse_recipe({"name": "r", "environment": "lighthouse", "trackers": ["tensorboard", "wandb"]})
+    request = job_request(recipe, "r-1", 0, "file-1", TrainingSet((), (), {}), None)
+    monkeypatch.setattr("a3t_trainer.settings.find_spec", lambda name: None if name == "wandb" else object())
+    assert TrainerSettings().trackers_of(request) == ([], ["wandb"])
+    assert TrainerSettings().trackers_of(request.model_copy(update={"trackers": None})) == (["mlflow"], [])
+    assert TrainerSettings().trackers_of(request.model_copy(update={"trackers": []})) == ([], [])
+    with pytest.raises(InvalidInputError, match="trackers"):
+        parse_recipe({"name": "r", "environment": "lighthouse", "trackers": ["clipboard"]})
 
 
 def test_the_command_sends_finished_rounds(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,12 @@ import threading
 from typing import Any, ClassVar
 
 
+class NoSuchLevelError(Exception):
+    """The task can never be played."""
+
+    unplayable = True
+
+
 class Moody:
     """Every other action is counted; `win` ends the episode."""
 
@@ -55,6 +61,15 @@ class Moody:
                 return "won", 1.0, True
         self.count += 1
         return f"{self.count}: {action}", 0.0, False
+
+
+class Levels(Moody):
+    """The file of its second task is gone."""
+
+    def reset(self, task: Any, seed: int) -> str:
+        if task.number == 1:
+            raise NoSuchLevelError("level 1 is gone")
+        return super().reset(task, seed)
 
 
 class Forgetful(Moody):

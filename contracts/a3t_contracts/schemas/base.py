@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-__all__ = ["MAX_INT", "MAX_SEED", "Environment", "Name", "Schema", "TokenIds"]
+__all__ = ["MAX_INT", "MAX_SEED", "Environment", "Name", "Schema", "TokenIds", "Tracker"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 """A name that may become part of a path or a URL: letters, digits, `.`, `_`, `-`; never a path."""
@@ -21,6 +21,10 @@ MAX_SEED = 2**64 - 1
 
 TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=MAX_INT)]], Field(max_length=2**20, fail_fast=True)]
 """Ids of tokens. The first that is none ends the check: nobody reads a million errors."""
+
+
+Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
+"""Name of an experiment tracker."""
 
 
 class Schema(BaseModel):

@@ -88,6 +88,11 @@ class EnvironmentInfo(Schema):
     success: str = Field("", description="When an episode counts as a success, in words")
     get_data: str = Field("", description="How to get its tasks, in words, where they are data")
     problem: str = Field("", description="Why it cannot be used now, and what to do; empty where it can")
+    task_numbers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Beginnings of names by which other projects number these tasks, with the id of task 0: by "
+        '`{"shop_": "goal-000"}`, their `shop_17` is `goal-017`',
+    )
     published: PublishedFigures | None = Field(None, description="Figures of others, for reports")
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from .base import MAX_INT, Name, Schema
+from .base import MAX_INT, Name, Schema, Tracker
 from .training import TrainingSettings
 
 __all__ = [
@@ -36,6 +36,12 @@ class FineTuningJobCreate(TrainingSettings):
     )
     seed: int = Field(
         0, ge=0, lt=2**32, description="Seed of the order of trajectories, of dropout and of permutations"
+    )
+    trackers: list[Tracker] | None = Field(
+        None,
+        max_length=4,
+        description="Experiment trackers of the job, which writes TensorBoard logs in any case; null takes those of "
+        "the trainer's settings",
     )
     metadata: dict[str, Any] = Field(default_factory=dict, description="Free values that are kept with the job")
 

@@ -11,7 +11,6 @@ import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json, progress_bar
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.schemas import StopReason, TrajectoryKind
 
 from ..interchange.export import ExportOrder, Outcome, exported_rows, total_of, write_export
 from ..interchange.format import RowOptions
@@ -21,6 +20,7 @@ from ..interchange.sinks import json_text
 from ..settings import OrchestratorSettings
 from ..store import EpisodeFilter, Store
 from .common import settings_and_store
+from .episode_options import takes_episode_filter
 
 __all__ = ["app", "export"]
 
@@ -28,6 +28,7 @@ app = typer.Typer(add_completion=False, help="Write a run's episodes to a file t
 
 
 @app.command(epilog=" · ".join(f"{one.name}: {one.title}." for one in all_formats().values()))
+@takes_episode_filter
 def export(
     run: Annotated[str, typer.Argument(help="The run.")],
     format: Annotated[str, typer.Option(help=f"Form of a row: {', '.join(all_formats())}.")] = "a3t",
@@ -38,24 +39,8 @@ def export(
             "in the layout of Hugging Face datasets. Unset: JSON Lines to standard output."
         ),
     ] = None,
-    round: Annotated[int | None, typer.Option(help="Only of this round.")] = None,
-    kind: Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only of this split.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only of this task.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
-    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
-    sampled: Annotated[
-        bool | None, typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one.")
-    ] = None,
-    invalid: Annotated[
-        bool | None, typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one.")
-    ] = None,
-    made_up: Annotated[
-        bool | None, typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one.")
-    ] = None,
-    search: Annotated[
-        str | None, typer.Option(help="Words of observations, thoughts and actions, as in `a3t trajectories list`.")
-    ] = None,
+    *,
+    where: EpisodeFilter,
     outcome: Annotated[
         Outcome | None,
         typer.Option(
@@ -83,18 +68,7 @@ def export(
     order = ExportOrder(
         run=run,
         format=format,
-        where=EpisodeFilter(
-            round=round,
-            kind=kind,
-            split=split,
-            task_id=task,
-            task_type=type,
-            stop_reason=stop_reason,
-            sampled=sampled,
-            invalid=invalid,
-            made_up=made_up,
-            search=search,
-        ),
+        where=where,
         outcome=outcome,
         trained_in=trained_in,
         options=RowOptions(loss_flags=loss_flags),

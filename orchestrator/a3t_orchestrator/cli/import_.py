@@ -13,11 +13,12 @@ from a3t_contracts.errors import InvalidInputError
 
 from ..interchange.formats import all_formats
 from ..interchange.intake import Imported, ImportOrder, import_file
+from ..interchange.names import read_names
 from .common import settings_and_store
 
 __all__ = ["app"]
 
-_READ = [one.name for one in all_formats().values() if one.read is not None]
+_READ = [one.name for one in all_formats().values() if one.read or one.read_chosen]
 
 app = typer.Typer(add_completion=False, help="Take in episodes that others recorded, to learn from.")
 
@@ -36,6 +37,21 @@ def import_(
     ] = None,
     environment: Annotated[str | None, typer.Option(help="Environment of records that name none.")] = None,
     split: Annotated[str, typer.Option(help="Split of records that name none.")] = "train",
+    chosen: Annotated[
+        bool,
+        typer.Option(
+            "--chosen",
+            help="Of pairs (`chosen` and `rejected`, for DPO), take in the chosen episode as a demonstration. Without "
+            "it, pairs are refused.",
+        ),
+    ] = False,
+    names: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File that says which task a name means: an object of names and tasks, or records with `item_id` and "
+            "`task_id`, as AgentGym's servers have them; repeatable."
+        ),
+    ] = None,
     skip_broken: Annotated[
         bool,
         typer.Option("--skip-broken", help="Leave out what cannot be read. Without it, nothing is imported then."),
@@ -48,7 +64,8 @@ def import_(
     first.
     """
     _, store = settings_and_store()
-    order = ImportOrder(run or _name_of(file), format, environment, split, skip_broken)
+    table = read_names(names) if names else None
+    order = ImportOrder(run or _name_of(file), format, environment, split, chosen, table, skip_broken)
     with progress_bar() as progress:
         bar = progress.add_task("importing", total=None)
         done = import_file(store, file, order, lambda records: progress.advance(bar, records))
@@ -71,6 +88,7 @@ def _show(done: Imported) -> None:
         "without a reason for some action": done.without_reasons,
         "repeated": done.repeated,
         "left out": done.broken,
+        "with a task that --names tells": done.named,
     }
     told = "".join(f", {count} {name}" for name, count in counts.items() if count)
     console.print(f"{done.episodes} episodes{told}: run {done.run}", highlight=False)

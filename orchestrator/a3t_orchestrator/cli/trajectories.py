@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,10 @@ from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Proposer, Source, Step, StopReason, Trajectory, TrajectoryKind
+from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind
 from a3t_contracts.tables import print_table
 
 from ..interchange.export import Outcome
-from ..phases import Phase
 from ..store import (
     EpisodeFilter,
     Order,
@@ -28,13 +28,14 @@ from ..store import (
     list_trajectories,
 )
 from .common import settings_and_store
+from .episode_options import takes_episode_filter
 from .export import export
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List and show stored episodes.")
 
-RunOption = Annotated[str | None, typer.Option(help="Only trajectories of this run.")]
+RunOption = Annotated[str | None, typer.Option(help="Only of this run.")]
 RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
 KindOption = Annotated[TrajectoryKind | None, typer.Option(help="Only trajectories of this kind.")]
 SuccessOption = Annotated[
@@ -43,44 +44,12 @@ SuccessOption = Annotated[
 
 
 @app.command("list")
+@takes_episode_filter
 def list_(
     run: RunOption = None,
-    round: RoundOption = None,
-    kind: KindOption = None,
-    task: Annotated[str | None, typer.Option(help="Only trajectories of this task.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only trajectories on tasks of this type.")] = None,
-    phase: Annotated[Phase | None, typer.Option(help="Only trajectories of this phase.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only trajectories on tasks of this split.")] = None,
     success: SuccessOption = None,
-    stop_reason: Annotated[
-        StopReason | None, typer.Option(help="Only trajectories that ended for this reason.")
-    ] = None,
-    sampled: Annotated[
-        bool | None,
-        typer.Option(
-            "--sampled/--no-sampled", help="Only trajectories with a sampled step, or without one; default: both."
-        ),
-    ] = None,
-    invalid: Annotated[
-        bool | None,
-        typer.Option(
-            "--invalid/--no-invalid", help="Only trajectories with an invalid turn, or without one; default: both."
-        ),
-    ] = None,
-    made_up: Annotated[
-        bool | None,
-        typer.Option(
-            "--made-up/--no-made-up",
-            help="Only trajectories with a made-up observation, or without one; default: both.",
-        ),
-    ] = None,
-    search: Annotated[
-        str | None,
-        typer.Option(
-            help='Words of observations, thoughts and actions: `mug shelf`, `"mug 1"` in this order, `-mug` without, '
-            "`mu*` the beginning."
-        ),
-    ] = None,
+    *,
+    where: EpisodeFilter,
     sort: Annotated[Order, typer.Option(help="Order of the list; a minus means the largest first.")] = Order.oldest,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Largest number of trajectories to list.")] = 50,
     offset: Annotated[int, typer.Option(min=0, help="Number of trajectories to skip.")] = 0,
@@ -88,21 +57,7 @@ def list_(
 ) -> None:
     """List trajectories in the order in which they were stored; --sort chooses another."""
     _, store = settings_and_store()
-    where = EpisodeFilter(
-        run=run,
-        round=round,
-        kind=kind,
-        phase=phase,
-        split=split,
-        task_id=task,
-        task_type=type,
-        success=success,
-        stop_reason=stop_reason,
-        sampled=sampled,
-        invalid=invalid,
-        made_up=made_up,
-        search=search,
-    )
+    where = replace(where, run=run, success=success)
     with store.session() as session:
         if run is not None:
             get_run(session, run)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -29,9 +29,15 @@ _CHUNK = 100
 
 
 class TaskNames:
-    """Finds the task that a record means: by its id, or by the end of a path that only one task has."""
+    """Finds the task that a record means: by its id, by the end of a path that only one task has, or by the number
+    under which another project knows it.
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    Args:
+        numbers: `EnvironmentInfo.task_numbers`.
+    """
+
+    def __init__(self, tasks: Iterable[Task], numbers: Mapping[str, str] | None = None) -> None:
+        self._numbers = numbers or {}
         self._tasks = {task.id: task for task in tasks}
         endings: dict[str, set[str]] = {}
         for task in self._tasks:
@@ -39,19 +45,33 @@ class TaskNames:
                 endings.setdefault(ending, set()).add(task)
         self._by_ending = {ending: ids.pop() for ending, ids in endings.items() if len(ids) == 1}
 
-    def find(self, name: str) -> Task | None:
-        """The task, or None where none or several could be meant."""
+    def find(self, name: str, shown: str = "") -> Task | None:
+        """The task, or None where none or several could be meant. A number counts only where the task's instruction
+        stands in what the episode has `shown` first: other data has other tasks under the same numbers."""
         if name in self._tasks:
             return self._tasks[name]
         found = next((self._by_ending[ending] for ending in _endings(name) if ending in self._by_ending), None)
-        return None if found is None else self._tasks[found]
+        return self._numbered(name, shown) if found is None else self._tasks[found]
+
+    def _numbered(self, name: str, shown: str) -> Task | None:
+        for start, zero in self._numbers.items():
+            number = name.removeprefix(start)
+            if number == name or not (number.isascii() and number.isdecimal()):
+                continue
+            stem = zero.rstrip("0")
+            task = self._tasks.get(f"{stem}{int(number):0{len(zero) - len(stem)}d}")
+            if task is not None and task.instruction and _folded(task.instruction) in _folded(shown):
+                return task
+        return None
 
 
-async def known_tasks(env: EnvClient, recipe: Recipe) -> tuple[TaskNames, TaskNames]:
-    """All tasks of the training split, and all that are held out."""
+async def known_tasks(
+    env: EnvClient, recipe: Recipe, numbers: Mapping[str, str] | None = None
+) -> tuple[TaskNames, TaskNames]:
+    """All tasks of the training split, and all that are held out; `numbers` as in `TaskNames`."""
     training = await env.all_tasks(recipe.environment, recipe.data.split)
     held_out = [task for h in recipe.data.held_out for task in await env.all_tasks(recipe.environment, h.split)]
-    return TaskNames(training), TaskNames(held_out)
+    return TaskNames(training, numbers), TaskNames(held_out, numbers)
 
 
 def take_imported(
@@ -87,7 +107,7 @@ def take_imported(
         if reason:
             left_out[reason] += 1
             continue
-        task = training.find(episode.task_id)
+        task = training.find(episode.task_id, episode.steps[0].observation)
         mapped += task is not None
         chunk.append(_demonstration(episode, run, recipe, environment, task, samples))
         taken += 1
@@ -106,10 +126,10 @@ def take_imported(
 def _unusable(episode: Trajectory, held_out: TaskNames) -> str | None:
     if episode.kind is TrajectoryKind.evaluation:
         return "of evaluation"
-    if held_out.find(episode.task_id) is not None:
-        return "at held-out tasks"
     if not 0 < len(episode.steps) <= MOST_TURNS:
         return f"with no step or more than {MOST_TURNS}"
+    if held_out.find(episode.task_id, episode.steps[0].observation) is not None:
+        return "at held-out tasks"
     return None
 
 
@@ -153,6 +173,10 @@ def _told_again(steps: Sequence[Step]) -> Iterator[Step]:
 
 def _explained(episode: Trajectory) -> bool:
     return all(step.thought is not None for step in episode.steps)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _endings(name: str) -> Iterator[str]:

@@ -126,7 +126,8 @@ async def _round(context: RunContext, number: int, version: str) -> str:
         add_event(session, context.run, number, "round_finished", f"Round {number} is finished", version=trained)
 
     await context.store.do(finish)
-    problem = await track_safely(context.store, context.settings, context.run, number, context.settings.trackers)
+    trackers = context.settings.trackers if context.recipe.trackers is None else context.recipe.trackers
+    problem = await track_safely(context.store, context.settings, context.run, number, trackers)
     if problem is not None:
         context.listener.note(number, problem, "warn")
     return trained

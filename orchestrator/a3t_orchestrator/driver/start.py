@@ -52,7 +52,7 @@ async def begin_run(
     async with EnvClient(addresses.env, addresses.token) as env:
         seconds = recipe.limits.outage_seconds if patience is None else patience
         environment, training, held_out = await _drawn_tasks(env, recipe, seconds)
-        named = await known_tasks(env, recipe) if recipe.round0.mode == "imported" else None
+        named = await known_tasks(env, recipe, environment.task_numbers) if recipe.round0.mode == "imported" else None
     details = {"environment": environment.model_dump(mode="json"), OPEN_TASKS: not training}
     commit = await asyncio.to_thread(code_commit)
 

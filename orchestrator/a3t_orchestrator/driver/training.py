@@ -73,6 +73,7 @@ def job_request(
         optimisation=part.optimisation,
         augmentation=part.augmentation,
         seed=recipe.seed + number,
+        trackers=recipe.trackers,
         metadata={"successes": len(chosen.successes), "failures": len(chosen.failures), "dropped": chosen.dropped},
     )
 

@@ -77,7 +77,6 @@ class Draft:
         success, reward = _outcome(values)
         stop = StopReason.success if success else StopReason.done
         filled = {
-            "id": "",
             "run": defaults.run,
             "round": 0,
             "split": defaults.split,
@@ -85,6 +84,7 @@ class Draft:
             "stop_reason": stop,
             "created_at": defaults.created_at,
             **values,
+            "id": values["id"] if isinstance(values.get("id"), str) else "",
             "environment": environment,
             "task_id": _task_name(values) or "",
             "success": success,

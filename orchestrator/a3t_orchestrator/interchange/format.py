@@ -39,6 +39,8 @@ class Format:
     """The row of a success and a failure of one task, for formats of preferences."""
     read: Callable[[Row], Draft] | None = None
     """The episode of a row; raises InvalidInputError. None for a format that cannot be imported."""
+    read_chosen: Callable[[Row], Draft] | None = None
+    """The better episode of a pair, for formats that cannot be read whole: only where whoever imports asks for it."""
     recognises: Callable[[Row], bool] = lambda _: False
     """Whether a row looks like this format."""
     successes_only: bool = False

@@ -21,6 +21,7 @@ from .columns import Row, restored
 from .draft import Defaults
 from .format import Format
 from .formats import format_named, format_of
+from .names import Names
 from .sources import Found, read_records
 
 __all__ = ["ImportOrder", "Imported", "episode_of", "import_file"]
@@ -44,6 +45,8 @@ class ImportOrder:
         format: name of the format; None recognises that of each record.
         environment: environment of records that name none.
         split: split of records that name none.
+        chosen: of pairs of a better and a worse episode, take in the better one; otherwise they are refused.
+        names: which tasks the names in the records mean; other names stay as they are.
         skip_broken: leave out what cannot be read; otherwise nothing is imported if anything cannot.
     """
 
@@ -51,6 +54,8 @@ class ImportOrder:
     format: str | None = None
     environment: str | None = None
     split: str = "train"
+    chosen: bool = False
+    names: Names | None = None
     skip_broken: bool = False
 
 
@@ -66,6 +71,8 @@ class Imported:
     """Episodes of which at least one action has no reason."""
     repeated: int = 0
     """Records that were there before, word for word."""
+    named: int = 0
+    """Episodes whose task a table of names told."""
     broken: int = 0
     problems: list[str] = field(default_factory=list)
     formats: dict[str, int] = field(default_factory=dict)
@@ -101,14 +108,24 @@ def import_file(
     return done
 
 
-def episode_of(row: Row, defaults: Defaults, form: Format | None = None) -> tuple[Trajectory, str]:
-    """The episode of a record and the name of its format. Raises InvalidInputError that says what is wrong."""
+def episode_of(
+    row: Row, defaults: Defaults, form: Format | None = None, *, chosen: bool = False
+) -> tuple[Trajectory, str]:
+    """The episode of a record and the name of its format. Raises InvalidInputError that says what is wrong.
+
+    Args:
+        chosen: of a pair of a better and a worse episode, give the better one; otherwise pairs are refused.
+    """
     form = form or format_of(row)
-    if form.read is None:
-        raise InvalidInputError(f"the format {form.name} holds no whole episodes and cannot be imported")
+    read = form.read or (form.read_chosen if chosen else None)
+    if read is None:
+        raise InvalidInputError(
+            f"the format {form.name} holds pairs of a better and a worse episode",
+            hint="--chosen takes in the better ones, as demonstrations.",
+        )
     try:
         told = {name: restored(value, form.columns.get(name, "string")) for name, value in row.items()}
-        return form.read(told).finish(defaults), form.name
+        return read(told).finish(defaults), form.name
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidInputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -161,12 +178,14 @@ def _episodes(
         try:
             if found.value is None:
                 raise InvalidInputError(found.problem or "unreadable")
-            trajectory, name = episode_of(found.value, defaults, form)
+            trajectory, name = episode_of(found.value, defaults, form, chosen=order.chosen)
         except InvalidInputError as error:
             _note(done, found, error)
             continue
         done.formats[name] = done.formats.get(name, 0) + 1
-        yield trajectory
+        task = order.names.task_of(trajectory.task_id, trajectory.environment) if order.names else None
+        done.named += task is not None
+        yield trajectory if task is None else trajectory.model_copy(update={"task_id": task})
 
 
 def _note(done: Imported, found: Found, error: InvalidInputError) -> None:

@@ -10,7 +10,7 @@ from a3t_contracts.errors import InvalidInputError
 
 from .chat import Message, Role
 
-__all__ = ["call_text", "plain_text", "received_messages"]
+__all__ = ["call_text", "plain_text", "received_messages", "spoken"]
 
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
@@ -26,6 +26,13 @@ def received_messages(value: Any, name: str) -> list[Message]:
     if not isinstance(value, list):
         raise InvalidInputError(f"{name}: a list of messages was expected, not {_kind(value)}")
     return [_message(item, f"{name}[{number}]") for number, item in enumerate(value)]
+
+
+def spoken(value: Any, name: str, role: Role) -> list[Message]:
+    """The messages of a part of a preference: a list of them, a single one, or a text that `role` says."""
+    if isinstance(value, str):
+        return [Message(role, value)]
+    return received_messages([value] if isinstance(value, dict) else value, name)
 
 
 def plain_text(value: Any, where: str) -> str:

@@ -14,6 +14,7 @@ from a3t_contracts.schemas import (
     Optimisation,
     PromptStyle,
     Schema,
+    Tracker,
     TrainingSettings,
 )
 
@@ -413,6 +414,11 @@ class Recipe(Schema):
     training: Training = Field(default_factory=Training, description="How adapters are trained")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="How agents are evaluated")
     limits: Limits = Field(default_factory=Limits, description="Limits of episodes, calls and waiting times")
+    trackers: list[Tracker] | None = Field(
+        None,
+        description="Experiment trackers that are told of every round and of the fine-tuning jobs; null takes those of "
+        "A3T_TRACKERS, an empty list none",
+    )
     fast: dict[str, Any] = Field(
         default_factory=dict, description="Keys of the recipe that `a3t run --fast` replaces, for a short trial"
     )

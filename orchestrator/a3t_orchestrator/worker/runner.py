@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from a3t_contracts.errors import A3TError, DeadlineError, TooLargeError
+from a3t_contracts.errors import A3TError, DeadlineError, NotFoundError, TooLargeError, UnplayableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.react import History, Turn
 from a3t_contracts.schemas import (
@@ -43,7 +43,7 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
 
     Raises:
         EpisodeLostError: the env service lost the session.
-        UnplayableError: the task's game is missing or broken for good.
+        UnplayableError: the task is missing, or its game missing or broken for good.
         A3TError: a service stayed out of reach, or refused; the message names it.
     """
     request = SessionCreate(
@@ -54,7 +54,10 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
         max_steps=plan.max_steps,
         options=plan.options,
     )
-    session = await gateway.patient(lambda: gateway.env.create(request))
+    try:
+        session = await gateway.patient(lambda: gateway.env.create(request))
+    except NotFoundError as error:
+        raise UnplayableError(error.detail, hint=error.hint) from error
     try:
         return await _Episode(plan, gateway, session).run()
     finally:

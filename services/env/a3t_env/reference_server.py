@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from .plugins.description import Kind, describe, task_for_reset
 from .plugins.results import Reply, read_action, read_actions, read_reset, read_step
+from .plugins.target import says_unplayable
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -181,6 +182,8 @@ def environment_app(make_env: Kind, *, max_episodes: int = 1024) -> Starlette:
             except ValidationError as error:
                 return JSONResponse({"detail": str(error)}, 422)
             except Exception as error:
+                if says_unplayable(error):
+                    return JSONResponse({"detail": str(error), "unplayable": True}, 422)
                 log.exception("The environment failed at %s %s", method, request.url.path)
                 return JSONResponse({"detail": f"{type(error).__name__}: {error}"}, 500)
             return Response(status_code=204) if reply is None else JSONResponse(reply, status)

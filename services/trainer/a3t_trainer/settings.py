@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from a3t_contracts.registry import RegistryReader
+from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_contracts.settings import ServiceSettings
 
 __all__ = ["TrainerSettings"]
@@ -70,9 +72,16 @@ class TrainerSettings(ServiceSettings):
 
     @property
     def job_trackers(self) -> list[str]:
-        """Trackers of jobs beside TensorBoard, which they always have."""
+        """Trackers of jobs that name none, beside TensorBoard, which they always have."""
         named = self.trackers if self.trainer_trackers is None else self.trainer_trackers
         return [name for name in named if name != "tensorboard"]
+
+    def trackers_of(self, request: FineTuningJobCreate) -> tuple[list[str], list[str]]:
+        """The trackers of a job that are installed here, and those that are not; TensorBoard is left out."""
+        asked = request.trackers
+        named = self.job_trackers if asked is None else [name for name in asked if name != "tensorboard"]
+        missing = [name for name in named if find_spec(name) is None]
+        return [name for name in named if name not in missing], missing
 
     @property
     def model_folders(self) -> list[Path]:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from a3t_contracts.clients import EnvClient
-from a3t_contracts.errors import A3TError, DeadlineError, GoneError, UpstreamError
+from a3t_contracts.errors import A3TError, DeadlineError, GoneError, UnplayableError, UpstreamError
 from a3t_contracts.schemas import SessionCreate, SessionInfo
 from tests.env.plugins.conftest import MOODS, ServiceFactory
 
@@ -46,6 +46,13 @@ async def test_each_fault_costs_one_episode(
             await client.step(bad.id, mood, 0)
         assert (await client.step(good.id, "after", 1)).observation == "2: after"
         assert (await client.step((await opened(client)).id, "win")).success
+
+
+async def test_a_task_that_can_never_be_played_is_told_as_such(serve: ServiceFactory) -> None:
+    async with serve(f"moody={MOODS}:Levels", **ONE_PROCESS) as client:
+        with pytest.raises(UnplayableError, match=r"train-001 of moody can never be played: .*level 1 is gone"):
+            await opened(client, "train-001")
+        assert (await client.step((await opened(client, "train-002")).id, "win")).success
 
 
 async def test_others_wait_for_a_hung_neighbour_and_go_on(serve: ServiceFactory) -> None:

@@ -9,7 +9,14 @@ from collections.abc import Callable
 import pytest
 from prometheus_client import REGISTRY
 
-from a3t_contracts.errors import DeadlineError, InvalidInputError, NotFoundError, UnavailableError, UpstreamError
+from a3t_contracts.errors import (
+    DeadlineError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    UnplayableError,
+    UpstreamError,
+)
 from a3t_contracts.schemas import SampleRequest
 from a3t_env.environments import configured
 from a3t_env.reference_server import environment_app
@@ -17,6 +24,7 @@ from a3t_env.sessions import SessionManager
 from a3t_env.settings import EnvSettings
 from tests.support.examples import load_example
 from tests.support.live_server import free_port, live_server
+from tests.support.moody_plugin import Levels
 from tests.support.remote_play import play
 from tests.support.spoiled_env import GARBAGE, Spoiled, dripping_server
 
@@ -80,6 +88,14 @@ async def test_a_remote_is_played_like_any_environment(manager_of: ManagerOf) ->
             await manager.create(play("train-999"))
         with pytest.raises(InvalidInputError, match="no option"):
             await manager.create(play(options={"size": "large"}))
+
+
+async def test_a_task_that_the_remote_can_never_play_is_told_as_such(manager_of: ManagerOf) -> None:
+    with live_server(environment_app(Levels)) as url:
+        manager = manager_of(f"game={url}")
+        with pytest.raises(UnplayableError, match="level 1 is gone"):
+            await manager.create(play("train-001"))
+        assert (await manager.create(play("train-000"))).observation.startswith("train-000")
 
 
 async def test_64_episodes_at_once_come_out_as_one_alone(manager_of: ManagerOf) -> None:

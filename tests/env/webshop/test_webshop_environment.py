@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.errors import InvalidInputError, NotFoundError, UnplayableError
 from a3t_env.webshop import WebShopEnvironment
 from a3t_env.webshop.game.shopper import RuleBaseline
+from a3t_orchestrator.driver.imported import TaskNames
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,20 @@ def test_tasks_do_not_tell_the_product(environment: WebShopEnvironment) -> None:
     assert goal.asin not in task.model_dump_json()
 
 
+def test_numbers_of_others_mean_the_goals_whose_instruction_is_shown(environment: WebShopEnvironment) -> None:
+    """By number alone nothing is meant: another catalogue has other goals."""
+    names = TaskNames(environment.tasks("eval"), environment.info().task_numbers)
+    episode = environment.episode("goal-00512")
+    shown = episode.start().observation
+    found = names.find("webshop_512", f"WebShop {shown.upper()}")
+    assert found is not None
+    assert found.id == "goal-00512"
+    assert names.find("webshop_512") is None
+    assert names.find("webshop_511", shown) is None
+    assert names.find("webshop_12", shown) is None, "of another split"
+    assert names.find("alfworld_512", shown) is None
+
+
 @pytest.mark.parametrize(
     "task_id",
     ["goal-1", "goal-99999999", "x", "human-99999", "../goal-00001", "goal-00001\n", "goal-000001", "goal-٠٠٠٠١"],
@@ -53,6 +69,22 @@ def test_unknown_tasks(environment: WebShopEnvironment, task_id: str) -> None:
         environment.task(task_id)
     with pytest.raises(NotFoundError):
         environment.episode(task_id)
+
+
+def test_a_goal_whose_product_is_damaged_can_never_be_played(data_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_folder, tmp_path / "data")
+    products = tmp_path / "data" / "webshop" / "generated" / "products.bin"
+    whole = WebShopEnvironment(tmp_path / "data")
+    goal = whole.shop.synthetic.goal(17)
+    start = int(whole.shop.catalogue._offsets[goal.product])
+    with products.open("r+b") as file:
+        file.seek(start)
+        file.write(b"#")
+    environment = WebShopEnvironment(tmp_path / "data")
+    with pytest.raises(UnplayableError, match="The product of goal-00017 in the catalogue 'generated' cannot be read"):
+        environment.episode("goal-00017")
+    other = next(n for n in range(100) if whole.shop.synthetic.goal(n).product != goal.product)
+    assert environment.episode(f"goal-{other:05d}").start().observation
 
 
 @pytest.mark.parametrize("options", [{"mode": "html"}, {"colour": "on"}, {"show_attributes": "yes"}])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from a3t_contracts.schemas import Trajectory
+from a3t_contracts.schemas import Trajectory, TrajectoryKind
 
-from ..chat import chat_of, shared_messages
+from ..chat import chat_of, draft_of, shared_messages
 from ..columns import Row
+from ..draft import Draft
 from ..format import Format
+from ..received import spoken
 from .messages import message_column, written
 
 __all__ = ["FORMAT"]
@@ -33,6 +35,20 @@ def _pair(chosen: Trajectory, rejected: Trajectory) -> Row:
     }
 
 
+def _chosen(row: Row) -> Draft:
+    """The better episode. Others may put the prompt into `conversations` (LLaMA-Factory), repeat it in `chosen`
+    (UltraFeedback), or leave it out."""
+    prompt = row.get("prompt", row.get("conversations"))
+    start = spoken(prompt, "prompt", "user") if prompt else []
+    better = spoken(row["chosen"], "chosen", "assistant")
+    told = [(message.role, message.text) for message in start]
+    if told and told == [(message.role, message.text) for message in better[: len(told)]]:
+        start = []
+    reward = row.get("chosen_reward")
+    ours = {"id": row["chosen_id"], "kind": TrajectoryKind.demonstration, "round": 0} if "chosen_id" in row else {}
+    return draft_of(start + better, row | {"reward": reward} | ours)
+
+
 FORMAT = Format(
     name="dpo",
     title="prompt, chosen and rejected, for TRL's DPOTrainer: a success against the agent's own failure at the task",
@@ -52,6 +68,6 @@ FORMAT = Format(
         "rejected_reward": "float",
     },
     pair=_pair,
+    read_chosen=_chosen,
     recognises=lambda row: {"chosen", "rejected"} <= row.keys(),
-    order=9,
 )

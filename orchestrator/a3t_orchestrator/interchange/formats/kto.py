@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from a3t_contracts.schemas import Trajectory
 
 from ..chat import chat_of, draft_of
@@ -9,7 +11,7 @@ from ..columns import Row
 from ..draft import Draft, meta_of
 from ..format import Format, RowOptions
 from ..meta_columns import META_COLUMNS
-from ..received import received_messages
+from ..received import spoken
 from .messages import message_column, written
 
 __all__ = ["FORMAT"]
@@ -24,8 +26,13 @@ def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
 
 
 def _read(row: Row) -> Draft:
-    messages = received_messages(row["prompt"], "prompt") + received_messages(row["completion"], "completion")
-    return draft_of(messages, {"success": row.get("label")} | row)
+    messages = spoken(row["prompt"], "prompt", "user") + spoken(row["completion"], "completion", "assistant")
+    return draft_of(messages, {"success": _success(row.get("label"))} | row)
+
+
+def _success(label: Any) -> Any:
+    """A label as truth: others write 1 and 0, or 1 and -1."""
+    return label > 0 if isinstance(label, int | float) and label in (1, 0, -1) else label
 
 
 FORMAT = Format(

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import orjson
 
-from a3t_contracts.errors import DeadlineError, InvalidInputError, UpstreamError
+from a3t_contracts.errors import DeadlineError, InvalidInputError, UnplayableError, UpstreamError
 
 __all__ = ["ChildProcess", "ChildProgram"]
 
@@ -76,11 +76,13 @@ class ChildProcess:
 
         Raises:
             DeadlineError, UpstreamError: as in `request`.
-            InvalidInputError: the engine refused, for example to load a broken game.
+            UnplayableError: the engine cannot load the game, or says that it can never be played.
+            InvalidInputError: the engine refused.
         """
         reply = self.request(seconds, {"op": op, **arguments})
         if "error" in reply:
-            raise InvalidInputError(f"{self._sentence} failed to {op}: {reply['error']}")
+            kind = UnplayableError if reply.get("unplayable") else InvalidInputError
+            raise kind(f"{self._sentence} failed to {op}: {reply['error']}")
         answer: dict[str, Any] = reply["ok"]
         return answer
 

@@ -1,5 +1,5 @@
 """The child's side of the protocol. A request is {"op": name, …arguments}, a reply {"ok": {…}} or {"error": "…"}
-(`json_lines`)."""
+(`json_lines`), with "unplayable": true where the game can never be played."""
 
 from __future__ import annotations
 
@@ -46,4 +46,6 @@ def _answer(game: ChildGame, request: dict[str, str]) -> dict[str, Any]:
     try:
         return {"ok": getattr(game, operation)(**request)}
     except Exception as error:
-        return {"error": f"{type(error).__name__}: {str(error)[:500]}"}
+        told = {"error": f"{type(error).__name__}: {str(error)[:500]}"}
+        broken = operation == "load" and not isinstance(error, (OSError, MemoryError))
+        return told | ({"unplayable": True} if broken or getattr(error, "unplayable", None) is True else {})

@@ -3,7 +3,7 @@
 It holds many episodes and answers one request at a time: {"op": "describe"}; {"op": "reset", "episode": id, "task":
 {…}, "seed": n, "options": {…}}; {"op": "step", "episode": id, "action": text}; {"op": "actions", "expert" or "close",
 "episode": id}; {"op": "sample", "episode": id, "seed": n}. A reply is {"ok": …}, or {"error": text} where the plug-in
-raised or gave what is no result.
+raised or gave what is no result; with "unplayable": true where its exception says that the task can never be played.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..json_lines import answer_requests
 from .description import Kind, describe, task_for_reset
 from .plugin import EnvironmentPlugin
 from .results import BadResultError, Reply, read_action, read_actions, read_reset, read_step
-from .target import TargetError, load_target, where_raised
+from .target import TargetError, load_target, says_unplayable, where_raised
 
 __all__ = ["PluginHost", "main"]
 
@@ -38,7 +38,8 @@ class PluginHost:
         except (BadResultError, TargetError) as error:
             return {"error": str(error)}
         except BaseException as error:
-            return {"error": f"{operation} raised {where_raised(error)}"}
+            told = {"unplayable": True} if says_unplayable(error) else {}
+            return {"error": f"{operation} raised {where_raised(error)}"} | told
 
     def _describe(self) -> dict[str, Any]:
         kind = self._loaded()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from a3t_contracts.errors import A3TError, ConflictError, DeadlineError, GoneError, UpstreamError
+from a3t_contracts.errors import A3TError, ConflictError, DeadlineError, GoneError, UnplayableError, UpstreamError
 
 from ..errors import NotBegunError, NotOfferedError
 from ..protocol import Outcome
@@ -36,6 +36,7 @@ class PluginEpisode:
         self, number: int, pool: PluginPool, spec: PluginSpec, task_id: str, seed: int, options: Mapping[str, str]
     ) -> None:
         self._number, self._pool, self._spec = number, pool, spec
+        self._task_id = task_id
         self._reset = {"task": spec.tasks[task_id], "seed": seed, "options": dict(options)}
         self._process: PluginProcess | None = None
         self._first: bytes | None = None
@@ -119,6 +120,10 @@ class PluginEpisode:
         except (DeadlineError, UpstreamError) as error:
             self._lose(error)
             raise
+        if reply.get("unplayable"):
+            raise self._lose(
+                UnplayableError(f"The task {self._task_id} of {self._spec.name} can never be played: {reply['error']}.")
+            )
         if "error" in reply:
             raise self._lose(
                 UpstreamError(

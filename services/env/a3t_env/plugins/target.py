@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-__all__ = ["TargetError", "load_target", "where_raised"]
+__all__ = ["TargetError", "load_target", "says_unplayable", "where_raised"]
 
 
 class TargetError(Exception):
@@ -48,6 +48,11 @@ def load_target(target: str) -> object:
             )
         found = getattr(found, part)
     return found
+
+
+def says_unplayable(error: BaseException) -> bool:
+    """Whether an exception says by its attribute `unplayable` that the task can never be played."""
+    return getattr(error, "unplayable", None) is True
 
 
 def where_raised(error: BaseException) -> str:

@@ -9,7 +9,7 @@ import httpcore
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from a3t_contracts.errors import A3TError, OverloadedError, UnavailableError, UpstreamError
+from a3t_contracts.errors import A3TError, OverloadedError, UnavailableError, UnplayableError, UpstreamError
 
 from ..plugins.results import BadResultError
 from .deadline import DeadlineBackend, remaining
@@ -47,7 +47,8 @@ class RemoteHttp:
         """The body of a reply of status 2xx, within the deadline of this thread.
 
         Raises ReplyLostError where no reply came, EpisodeLostError for 404 and 410, BusyError for 429 and 503,
-        RefusedError for 400 and 422, UpstreamError for every other reply and for one that is too large.
+        UnplayableError for 422 with `"unplayable": true` in its body, RefusedError for 400 and any other 422,
+        UpstreamError for every other reply and for one that is too large.
         """
         content = None if body is None else orjson.dumps(body)
         headers = [*self._headers, ("Content-Type", "application/json")] if content is not None else self._headers
@@ -91,6 +92,8 @@ class RemoteHttp:
             return UpstreamError(detail, hint=f"Give its token in A3T_ENV_REMOTE_TOKENS={self.name}=TOKEN.")
         if reply.status in (404, 410):
             return EpisodeLostError(detail)
+        if reply.status == 422 and _unplayable(body):
+            return UnplayableError(detail)
         if reply.status in (400, 422):
             return RefusedError(detail)
         if reply.status == 429:
@@ -98,6 +101,15 @@ class RemoteHttp:
         if reply.status == 503:
             return BusyError(UnavailableError(detail, retry_after=2.0))
         return FailedError(detail) if reply.status >= 500 else UpstreamError(detail)
+
+
+def _unplayable(body: bytes) -> bool:
+    """Whether a reply says that its task can never be played."""
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(said, dict) and said.get("unplayable") is True
 
 
 def checked(adapter: TypeAdapter[ResultT], body: bytes, where: str) -> ResultT:

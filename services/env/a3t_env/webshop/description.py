@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from a3t_contracts.schemas import PublishedFigures
 
-__all__ = ["ABOUT", "GET_DATA", "MAX_STEPS", "PUBLISHED", "SEPARATOR", "SUCCESS", "example"]
+__all__ = ["ABOUT", "GET_DATA", "MAX_STEPS", "PUBLISHED", "SEPARATOR", "SUCCESS", "TASK_NUMBERS", "example"]
 
 MAX_STEPS = 15
 SEPARATOR = " [SEP] "
@@ -17,6 +17,8 @@ ABOUT = (
 )
 SUCCESS = "the reward is 1"
 GET_DATA = "Run `a3t data generate webshop`, or `a3t data import webshop FOLDER`."
+TASK_NUMBERS = {"webshop_": "goal-00000"}
+"""AgentGym's server plays the original's synthetic goals by their number."""
 PUBLISHED = PublishedFigures(
     test_set="500 test instructions, Mistral-7B",
     single=[45.4, 49.0, 48.0, 49.0],

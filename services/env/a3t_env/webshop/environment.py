@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.errors import InvalidInputError, UnplayableError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
 from .catalogue.store import Catalogue
-from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SEPARATOR, SUCCESS, example
+from .description import ABOUT, GET_DATA, MAX_STEPS, PUBLISHED, SEPARATOR, SUCCESS, TASK_NUMBERS, example
 from .episode import WebShopEpisode
 from .folders import current_catalogue
 from .game.session import Mode, ShopSession
 from .game.shop import Shop
-from .goals.draw import DEFAULT_SEED
+from .goals.draw import DEFAULT_SEED, GoalKind
 from .goals.nouns import Tagger
+from .goals.table import ShopGoal
 from .tasks import TaskList, parse_task_id, ranges_of, task_of
 
 __all__ = ["ENGINE", "WebShopEnvironment"]
@@ -59,6 +60,7 @@ class WebShopEnvironment:
             separator=SEPARATOR,
             success=SUCCESS,
             get_data=GET_DATA,
+            task_numbers=TASK_NUMBERS,
             published=PUBLISHED,
         )
 
@@ -79,14 +81,25 @@ class WebShopEnvironment:
     ) -> WebShopEpisode:
         """A new episode. Options: `mode` (text, text_rich or url) and `show_attributes` (true or false).
 
-        `seed` is that of searches for random products. Raises NotFoundError, InvalidInputError.
+        `seed` is that of searches for random products. Raises NotFoundError, InvalidInputError, and UnplayableError
+        where the goal's product cannot be read any more.
         """
         if engine not in (None, ENGINE):
             raise InvalidInputError(f"WebShop has no engine {str(engine)[:40]!r}.", hint=f"Engines: {ENGINE}.")
         mode, show = _read_options(options or {})
         kind, number = parse_task_id(task_id)
-        goal = self.shop.goals(kind).goal(number)
+        goal = self._goal(task_id, kind, number)
         return WebShopEpisode(ShopSession(self.shop, goal, str(number), show_attributes=show, seed=seed), mode)
+
+    def _goal(self, task_id: str, kind: GoalKind, number: int) -> ShopGoal:
+        try:
+            return self.shop.goals(kind).goal(number)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            name = self.shop.catalogue.folder.name
+            raise UnplayableError(
+                f"The product of {task_id} in the catalogue {name!r} cannot be read: {error!r}",
+                hint="`a3t data verify webshop` says what is damaged; import or generate the catalogue again.",
+            ) from error
 
 
 def _read_options(options: Mapping[str, str]) -> tuple[Mode, bool]:

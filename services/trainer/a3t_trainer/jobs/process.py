@@ -145,6 +145,6 @@ def job_content(job: FineTuningJob, training_file: Path, folder: Path, settings:
         "training_file": str(training_file),
         "folder": str(folder),
         "registry": settings.registry_url,
-        "trackers": settings.job_trackers,
+        "trackers": settings.trackers_of(job.request)[0],
         "report_seconds": settings.trainer_report_seconds,
     }

@@ -195,6 +195,7 @@ class JobStore:
 
 
 def _job_id(request: FineTuningJobCreate, attempt: int) -> str:
-    """`ftjob-` and 24 hex digits of a SHA-256 over the request and the number of earlier jobs for its version."""
-    key = f"{attempt}\x1f{request.model_dump_json()}"
+    """`ftjob-` and 24 hex digits of a SHA-256 over what the request trains and the number of earlier jobs for its
+    version."""
+    key = f"{attempt}\x1f{request.model_dump_json(exclude={'trackers'})}"
     return f"ftjob-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

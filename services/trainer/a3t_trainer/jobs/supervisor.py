@@ -151,6 +151,8 @@ class Supervisor:
         self, job: FineTuningJob, process: TrainingProcess | None, device: str | None
     ) -> TrainingProcess:
         content, path = await asyncio.to_thread(self._prepare, job)
+        for name in self.settings.trackers_of(job.request)[1]:
+            await self.store.say(job.id, f"The tracker {name} is not installed and is told nothing.", "warn")
         if path is not None:
             return await TrainingProcess.start(self.settings, device, path)
         chosen = (

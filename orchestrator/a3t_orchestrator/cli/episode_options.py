@@ -1,0 +1,84 @@
+"""Options that choose episodes: one set for every command that lists or writes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from a3t_contracts.schemas import StopReason, TrajectoryKind
+
+from ..phases import Phase
+from ..store import EpisodeFilter
+
+__all__ = ["takes_episode_filter"]
+
+
+def takes_episode_filter(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options of `_chosen` in place of its parameter `where`, which must be named by keyword and
+    gets the filter."""
+    declared = [
+        one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in inspect.signature(_chosen, eval_str=True).parameters.values()
+    ]
+    own = inspect.signature(command, eval_str=True)
+    parameters = [taken for one in own.parameters.values() for taken in (declared if one.name == "where" else [one])]
+    signature = own.replace(parameters=parameters)
+
+    @wraps(command)
+    def with_options(*positional: Any, **named: Any) -> None:
+        given = signature.bind(*positional, **named)
+        given.apply_defaults()
+        where = _chosen(**{one.name: given.arguments.pop(one.name) for one in declared})
+        command(where=where, **given.arguments)
+
+    with_options.__signature__ = signature  # type: ignore[attr-defined]
+    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    return with_options
+
+
+def _chosen(
+    round: Annotated[int | None, typer.Option(help="Only of this round.")] = None,
+    kind: Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")] = None,
+    phase: Annotated[Phase | None, typer.Option(help="Only of this phase.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only on tasks of this split.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only on this task.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
+    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
+    sampled: Annotated[
+        bool | None,
+        typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one; default: both."),
+    ] = None,
+    invalid: Annotated[
+        bool | None,
+        typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one; default: both."),
+    ] = None,
+    made_up: Annotated[
+        bool | None,
+        typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one; default: both."),
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(
+            help='Words of observations, thoughts and actions: `mug shelf`, `"mug 1"` in this order, `-mug` without, '
+            "`mu*` the beginning."
+        ),
+    ] = None,
+) -> EpisodeFilter:
+    """The filter that these options make."""
+    return EpisodeFilter(
+        round=round,
+        kind=kind,
+        phase=phase,
+        split=split,
+        task_id=task,
+        task_type=type,
+        stop_reason=stop_reason,
+        sampled=sampled,
+        invalid=invalid,
+        made_up=made_up,
+        search=search,
+    )

@@ -1,0 +1,77 @@
+"""Which tasks the names of other projects mean: tables that `a3t import --names` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from a3t_contracts.errors import InvalidInputError
+
+from .columns import Row
+from .sources import read_records
+
+__all__ = ["Names", "read_names"]
+
+_NAME_KEYS = ("item_id", "name", "id")
+_MOST = 1_000_000
+"""Names that one table may hold."""
+
+
+class Names:
+    """Name → task."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def task_of(self, name: str, environment: str) -> str | None:
+        """The task of a name. A number of the table is also the task of `ENVIRONMENT_NUMBER`, as AgentGym names it."""
+        found = self._table.get(name)
+        prefix, _, number = name.rpartition("_")
+        if found is None and prefix == environment and number.isascii() and number.isdecimal():
+            found = self._table.get(str(int(number)))
+        return found
+
+
+def read_names(files: Iterable[Path]) -> Names:
+    """Tables in the forms that files of records have (JSON Lines, an array, one object).
+
+    A record with `task_id` and a name (`item_id`, `name` or `id`) is one entry; where it has a `task_type`, too, that
+    is the folder of the task, as in AgentGym's mapping files. Any other object is a table of names and tasks.
+    Raises InvalidInputError, which names file, line and reason.
+    """
+    table: dict[str, str] = {}
+    for file in files:
+        for found in read_records(file):
+            if found.value is None:
+                raise InvalidInputError(f"{file}, {found.where}: {found.problem}")
+            try:
+                entries = _entries(found.value)
+            except InvalidInputError as error:
+                raise InvalidInputError(f"{file}, {found.where}: {error.detail}") from error
+            for name, task in entries.items():
+                if table.setdefault(name, task) != task:
+                    raise InvalidInputError(
+                        f"{file}, {found.where}: {name!r} means {task!r}, and before {table[name]!r}"
+                    )
+            if len(table) > _MOST:
+                raise InvalidInputError(f"{file}: more than {_MOST} names")
+    return Names(table)
+
+
+def _entries(row: Row) -> dict[str, str]:
+    key = next((key for key in _NAME_KEYS if key in row), None)
+    if "task_id" in row and key is not None:
+        task = _text(row["task_id"], "task_id")
+        folder = row.get("task_type")
+        return {_text(row[key], key): f"{_text(folder, 'task_type')}/{task}" if folder else task}
+    return {name: _text(task, name) for name, task in row.items()}
+
+
+def _text(value: Any, key: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+        raise InvalidInputError(f"{key[:80]}: the name of a task was expected, as text or a number")
+    return str(value).strip()
