@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..errors import PROBLEM_JSON, A3TError, OverloadedError, RequestTimeoutError, TooLargeError
 from ..settings import ServiceSettings
+from .joined_writes import JoinedWrites
 
 __all__ = ["MAX_HEADER_BYTES", "BoundedProtocol", "ConnectionLimits"]
 
@@ -65,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))
         self._counted = self.client[0] if self.client else ""
         self._by_client[self._counted] += 1
         if self._surplus():
@@ -134,6 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection on; it stays counted until it ends."""
         self._stop_timers()
+        self.transport = self.transport.inner()
         super().handle_websocket_upgrade()
         taken: Any = self.transport.get_protocol()
         lost: Callable[[Exception | None], None] = taken.connection_lost
