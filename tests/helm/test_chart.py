@@ -334,6 +334,40 @@ def test_vllm_is_what_gpus_serve_with() -> None:
     assert [c["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for c in callers] == ["policy", "actre"]
 
 
+def actre_upstream(values: dict[str, Any], release: str) -> tuple[dict[str, Any], set[str]]:
+    """ActRe's variables with their values or references, and the names of what the release renders."""
+    objects = render(values, release)
+    (pod,) = [
+        pod_of(o)
+        for o in objects
+        if o["kind"] == "Deployment" and o["metadata"]["labels"]["app.kubernetes.io/component"] == "actre"
+    ]
+    assert pod is not None
+    env = {e["name"]: e.get("value") or e["valueFrom"]["secretKeyRef"]["name"] for e in pod["containers"][0]["env"]}
+    return env, {f"{o['kind']}/{o['metadata']['name']}" for o in objects}
+
+
+@pytest.mark.parametrize("release", ["a3t", "night-shift", "team-with-a-very-long-name-that-trains-agents-at-nig"])
+def test_actre_asks_the_vllm_of_its_own_release(release: str) -> None:
+    env, names = actre_upstream(VARIANTS["gpu"], release)
+    host = env["A3T_ACTRE_UPSTREAM_URL"].removeprefix("http://").removesuffix(":8000/v1")
+    assert f"Service/{host}" in names
+    assert f"Secret/{env['A3T_ACTRE_UPSTREAM_TOKEN']}" in names
+    assert env["A3T_ACTRE_MODEL"] == VARIANTS["gpu"]["policy"]["baseModel"]
+
+
+def test_actre_asks_another_server_where_one_is_named() -> None:
+    named = {"annotator": "llm", "upstream": {"url": "http://elsewhere:8000/v1", "model": "m"}}
+    env, _ = actre_upstream(VARIANTS["gpu"] | {"actre": named}, "night-shift")
+    assert (env["A3T_ACTRE_UPSTREAM_URL"], env["A3T_ACTRE_MODEL"]) == ("http://elsewhere:8000/v1", "m")
+    assert "A3T_ACTRE_UPSTREAM_TOKEN" not in env, "the chart's token goes to the chart's own vLLM only"
+
+
+def test_a_tgi_server_beside_vllm_has_to_be_named() -> None:
+    with pytest.raises(HelmError, match=r"actre\.upstream\.url is needed"):
+        render(VARIANTS["gpu"] | {"actre": {"annotator": "llm", "upstream": {"backend": "tgi"}}})
+
+
 def test_vllm_reads_a_folder() -> None:
     with pytest.raises(HelmError, match=r"registry\.url has to be empty"):
         render(VARIANTS["gpu"] | {"registry": {"url": "s3://bucket/registry"}})

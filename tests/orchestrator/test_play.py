@@ -14,12 +14,17 @@ import pytest
 
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
+from a3t_contracts.clients import ActReClient, EnvClient, PolicyClient
+from a3t_contracts.schemas import PromptStyle
+from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
+from a3t_orchestrator.play.game import Game, Services, TaskChoice
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import free_port, live_server
 from tests.support.reason_model import make_known_text_model
+from tests.support.scripted_policy import ScriptedPolicy
 
 ADDRESSES = dict[str, str]
 PLAY = [
@@ -149,6 +154,35 @@ def test_chat_shows_the_policys_action_and_an_empty_line_takes_it(with_policy: A
     assert done.stdout.count("policy (") == 3
     assert done.stdout.count("  go right") >= 3
     assert "Solved in 3 steps, reward 1." in done.stdout
+
+
+async def test_suggestions_read_the_history_as_the_model_was_trained_to(addresses: ADDRESSES) -> None:
+    policy = ScriptedPolicy(lambda _: "go right")
+    policy.loaded |= {"run-r00"}
+    policy.prompts = {"run-r00": PromptStyle.chat}
+    read: list[PromptStyle] = []
+    policy.watch = lambda turn: read.append(turn.history.prompt)
+    token = DEVELOPMENT_TOKEN
+    with live_server(policy.app(token)) as url:
+        services = Services(
+            EnvClient(addresses["A3T_ENV_URL"], token),
+            PolicyClient(url, token),
+            ActReClient(addresses["A3T_ACTRE_URL"], token),
+        )
+        choice = TaskChoice(task_id="corridor-3")
+        for model in (None, "run-r00"):
+            game = await Game.start(services, choice, None, None, model)
+            suggestion = await game.suggest()
+            await game.step(suggestion.action, suggestion)
+            await game.suggest()
+            await game.close()
+        policy.prompts["base"] = PromptStyle.chat  # another version went live
+        game = await Game.start(services, choice, None, None, None)
+        await game.suggest()
+        await game.close()
+        await services.aclose()
+    plain, chat = PromptStyle.plain, PromptStyle.chat
+    assert read == [plain, plain, chat, chat, chat]
 
 
 def test_it_works_in_a_terminal(addresses: ADDRESSES) -> None:

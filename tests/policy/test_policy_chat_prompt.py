@@ -14,16 +14,18 @@ from a3t_contracts.clients import PolicyClient
 from a3t_contracts.errors import InvalidInputError, Problem
 from a3t_contracts.react import History, Turn, encode_segments, render_history
 from a3t_contracts.schemas import PromptStyle
-from a3t_contracts.schemas.policy import ActRequest, ActResult, ActTurn, Sampling
+from a3t_contracts.schemas.policy import ActRequest, ActResult, ActTurn, LoadAdapter, Sampling
 from a3t_policy.app import create_app
 from a3t_policy.backends.openai import OpenAIBackend
 from a3t_policy.backends.tgi import TGIBackend
 from a3t_policy.generation import Generated, Generation
 from a3t_policy.text import TextCodec
 from a3t_policy.turn import cut_turn
+from a3t_policy.versions.check import content_id, read_manifest
 from tests.support.live_server import live_server
 
 from .conftest import policy_settings
+from .policy_support import publish_random
 
 TEMPLATE = (
     "{% for m in messages %}<s>{{ m.role }}\n{{ m.content }}</s>\n{% endfor %}"
@@ -64,6 +66,33 @@ def test_a_turn_that_the_template_ends_keeps_its_ids(codec: TextCodec) -> None:
     assert (more.ids, more.finish_reason) == (said, "stop"), "a server that does not know the template's end"
     line = codec.encode("Action: look\n", add_special_tokens=False)
     assert cut_turn(written(codec, line, "stop"), codec, chat=True).ids == line
+
+
+async def test_the_list_of_models_says_how_each_reads_a_history(
+    chat_policy: tuple[str, Path], policy: str, token: str, tmp_path: Path
+) -> None:
+    url, base = chat_policy
+    names = [None, PromptStyle.plain, PromptStyle.chat]
+    for number, style in enumerate(names):
+        publish_random(tmp_path, base, f"read-r{number:02d}", number, prompt=style)
+    async with PolicyClient(url, token, timeout=120) as client:
+        for number in range(len(names)):
+            version = f"read-r{number:02d}"
+            await client.load(LoadAdapter(lora_name=version, lora_path=str(tmp_path / version)))
+        cards = {card.id: card.prompt for card in await client.models()}
+    assert cards[str(base)] is PromptStyle.chat
+    assert [cards[f"read-r{n:02d}"] for n in range(3)] == [PromptStyle.chat, PromptStyle.plain, PromptStyle.chat]
+    async with PolicyClient(policy, token, timeout=120) as client:
+        assert (await client.models())[0].prompt is PromptStyle.plain, "a base without a chat template"
+
+
+def test_an_older_manifest_stands_for_the_same_content(tiny_model: Path, tmp_path: Path) -> None:
+    publish_random(tmp_path, tiny_model, "old-r00", 1)
+    folder = tmp_path / "old-r00"
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert content_id(folder, manifest) == content_id(folder, manifest.model_copy(update={"prompt": PromptStyle.chat}))
+    assert content_id(folder, manifest) != content_id(folder, manifest.model_copy(update={"round": 7}))
 
 
 async def test_the_next_prompt_has_the_generated_ids(chat_policy: tuple[str, Path], token: str) -> None:

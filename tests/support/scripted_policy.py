@@ -8,7 +8,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, FastAPI, HTTPException
 
 from a3t_contracts.react import History, completion_text
-from a3t_contracts.schemas import ActReply, ActRequest, ActResult, ActTurn, ModelCard, ModelList
+from a3t_contracts.schemas import ActReply, ActRequest, ActResult, ActTurn, ModelCard, ModelList, PromptStyle
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import ServiceSettings
 
@@ -20,6 +20,8 @@ class ScriptedPolicy:
         self.choose = choose
         self.faults: deque[int] = deque()
         self.loaded = {"base"}
+        self.prompts: dict[str, PromptStyle] = {}
+        """How versions read a history, where it is not plain text."""
         self.answers_as: str | None = None
         """The version that every reply names, whichever was asked for."""
         self.batches: list[int] = []
@@ -40,9 +42,12 @@ class ScriptedPolicy:
 
         @router.get("/v1/models")
         async def models() -> ModelList:
-            return ModelList(data=[ModelCard(id=name) for name in sorted(self.loaded)])
+            return ModelList(data=[self._card(name) for name in sorted(self.loaded)])
 
         return create_service("policy", ServiceSettings.model_validate({"token": token}), [router])
+
+    def _card(self, name: str) -> ModelCard:
+        return ModelCard(id=name, live=name == "base", prompt=self.prompts.get(name, PromptStyle.plain))
 
     def _turn(self, turn: ActTurn) -> ActResult:
         self.watch(turn)

@@ -15,7 +15,8 @@ from .live_server import free_port
 __all__ = ["VLLM_PYTHON", "VLLMServer"]
 
 VLLM_PYTHON = Path(__file__).parents[2] / ".venv-vllm" / "bin" / "python"
-_START_SECONDS = 600.0
+_START_SECONDS = 1500.0
+"""A busy machine imports vLLM for minutes; one that ended is noticed at once."""
 
 
 class VLLMServer:
@@ -40,7 +41,7 @@ class VLLMServer:
         command += ["--enable-lora", "--max-loras", "2", "--max-cpu-loras", "4", "--max-lora-rank", str(self.max_rank)]
         environment = os.environ | {
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
-            "VLLM_CPU_KVCACHE_SPACE": "1",
+            "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
             "OMP_NUM_THREADS": "2",
             "VLLM_NO_USAGE_STATS": "1",

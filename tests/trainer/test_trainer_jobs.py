@@ -18,7 +18,7 @@ from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, Not
 from a3t_contracts.nf4 import keep_compute_dtype
 from a3t_contracts.registry import RegistryReader, verify_folder
 from a3t_contracts.schemas import Objective
-from a3t_contracts.schemas.trajectory import Trajectory
+from a3t_contracts.schemas.trajectory import PromptStyle, Trajectory
 from a3t_trainer.encoding.sequences import encode_all
 from a3t_trainer.training.averaging import average, averaging_gap, snapshot_path, snapshot_steps
 from a3t_trainer.training.model import load_tokenizer
@@ -82,6 +82,7 @@ def test_every_kind_of_adapter_trains_and_loads_with_plain_peft(
     )
     assert trained_nll(tiny_model, folder, successes) < before - 0.05
     assert manifest.rank == body.lora.rank
+    assert manifest.prompt is PromptStyle.plain
     assert recorder.readings[-1].loss_parts.keys() >= {"success", "observation", "thought", "action"}
 
 

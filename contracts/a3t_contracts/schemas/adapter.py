@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from .base import Name, Schema
+from .trajectory import PromptStyle
 
 __all__ = [
     "MANIFEST_NAME",
@@ -48,6 +49,11 @@ class AdapterManifest(Schema):
     objective: dict[str, Any] = Field(default_factory=dict, description="Objective that it was trained with")
     data: dict[str, Any] = Field(
         default_factory=dict, description="Number of trajectories that it was trained on, by kind"
+    )
+    prompt: PromptStyle | None = Field(
+        None,
+        description="How the agent read its history in the episodes that it was trained on; null where they differ, "
+        "and in versions of older releases",
     )
     metrics: dict[str, float] = Field(default_factory=dict, description="Figures of its training, by name")
     job_id: str | None = Field(None, description="Id of the fine-tuning job that made it; null where there was none")

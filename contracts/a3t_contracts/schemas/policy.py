@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ..errors import Problem
 from .base import MAX_INT, MAX_SEED, Schema
-from .trajectory import History
+from .trajectory import History, PromptStyle
 
 __all__ = [
     "ActReply",
@@ -122,6 +122,11 @@ class ModelCard(Schema):
     root: str | None = Field(None, description="Folder of an adapter version, or name of the base model")
     parent: str | None = Field(None, description="Base model of an adapter version; null for the base model itself")
     live: bool = Field(False, description="Whether the model serves requests that name no model")
+    prompt: PromptStyle = Field(
+        PromptStyle.plain,
+        description="How the model reads a history: as it was trained to, where that is known; else `chat` for a base "
+        "with a chat template that writes every turn alike, and `plain` for others",
+    )
 
 
 class ModelList(Schema):

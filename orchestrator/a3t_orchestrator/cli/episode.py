@@ -8,10 +8,11 @@ import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.errors import NotFoundError
-from a3t_contracts.schemas import EnvironmentInfo, Task, Trajectory, TrajectoryKind, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, PromptStyle, Task, Trajectory, TrajectoryKind, trajectory_id
 
 from ..embedded import stack_for
 from ..gateway import Gateway, ServiceAddresses, patiently
+from ..prompt_style import prompt_style
 from ..recipe import Limits
 from ..settings import OrchestratorSettings
 from ..worker.plan import EpisodePlan, Exploration, proposer_of
@@ -86,7 +87,8 @@ async def _play(
         Gateway(ServiceAddresses.of(live), Limits()) as gateway,
     ):
         info, found = await patiently(lambda: _task(gateway, environment, task), wait)
-        return await play_with_restarts(_plan(info, found, p, steps), gateway)
+        prompt = await patiently(lambda: prompt_style(gateway.policy, None), wait)
+        return await play_with_restarts(_plan(info, found, p, steps, prompt), gateway)
 
 
 async def _task(gateway: Gateway, environment: str | None, task: str | None) -> tuple[EnvironmentInfo, Task]:
@@ -99,7 +101,7 @@ async def _task(gateway: Gateway, environment: str | None, task: str | None) -> 
     raise NotFoundError(f"{info.name} has no task {task or 'at all'}.", hint="`a3t data list` shows what is there.")
 
 
-def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int) -> EpisodePlan:
+def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int, prompt: PromptStyle) -> EpisodePlan:
     return EpisodePlan(
         id=trajectory_id(_RUN, 0, task.id, TrajectoryKind.composed, 0),
         run=_RUN,
@@ -119,6 +121,7 @@ def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int) -> EpisodePla
         max_steps=steps,
         max_invalid=None,
         about=info.about,
+        prompt=prompt,
         exploration=Exploration(
             p, invalid_streak=3, reasons=True, avoid_policy_action=True, proposer=proposer_of("auto", info)
         ),

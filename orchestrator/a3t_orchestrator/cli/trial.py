@@ -8,7 +8,7 @@ import uuid
 from a3t_contracts.cli import errors_console
 from a3t_contracts.clients import EnvClient, OrchestratorClient
 from a3t_contracts.errors import ConflictError, NotFoundError, UnavailableError, error_from_problem
-from a3t_contracts.schemas import EnvironmentInfo, RunCreate, RunStatus, Trajectory
+from a3t_contracts.schemas import EnvironmentInfo, ModelCard, RunCreate, RunStatus, Trajectory
 
 from ..embedded import stack_for
 from ..gateway import Gateway, ServiceAddresses, patiently
@@ -49,7 +49,7 @@ async def try_run(
             client_of(live, live.orchestrator_url) as client,
         ):
             info = await patiently(lambda: first_environment(gateway.env, environment), wait)
-            bases = [card.id for card in await patiently(gateway.policy.models, wait) if card.parent is None]
+            bases = [card for card in await patiently(gateway.policy.models, wait) if card.parent is None]
             request = _request(info, bases[0], steps)
             key = uuid.uuid4().hex
             run = (await patiently(lambda: client.begin(request, key), wait)).name
@@ -59,12 +59,13 @@ async def try_run(
                 await _remove(client, run)
 
 
-def _request(info: EnvironmentInfo, base: str, steps: int) -> RunCreate:
+def _request(info: EnvironmentInfo, base: ModelCard, steps: int) -> RunCreate:
     split = next(name for name, count in info.splits.items() if count)
     recipe = {
         "name": "episode",
         "environment": info.name,
-        "base_model": base,
+        "base_model": base.id,
+        "prompt": base.prompt.value,
         "rounds": 1,
         "data": {"split": split, "tasks": 1, "held_out": []},
         "round0": {"mode": "none"},

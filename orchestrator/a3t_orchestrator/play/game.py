@@ -23,6 +23,8 @@ from a3t_contracts.schemas import (
     Task,
 )
 
+from ..prompt_style import prompt_style
+
 __all__ = ["Game", "Services", "TaskChoice", "choose_task"]
 
 
@@ -148,7 +150,8 @@ class Game:
         return await self.services.env.expert(self.session.id)
 
     async def suggest(self) -> ActResult:
-        """The policy's turn, generated greedily."""
+        """The policy's turn, generated greedily. It reads the history as it was trained to."""
+        self.history.prompt = await prompt_style(self.services.policy, self.model)
         turn = ActTurn(history=self.history, model=self.model, sampling=Sampling(), logprobs=False)
         result = (await self.services.policy.act(ActRequest(turns=[turn]))).results[0]
         if isinstance(result, Problem):

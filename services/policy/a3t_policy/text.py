@@ -113,6 +113,16 @@ class TextCodec:
         `chat_frame`."""
         return chat_frame(self.tokenizer)
 
+    @cached_property
+    def prompt_style(self) -> PromptStyle:
+        """How the base reads a history: by its chat template, where it has one that fits."""
+        if not getattr(self.tokenizer, "chat_template", None):
+            return PromptStyle.plain
+        try:
+            return PromptStyle.chat if self.frame else PromptStyle.plain
+        except InvalidInputError:
+            return PromptStyle.plain
+
     def history(self, history: History) -> tuple[list[int], str]:
         """Token ids and text of the prompt of a history. Raises TooLargeError for a prompt that cannot fit,
         InvalidInputError where the history needs a chat template and the base has none that fits."""

@@ -39,7 +39,7 @@ class RemoteBackend(VersionedBackend, ABC):
         self.settings = settings
         folder = resolve_base_model(settings.policy_base_model)
         self.codec = TextCodec.load(folder)
-        self.facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), None)
+        self.facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), None, self.codec.prompt_style)
         self.upstreams = Upstreams(
             settings.upstream_urls,
             settings.policy_upstream_concurrency,

@@ -63,7 +63,7 @@ def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel
     runner = Runner(weights, pool, device, dtype)
     _prove(runner, base)
     engine = Engine(runner, codec, limits, _stop_ids(base, codec))
-    facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), linear_shapes(base))
+    facts = BaseFacts(settings.policy_base_model, base_fingerprint(folder), linear_shapes(base), codec.prompt_style)
     facts_to_log = {
         "device": str(device),
         "dtype": str(dtype),

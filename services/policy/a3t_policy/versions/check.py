@@ -17,6 +17,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.registry import sha256_file, verify_folder
 from a3t_contracts.safe_weights import ADAPTER_CONFIG, ADAPTER_WEIGHTS, check_adapter_files
 from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterManifest
+from a3t_contracts.schemas.trajectory import PromptStyle
 
 __all__ = ["BaseFacts", "check_adapter", "content_id", "read_manifest"]
 
@@ -26,11 +27,13 @@ _TENSOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.(?P<part>lora_A|lora_
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
     """Properties of the base that an adapter must fit: fingerprint, and (out, in) shape of each linear module.
-    `modules` is None where an upstream server holds the base; that server then checks shapes."""
+    `modules` is None where an upstream server holds the base; that server then checks shapes. `prompt` is how the base
+    reads a history, and an adapter that does not say how it was trained."""
 
     name: str
     fingerprint: str
     modules: Mapping[str, tuple[int, int]] | None
+    prompt: PromptStyle = PromptStyle.plain
 
 
 def read_manifest(folder: Path) -> AdapterManifest | None:
@@ -51,10 +54,10 @@ def read_manifest(folder: Path) -> AdapterManifest | None:
 
 def content_id(folder: Path, manifest: AdapterManifest | None) -> str:
     """SHA-256 over the weights, settings and manifest of a version. The order and layout of the settings' file do not
-    count."""
+    count, nor does what older releases did not write into a manifest."""
     digest = hashlib.sha256(sha256_file(folder / ADAPTER_WEIGHTS).encode())
     digest.update(json.dumps(json.loads((folder / ADAPTER_CONFIG).read_bytes()), sort_keys=True).encode())
-    digest.update(manifest.model_dump_json().encode() if manifest is not None else b"")
+    digest.update(manifest.model_dump_json(exclude={"prompt"}).encode() if manifest is not None else b"")
     return digest.hexdigest()
 
 

@@ -134,7 +134,13 @@ class VersionManager:
 
     def cards(self) -> list[ModelCard]:
         """Entries of `GET /v1/models`: the base, then the versions, the oldest first."""
-        base = ModelCard(id=self.base.name, created=self.base.created, root=self.base.name, live=self.live is self.base)
+        base = ModelCard(
+            id=self.base.name,
+            created=self.base.created,
+            root=self.base.name,
+            live=self.live is self.base,
+            prompt=self.base_facts.prompt,
+        )
         return [base, *(self._card(version) for version in self._versions.values())]
 
     async def load(self, name: str, path: str | None = None, make_default: bool = True) -> ModelCard:
@@ -276,4 +282,5 @@ class VersionManager:
             root=str(version.folder),
             parent=self.base.name,
             live=version is self.live,
+            prompt=(version.manifest and version.manifest.prompt) or self.base_facts.prompt,
         )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.faults import Faults
-from a3t_contracts.schemas.trajectory import Trajectory, TrajectoryKind
+from a3t_contracts.schemas.trajectory import PromptStyle, Trajectory, TrajectoryKind
 
 __all__ = ["TrainingData", "read_trajectories"]
 
@@ -26,6 +26,12 @@ class TrainingData:
     trajectories: list[Trajectory]
     duplicates: int = 0
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def prompt(self) -> PromptStyle | None:
+        """How the agent read its history; None where the trajectories differ, or keep prompts of another kind."""
+        styles = {None if t.recorded else t.prompt for t in self.trajectories}
+        return styles.pop() if len(styles) == 1 else None
 
     def counts(self) -> dict[str, Any]:
         """Numbers of trajectories, successes, failures and duplicates, for the manifest and the model card."""

@@ -17,6 +17,7 @@ from a3t_contracts.files import sync_files, sync_folder, write_atomically
 from a3t_contracts.registry import RegistryReader, sha256_file
 from a3t_contracts.schemas import FineTuningJobCreate
 from a3t_contracts.schemas.adapter import MANIFEST_NAME, AdapterFile, AdapterManifest
+from a3t_contracts.schemas.trajectory import PromptStyle
 
 from .card import model_card
 
@@ -38,6 +39,7 @@ class Draft:
     save: Callable[[Path], Any]
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    prompt: PromptStyle | None = None
 
 
 def local_root(url: str) -> Path | None:
@@ -109,6 +111,7 @@ def _manifest(draft: Draft) -> AdapterManifest:
         objective=request.objective.model_dump(mode="json"),
         data=draft.data,
         metrics=draft.metrics,
+        prompt=draft.prompt,
         job_id=draft.job_id,
         created_at=datetime.now(UTC),
     )

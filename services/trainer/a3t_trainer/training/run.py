@@ -249,5 +249,6 @@ def _draft(
         target_modules=sorted(config.target_modules),
         data=counts,
         metrics=metrics,
+        prompt=data.prompt,
         save=lambda folder: model.save_pretrained(str(folder), save_embedding_layers=False),
     )
