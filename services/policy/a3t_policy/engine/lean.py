@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .decode_attention import decode_attention
 from .slots import SlotPool
 
 __all__ = ["LeanModel", "Pass", "Span", "is_lean"]
@@ -38,7 +40,7 @@ class Pass:
 
     Args:
         ids, positions: (rows, width); padding has the pool's padding position.
-        mask: (rows, 1, width, length), 0 or −inf.
+        mask: (rows, 1, width, length), 0 or −inf; None where every row has one token.
         rows: pool row of each row.
         first: the first pool row if the rows are consecutive, else None.
         places: place of each token among all positions of the pool.
@@ -47,12 +49,14 @@ class Pass:
 
     ids: Tensor
     positions: Tensor
-    mask: Tensor
+    mask: Tensor | None
     rows: Tensor
     places: Tensor
     length: int
     first: int | None
     spans: tuple[Span, ...]
+    seats: tuple[np.ndarray, np.ndarray]
+    """The slot of each span, and the number of tokens that it attends to; int64."""
 
     def store(self, tensor: Tensor, new: Tensor) -> None:
         """Write new keys or values (rows, width, heads, head_dim) to their places."""
@@ -99,6 +103,8 @@ class LeanModel:
         self.eps, self.hidden = config.rms_norm_eps, (config.hidden_size,)
         self.embedding, self.norm, self.head = inner.embed_tokens.weight, inner.norm.weight, module.lm_head.weight
         self.layers = [_layer(layer) for layer in inner.layers]
+        on_cpu = self.embedding.device.type == "cpu" and self.embedding.dtype == torch.float32
+        self._kernel = decode_attention() if on_cpu else None
         positions = torch.arange(width, device=self.embedding.device)[None]
         cos, sin = inner.rotary_emb(self.embedding[:1][None], positions)
         half = self.head_dim // 2
@@ -110,7 +116,9 @@ class LeanModel:
         at = step.positions
         cos, sin = self.cos[at][:, :, None], self.sin[at][:, :, None]
         groups = self.heads // self.kv_heads
-        mask = step.mask.repeat(1, 1, groups, 1) if groups > 1 and x.device.type != "cpu" else step.mask
+        mask = step.mask
+        if mask is not None and groups > 1 and x.device.type != "cpu":
+            mask = mask.repeat(1, 1, groups, 1)
         for index, layer in enumerate(self.layers):
             h = F.rms_norm(x, self.hidden, layer.norm_in, self.eps)
             x = x + F.linear(self._attend(F.linear(h, layer.qkv), cos, sin, mask, step, pool, index), layer.out)
@@ -120,7 +128,7 @@ class LeanModel:
         return F.linear(F.rms_norm(x[:, -1], self.hidden, self.norm, self.eps), self.head)
 
     def _attend(
-        self, qkv: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, step: Pass, pool: SlotPool, index: int
+        self, qkv: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, step: Pass, pool: SlotPool, index: int
     ) -> Tensor:
         rows, width, _ = qkv.shape
         split = qkv.view(rows, width, -1, self.head_dim)
@@ -129,12 +137,33 @@ class LeanModel:
         keys, values = pool.keys[index], pool.values[index]
         step.store(keys, turned[:, :, self.heads :])
         step.store(values, split[:, :, self.heads + self.kv_heads :])
+        if mask is None and self._kernel is not None:
+            asked = turned[:, 0, : self.heads]
+            return self._kernel(asked, keys, values, *step.seats).view(rows, 1, -1)
         query = turned[:, :, : self.heads].transpose(1, 2)
+        if mask is None:
+            return self._one_token_rows(query, keys, values, step)
         if query.device.type == "cpu":
             return self._row_by_row(query, keys, values, mask, step)
         query = query.reshape(rows, self.kv_heads, -1, self.head_dim)
         said = F.scaled_dot_product_attention(query, step.visible(keys), step.visible(values), attn_mask=mask)
         return said.reshape(rows, self.heads, width, self.head_dim).transpose(1, 2).reshape(rows, width, -1)
+
+    def _one_token_rows(self, query: Tensor, keys: Tensor, values: Tensor, step: Pass) -> Tensor:
+        """`_row_by_row` for one new token in every row: as few calls for each row as there can be, because with short
+        rows they take longer than the arithmetic. Rows that compute nothing come last."""
+        rows, heads, _, size = query.shape
+        own = query.reshape(rows, self.kv_heads, -1, size).unsqueeze(1).unbind(0)
+        slot, token = keys.stride(0), keys.stride(1)
+        strides = (slot, size, token, 1)
+        said = []
+        for span, asked in zip(step.spans, own, strict=False):
+            shape, start = (1, self.kv_heads, span.length, size), span.slot * slot
+            seen, told = keys.as_strided(shape, strides, start), values.as_strided(shape, strides, start)
+            said.append(F.scaled_dot_product_attention(asked, seen, told))
+        if len(said) < rows:
+            said.append(query.new_zeros(rows - len(said), self.kv_heads, heads // self.kv_heads, size))
+        return torch.cat(said).view(rows, 1, -1)
 
     def _row_by_row(self, query: Tensor, keys: Tensor, values: Tensor, mask: Tensor, step: Pass) -> Tensor:
         """Attention in which every row reads its own tokens in place: nothing is copied, and no row reads beyond its

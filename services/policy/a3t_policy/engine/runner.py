@@ -113,16 +113,23 @@ class Runner:
         length = self.pool.granules(max(span.length for span in spans))
         at = torch.from_numpy(positions).to(self.device)
         where = torch.tensor(rows, device=self.device)
-        hidden = self._columns[..., :length] > at[:, None, :, None]
+        mask = None
+        if not (self._row_by_row and at.shape[1] == 1):
+            hidden = self._columns[..., :length] > at[:, None, :, None]
+            mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf)
         return Pass(
             ids=torch.from_numpy(ids).to(self.device),
             positions=at,
-            mask=torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf),
+            mask=mask,
             rows=where,
             places=(where[:, None] * self.pool.width + at).view(-1),
             length=length,
             first=first,
             spans=spans,
+            seats=(
+                np.array([span.slot for span in spans], dtype=np.int64),
+                np.array([span.length for span in spans], dtype=np.int64),
+            ),
         )
 
     def _compute(self, version: int, step: Pass) -> Tensor:
