@@ -50,10 +50,15 @@ class ReasonBy(StrEnum):
 
 class Trigger(StrEnum):
     """Why an action was sampled: `coin`, by the draw with probability p; `invalid`, because the policy had given
-    several invalid actions in a row."""
+    several invalid actions in a row; `repeat`, because it was about to repeat an action after the same observation;
+    `unsure`, because its turn was improbable to itself; `branch`, because the episode leaves the agent's own failed
+    trial there."""
 
     coin = "coin"
     invalid = "invalid"
+    repeat = "repeat"
+    unsure = "unsure"
+    branch = "branch"
 
 
 class Proposer(StrEnum):
@@ -88,6 +93,7 @@ class StopReason(StrEnum):
     done = "done"
     max_steps = "max_steps"
     max_invalid = "max_invalid"
+    max_stale = "max_stale"
     context = "context"
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind
+from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind, Trigger
 from a3t_contracts.tables import print_table
 
 from ..interchange.export import Outcome
@@ -98,6 +98,13 @@ def export_(
     export(run, to=out, round=round, kind=kind, outcome=_OUTCOMES[success])
 
 
+_WHY = {
+    Trigger.coin: "by chance",
+    Trigger.invalid: "after invalid actions",
+    Trigger.repeat: "in place of a repeated action",
+    Trigger.unsure: "where the policy was unsure",
+    Trigger.branch: "where the failed trial is left",
+}
 _OUTCOMES: dict[bool | None, Outcome] = {None: "any", True: "success", False: "failure"}
 
 
@@ -144,7 +151,7 @@ def _origin(step: Step) -> Text:
     version = f", {step.policy_version}" if step.policy_version else ""
     origin = Text(f"  ({step.source.value}{version})", "dim")
     if step.source is Source.sampled:
-        why = {"coin": "by chance", "invalid": "after invalid actions"}[step.trigger.value] if step.trigger else ""
+        why = _WHY[step.trigger] if step.trigger else ""
         instead = f" instead of “{step.policy_action}”" if step.policy_action else ""
         by = " (proposed by the policy)" if step.proposed_by is Proposer.policy else ""
         origin = Text(f"  ★ SAMPLED {why}{by}{instead}{version}", "bold yellow")

@@ -85,6 +85,7 @@ _NAMES = {
     "policy": "own attempt",
     "max_steps": "step limit",
     "max_invalid": "invalid actions",
+    "max_stale": "nothing new",
     "context": "context full",
     "done": "end of the game",
 }

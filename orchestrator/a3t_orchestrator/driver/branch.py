@@ -10,7 +10,17 @@ from a3t_contracts.errors import ConflictError
 
 from ..phases import Phase
 from ..recipe import Recipe
-from ..store import PhaseKey, Store, add_event, copy_phase, copy_round_end, get_run, phases_of, rounds_of
+from ..store import (
+    PhaseKey,
+    Store,
+    add_event,
+    copy_phase,
+    copy_round_end,
+    get_run,
+    has_unsettled,
+    phases_of,
+    rounds_of,
+)
 
 __all__ = ["has_shared", "shared_phases", "take_over"]
 
@@ -29,6 +39,7 @@ _FOUNDATION = (
     "round0",
     "limits.max_steps",
     "limits.max_invalid",
+    "limits.max_stale",
     "limits.max_tokens",
 )
 """Keys of the recipe that must be equal for two runs to share any phase."""
@@ -92,7 +103,13 @@ def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finish
 def _shared(session: Session, source: str, recipe: Recipe) -> list[PhaseKey]:
     theirs = Recipe.model_validate(get_run(session, source).recipe)
     finished = [row.round for row in rounds_of(session, source) if row.status == "finished"]
-    return shared_phases(theirs, recipe, phases_of(session, source), finished)
+    begun = [key for key in phases_of(session, source) if not _still_played(session, key)]
+    return shared_phases(theirs, recipe, begun, finished)
+
+
+def _still_played(session: Session, key: PhaseKey) -> bool:
+    """Whether this is an evaluation of the base that is played beside later phases."""
+    return key.phase is Phase.evaluate_base and has_unsettled(session, key)
 
 
 def _at(values: Any, path: str) -> Any:

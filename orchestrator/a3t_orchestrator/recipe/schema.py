@@ -160,6 +160,26 @@ class Compose(Schema):
         description="Number of invalid actions of the policy in a row after which the next action is sampled; null "
         "disables this rule",
     )
+    repeats: bool = Field(
+        False,
+        description="Whether an action is sampled where the policy is about to repeat an action that it took in the "
+        "episode after the same observation",
+    )
+    unsure_below: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Probability of the least likely token of the policy's turn below which an action is sampled in "
+        "place of its own; null disables this rule. It needs a policy service that returns log-probabilities",
+    )
+    branch: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the composed episodes that begin with the steps of the agent's own failed trial, up to "
+        "the first repeated or invalid action, or the step at which the policy was least sure; there an action is "
+        "sampled",
+    )
     samples: int = Field(40, ge=1, description="Largest number of composed episodes for each failed task in one round")
     first: int | None = Field(
         None,
@@ -184,6 +204,12 @@ class Compose(Schema):
     )
     max_steps: int | None = Field(
         None, ge=1, le=1000, description="Largest number of steps in a composed episode; null takes `limits.max_steps`"
+    )
+    max_stale: int | None = Field(
+        None,
+        ge=1,
+        description="Number of steps in a row without an observation that is new in the episode that end a composed "
+        "episode as failed; null never ends one for this reason",
     )
     temperature: float = Field(1.0, ge=0, le=5, description="Sampling temperature of the policy in composed episodes")
     top_p: float = Field(
@@ -334,6 +360,12 @@ class Limits(Schema):
         ge=1,
         description="Number of invalid actions in a row that end an own or evaluation episode as failed; null never "
         "ends an episode for this reason",
+    )
+    max_stale: int | None = Field(
+        None,
+        ge=1,
+        description="Number of steps in a row without an observation that is new in the episode that end an own or "
+        "evaluation episode as failed; null never ends an episode for this reason",
     )
     max_tokens: int = Field(
         96,

@@ -147,7 +147,7 @@ def _failure_table(report: Report) -> str:
     return f"## How episodes ended\n\n{_md_table(heads, rows)}"
 
 
-_REASONS = ("success", "done", "max_steps", "max_invalid", "context", "error")
+_REASONS = ("success", "done", "max_steps", "max_invalid", "max_stale", "context", "error")
 
 
 def _time_table(report: Report) -> str:

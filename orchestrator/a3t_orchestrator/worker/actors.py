@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -74,6 +75,23 @@ class Choice:
             made_up_observation=self.made_up_observation,
             seconds=self.seconds,
         )
+
+
+def _again(step: Step) -> Choice:
+    """The choice of the agent's own trial, taken once more."""
+    return Choice(
+        step.action,
+        step.source,
+        thought=step.thought,
+        reason_by=step.reason_by,
+        policy_version=step.policy_version,
+        policy_action=step.policy_action,
+        completion=step.completion,
+        completion_ids=step.completion_ids,
+        logprobs=step.logprobs,
+        prompt_tokens=step.prompt_tokens,
+        made_up_observation=step.made_up_observation,
+    )
 
 
 class Actor(Protocol):
@@ -169,12 +187,46 @@ class _Explorer(_Policy):
         self.rules = plan.exploration
         self._session = session_id
         self._coins = plan.rng()
+        self._followed = plan.failure.steps[: plan.branch_at + 1] if plan.failure is not None else []
+        self._taken: set[tuple[str, str]] = set()
 
     async def choose(self, history: History) -> Choice:
+        seen = history.turns[-1].observation if history.turns else history.observation
+        choice = await self._choose(history, seen)
+        self._taken.add((seen, choice.action))
+        return choice
+
+    async def _choose(self, history: History, seen: str) -> Choice:
+        followed = self._followed_step(len(history.turns), seen)
+        if followed is not None and followed.index < self.plan.branch_at:
+            return _again(followed)
+        if followed is not None:
+            return await self._explore(history, Trigger.branch, _again(followed))
         trigger = self._trigger()
-        if trigger is None:
-            return await super().choose(history)
-        return await self._explore(history, trigger)
+        if trigger is not None:
+            return await self._explore(history, trigger)
+        own = await super().choose(history)
+        trigger = self._doubt(own, seen)
+        return own if trigger is None else await self._explore(history, trigger, own)
+
+    def _followed_step(self, index: int, seen: str) -> Step | None:
+        """The step of the agent's own trial that this episode follows now. An environment that shows something else
+        than then is followed no longer."""
+        if index >= len(self._followed):
+            return None
+        if self._followed[index].observation != seen:
+            self._followed = []
+            return None
+        return self._followed[index]
+
+    def _doubt(self, own: Choice, seen: str) -> Trigger | None:
+        """Why the policy's own turn is replaced, now that it is known."""
+        if self.rules.repeats and (seen, own.action) in self._taken:
+            return Trigger.repeat
+        limit = self.rules.unsure_below
+        if limit is not None and own.logprobs and math.exp(min(own.logprobs)) < limit:
+            return Trigger.unsure
+        return None
 
     def observe(self, choice: Choice, valid: bool) -> None:
         """Count invalid actions of the policy in a row. A sampled action resets the count."""
@@ -187,22 +239,22 @@ class _Explorer(_Policy):
             return Trigger.invalid
         return Trigger.coin if coin else None
 
-    async def _explore(self, history: History, trigger: Trigger) -> Choice:
-        own: ActResult | None = None
-        seconds: dict[str, float] = {}
-        if self.rules.avoid_policy_action:
-            own, seconds["policy"] = await self._ask(history)
+    async def _explore(self, history: History, trigger: Trigger, own: Choice | None = None) -> Choice:
+        """A sampled action with its reason; `own` is what the policy would do, where it is known already."""
+        if own is None and self.rules.avoid_policy_action:
+            own = await super().choose(history)
+        seconds = {"policy": own.seconds.get("policy", 0.0)} if own is not None else {}
         before = time.perf_counter()
         action = await self._proposal(history, own.action if own else None)
         if not action:
-            return await super().choose(history)
+            return own if own is not None else await super().choose(history)
         seconds["sample"] = round(time.perf_counter() - before, 4)
         choice = Choice(
             action,
             Source.sampled,
             trigger=trigger,
             proposed_by=self.rules.proposer,
-            policy_version=own.model if own else self.version,
+            policy_version=own.policy_version if own else self.version,
             policy_action=own.action if own else None,
             prompt_tokens=own.prompt_tokens if own else None,
             seconds=seconds,

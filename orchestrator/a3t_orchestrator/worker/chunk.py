@@ -32,8 +32,9 @@ from ..store import (
     return_failed,
     save_trajectory,
 )
+from .branching import branched, branches
 from .metrics import EPISODES, IN_HAND
-from .plan import plan_episode
+from .plan import EpisodePlan, plan_episode
 from .reasons import annotated_steps
 from .runner import play_with_restarts
 
@@ -163,10 +164,18 @@ class _Chunk:
 async def _episode(
     store: Store, gateway: Gateway, recipe: Recipe, environment: EnvironmentInfo, item: WorkItem
 ) -> None:
-    plan = plan_episode(recipe, item, environment)
+    plan = await _branched(store, recipe, plan_episode(recipe, item, environment))
     trajectory = await play_with_restarts(plan, gateway)
     annotated = trajectory.kind is not TrajectoryKind.demonstration
     await store.do(lambda session: save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated))
+
+
+async def _branched(store: Store, recipe: Recipe, plan: EpisodePlan) -> EpisodePlan:
+    """The plan, which begins with the agent's own failed trial if it is one of those that do."""
+    if plan.exploration is None or not branches(plan, recipe.compose.branch):
+        return plan
+    own = trajectory_id(plan.run, plan.round, plan.task_id, TrajectoryKind.policy, 0)
+    return branched(plan, await store.do(lambda session: get_trajectory(session, own)))
 
 
 async def _annotate(

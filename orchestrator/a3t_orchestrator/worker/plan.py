@@ -7,7 +7,15 @@ import random
 from dataclasses import dataclass, field
 
 from a3t_contracts.react import labelled_preamble
-from a3t_contracts.schemas import Environment, EnvironmentInfo, ObjectiveName, PromptStyle, Proposer, TrajectoryKind
+from a3t_contracts.schemas import (
+    Environment,
+    EnvironmentInfo,
+    ObjectiveName,
+    PromptStyle,
+    Proposer,
+    Trajectory,
+    TrajectoryKind,
+)
 
 from ..phases import Phase
 from ..recipe import Recipe
@@ -28,6 +36,8 @@ class Exploration:
     proposer: Proposer = Proposer.environment
     temperature: float = 1.5
     """Sampling temperature of the policy's proposals."""
+    repeats: bool = False
+    unsure_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,16 @@ class EpisodePlan:
     max_tokens: int
     max_steps: int | None
     max_invalid: int | None
+    max_stale: int | None = None
     options: dict[str, str] = field(default_factory=dict)
     preamble: str = ""
     about: str = ""
     exploration: Exploration | None = None
     prompt: PromptStyle = PromptStyle.plain
+    failure: Trajectory | None = None
+    """The agent's own failed trial, where the episode begins with its steps."""
+    branch_at: int = 0
+    """The step of `failure` at which an action is sampled."""
 
     def rng(self) -> random.Random:
         """The random generator of the draws with probability p."""
@@ -92,6 +107,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
         max_tokens=recipe.limits.max_tokens,
         max_steps=_max_steps(recipe, composed),
         max_invalid=recipe.limits.max_invalid if own or kind is TrajectoryKind.evaluation else None,
+        max_stale=_max_stale(recipe, kind, own),
         preamble=preamble_of(recipe, item, environment),
         about=environment.about,
         exploration=_exploration(recipe, environment) if composed else None,
@@ -121,6 +137,12 @@ def _max_steps(recipe: Recipe, composed: bool) -> int | None:
     return own or recipe.limits.max_steps
 
 
+def _max_stale(recipe: Recipe, kind: TrajectoryKind, own: bool) -> int | None:
+    if kind is TrajectoryKind.composed:
+        return recipe.compose.max_stale
+    return recipe.limits.max_stale if own or kind is TrajectoryKind.evaluation else None
+
+
 def proposer_of(propose: str, environment: EnvironmentInfo) -> Proposer:
     """Who proposes sampled actions, by `compose.propose` and what the environment can do."""
     if propose == "auto":
@@ -137,6 +159,8 @@ def _exploration(recipe: Recipe, environment: EnvironmentInfo) -> Exploration:
         compose.avoid_policy_action,
         proposer_of(compose.propose, environment),
         compose.propose_temperature,
+        compose.repeats,
+        compose.unsure_below,
     )
 
 

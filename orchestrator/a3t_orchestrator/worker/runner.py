@@ -81,6 +81,7 @@ class _Episode:
         )
         self.steps: list[Step] = []
         self.last = session.observation
+        self.seen, self.stale = {session.observation}, 0
         self.reward, self.success = session.reward, session.success
         self.started = time.monotonic()
 
@@ -111,6 +112,8 @@ class _Episode:
             return StopReason.max_steps if cap else StopReason.done
         if len(self.steps) >= self.session.max_steps:
             return StopReason.max_steps
+        if self.plan.max_stale and self.stale >= self.plan.max_stale:
+            return StopReason.max_stale
         most = self.plan.max_invalid
         return StopReason.max_invalid if most and self.actor.invalid_streak >= most else None
 
@@ -126,6 +129,8 @@ class _Episode:
                 completion_ids=choice.completion_ids,
             )
         )
+        self.stale = self.stale + 1 if result.observation in self.seen else 0
+        self.seen.add(result.observation)
         self.last, self.success = result.observation, result.success
         self.reward += result.reward
 
