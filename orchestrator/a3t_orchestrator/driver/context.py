@@ -81,7 +81,8 @@ class Silent(Listener):
 @dataclass(slots=True)
 class RunContext:
     """A driven run with its store, settings, recipe and listener. `in_service`: the orchestrator service drives it, and
-    when that stops, the run is not interrupted, but goes on with the next process that drives it."""
+    when that stops, the run is not interrupted, but goes on with the next process that drives it. `aside`: its phases
+    run beside that in the foreground, whose progress is the run's."""
 
     store: Store
     settings: OrchestratorSettings
@@ -90,6 +91,7 @@ class RunContext:
     listener: Listener = field(default_factory=Silent)
     poll_seconds: float = 0.25
     in_service: bool = False
+    aside: bool = False
 
     async def tell(self, number: int, kind: str, message: str, level: str = "warn") -> None:
         """Note an event of the run, and tell the listener."""

@@ -62,14 +62,15 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
     """
 
     def begin(session: Session) -> None:
-        touch_run(session, context.run, phase=key.phase, round=key.round)
+        if not context.aside:
+            touch_run(session, context.run, phase=key.phase, round=key.round)
         requeue_queued(session, key)
 
     await context.store.do(begin)
     watch = _Watch(context, key, resumed)
     state = await watch.state()
     lost_before = state.lost
-    context.listener.phase(state)
+    _tell(context, state)
     while state.done + state.lost < state.total:
         looked = time.monotonic()
         await watch.send()
@@ -77,7 +78,7 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
         busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
         await asyncio.sleep(max(context.poll_seconds, min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
         state = await watch.state()
-        context.listener.phase(state)
+        _tell(context, state)
     await watch.close(state, lost_before)
     return state
 
@@ -187,6 +188,12 @@ class _Watch:
         except RedisError:
             return -1
         return lengths[self.key.phase.traits.queue or ""]
+
+
+def _tell(context: RunContext, state: PhaseState) -> None:
+    """Tell the listener of progress; of a phase beside another one only when it has ended."""
+    if not context.aside or state.done + state.lost == state.total:
+        context.listener.phase(state)
 
 
 def _is_told(session: Session, key: PhaseKey) -> bool:

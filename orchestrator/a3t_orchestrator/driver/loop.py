@@ -1,10 +1,12 @@
 """The closed loop: round 0, then compose, pair, train, go live, evaluate, round after round (paper §5).
 
 Each phase asks the database what is missing, and does it. An interrupted run is continued by starting the loop again.
+The evaluation of a round's agent changes nothing in the rounds after it, so it is played while the next one trains.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 
@@ -28,6 +30,7 @@ from ..store import (
 from ..tracking.track import track_safely
 from .collect import compose, demonstrate, evaluate, explain_imported, few_shot, rollout
 from .context import RunContext
+from .evaluations import Evaluations
 from .learn import base_version, cancel_training, go_live, train
 from .lease import Hold, StopRequestedError, driving
 from .record import Recorder
@@ -96,41 +99,70 @@ async def _settle(context: RunContext, wanted: Wanted) -> RunStatus:
 
 
 async def _rounds(context: RunContext) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            await _in_turn(context, Evaluations(context, group))
+    except BaseExceptionGroup as failures:  # the first one stopped the others
+        raise failures.exceptions[0] from None
+
+
+async def _in_turn(context: RunContext, evaluations: Evaluations) -> None:
+    """Round after round; the evaluations are played while the next round trains."""
     recipe = context.recipe
     version = await base_version(context)
     if recipe.round0.evaluate_base:
-        await evaluate(context, 0, version, await _held_out(context), base=True)
+        evaluations.add(partial(_evaluate_base, version=version))
     for number in range(recipe.first_round, recipe.rounds + 1):
-        version = await _round(context, number, version)
+        version = await _round(context, number, version, evaluations)
+        if recipe.collect == "recorded":  # its agent plays what it is asked for, nothing beside it
+            await evaluations.finish()
+    await evaluations.finish()
 
 
-async def _round(context: RunContext, number: int, version: str) -> str:
-    """One round, played by the agent of the round before; returns the version that it trained."""
+async def _evaluate_base(context: RunContext, version: str) -> None:
+    await evaluate(context, 0, version, await _held_out(context), base=True)
+
+
+async def _round(context: RunContext, number: int, version: str, evaluations: Evaluations) -> str:
+    """One round, played by the agent of the round before; returns the version that it trained, whose evaluation ends
+    the round."""
     row = await context.store.do(partial(open_round, run=context.run, number=number))
-    if row.status == "finished" and row.version is not None:
-        return row.version
-    await _collect(context, number, version)
+    trained = row.version
+    if trained is None:
+        await _collect(context, number, version)
+        evaluations.begin()
+        trained = await _learn(context, number, version)
+    if row.status != "finished":
+        evaluations.add(partial(_finish, number=number, version=trained))
+    return trained
+
+
+async def _learn(context: RunContext, number: int, version: str) -> str:
+    """Train the round's agent and make it live; its version."""
     try:
         trained = await train(context, number)
     except NothingToTrainError as error:
         if number == 0:
             raise
-        trained = await _keep_agent(context, number, version, error)
-    else:
-        await go_live(context, number, trained)
-    await _evaluate(context, number, trained)
+        return await _keep_agent(context, number, version, error)
+    await go_live(context, number, trained)
+    return trained
+
+
+async def _finish(context: RunContext, number: int, version: str) -> None:
+    """Evaluate the round's agent, and close the round."""
+    await _evaluate(context, number, version)
 
     def finish(session: Session) -> None:
         row = open_round(session, context.run, number)
         row.status, row.finished_at = "finished", utc_now()
-        add_event(session, context.run, number, "round_finished", f"Round {number} is finished", version=trained)
+        add_event(session, context.run, number, "round_finished", f"Round {number} is finished", version=version)
 
     await context.store.do(finish)
     trackers = context.settings.trackers if context.recipe.trackers is None else context.recipe.trackers
     problem = await track_safely(context.store, context.settings, context.run, number, trackers)
     if problem is not None:
         context.listener.note(number, problem, "warn")
-    return trained
 
 
 async def _keep_agent(context: RunContext, number: int, version: str, error: A3TError) -> str:
