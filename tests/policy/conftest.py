@@ -27,6 +27,7 @@ def policy_settings(base: Path, home: Path, **changes: Any) -> PolicySettings:
         "policy_max_context": 1024,
         "policy_device": "cpu",
         "policy_live": "own",
+        "policy_engine_processes": 1,
     }
     return PolicySettings(**(fields | changes))
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,9 +29,11 @@ Reply = tuple[str, list[int]]
 """The version that a reply names, and its token ids."""
 
 
-@pytest.mark.parametrize("how", ["call", "registry"])
-async def test_swap_under_load(how: str, tiny_model: Path, registry: Path, tmp_path: Path, token: str) -> None:
-    replies, _ = await _swap_under_load(how, tiny_model, registry, tmp_path, token)
+@pytest.mark.parametrize(("how", "processes"), [("call", 1), ("registry", 1), ("call", 2), ("registry", 2)])
+async def test_swap_under_load(
+    how: str, processes: int, tiny_model: Path, registry: Path, tmp_path: Path, token: str
+) -> None:
+    replies, _ = await _swap_under_load(how, tiny_model, registry, tmp_path, token, processes)
     assert len(replies) >= CLIENTS
     assert [r for r in replies if r[1] != [FORCED[r[0]]] * len(r[1])] == []
     assert {model for model, _ in replies} == set(FORCED)
@@ -49,12 +52,15 @@ async def test_a_new_version_serves_within_a_second_under_load(
 
 
 async def _swap_under_load(
-    how: str, base: Path, registry: Path, home: Path, token: str
+    how: str, base: Path, registry: Path, home: Path, token: str, processes: int = 1
 ) -> tuple[list[Reply], list[float]]:
     """What 64 clients hear who ask without a pause while 20 swaps happen, by call or by the registry's pointer; and
     the seconds from each publication to the first reply of that version. Any failure is raised."""
     shutil.copytree(registry, home / "shelf")
-    rule = {"policy_live": "registry", "policy_watch_registry": 0.1} if how == "registry" else {"policy_live": "own"}
+    rule: dict[str, Any] = {"policy_live": "own"}
+    if how == "registry":
+        rule = {"policy_live": "registry", "policy_watch_registry": 0.1}
+    rule["policy_engine_processes"] = processes
     settings = policy_settings(base, home, registry=str(home / "shelf"), policy_max_adapters=3, **rule)
     names = list(itertools.islice(itertools.cycle(FORCED), SWAPS))
     with live_server(create_app(settings)) as url:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from prometheus_client import Counter, Gauge, Histogram
 
-if TYPE_CHECKING:
-    from .engine.sequence import Sequence
-
-__all__ = ["count_sequence", "show_live", "watch_load"]
+__all__ = ["Usage", "count_sequence", "show_live", "watch_load"]
 
 _TOKENS = Counter(
     "a3t_policy_tokens_total", "Tokens: prompt (computed), cached (prompt, reused), completion", ["model", "kind"]
@@ -26,16 +22,26 @@ _LOAD = Gauge("a3t_policy_load", "Sequences running or waiting")
 _LIVE = Gauge("a3t_policy_live_version", "1 for the version that serves requests that name none", ["model"])
 
 
-def count_sequence(sequence: Sequence) -> None:
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a sequence that has left the engine cost: tokens of its prompt that were computed and that were cached,
+    tokens that were generated, and seconds since it was submitted."""
+
+    model: str
+    finish_reason: str
+    prompt: int
+    cached: int
+    completion: int
+    seconds: float
+
+
+def count_sequence(usage: Usage) -> None:
     """Count a sequence that has left the engine."""
-    name = sequence.version_name
-    _TOKENS.labels(name, "cached").inc(sequence.cached)
-    _TOKENS.labels(name, "prompt").inc(
-        max(0, min(sequence.done, len(sequence.generation.prompt_ids)) - sequence.cached)
-    )
-    _TOKENS.labels(name, "completion").inc(len(sequence.ids))
-    _SEQUENCES.labels(name, sequence.finish_reason or "cancelled").inc()
-    _SECONDS.observe(time.monotonic() - sequence.submitted)
+    _TOKENS.labels(usage.model, "cached").inc(usage.cached)
+    _TOKENS.labels(usage.model, "prompt").inc(usage.prompt)
+    _TOKENS.labels(usage.model, "completion").inc(usage.completion)
+    _SEQUENCES.labels(usage.model, usage.finish_reason).inc()
+    _SECONDS.observe(usage.seconds)
 
 
 def watch_load(load: Callable[[], int]) -> None:

@@ -13,6 +13,7 @@ from typing_extensions import override
 from a3t_contracts.errors import A3TError, Problem, UnavailableError, error_from_problem
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
+from a3t_contracts.wire import FrameProtocol
 
 from ..sessions.interface import Sessions, StepOutcome
 from .wire import (
@@ -29,7 +30,6 @@ from .wire import (
     STEP,
     STEP_MANY,
     Call,
-    FrameProtocol,
 )
 
 __all__ = ["Peer", "listen"]

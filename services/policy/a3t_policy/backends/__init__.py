@@ -1,8 +1,11 @@
-"""Backends: the engine in this process, or upstream servers."""
+"""Backends: the engine in this process, engines in processes of their own, or upstream servers."""
 
 from __future__ import annotations
 
+from a3t_contracts.base_model import resolve_base_model
+
 from ..generation import Backend
+from ..processes.count import engine_processes
 from ..settings import PolicySettings
 
 __all__ = ["make_backend"]
@@ -18,6 +21,11 @@ def make_backend(settings: PolicySettings) -> Backend:
         from .tgi import TGIBackend
 
         return TGIBackend(settings)
+    processes = engine_processes(settings, resolve_base_model(settings.policy_base_model))
+    if processes > 1:
+        from .parallel import ParallelBackend
+
+        return ParallelBackend(settings, processes)
     from .local import LocalBackend
 
     return LocalBackend(settings)

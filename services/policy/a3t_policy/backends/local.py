@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from typing_extensions import override
 
@@ -13,13 +12,14 @@ from a3t_contracts.errors import A3TError, UnavailableError
 from a3t_contracts.logging import get_logger
 
 from ..engine.build import LocalModel, build
+from ..engine.host import EngineHost
 from ..engine.sequence import News, Sequence
 from ..generation import Delta, Generated, Generation
 from ..metrics import count_sequence, watch_load
 from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions import Version
-from .versioned import VersionedBackend
+from .versioned import VersionedBackend, version_folder
 
 __all__ = ["LocalBackend"]
 
@@ -77,28 +77,21 @@ class LocalBackend(VersionedBackend):
         engine = self.model.engine
         engine.admit(0)
         for version in self.versions.served():
-            await self._check(version)
+            await self.host.check(version.number, version.name)
         return {"backend": "local", "running_or_waiting": engine.load} | self._live_facts()
 
     async def put(self, version: Version) -> None:
         """Load a version's weights. Called by the version manager."""
-        weights, engine, folder = self.model.weights, self.model.engine, _folder(version)
-        if weights.merging:
-            prepared = await asyncio.to_thread(weights.prepare, folder)
-            await asyncio.wrap_future(engine.between_steps(lambda: weights.add(version.number, prepared)))
-        else:
-            await asyncio.wrap_future(engine.between_steps(lambda: weights.attach(version.number, folder)))
+        await self.host.put(version.number, version_folder(version))
 
     async def drop(self, version: Version) -> None:
         """Free a version's weights and cached prefixes. Called by the version manager."""
-        weights, engine = self.model.weights, self.model.engine
+        await self.host.drop(version.number)
 
-        def forget() -> None:
-            weights.remove(version.number)
-            engine.pool.forget(version.number)
-            engine.runner.health.forget(version.number)
-
-        await asyncio.wrap_future(engine.between_steps(forget))
+    @property
+    def host(self) -> EngineHost:
+        """The engine's versions."""
+        return EngineHost(self.model)
 
     @property
     def model(self) -> LocalModel:
@@ -106,21 +99,6 @@ class LocalBackend(VersionedBackend):
         if self._model is None:
             raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._model
-
-    async def _check(self, version: Version) -> None:
-        """Raise UnavailableError if the last passes of a version failed and one more fails now. The pass is made here
-        because nobody else calls a service that is not ready."""
-        engine = self.model.engine
-        health = engine.runner.health
-        if not health.broken(version.number):
-            return
-        try:
-            await asyncio.wrap_future(engine.between_steps(lambda: engine.runner.probe(version.number)))
-        except Exception as error:
-            raise UnavailableError(
-                f"The engine cannot compute {version.name!r}: {health.reason(version.number)}.",
-                hint="The service's log has the cause; unload that version, or restart the service.",
-            ) from error
 
     async def _news(self, generation: Generation, streaming: bool) -> AsyncIterator[Delta | Generated]:
         await self.live.ensure(generation.model)
@@ -143,11 +121,5 @@ class LocalBackend(VersionedBackend):
             ticket.cancelled = True
 
     def _over(self, sequence: Sequence) -> None:
-        count_sequence(sequence)
+        count_sequence(sequence.usage())
         self.versions.release(self._leases.pop(sequence))
-
-
-def _folder(version: Version) -> Path:
-    if version.folder is None:
-        raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
-    return version.folder

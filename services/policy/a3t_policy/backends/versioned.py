@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from typing_extensions import override
 
 from a3t_contracts.errors import UnavailableError
@@ -9,9 +11,9 @@ from a3t_contracts.schemas.policy import LiveState, ModelCard
 
 from ..generation import Backend
 from ..settings import PolicySettings
-from ..versions import AdapterHost, BaseFacts, Live, VersionManager, open_versions
+from ..versions import AdapterHost, BaseFacts, Live, Version, VersionManager, open_versions
 
-__all__ = ["VersionedBackend"]
+__all__ = ["VersionedBackend", "version_folder"]
 
 
 class VersionedBackend(Backend):
@@ -72,3 +74,10 @@ class VersionedBackend(Backend):
         """Facts for `GET /ready`. Raises UnavailableError if it is not known which version is live."""
         self.versions.find(None)
         return self.live.state().model_dump(exclude_none=True)
+
+
+def version_folder(version: Version) -> Path:
+    """The folder of a version's files. Raises UnavailableError where they are not at hand."""
+    if version.folder is None:
+        raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
+    return version.folder

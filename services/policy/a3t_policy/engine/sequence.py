@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from a3t_contracts.errors import A3TError
 
 from ..generation import Delta, Generated, Generation, TokenInfo
+from ..metrics import Usage
 from ..text import TextCodec
 from .sampling import Chosen, TokenRandom
 from .stopping import TextTail
@@ -78,6 +79,18 @@ class Sequence:
             self.finish_reason = "stop"
         elif len(self.ids) >= self.generation.sampling.max_tokens or room <= 1:
             self.finish_reason = "length"
+
+    def usage(self) -> Usage:
+        """What it cost, once it is over."""
+        prompt = min(self.done, len(self.generation.prompt_ids))
+        return Usage(
+            model=self.version_name,
+            finish_reason=self.finish_reason or "cancelled",
+            prompt=max(0, prompt - self.cached),
+            cached=self.cached,
+            completion=len(self.ids),
+            seconds=time.monotonic() - self.submitted,
+        )
 
     def result(self, codec: TextCodec) -> Generated:
         """The finished generation."""
