@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +109,17 @@ def run_demo(folder: Path, changes: Sequence[str]) -> dict[str, float]:
         if code:
             raise SystemExit(f"a3t demo in {folder} failed: {(Path(home) / 'err.txt').read_text()[-3000:]}")
         report = json.loads((Path(home) / "out.json").read_text())
-        return figures_of(report, watch.by_part, time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return figures_of(report, watch.by_part, seconds) | exploration(Path(home) / "a3t.db")
+
+
+def exploration(database: Path) -> dict[str, float]:
+    """What composing cost and brought: steps in the environment, and successes for 1,000 of them."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT count(*), sum(success), sum(n_steps) FROM trajectories WHERE phase = 'compose'"
+        episodes, successes, steps = connection.execute(query).fetchone()
+    rate = 1000 * (successes or 0) / steps if steps else 0.0
+    return {"composed_episodes": episodes, "composed_steps": steps or 0, "composed_successes_per_1000_steps": rate}
 
 
 def _watch(watch: Watch, ended: threading.Event) -> None:
@@ -168,7 +180,10 @@ def main() -> None:
         for figure in sorted({figure for one in made for figure in one}):
             report.figures[f"{name}_{figure}"] = statistics.median(one.get(figure, 0.0) for one in made)
     if "theirs" in runs:
-        for figure in ("seconds", "episodes_per_second", "busy_cores", "processor_seconds"):
+        compared = ("seconds", "episodes_per_second", "busy_cores", "processor_seconds")
+        for figure in (*compared, "composed_successes_per_1000_steps"):
+            if not report.figures[f"theirs_{figure}"]:
+                continue
             ratio = report.figures[f"ours_{figure}"] / report.figures[f"theirs_{figure}"]
             report.ratios[figure] = round(ratio, 3)
     report.figures["setting_changes"] = " ".join(changes)

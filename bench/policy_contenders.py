@@ -160,6 +160,7 @@ async def ours_http(model: Model) -> AsyncIterator[Write]:
             "A3T_TOKEN": DEVELOPMENT_TOKEN,
             "A3T_POLICY_BASE_MODEL": model.name,
             "A3T_POLICY_THREADS": str(model.threads),
+            "A3T_POLICY_ENGINE_PROCESSES": "1",
             "A3T_POLICY_MAX_CONTEXT": str(_CONTEXT),
             "A3T_LOG_LEVEL": "WARNING",
             "A3T_POLICY_QUANTISATION": model.quantisation,

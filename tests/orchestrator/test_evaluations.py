@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from a3t_contracts.errors import UpstreamError
-from a3t_orchestrator.driver import loop
+from a3t_orchestrator.driver import lease, loop
 from a3t_orchestrator.driver.context import RunContext
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
-from a3t_orchestrator.store import Store, create_run, events, get_run, open_round
+from a3t_orchestrator.store import Store, create_run, events, get_run, open_round, request_pause, resume_run
 
 RECIPE = parse_recipe(
     {
@@ -146,5 +146,23 @@ async def test_an_evaluation_that_fails_stops_the_run_which_then_goes_on_there(
     assert "train 0" not in phases.told
     assert "live 0" not in phases.told, "a later version may be live by now"
     assert "evaluate v0" in phases.told
+    with store.session() as session:
+        assert [event.round for event in events(session, "r", kind="round_finished")] == [0, 1, 2]
+
+
+async def test_a_pause_stops_an_evaluation_beside_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.05)
+    phases = Phases(monkeypatch)
+    phases.held = {"evaluate v0": asyncio.Event(), "train 1": asyncio.Event()}
+    driving = asyncio.create_task(loop.drive(context_of(store)))
+    async with asyncio.timeout(60):
+        while not {"evaluate v0", "train 1"} <= set(phases.told):
+            await asyncio.sleep(0.01)
+        await store.do(lambda session: request_pause(session, "r"))
+        assert await driving == "paused"
+    assert "end of evaluate v0" not in phases.told
+    await store.do(lambda session: resume_run(session, "r"))
+    phases.held = {}
+    assert await loop.drive(context_of(store)) == "finished"
     with store.session() as session:
         assert [event.round for event in events(session, "r", kind="round_finished")] == [0, 1, 2]

@@ -39,6 +39,8 @@ _LEAST_TASKS = 4
 _QUEUED_PER_RUNNING = 3
 _PATIENCE_OF_POLLS = 4
 _LONGEST_POLL_SECONDS = 3.0
+_NEAR_SECONDS = 8.0
+_FAR_POLL_SECONDS = 1.0
 _ALL = 100_000
 
 
@@ -76,7 +78,7 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
         await watch.send()
         await watch.recover()
         busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
-        await asyncio.sleep(max(context.poll_seconds, min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
+        await asyncio.sleep(max(_pause(context, state), min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
         state = await watch.state()
         _tell(context, state)
     await watch.close(state, lost_before)
@@ -188,6 +190,12 @@ class _Watch:
         except RedisError:
             return -1
         return lengths[self.key.phase.traits.queue or ""]
+
+
+def _pause(context: RunContext, state: PhaseState) -> float:
+    """Seconds until the next look: few near the end of the phase in the foreground, which then goes on at once."""
+    far = context.aside or (state.eta_seconds is not None and state.eta_seconds > _NEAR_SECONDS)
+    return max(context.poll_seconds, _FAR_POLL_SECONDS) if far else context.poll_seconds
 
 
 def _tell(context: RunContext, state: PhaseState) -> None:

@@ -127,13 +127,14 @@ async def _round(context: RunContext, number: int, version: str, evaluations: Ev
     """One round, played by the agent of the round before; returns the version that it trained, whose evaluation ends
     the round."""
     row = await context.store.do(partial(open_round, run=context.run, number=number))
-    trained = row.version
+    if row.status == "finished" and row.version is not None:
+        return row.version
+    await _collect(context, number, version)
+    evaluations.begin()
+    trained = row.version  # a later version may be live by now: what went live once does not go again
     if trained is None:
-        await _collect(context, number, version)
-        evaluations.begin()
         trained = await _learn(context, number, version)
-    if row.status != "finished":
-        evaluations.add(partial(_finish, number=number, version=trained))
+    evaluations.add(partial(_finish, number=number, version=trained))
     return trained
 
 

@@ -31,8 +31,8 @@ def create_app(settings: PolicySettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await recorded.load()
-        await backend.start()
         try:
+            await backend.start()
             yield
         finally:
             await backend.close()

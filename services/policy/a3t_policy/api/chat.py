@@ -13,8 +13,8 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.service import JsonRoute
 
 from ..chat_template import render_chat, template_text
-from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
+from ..seeds import derived_seed
 from ..settings import PolicySettings
 from ..text import TextCodec
 from .deps import CodecDep, RecordedDep, SettingsDep, generate_all, prepared, while_connected

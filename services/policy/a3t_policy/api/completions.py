@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from a3t_contracts.errors import InvalidInputError, TooLargeError
 from a3t_contracts.service import JsonRoute
 
-from ..engine.sampling import derived_seed
 from ..generation import Delta, Generated, Generation, TokenInfo
+from ..seeds import derived_seed
 from ..text import TextCodec
 from .deps import CodecDep, RecordedDep, generate_all, prepared, while_connected
 from .logprobs import TextOffsets, text_logprobs

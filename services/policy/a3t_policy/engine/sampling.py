@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from a3t_contracts.schemas.policy import Sampling
 
-__all__ = ["Chosen", "TokenRandom", "choose", "derived_seed"]
+__all__ = ["Chosen", "TokenRandom", "choose"]
 
 
 class TokenRandom:
@@ -40,13 +39,6 @@ class Chosen:
     ids: list[int]
     logprobs: list[float]
     top: tuple[list[list[int]], list[list[float]]] | None
-
-
-def derived_seed(seed: int | None, index: int) -> int | None:
-    """The seed of completion `index` of a request; the first one has the request's own seed."""
-    if seed is None or index == 0:
-        return seed
-    return int.from_bytes(hashlib.sha256(f"{seed}/{index}".encode()).digest()[:6], "big")
 
 
 def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[TokenRandom], top: int = 0) -> Chosen:

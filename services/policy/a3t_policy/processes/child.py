@@ -47,12 +47,15 @@ __all__ = ["run_child"]
 
 log = get_logger(__name__)
 
+_GRACE_SECONDS = 15
+"""How long a process outlives SIGTERM at most: longer than the service takes to finish its requests."""
+
 
 def run_child(settings: PolicySettings, folder: str, channel: socket.socket) -> None:
     """Serve one engine until the service closes its end of `channel`, or ends."""
     gc.freeze()  # what was imported before the fork stays shared
-    for number in (signal.SIGINT, signal.SIGTERM):  # the service finishes its requests first, and then closes
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service finishes its requests first, and then closes the channel
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE_SECONDS))
     configure_logging("policy-engine", settings.log_level, settings.log_json)
     asyncio.run(_serve(settings, folder, channel))
     os._exit(0)  # nothing is left to be saved, and the engine's thread may be in the middle of a step

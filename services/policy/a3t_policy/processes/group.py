@@ -53,11 +53,12 @@ class EngineGroup:
     async def start(self) -> EngineFacts:
         """Start all processes; what the first one says of itself. Raises what an engine refused the base with."""
         processes = [EngineProcess(number, self._lost) for number in range(self._count)]
-        try:
-            facts = await asyncio.gather(*(process.start(self._settings, self._folder) for process in processes))
-        except BaseException:
+        starts = [process.start(self._settings, self._folder) for process in processes]
+        found = await asyncio.gather(*starts, return_exceptions=True)
+        facts = [one for one in found if not isinstance(one, BaseException)]
+        if len(facts) < len(found):
             await asyncio.gather(*(process.close() for process in processes))
-            raise
+            raise next(one for one in found if isinstance(one, BaseException))
         self._up = {process.number: process for process in processes}
         return facts[0]
 
