@@ -24,14 +24,17 @@ app = Celery("a3t", include=["a3t_orchestrator.worker.tasks"])
 
 
 def configure(settings: OrchestratorSettings) -> Celery:
-    """Connect the Celery app to the Redis of the settings. The visibility timeout is set in all three places: transport
-    options of broker and result backend, and Celery's own setting."""
-    options: dict[str, Any] = {"visibility_timeout": settings.visibility_timeout}
+    """Connect the Celery app to the Redis of the settings. Called with another Redis than before, it leaves the
+    connections to the former one. Nothing waits for results, which are in the database, so none are kept."""
+    if app.conf.broker_url not in (None, settings.redis_url):
+        _leave_broker()
     app.conf.update(
         broker_url=settings.redis_url,
-        result_backend=settings.redis_url,
-        broker_transport_options=options | {"socket_keepalive": True, "health_check_interval": 30},
-        result_backend_transport_options=options,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout,
+            "socket_keepalive": True,
+            "health_check_interval": 30,
+        },
         visibility_timeout=settings.visibility_timeout,
         task_ignore_result=True,
         task_serializer="json",
@@ -58,6 +61,12 @@ def configure(settings: OrchestratorSettings) -> Celery:
         enable_utc=True,
     )
     return app
+
+
+def _leave_broker() -> None:
+    """Celery keeps its pools of connections and producers when the broker's address changes: make it forget them."""
+    app.close()
+    app.__dict__.pop("amqp", None)
 
 
 @cache

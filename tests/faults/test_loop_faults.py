@@ -7,78 +7,74 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from a3t_contracts.schemas import trajectory_id
 from a3t_orchestrator.embedded import StackState, read_state
 from a3t_orchestrator.store import Store, TrajectoryRow, WorkItem
-from tests.support.mini_loop import A3T, a3t, environment, make_home, write_recipe
+from tests.support.holding import ROOMS, Hold, until
+from tests.support.mini_loop import A3T, a3t, environment, write_recipe
+from tests.support.rooms import Wish
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+HeldIn = Callable[[str], AbstractContextManager[subprocess.Popen[bytes]]]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    return make_home(tmp_path / "home")
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def hold(tmp_path: Path) -> Hold:
+    return Hold(tmp_path / "hold")
 
 
 @pytest.fixture
 def recipe(home: Path, tiny_model: Path) -> Path:
-    limits = {"max_steps": 20, "max_invalid": 3, "max_tokens": 10, "chunk": 4, "concurrency": 2}
-    return write_recipe(home / "mini.yaml", tiny_model, rounds=1, limits=limits)
+    limits = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1}
+    return write_recipe(home / "mini.yaml", tiny_model, rounds=1, limits=limits, **ROOMS)
 
 
 @pytest.fixture
-def running(home: Path, recipe: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (home / "run.log").open("wb") as log:
-        process = subprocess.Popen([*A3T, "run", str(recipe)], env=environment(home), stdout=log, stderr=log)
-    yield process
-    process.kill()
-    process.wait()
+def held_in(home: Path, recipe: Path, hold: Hold) -> HeldIn:
+    """A run that stands still in the middle of a phase of round 1."""
 
-
-def until(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait for something to become true."""
-    Retrying(retry=retry_if_result(lambda met: not met), stop=stop_after_delay(seconds), wait=wait_fixed(0.1))(
-        condition
-    )
-
-
-def in_the_middle_of(home: Path, phase: str) -> Callable[[], bool]:
-    """Whether some of a phase's episodes of round 1 are done and some are not."""
-
-    def reached() -> bool:
-        database = home / "a3t.db"
-        if not database.exists():
-            return False
-        store = Store(f"sqlite:///{database}")
+    @contextmanager
+    def run(phase: str) -> Iterator[subprocess.Popen[bytes]]:
+        hold.ask(Wish(f"sqlite:///{home / 'a3t.db'}", 1, phase))
+        log = home / "run.log"
+        with log.open("wb") as out:
+            command = [*A3T, "run", str(recipe)]
+            process = subprocess.Popen(command, env=environment(home) | hold.variables, stdout=out, stderr=out)
         try:
-            if store.revision() is None:
-                return False
-            with store.session() as session:
-                states = session.execute(
-                    select(WorkItem.state, func.count())
-                    .where(WorkItem.round == 1, WorkItem.phase == phase)
-                    .group_by(WorkItem.state)
-                )
-                counts = {row[0]: row[1] for row in states}
+            until(lambda: hold.holds, process, log)
+            yield process
         finally:
-            store.close()
-        return bool(counts.get("done")) and bool(counts.get("running") or counts.get("queued"))
+            process.kill()
+            process.wait()
 
-    return reached
+    return run
 
 
 def stack_of(home: Path) -> StackState:
     state = read_state(home)
     assert state is not None
     return state
+
+
+def ends_well(process: subprocess.Popen[bytes], home: Path) -> None:
+    assert process.wait(600) == 0, (home / "run.log").read_text()
+    assert_nothing_lost_or_doubled(home)
 
 
 def assert_nothing_lost_or_doubled(home: Path) -> None:
@@ -96,47 +92,65 @@ def assert_nothing_lost_or_doubled(home: Path) -> None:
         assert [step["index"] for step in row.steps] == list(range(row.n_steps))
 
 
-def test_a_killed_worker_is_replaced_and_its_episodes_are_done(home: Path, running: subprocess.Popen[bytes]) -> None:
-    until(in_the_middle_of(home, "compose"), 600)
-    os.kill(stack_of(home).children["worker"].pid, signal.SIGKILL)
-    assert running.wait(600) == 0, (home / "run.log").read_text()
-    assert_nothing_lost_or_doubled(home)
+def test_a_killed_worker_is_replaced_and_its_episodes_are_done(home: Path, held_in: HeldIn, hold: Hold) -> None:
+    with held_in("compose") as running:
+        os.kill(stack_of(home).children["worker"].pid, signal.SIGKILL)
+        hold.release()
+        ends_well(running, home)
 
 
-def test_a_killed_run_leaves_no_process_and_is_resumed(
-    home: Path, recipe: Path, running: subprocess.Popen[bytes]
-) -> None:
-    until(in_the_middle_of(home, "compose"), 600)
-    state = stack_of(home)
-    os.kill(state.children["worker"].pid, signal.SIGKILL)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
-    gone, alive = psutil.wait_procs([psutil.Process(c.pid) for c in state.children.values() if c.lives()], timeout=60)
+def test_a_killed_run_leaves_no_process_and_is_resumed(home: Path, recipe: Path, held_in: HeldIn, hold: Hold) -> None:
+    with held_in("compose") as running:
+        state = stack_of(home)
+        os.kill(state.children["worker"].pid, signal.SIGKILL)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+        hold.release()
+    left = [psutil.Process(c.pid) for c in state.children.values() if c.lives()]
+    gone, alive = psutil.wait_procs(left, timeout=60)
     assert alive == [], f"{len(gone)} ended"
-    finished = a3t(home, "run", str(recipe), "--resume", "--json", timeout=900)
+    finished = a3t(home, "run", str(recipe), "--resume", "--json", timeout=600, **hold.variables)
     assert finished.returncode == 0, finished.stderr
     assert json.loads(finished.stdout)["status"] == "finished"
     assert_nothing_lost_or_doubled(home)
 
 
-def test_killed_services_come_back_and_the_round_goes_on(home: Path, running: subprocess.Popen[bytes]) -> None:
-    until(in_the_middle_of(home, "rollout"), 600)
-    children = stack_of(home).children
-    os.kill(children["env"].pid, signal.SIGKILL)
-    os.kill(children["policy"].pid, signal.SIGKILL)
-    assert running.wait(900) == 0, (home / "run.log").read_text()
-    assert_nothing_lost_or_doubled(home)
+def test_killed_services_come_back_and_the_round_goes_on(home: Path, held_in: HeldIn, hold: Hold) -> None:
+    with held_in("rollout") as running:
+        children = stack_of(home).children
+        os.kill(children["env"].pid, signal.SIGKILL)
+        os.kill(children["policy"].pid, signal.SIGKILL)
+        hold.release()
+        ends_well(running, home)
 
 
 def test_ctrl_c_stops_every_child_and_a_second_start_works(
-    home: Path, recipe: Path, running: subprocess.Popen[bytes]
+    home: Path, recipe: Path, held_in: HeldIn, hold: Hold
 ) -> None:
-    until(in_the_middle_of(home, "rollout"), 600)
-    children = stack_of(home).children
-    running.send_signal(signal.SIGINT)
-    assert running.wait(120) == 130
+    with held_in("rollout") as running:
+        children = stack_of(home).children
+        running.send_signal(signal.SIGINT)
+        hold.release()
+        assert running.wait(120) == 130
     assert not any(child.lives() for child in children.values())
     assert read_state(home) is None
-    finished = a3t(home, "run", str(recipe), "--resume", timeout=900)
+    finished = a3t(home, "run", str(recipe), "--resume", timeout=600, **hold.variables)
     assert finished.returncode == 0, finished.stderr
     assert_nothing_lost_or_doubled(home)
+
+
+def test_one_task_that_can_never_be_played_does_not_end_a_small_run(home: Path, tiny_model: Path, hold: Hold) -> None:
+    limits = {"max_steps": 6, "max_tokens": 8, "deliveries": 2}
+    data = {"split": "train", "tasks": 6, "held_out": [{"split": "test", "tasks": 3}]}
+    recipe = write_recipe(home / "mini.yaml", tiny_model, rounds=1, limits=limits, environment="rooms", data=data)
+    variables = hold.variables | {"A3T_ENV_PLUGINS": "rooms=tests.support.rooms:OneShut"}
+    finished = a3t(home, "run", str(recipe), "--json", timeout=600, **variables)
+    assert finished.returncode == 0, finished.stderr
+    store = Store(f"sqlite:///{home / 'a3t.db'}")
+    with store.session() as session:
+        lost = [item for item in session.scalars(select(WorkItem)) if item.state == "lost"]
+    store.close()
+    assert {(item.round, item.phase) for item in lost} >= {(1, "rollout")}
+    assert {item.task_id for item in lost} == {"train-002"}
+    assert all("the door is shut" in str(item.error) for item in lost)
+    assert "lost 1 of 6 episodes" in finished.stderr

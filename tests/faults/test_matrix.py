@@ -12,7 +12,6 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,11 @@ import pytest
 
 from a3t_orchestrator.embedded import read_state
 from a3t_orchestrator.store import Store, TrajectoryRow
-from tests.faults.test_loop_faults import assert_nothing_lost_or_doubled, in_the_middle_of, stack_of, until
+from tests.faults.test_loop_faults import assert_nothing_lost_or_doubled, stack_of
 from tests.faults.test_orchestrator_faults import played
-from tests.support.mini_loop import A3T, a3t, environment, make_home, write_recipe
+from tests.support.holding import ROOMS, Hold, until
+from tests.support.mini_loop import A3T, a3t, environment, write_recipe
+from tests.support.rooms import Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -48,12 +49,14 @@ class Cell:
     def __str__(self) -> str:
         return f"{self.fault}-{self.part}-{self.phase}"
 
-    def strike(self, process: psutil.Process) -> None:
-        """Do it."""
+    def strike(self, process: psutil.Process, hold: Hold) -> None:
+        """Do it, and let the run go on."""
         if self.fault == "kill":
             process.kill()
+            hold.release()
             return
         process.send_signal(signal.SIGSTOP)
+        hold.release()
         try:
             time.sleep(FROZEN_SECONDS[self.part])
         finally:
@@ -74,8 +77,9 @@ def drawn() -> list[Cell]:
 
 
 def recipe_in(home: Path, model: Path) -> Path:
-    limits = {"max_steps": 12, "max_invalid": 3, "max_tokens": 8, "chunk": 4, "concurrency": 2}
-    return write_recipe(home / "mini.yaml", model, rounds=1, limits=limits)
+    home.mkdir()
+    limits = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1}
+    return write_recipe(home / "mini.yaml", model, rounds=1, limits=limits, **ROOMS)
 
 
 def result_of(home: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -91,36 +95,33 @@ def result_of(home: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    home = make_home(tmp_path_factory.mktemp("undisturbed") / "home")
-    finished = a3t(home, "run", str(recipe_in(home, tiny_model)), "--json", timeout=900)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    home, hold = folder / "home", Hold(folder / "hold")
+    recipe = recipe_in(home, tiny_model)
+    finished = a3t(home, "run", str(recipe), "--json", timeout=900, **hold.variables)
     assert finished.returncode == 0, finished.stderr
     assert json.loads(finished.stdout)["status"] == "finished"
     return result_of(home)
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return make_home(tmp_path / "home")
-
-
-@pytest.fixture
-def running(home: Path, tiny_model: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (home / "run.log").open("wb") as log:
-        command = [*A3T, "run", str(recipe_in(home, tiny_model))]
-        process = subprocess.Popen(command, env=environment(home), stdout=log, stderr=log)
-    yield process
-    process.kill()
-    process.wait()
-
-
 @pytest.mark.parametrize("cell", drawn(), ids=str)
 def test_a_fault_changes_nothing_of_what_a_run_gives(
-    cell: Cell, home: Path, running: subprocess.Popen[bytes], undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+    cell: Cell, tmp_path: Path, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
 ) -> None:
-    until(in_the_middle_of(home, cell.phase), 600)
-    children = stack_of(home).children
-    cell.strike(psutil.Process(children[cell.part].pid))
-    assert running.wait(900) == 0, (home / "run.log").read_text()
+    home, hold, log = tmp_path / "home", Hold(tmp_path / "hold"), tmp_path / "run.log"
+    recipe = recipe_in(home, tiny_model)
+    hold.ask(Wish(f"sqlite:///{home / 'a3t.db'}", 1, cell.phase))
+    variables = environment(home) | hold.variables
+    with log.open("wb") as out:
+        running = subprocess.Popen([*A3T, "run", str(recipe)], env=variables, stdout=out, stderr=out)
+    try:
+        until(lambda: hold.holds, running, log)
+        children = stack_of(home).children
+        cell.strike(psutil.Process(children[cell.part].pid), hold)
+        assert running.wait(900) == 0, log.read_text()
+    finally:
+        running.kill()
+        running.wait()
     assert_nothing_lost_or_doubled(home)
     assert result_of(home) == undisturbed
     assert read_state(home) is None

@@ -1,8 +1,9 @@
-"""Two orchestrators drive a run; whichever does is killed at each phase change, and one is upgraded in the middle. The
-run ends by itself, with the trajectories of a run that nobody disturbed."""
+"""Two orchestrators drive a run; whichever does is killed in the middle of each phase that plays, and one is upgraded
+in between. The run ends by itself, with the trajectories of a run that nobody disturbed."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -22,13 +23,21 @@ from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_orchestrator.embedded import StackState, read_state
 from a3t_orchestrator.recipe import load_recipe
 from a3t_orchestrator.store import RunLease, Store, TrajectoryRow, WorkItem, get_run
+from tests.support.holding import ROOMS, Hold
 from tests.support.live_server import free_port
-from tests.support.mini_loop import A3T, environment, make_home, write_recipe
+from tests.support.mini_loop import A3T, environment, write_recipe
+from tests.support.rooms import Wish
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-LEAST_KILLS = 6
-"""Of the nine phases of the recipe; the shortest may be over before the test has seen them."""
+PHASES = [
+    (0, "evaluate_base"),
+    (0, "demonstrate"),
+    (0, "evaluate"),
+    (1, "rollout"),
+    (1, "compose"),
+    (1, "evaluate"),
+]
 
 
 @dataclass
@@ -36,6 +45,7 @@ class Service:
     """A stack with its own orchestrator, and a second one beside it, which the test starts again when it died."""
 
     home: Path
+    hold: Hold
     state: StackState
     second: subprocess.Popen[bytes]
 
@@ -58,16 +68,17 @@ def start_orchestrator(home: Path, state: StackState) -> subprocess.Popen[bytes]
 
 @pytest.fixture
 def service(tmp_path: Path, tiny_model: Path) -> Iterator[Service]:
-    home = make_home(tmp_path / "home")
+    home, hold = tmp_path / "home", Hold(tmp_path / "hold")
+    home.mkdir()
     with (home / "up.log").open("wb") as log:
         command = [*A3T, "up", "--base-model", str(tiny_model)]
-        stack = subprocess.Popen(command, env=environment(home), stdout=log, stderr=log)
+        stack = subprocess.Popen(command, env=environment(home) | hold.variables, stdout=log, stderr=log)
     until = time.monotonic() + 240
     while not ((state := read_state(home)) and state.ready):
         assert stack.poll() is None, (home / "up.log").read_text()
         assert time.monotonic() < until
         time.sleep(0.2)
-    running = Service(home, state, start_orchestrator(home, state))
+    running = Service(home, hold, state, start_orchestrator(home, state))
     yield running
     running.second.kill()
     running.second.wait()
@@ -101,37 +112,50 @@ def played(store: Store, run: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         }
 
 
+async def finished(store: Store, run: str) -> None:
+    until = time.monotonic() + 600
+    while (status := watch(store, run)[0]) != RunStatus.finished:
+        assert status in (RunStatus.queued, RunStatus.running)
+        assert time.monotonic() < until
+        await asyncio.sleep(0.1)
+
+
+async def held(service: Service, store: Store, place: tuple[int, str]) -> int:
+    """The process that drives the run, once the run stands still in the middle of a phase."""
+    until = time.monotonic() + 300
+    while True:
+        status, found, driver = watch(store, "stormy")
+        assert status in (RunStatus.queued, RunStatus.running), (status, found)
+        assert time.monotonic() < until, (found, place)
+        if service.hold.holds and found == place and driver:
+            return driver
+        await asyncio.sleep(0.05)
+
+
 async def test_a_run_outlives_every_orchestrator_that_drives_it(service: Service, tiny_model: Path) -> None:
-    recipe = write_recipe(service.home / "mini.yaml", tiny_model, rounds=1)
+    limits = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1}
+    recipe = write_recipe(service.home / "mini.yaml", tiny_model, rounds=1, limits=limits, **ROOMS)
     store = Store(f"sqlite:///{service.home / 'a3t.db'}")
     await begin(service, recipe, "calm")
-    until = time.monotonic() + 600
-    while (calm := watch(store, "calm"))[0] != RunStatus.finished:
-        assert calm[0] in (RunStatus.queued, RunStatus.running)
-        assert time.monotonic() < until
-        time.sleep(0.2)
+    await finished(store, "calm")
     assert (await begin(service, recipe, "calm")).status is RunStatus.finished, "the same request is the same run"
 
+    service.hold.ask(Wish(store.url, *PHASES[0], run="stormy"))
     await begin(service, recipe, "stormy")
-    disturbed: list[tuple[int, str]] = []
     killed: set[bool] = set()
-    until = time.monotonic() + 900
-    while True:
-        status, phase, driver = watch(store, "stormy")
-        assert status in (RunStatus.queued, RunStatus.running, RunStatus.finished)
-        assert time.monotonic() < until
-        if status == RunStatus.finished:
-            break
-        if driver and phase[1] and phase not in disturbed:
-            disturbed.append(phase)
-            killed.add(driver == service.second.pid)
-            upgrade = len(disturbed) == LEAST_KILLS // 2
-            os.kill(driver, signal.SIGTERM if upgrade else signal.SIGKILL)
-            if driver == service.second.pid:
-                service.second.wait(60)
-                service.start_second()
-        time.sleep(0.02)
-    assert len(disturbed) >= LEAST_KILLS, disturbed
+    for place, following in zip(PHASES, [*PHASES[1:], None], strict=True):
+        driver = await held(service, store, place)
+        killed.add(driver == service.second.pid)
+        upgrade = place == PHASES[2]
+        os.kill(driver, signal.SIGTERM if upgrade else signal.SIGKILL)
+        if driver == service.second.pid:
+            service.second.wait(60)
+            service.start_second()
+        if following is None:
+            service.hold.release()
+        else:
+            service.hold.ask(Wish(store.url, *following, run="stormy"))
+    await finished(store, "stormy")
     assert killed == {True, False}, "both orchestrators drove, and died of it"
     assert played(store, "stormy") == played(store, "calm")
     with store.session() as session:

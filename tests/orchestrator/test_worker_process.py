@@ -35,14 +35,18 @@ def until(met: Callable[[], bool], seconds: float = 60) -> None:
     Retrying(retry=retry_if_result(lambda yes: not yes), stop=stop_after_delay(seconds), wait=wait_fixed(0.05))(met)
 
 
+def answering(url: str) -> None:
+    reached = Retrying(retry=retry_if_exception_type(redis.RedisError), stop=stop_after_delay(30), wait=wait_fixed(0.1))
+    reached(redis.Redis.from_url(url).ping)
+
+
 @pytest.fixture(scope="module")
 def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a Redis-compatible server."""
     port = free_port()
     config, url = write_config(tmp_path_factory.mktemp("redis"), port)
     process = subprocess.Popen([find_server(), str(config)], stdout=subprocess.DEVNULL)
-    reached = Retrying(retry=retry_if_exception_type(redis.RedisError), stop=stop_after_delay(30), wait=wait_fixed(0.1))
-    reached(redis.Redis.from_url(url).ping)
+    answering(url)
     yield url
     process.terminate()
     process.wait(30)
@@ -77,6 +81,21 @@ def started(
 def ended(process: subprocess.Popen[bytes]) -> int:
     process.send_signal(signal.SIGTERM)
     return process.wait(60)
+
+
+def test_a_process_that_is_given_another_queue_sends_to_that_one(queue: str, tmp_path: Path) -> None:
+    """The connections that it made before lead to the former one, which has ended by then."""
+    config, former = write_config(tmp_path, free_port())
+    process = subprocess.Popen([find_server(), str(config)], stdout=subprocess.DEVNULL)
+    answering(former)
+    configure(OrchestratorSettings(redis_url=former)).send_task(TASK, queue="rollout")
+    assert redis.Redis.from_url(former).llen("rollout") == 1
+    process.terminate()
+    process.wait(30)
+    client = redis.Redis.from_url(queue)
+    configure(OrchestratorSettings(redis_url=queue)).send_task(TASK, queue="rollout")
+    assert client.llen("rollout") == 1
+    client.delete("rollout")
 
 
 def test_what_no_slot_has_taken_stays_in_the_list(queue: str, heartbeat: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,21 +45,33 @@ def start_postgres(binaries: Path, folder: Path) -> tuple[PostgresServer, subpro
             if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o011)
         os.chown(folder, user, -1)
-    data = folder / "data"
-    initdb = [binaries / "initdb", "-D", data, "-U", "a3t", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
+    initdb = [binaries / "initdb", "-D", folder / "data", "-U", "a3t", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
     subprocess.run(list(map(str, initdb)), check=True, capture_output=True, user=user, cwd=folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [binaries / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
-    process = subprocess.Popen(
-        list(map(str, command)), user=user, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if b"ready to accept connections" in line:
-            return PostgresServer(port), process
-    raise RuntimeError(f"PostgreSQL ended with code {process.wait()}")
+    process = serve_cluster(binaries, folder, port)
+    return PostgresServer(port), process
+
+
+def serve_cluster(binaries: Path, folder: Path, port: int, seconds: float = 60) -> subprocess.Popen[bytes]:
+    """Start the server of the cluster in `folder`, again where it was killed, and wait until it answers."""
+    command = [binaries / "postgres", "-D", folder / "data", "-p", str(port), "-h", "127.0.0.1", "-k", folder, "-F"]
+    log, until = folder / "server.log", time.monotonic() + seconds
+    while time.monotonic() < until:
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                list(map(str, command)), user=_unprivileged(), cwd=folder, stderr=out, stdout=subprocess.DEVNULL
+            )
+        while process.poll() is None and time.monotonic() < until:
+            try:
+                psycopg.connect(f"postgresql://a3t@127.0.0.1:{port}/postgres", connect_timeout=5).close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+                continue
+            return process
+        time.sleep(0.2)  # the processes of one that was killed may live a moment longer
+    raise RuntimeError(f"PostgreSQL does not start: {log.read_text()[-2000:]}")
 
 
 def _unprivileged() -> int | None:

@@ -31,7 +31,7 @@ from ..store import (
 from .context import PhaseState, RunContext
 from .record import phase_values
 
-__all__ = ["complete_phase", "queue_room"]
+__all__ = ["complete_phase", "most_lost", "queue_room"]
 
 _IDLE_SECONDS = 5.0
 _NO_WORKER_SECONDS = 30.0
@@ -55,12 +55,18 @@ def queue_room(queued: int, running: int, chunk: int) -> int:
     return max(0, most - queued) // chunk * chunk
 
 
+def most_lost(share: float, total: int) -> float:
+    """How many of a phase's items may be given up. One may be in any phase that has others, unless `share` is 0: in a
+    small phase one task that can never be played would otherwise end the run."""
+    return max(share * total, 1.0) if share > 0 and total > 1 else share * total
+
+
 async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
     """Send the phase's unfinished work items to workers and wait for them.
 
     `resumed`: another process began this pass. Items whose worker is silent, or whose queue entry was lost, are sent
     again; workers claim items before they play, so that a second delivery does no harm. Raises UnavailableError if more
-    than the share `limits.max_lost_share` of the items was given up.
+    items were given up than `most_lost` allows.
     """
 
     def begin(session: Session) -> None:
@@ -171,7 +177,7 @@ class _Watch:
         message = await self.context.store.do(note)
         if message is not None:
             self.context.listener.note(number, message, "warn")
-        if state.lost > self.context.recipe.limits.max_lost_share * state.total:
+        if state.lost > most_lost(self.context.recipe.limits.max_lost_share, state.total):
             raise UnavailableError(
                 message or f"{phase} of round {number} lost {state.lost} of {state.total} episodes.",
                 hint=f"`a3t runs show {run}` tells why; `a3t run … --resume` tries them again.",

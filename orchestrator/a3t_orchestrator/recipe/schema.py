@@ -401,7 +401,8 @@ class Limits(Schema):
         0.05,
         ge=0,
         le=1,
-        description="Largest share of a phase's episodes that may be given up; if more are lost, the run fails",
+        description="Largest share of a phase's episodes that may be given up; if more are lost, the run fails. One "
+        "may be lost in any phase of two or more, unless this is 0",
     )
 
 
