@@ -65,10 +65,10 @@ fuzz: setup ## random requests, 5,000 to each service, and random files and text
 test-vllm: setup ## the policy service in front of a real vLLM on the CPU: makes .venv-vllm, fetches SmolLM2
 	@scripts/setup_vllm.sh
 	@a3t models fetch smollm2
-	@$(PYTEST) tests/vllm --timeout 1800
+	@$(PYTEST) tests/vllm --timeout 2400
 
 test-slow: setup ## soak and long tests that `make test` leaves out
-	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 1800
+	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 2400
 
 test-faults: setup ## kill and freeze parts in the middle of a round; nothing may be lost (FAULTS=all: each in each phase; FAULTS_SEED=N)
 	@$(PYTEST) tests/faults --timeout 900

@@ -22,8 +22,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def live_server(app: ASGIApp, port: int = 0, limits: ConnectionLimits | None = None) -> Iterator[str]:
-    """The base URL of the running app; it is stopped on exit. Port 0 takes a free one."""
+def live_server(
+    app: ASGIApp, port: int = 0, limits: ConnectionLimits | None = None, patience: float = 60
+) -> Iterator[str]:
+    """The base URL of the running app; it is stopped on exit. Port 0 takes a free one. `patience`: seconds that its
+    start may take."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
@@ -47,7 +50,7 @@ def live_server(app: ASGIApp, port: int = 0, limits: ConnectionLimits | None = N
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        if not started.wait(60):
+        if not started.wait(patience):
             raise RuntimeError("the app did not start; see the log above")
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

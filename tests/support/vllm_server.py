@@ -38,6 +38,7 @@ class VLLMServer:
         """Start it and return at once; `wait` waits until it listens."""
         command = [str(VLLM_PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(self.base)]
         command += ["--port", str(self.port), "--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]
+        command += ["--max-num-seqs", "8", "--max-num-batched-tokens", "512"]
         command += ["--enable-lora", "--max-loras", "2", "--max-cpu-loras", "4", "--max-lora-rank", str(self.max_rank)]
         environment = os.environ | {
             "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",

@@ -27,6 +27,8 @@ from tests.support.vllm_server import VLLM_PYTHON, VLLMServer
 
 PAUSES = (UnavailableError, UpstreamError, DeadlineError)
 TOKENS = 4
+_START_SECONDS = 900.0
+"""The service waits for the first answer of vLLM, and both may share the cores with other programs."""
 VERSIONS = ("v-r00", "v-r01")
 
 
@@ -71,7 +73,7 @@ def front(base: Path, registry: Path, vllm: VLLMServer, tmp_path_factory: pytest
         policy_upstreams=vllm.url,
         policy_upstream_timeout=120.0,
     )
-    with live_server(create_app(settings)) as url:
+    with live_server(create_app(settings), patience=_START_SECONDS) as url:
         yield url
 
 
@@ -86,7 +88,7 @@ def local(base: Path, registry: Path, tmp_path_factory: pytest.TempPathFactory) 
         policy_max_context=512,
         policy_max_batch=4,
     )
-    with live_server(create_app(settings)) as url:
+    with live_server(create_app(settings), patience=_START_SECONDS) as url:
         yield url
 
 
@@ -198,7 +200,7 @@ async def test_no_step_comes_from_the_base_when_vllm_restarts(client: PolicyClie
     vllm.kill()
     answered = len(seen)
     vllm.start()
-    async with asyncio.timeout(900):
+    async with asyncio.timeout(1500):
         while len(seen) < answered + 4:
             await asyncio.sleep(0.2)
     stop.set()
