@@ -9,7 +9,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
@@ -66,7 +66,8 @@ class BoundedProtocol(HttpToolsProtocol):
     @override
     def connection_made(self, transport: Any) -> None:
         """Count the connection, or refuse it."""
-        super().connection_made(JoinedWrites(transport, self.loop))
+        self._joined = JoinedWrites(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._joined))
         self._counted = self.client[0] if self.client else ""
         self._by_client[self._counted] += 1
         if self._surplus():
@@ -135,7 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection on; it stays counted until it ends."""
         self._stop_timers()
-        self.transport = self.transport.inner()
+        self.transport = self._joined.inner()
         super().handle_websocket_upgrade()
         taken: Any = self.transport.get_protocol()
         lost: Callable[[Exception | None], None] = taken.connection_lost
