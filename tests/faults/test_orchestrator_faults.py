@@ -22,7 +22,7 @@ from a3t_contracts.schemas import RunCreate, RunInfo, RunStatus
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_orchestrator.embedded import StackState, read_state
 from a3t_orchestrator.recipe import load_recipe
-from a3t_orchestrator.store import RunLease, Store, TrajectoryRow, WorkItem, get_run
+from a3t_orchestrator.store import Store, TrajectoryRow, WorkItem, driver_of, get_run
 from tests.support.holding import ROOMS, Hold
 from tests.support.live_server import free_port
 from tests.support.mini_loop import A3T, environment, write_recipe
@@ -31,13 +31,14 @@ from tests.support.rooms import Wish
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 PHASES = [
-    (0, "evaluate_base"),
     (0, "demonstrate"),
-    (0, "evaluate"),
+    (0, "evaluate_base"),
     (1, "rollout"),
     (1, "compose"),
+    (0, "evaluate"),
     (1, "evaluate"),
 ]
+"""In the order in which they begin: an agent is evaluated while the next round trains."""
 
 
 @dataclass
@@ -91,11 +92,11 @@ async def begin(service: Service, recipe: Path, name: str) -> RunInfo:
         return await client.begin(RunCreate(recipe=load_recipe(recipe).model_dump(mode="json"), name=name))
 
 
-def watch(store: Store, run: str) -> tuple[str, tuple[int, str], int]:
-    """Status, phase, and the process that drives the run (0: none)."""
+def watch(store: Store, run: str) -> tuple[str, int]:
+    """Status, and the process that drives the run (0: none)."""
     with store.session() as session:
-        row, lease = get_run(session, run), session.get(RunLease, run)
-        return row.status, (row.round, row.phase), lease.pid if lease is not None and lease.holder else 0
+        driver = driver_of(session, run)
+        return get_run(session, run).status, driver.pid if driver is not None else 0
 
 
 def played(store: Store, run: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
@@ -124,10 +125,10 @@ async def held(service: Service, store: Store, place: tuple[int, str]) -> int:
     """The process that drives the run, once the run stands still in the middle of a phase."""
     until = time.monotonic() + 300
     while True:
-        status, found, driver = watch(store, "stormy")
-        assert status in (RunStatus.queued, RunStatus.running), (status, found)
-        assert time.monotonic() < until, (found, place)
-        if service.hold.holds and found == place and driver:
+        status, driver = watch(store, "stormy")
+        assert status in (RunStatus.queued, RunStatus.running), (status, place)
+        assert time.monotonic() < until, place
+        if service.hold.holds and driver:
             return driver
         await asyncio.sleep(0.05)
 
