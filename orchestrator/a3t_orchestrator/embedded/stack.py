@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -245,10 +247,16 @@ def _joined(settings: OrchestratorSettings, running: StackState, base_model: str
     return settings.model_copy(update={**urls, "redis_url": running.redis_url, "home": home})
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """What httpx would make anew for every client, in more time than the call takes."""
+    return httpx.create_ssl_context()
+
+
 def _http_ready(url: str) -> Callable[[], Awaitable[bool]]:
     async def ready() -> bool:
         try:
-            async with httpx.AsyncClient(timeout=5.0) as client:
+            async with httpx.AsyncClient(timeout=5.0, verify=_tls()) as client:
                 return (await client.get(url)).status_code == 200
         except httpx.HTTPError:
             return False

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from a3t_contracts.base_model import resolve_base_model
 from a3t_contracts.cli import guarded
 from a3t_contracts.program import settings_of_program
 
 from .engine.exact import ask_for_exact_rows
+from .processes.count import engine_processes
+from .processes.forking import begin_forking
 from .settings import PolicySettings
 
 _ABOUT = (
@@ -21,6 +24,9 @@ def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     settings = settings_of_program("python -m a3t_policy", _ABOUT, PolicySettings)
     ask_for_exact_rows()
+    local = settings.policy_backend == "local"
+    if local and engine_processes(settings, resolve_base_model(settings.policy_base_model)) > 1:
+        begin_forking()
     # Only now, so that --help does not wait for torch, and torch finds what was asked for.
     from a3t_contracts.service import serve
 

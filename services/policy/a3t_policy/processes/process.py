@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import socket
 from collections.abc import AsyncGenerator, Callable
-from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
 from a3t_contracts.errors import A3TError, Problem, UnavailableError, error_from_problem
@@ -32,10 +31,10 @@ from .calls import (
     EngineFacts,
     NamedVersion,
 )
+from .forking import forking
 
 __all__ = ["EngineProcess", "Over"]
 
-_PRELOADED = ["a3t_policy.processes.child"]
 _END_SECONDS = 5.0
 
 News = Delta | Generated | A3TError
@@ -76,9 +75,7 @@ class EngineProcess:
     async def start(self, settings: PolicySettings, folder: str) -> EngineFacts:
         """Start the process and wait until its engine takes work. Raises what its engine refused the base with."""
         ours, theirs = socket.socketpair()
-        context = get_context("forkserver")
-        context.set_forkserver_preload(_PRELOADED)
-        process = context.Process(target=_child, args=(settings, folder, theirs), name=f"engine-{self.number}")
+        process = forking().Process(target=_child, args=(settings, folder, theirs), name=f"engine-{self.number}")
         process.daemon = True
         ready = self._replies[0] = asyncio.get_running_loop().create_future()
         await asyncio.to_thread(process.start)
