@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from collections.abc import MutableMapping
+from typing import Any, TextIO
 
 import structlog
+
+from .tracing.spans import span_ids
 
 __all__ = ["configure_logging", "get_logger"]
 
@@ -18,7 +21,10 @@ _TELLTALE = ("uvicorn.error", "websockets")
 
 
 def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
-    """Configure structlog and the root logger of the standard library to write to stderr.
+    """Configure structlog and the root logger of the standard library to write to stderr, in one form.
+
+    Every line has the ids that its task works for, as far as they are known: `run`, `episode`, `request_id`, and with
+    tracing `trace_id` and `span_id`.
 
     Args:
         service: added to every line as `service`.
@@ -28,19 +34,26 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
     """
     as_json = not sys.stderr.isatty() if json is None else json
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    about: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        _Facts(service),
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    ending = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
+        processors=[*about, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stderr of now, which may be another later
     )
-    structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s", force=True)
+    handler = _StderrHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*about, _module],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     floors = dict.fromkeys(_CHATTY, logging.WARNING) | dict.fromkeys(_TELLTALE, logging.INFO)
     for name, floor in floors.items():
         logging.getLogger(name).setLevel(max(floor, logging.getLevelName(level.upper())))
@@ -49,3 +62,30 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
 def get_logger(name: str) -> Any:
     """A logger whose calls take an event and key-value pairs: `log.info("session.created", id=...)`."""
     return structlog.get_logger(module=name)
+
+
+class _Facts:
+    """Adds the name of the service, and the span that the line was written in."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+        return {**event, "service": self.service, **span_ids()}
+
+
+def _module(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """Adds the name of the standard library's logger, under the key that ours have."""
+    return {**event, "module": event["_record"].name}
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to the stderr of the moment."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        self.stream = sys.stderr
+        super().emit(record)

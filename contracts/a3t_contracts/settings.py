@@ -63,6 +63,17 @@ class CommonSettings(BaseSettings):
     log_json: bool | None = Field(
         None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"
     )
+    traces: bool = Field(
+        False,
+        description="Whether OpenTelemetry spans are sent, by OTLP over HTTP to the collector that "
+        "OTEL_EXPORTER_OTLP_ENDPOINT names (unset: port 4318 of this machine)",
+    )
+    traces_content: bool = Field(
+        False, description="Whether spans have the texts of prompts, completions, actions and observations"
+    )
+    traces_sample: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces that are kept; an episode is traced as a whole or not at all"
+    )
 
     trackers: list[Tracker] = Field(
         default_factory=list,

@@ -53,6 +53,7 @@ def configure(settings: OrchestratorSettings) -> Celery:
         worker_soft_shutdown_timeout=30.0,
         worker_enable_soft_shutdown_on_idle=False,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,

@@ -72,6 +72,44 @@ def test_progress_is_seen_to_move_without_loading_the_page_again(site: Site, ope
     assert page.evaluate("window.notLoadedAgain") is True
 
 
+def test_a_run_is_followed_by_its_stream_and_asked_for_only_when_something_happens(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = open_page("/")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(site.url)))
+    with page.expect_request(lambda request: "/events?stream=true&after=" in request.url):
+        page.goto(f"/runs/{BUSY}")
+    page.wait_for_function("performance.now() > 2000")
+    asked.clear()
+    page.wait_for_function("performance.now() > 6500")
+    assert [path for path in asked if path.endswith(("/part/state", "/part/log"))] == []
+    with site.store.session() as session:
+        add_event(session, BUSY, 2, "news", "Told by the stream")
+    expect(page.get_by_text("Told by the stream")).to_be_visible()
+
+
+def test_a_run_is_asked_for_where_its_stream_does_not_come(site: Site, open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.route("**/events?stream=true*", lambda route: route.fulfill(status=503, body="away"))
+    page.goto(f"/runs/{BUSY}")
+    with site.store.session() as session:
+        add_event(session, BUSY, 2, "news", "Found by asking")
+    expect(page.get_by_text("Found by asking")).to_be_visible()
+
+
+def test_what_a_form_said_goes_when_the_run_has_moved_on(site: Site, open_page: OpenPage) -> None:
+    page = open_page(f"/runs/{FAILED}")
+    page.get_by_role("button", name="Resume").click()
+    said = page.get_by_text(f"{FAILED} goes on.")
+    expect(said).to_be_visible()
+    with site.store.session() as session:
+        touch_run(session, FAILED, status="running", round=1)
+    expect(said).to_have_count(0)
+    with site.store.session() as session:
+        touch_run(session, FAILED, status="failed", wanted="running", round=0)
+
+
 def test_a_run_is_paused_after_the_question_and_resumed(site: Site, open_page: OpenPage) -> None:
     page = open_page(f"/runs/{FAILED}")
     check(page, "run-failed")

@@ -43,8 +43,9 @@ def test_a_missing_secret_stops_with_its_name(missing: str, empty: Path) -> None
 
 
 def test_every_service_is_hardened(empty: Path) -> None:
-    services = yaml.safe_load(config(["--profile", "cli"], SECRETS, empty).stdout)["services"]
-    assert len(services) >= 10
+    profiles = ["--profile", "cli", "--profile", "traces"]
+    services = yaml.safe_load(config(profiles, SECRETS, empty).stdout)["services"]
+    assert len(services) >= 11
     for name, service in services.items():
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name

@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
         "tlsSecret": "tls",
         "annotations": {"a": "b"},
     },
+    "traces": {"enabled": True, "endpoint": "http://collector:4318", "headersSecret": "otlp", "sample": 0.1},
     "metrics": {
         "serviceMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},
         "podMonitor": {"enabled": True, "checkCrd": False, "labels": {"release": "prometheus"}},

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from fastapi.testclient import TestClient
 from helm_python import Chart, HelmError, lint
 
 from a3t_orchestrator.queue import QUEUES
+from a3t_orchestrator.worker import metrics as worker_metrics
 from tests.helm.charts import CHART, DIGEST, EXTERNAL, OURS, STORES, VARIANTS, pod_of, render
+from tests.support.apps import APPS
 from tests.support.settings_names import unknown_variables
 
 VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36"]
@@ -283,6 +287,8 @@ def test_migrations_run_before_an_install_on_an_external_database() -> None:
         ({"env": {"extraEnv": [{"value": "x"}]}}, "name"),
         ({"worker": {"serviceAccount": {"name": "x"}}}, "name"),
         ({"networkPolicies": {"egress": {"allow": {"polcy": []}}}}, "polcy"),
+        ({"traces": {"endpoint": "collector:4318"}}, "endpoint"),
+        ({"traces": {"sample": 2}}, "sample"),
     ],
 )
 def test_values_that_break_the_schema_are_refused(values: dict[str, Any], key: str) -> None:
@@ -295,20 +301,64 @@ def test_the_llm_annotator_needs_an_upstream() -> None:
         render({"actre": {"annotator": "llm"}})
 
 
-def test_the_dashboard_is_valid_json() -> None:
+def test_a_client_keeps_to_one_of_several_orchestrators() -> None:
+    for replicas, wanted in ((1, None), (2, "ClientIP")):
+        objects = render({"orchestrator": {"replicas": replicas}})
+        (service,) = [o for o in objects if (o["kind"], o["metadata"]["name"]) == ("Service", "demo-orchestrator")]
+        assert service["spec"].get("sessionAffinity") == wanted
+
+
+def test_traces_go_where_the_values_say() -> None:
+    with pytest.raises(HelmError, match=r"traces\.endpoint is needed"):
+        render({"traces": {"enabled": True}})
+    for where, container, serves in containers(render(VARIANTS["everything"])):
+        if serves and container["image"].startswith("registry.example.com/a3t/"):
+            env = {e["name"]: e for e in container["env"]}
+            assert env["A3T_TRACES"]["value"] == "true", where
+            assert env["A3T_TRACES_SAMPLE"]["value"] == "0.1", where
+            assert env["OTEL_EXPORTER_OTLP_ENDPOINT"]["value"] == "http://collector:4318", where
+            assert env["OTEL_EXPORTER_OTLP_HEADERS"]["valueFrom"]["secretKeyRef"]["name"] == "otlp", where
+    silent = [e["name"] for _, container, _ in containers(render({})) for e in container.get("env", [])]
+    assert not [name for name in silent if "TRACES" in name or name.startswith("OTEL")]
+
+
+def test_the_dashboard_shows_what_an_operator_asks_for() -> None:
     dashboard = json.loads((CHART / "files" / "grafana-dashboard.json").read_text())
-    assert len(dashboard["panels"]) >= 4
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    asked = {name for panel in panels for target in panel["targets"] for name in named_metrics(target["expr"])}
+    wanted = {
+        "a3t_run_round",
+        "a3t_worker_episodes_total",
+        "a3t_queue_length",
+        "a3t_env_sessions",
+        "a3t_gpu_busy_ratio",
+    }
+    assert asked >= wanted | {"a3t_policy_live_version", "a3t_episodes_given_up"}
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]]
+    assert len(set(places)) == len(places)
 
 
-def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
-    dashboard = (CHART / "files" / "grafana-dashboard.json").read_text()
-    dashboard += (CHART / "files" / "alerts.yaml").read_text()
-    asked = {re.sub(r"_(total|bucket)$", "", name) for name in re.findall(r"\ba3t_\w+", dashboard)}
-    root = CHART.parents[1]
-    sources = [p for part in ("contracts", "services", "orchestrator") for p in (root / part).rglob("*.py")]
-    declared = {name for path in sources for name in re.findall(r'"(a3t_\w+?)(?:_total)?"', path.read_text())}
-    assert asked - declared == set()
-    assert len(asked) >= 8
+def named_metrics(query: str) -> set[str]:
+    """The metrics that a query of Prometheus names, with the ending that its kind has."""
+    return {name.removesuffix("_bucket") for name in re.findall(r"\b(?:a3t|process)_\w+", query)}
+
+
+def test_every_query_names_a_metric_that_a_service_exports(tmp_path: Path) -> None:
+    """Asked of the services themselves; a worker serves the same registry on its own port."""
+    exported = set()
+    for name, make in APPS.items():
+        text = TestClient(make(tmp_path / name)).get("/metrics").text
+        exported |= set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    assert worker_metrics.EPISODES
+    dashboard = json.loads((CHART / "files" / "grafana-dashboard.json").read_text())
+    queries = [t["expr"] for panel in dashboard["panels"] for t in panel.get("targets", ())]
+    alerts = yaml.safe_load(re.sub(r"{{.*?}}", "x", (CHART / "files" / "alerts.yaml").read_text()))
+    queries += [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    assert len(queries) > 20
+    for query in queries:
+        names = named_metrics(query)
+        assert names or query.startswith("up{"), query
+        assert names <= exported, query
 
 
 def test_vllm_is_what_gpus_serve_with() -> None:

@@ -8,18 +8,34 @@ from pathlib import Path
 
 import pytest
 
+from a3t_contracts.clients import PolicyClient
 from a3t_contracts.errors import NotFoundError, OverloadedError
-from a3t_contracts.schemas import StopReason, TrajectoryKind
+from a3t_contracts.schemas import (
+    ActRequest,
+    ActResult,
+    ActTurn,
+    History,
+    ReasonBy,
+    Sampling,
+    Source,
+    Step,
+    StopReason,
+    TrajectoryKind,
+)
 from a3t_env.app import create_app as create_env
 from a3t_env.environments import Environments
 from a3t_env.settings import EnvSettings
 from a3t_orchestrator.dashboard import playing
+from a3t_orchestrator.dashboard.page import render
 from a3t_orchestrator.dashboard.playing import Games, act
+from a3t_orchestrator.dashboard.services import token_texts
 from a3t_orchestrator.dashboard.story import beside, excerpt, tokens_of
 from a3t_orchestrator.play.game import TaskChoice
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store, counterpart, create_run, get_trajectory, save_trajectory, trajectory_row
+from a3t_policy.app import create_app as create_policy
+from a3t_policy.settings import PolicySettings
 from tests.support.corridor import CorridorEnvironment
 from tests.support.live_server import live_server
 from tests.support.two_episodes import save_two_episodes
@@ -85,6 +101,34 @@ def test_tokens_without_ids_are_told_by_place(store: Store) -> None:
     assert [(t.place, t.id, t.logprob) for t in tokens_of(steps[0])][1] == (1, 4000, -0.9)
     assert [t.id for t in tokens_of(steps[0].model_copy(update={"completion_ids": None}))] == [None] * 4
     assert tokens_of(steps[2]) == []
+
+
+async def test_tokens_have_the_texts_of_the_policy_s_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
+    policy = PolicySettings.model_validate(
+        {"home": tmp_path, "token": TOKEN, "policy_base_model": str(tiny_model), "policy_device": "cpu"}
+    )
+    settings = OrchestratorSettings.model_validate(
+        {"home": tmp_path, "token": TOKEN, "policy_url": "http://127.0.0.1:9"}
+    )
+    with live_server(create_policy(policy)) as url:
+        async with PolicyClient(url, TOKEN) as client:
+            history = History(environment="alfworld", observation="You are here.")
+            turn = ActTurn(history=history, sampling=Sampling(max_tokens=6))
+            (done,) = (await client.act(ActRequest(turns=[turn]))).results
+        assert isinstance(done, ActResult)
+        named = {"policy_action": done.action, "policy_version": done.model}
+        told = {"completion": done.completion, "completion_ids": done.completion_ids, "logprobs": done.logprobs}
+        step = Step(index=0, observation="", action="x", source=Source.policy, reason_by=ReasonBy.none, **named, **told)
+        assert await token_texts(settings, step) is None, "the policy service is away"
+        settings.policy_url = url
+        texts = await token_texts(settings, step)
+        assert texts is not None
+        assert done.completion.strip() in "".join(texts)
+        assert [token.text for token in tokens_of(step, texts)] == texts
+        shown = render("tokens.html", step=step, tokens=tokens_of(step, ["<b> x\n"] * 6), texts=texts, notice=None)
+        assert "<code>&lt;b&gt;␣x⏎</code>" in shown
+        other = step.model_copy(update={"completion": "What another base wrote"})
+        assert await token_texts(settings, other) is None
 
 
 @pytest.fixture

@@ -181,6 +181,18 @@ async def test_act_with_the_project_client(policy: str, token: str) -> None:
     assert [card.live for card in cards].count(True) == 1
 
 
+async def test_tokens_have_texts(policy: str, token: str) -> None:
+    async with PolicyClient(policy, token) as client:
+        turn = ActTurn(history=HISTORY, model=VERSION, sampling=Sampling(max_tokens=3))
+        (done,) = (await client.act(ActRequest(turns=[turn]))).results
+        assert isinstance(done, ActResult)
+        assert done.completion_ids
+        texts = await client.detokenize(done.completion_ids)
+        assert "".join(texts) == done.completion
+        assert await client.detokenize([2**31 - 1]) == [""]
+        assert await client.detokenize([]) == []
+
+
 async def test_wrong_token_and_unknown_adapter(policy: str, token: str) -> None:
     async with PolicyClient(policy, "wrong") as client:
         with pytest.raises(UnauthorizedError):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from ..errors import A3TError, DeadlineError, OverloadedError, UnavailableError, UpstreamError, error_from_response
+from ..tracing import id_headers
 from .connections import transport_for
 from .waiting import AsAsked
 
@@ -127,7 +128,7 @@ class ServiceClient:
         `silence`: seconds without a byte after which the connection counts as broken; None: any number.
         """
         timeout = httpx.Timeout(self._http.timeout.connect, read=silence)
-        request = self._http.build_request("GET", path, params=params, timeout=timeout)
+        request = self._http.build_request("GET", path, params=params, headers=id_headers(), timeout=timeout)
         reply = await self._persist(partial(self._attempt, request, stream=True), may_repeat=True)
         try:
             async for line in reply.aiter_lines():
@@ -153,7 +154,7 @@ class ServiceClient:
         timeout: float | None = None,
     ) -> httpx.Response:
         may_repeat = method in ("GET", "DELETE") if idempotent is None else idempotent
-        sent_headers = dict(headers or {})
+        sent_headers = id_headers() | dict(headers or {})
         if body is not None:
             content = body.model_dump_json(exclude_none=True).encode()
             sent_headers["Content-Type"] = "application/json"

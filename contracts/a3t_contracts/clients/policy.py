@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from ..schemas.policy import ActReply, ActRequest, LiveState, LoadAdapter, ModelCard, ModelList
+from ..schemas.policy import (
+    ActReply,
+    ActRequest,
+    LiveState,
+    LoadAdapter,
+    ModelCard,
+    ModelList,
+    TokenQuery,
+    TokenTexts,
+)
 from ..schemas.recording import EpisodeCreate, EpisodePage, EpisodeReward, RecordedEpisode, RecordedEpisodeInfo
 from .base import ServiceClient
 
@@ -19,6 +28,11 @@ class PolicyClient(ServiceClient):
     async def act(self, request: ActRequest, timeout: float | None = None) -> ActReply:
         """Thoughts and actions for many histories at once. Safe to repeat: nothing is stored."""
         return await self._call(ActReply, "POST", "/v1/act", request, idempotent=True, timeout=timeout)
+
+    async def detokenize(self, ids: list[int], timeout: float | None = None) -> list[str]:
+        """The text of each token on its own."""
+        query = TokenQuery(ids=ids)
+        return (await self._call(TokenTexts, "POST", "/v1/detokenize", query, idempotent=True, timeout=timeout)).texts
 
     async def models(self) -> list[ModelCard]:
         """List the base and every adapter version that a request may name as its model."""

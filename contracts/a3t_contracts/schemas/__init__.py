@@ -5,6 +5,7 @@ from .base import *  # noqa: F403
 from .environment import *  # noqa: F403
 from .job import *  # noqa: F403
 from .listing import *  # noqa: F403
+from .origin import *  # noqa: F403
 from .policy import *  # noqa: F403
 from .reason import *  # noqa: F403
 from .recording import *  # noqa: F403

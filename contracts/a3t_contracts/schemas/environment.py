@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ..errors import Problem
 from .base import MAX_INT, MAX_SEED, Environment, Schema
+from .origin import Origin
 
 __all__ = [
     "ActionReply",
@@ -115,6 +116,7 @@ class SessionCreate(Schema):
         max_length=16,
         description='Options of the environment by name, for example `{"mode": "text_rich"}`',
     )
+    origin: Origin | None = Field(None, description="Episode that the session belongs to, for logs and traces")
 
 
 class SessionInfo(Schema):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from .base import MAX_INT, Name, Schema, Tracker
+from .origin import Origin
 from .training import TrainingSettings
 
 __all__ = [
@@ -118,6 +119,7 @@ class FineTuningJob(Schema):
     )
     error: dict[str, Any] | None = Field(None, description="Problem document of a failed job; null otherwise")
     attempts: int = Field(0, description="Number of times that a training process was started for the job")
+    origin: Origin | None = Field(None, description="Who asked for the job, for logs and traces")
 
 
 class JobPage(Schema):

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..errors import Problem
-from .base import MAX_INT, MAX_SEED, Schema
+from .base import MAX_INT, MAX_SEED, Schema, TokenIds
+from .origin import Origin
 from .trajectory import History, PromptStyle
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "ModelCard",
     "ModelList",
     "Sampling",
+    "TokenQuery",
+    "TokenTexts",
 ]
 
 
@@ -50,6 +53,7 @@ class ActTurn(Schema):
     model: str | None = Field(None, description="Adapter version to generate with; null takes the live one")
     sampling: Sampling = Field(default_factory=Sampling, description="How to generate")
     logprobs: bool = Field(True, description="Whether the log-probabilities of the generated tokens are returned")
+    origin: Origin | None = Field(None, description="Episode that the turn belongs to, for logs and traces")
 
 
 class ActRequest(Schema):
@@ -134,3 +138,17 @@ class ModelList(Schema):
 
     object: str = Field("list", description="Kind of the object, as in the OpenAI API")
     data: list[ModelCard] = Field(description="The models that are loaded")
+
+
+class TokenQuery(Schema):
+    """Body of `POST /v1/detokenize`."""
+
+    ids: TokenIds = Field(max_length=65_536, description="Ids of tokens of the base model")
+
+
+class TokenTexts(Schema):
+    """Reply of `POST /v1/detokenize`."""
+
+    texts: list[str] = Field(
+        description="Text of each token on its own; `bytes:\\x…` for a part of a character, empty for an unknown id"
+    )

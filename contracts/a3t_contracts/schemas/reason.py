@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ..errors import Problem
 from .base import Schema
+from .origin import Origin
 from .trajectory import History
 
 __all__ = ["Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
@@ -21,6 +22,7 @@ class ReasonQuery(Schema):
     about: str = Field(
         "", max_length=8192, description="What the environment is (`EnvironmentInfo.about`), for a general prompt"
     )
+    origin: Origin | None = Field(None, description="Episode that the question belongs to, for logs and traces")
 
 
 class ReasonsRequest(Schema):

@@ -3,5 +3,6 @@
 from .body import *  # noqa: F403
 from .connection import *  # noqa: F403
 from .factory import *  # noqa: F403
+from .gpus import *  # noqa: F403
 from .lane import *  # noqa: F403
 from .server import *  # noqa: F403

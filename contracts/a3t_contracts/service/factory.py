@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -13,6 +14,7 @@ from starlette.middleware import Middleware
 
 from .. import __version__
 from ..settings import ServiceSettings
+from ..tracing import app_telemetry, start_tracing, stop_tracing
 from .body import BodyLimits
 from .metrics import metrics_text
 from .middleware import Shell
@@ -51,8 +53,11 @@ def create_service(
     `token_in_url`: the token may come as the password of a URL, for clients that can send no header. Never where
     browsers are let in by a password, because their scripts would reach every route with it.
     """
+    start_tracing(name, settings)
     roles = RouteRoles(routers)
-    app = FastAPI(title=f"A³T {name}", version=__version__, description=description, lifespan=lifespan)
+    described: dict[str, Any] = {"title": f"A³T {name}", "version": __version__, "description": description}
+    told_to_the_end = _traced_to_the_end(lifespan) if settings.traces else lifespan
+    app = FastAPI(**described, lifespan=told_to_the_end, telemetry=app_telemetry())
     for router in routers:
         app.include_router(router)
     _add_probes(app, name, ready)
@@ -64,6 +69,20 @@ def create_service(
         Shell, service=name, settings=settings, body=body, bodies=bodies, roles=roles, token_in_url=token_in_url
     )
     return app
+
+
+def _traced_to_the_end(lifespan: Lifespan | None) -> Lifespan:
+    """The lifespan; behind it the spans that were not sent yet are, because uvicorn ends by the signal that it got."""
+
+    @asynccontextmanager
+    async def traced(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with lifespan(app) if lifespan is not None else nullcontext():
+                yield
+        finally:
+            await asyncio.to_thread(stop_tracing)
+
+    return traced
 
 
 def _add_probes(app: FastAPI, name: str, ready: ReadyCheck | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -28,7 +29,7 @@ class Lane:
         self._pool: ThreadPoolExecutor | None = None
 
     async def __call__(self, run: Callable[[], T]) -> T:
-        """Run a function in one of the threads and return its result."""
+        """Run a function in one of the threads, with the log context of the caller, and return its result."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"a3t-{self._name}")
-        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, contextvars.copy_context().run, run)

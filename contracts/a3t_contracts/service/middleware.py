@@ -8,7 +8,6 @@ import os
 import re
 import time
 
-import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +15,7 @@ from ..access import Role
 from ..errors import A3TError, ForbiddenError, UnauthorizedError
 from ..logging import get_logger
 from ..settings import ServiceSettings
+from ..tracing import bind_ids, received_ids
 from .body import BodyLimits, drain
 from .metrics import count_request
 from .problems import ErrorBody, problem_response
@@ -67,7 +67,7 @@ class Shell:
             return
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id", b""))
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        bind_ids(request_id=request_id, **received_ids(headers))
         started, status = time.perf_counter(), 500
 
         async def tagged(message: Message) -> None:

@@ -147,6 +147,17 @@ topologySpreadConstraints:
   valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: run-tokens, optional: true}}
 - name: A3T_READ_TOKENS
   valueFrom: {secretKeyRef: {name: {{ include "a3t.secret" .root }}, key: read-tokens, optional: true}}
+{{- $traces := .root.Values.traces }}
+{{- if $traces.enabled }}
+- {name: A3T_TRACES, value: "true"}
+- {name: A3T_TRACES_CONTENT, value: {{ $traces.content | quote }}}
+- {name: A3T_TRACES_SAMPLE, value: {{ $traces.sample | quote }}}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ required "traces.endpoint is needed where traces.enabled, e.g. http://collector.observability:4318" $traces.endpoint | quote }}}
+{{- with $traces.headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: OTEL_EXPORTER_OTLP_HEADERS}}
+{{- end }}
+{{- end }}
 {{- range $key, $value := .values.settings }}
 - {name: {{ $key }}, value: {{ $value | quote }}}
 {{- end }}
@@ -292,6 +303,10 @@ metadata:
   labels: {{- include "a3t.labels" . | nindent 4 }}
 spec:
   selector: {{- include "a3t.selector" . | nindent 4 }}
+  {{- if .sticky }}
+  # A game that someone plays in the browser lives in one pod: a client keeps to the pod that it met first.
+  sessionAffinity: ClientIP
+  {{- end }}
   ports: [{name: {{ .portName | default "http" }}, port: {{ .port }}, targetPort: {{ .portName | default "http" }}, protocol: TCP}]
 {{- end }}
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from a3t_contracts.logging import configure_logging
+from a3t_contracts.tracing import start_tracing, trace_queue
 
 from ..settings import OrchestratorSettings
 from ..store import Store
@@ -73,6 +74,8 @@ def settings_and_store() -> tuple[OrchestratorSettings, Store]:
 
 
 def quiet_logs(settings: OrchestratorSettings) -> None:
-    """Log only warnings, so that the terminal shows the output of the command."""
+    """Log only warnings, so that the terminal shows the output of the command; trace, if the settings say so."""
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure_logging("a3t", level, settings.log_json)
+    start_tracing("cli", settings)
+    trace_queue()

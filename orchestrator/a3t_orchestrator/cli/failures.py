@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from sqlalchemy.orm import Session
@@ -14,14 +14,11 @@ from a3t_contracts.errors import A3TError, InvalidInputError
 from a3t_contracts.schemas import Failure
 from a3t_contracts.tables import print_table
 
-from ..settings import OrchestratorSettings
 from ..store import count_failures, drop_failure, list_failures, retry_failure
-from .common import run_async, settings_and_store
-from .service import service_client
+from .common import settings_and_store
+from .service import by_service
 
 __all__ = ["app"]
-
-Result = TypeVar("Result")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -42,7 +39,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """List episodes that were given up: task, phase, how often they were begun, and the last error."""
-    page = _by_service(lambda client: client.failures(run, min(limit, 1000)))
+    page = by_service(lambda client: client.failures(run, min(limit, 1000)))
     if page is None:
         _, store = settings_and_store()
         with store.session() as session:
@@ -86,7 +83,7 @@ def _each(
     chosen = ids or [failure.id for failure in _of_run(run)]
     for item in chosen:
         try:
-            if _by_service(lambda client, item=item: ask(client, item)) is None:  # type: ignore[misc]
+            if by_service(lambda client, item=item: ask(client, item)) is None:  # type: ignore[misc]
                 _, store = settings_and_store()
                 with store.session() as session:
                     change(session, item)
@@ -100,25 +97,12 @@ def _each(
 
 
 def _of_run(run: str | None) -> list[Failure]:
-    page = _by_service(lambda client: client.failures(run, 1000))
+    page = by_service(lambda client: client.failures(run, 1000))
     if page is not None:
         return page.failures
     _, store = settings_and_store()
     with store.session() as session:
         return list_failures(session, run, _ALL)
-
-
-def _by_service(work: Callable[[OrchestratorClient], Awaitable[Result]]) -> Result | None:
-    """What the service answers, where only that is named; None where the database is at hand."""
-    settings = OrchestratorSettings()
-    if not settings.tells_by_service:
-        return None
-
-    async def asked() -> Result:
-        async with service_client(settings) as client:
-            return await work(client)
-
-    return run_async(asked())
 
 
 def _row(failure: Failure) -> list[str]:

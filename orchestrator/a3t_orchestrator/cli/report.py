@@ -8,12 +8,16 @@ from typing import Annotated
 import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.clients import OrchestratorClient
+from a3t_contracts.errors import NotFoundError
 
 from ..report.collect import collect_report
+from ..report.model import Report
 from ..report.write import write_report
 from ..settings import OrchestratorSettings
-from ..store import Store, latest_run
+from ..store import latest_run
 from .common import settings_and_store
+from .service import by_service
 
 __all__ = ["app", "report_folder"]
 
@@ -26,13 +30,12 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder to write to; default: A3T_HOME/reports/RUN.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.html, report.md and report.json from the database; with --json print the report as JSON instead."""
-    settings, store = settings_and_store()
-    found = collect_report(store, run or _newest(store))
+    """Write report.html, report.md and report.json; with --json print the report as JSON instead."""
+    found = by_service(lambda client: _told(client, run)) or _stored(run)
     if as_json:
         emit_json(found)
         return
-    for path in write_report(found, out or report_folder(settings, found.run)).values():
+    for path in write_report(found, out or report_folder(OrchestratorSettings(), found.run)).values():
         console.print(str(path), highlight=False, soft_wrap=True)
 
 
@@ -41,6 +44,20 @@ def report_folder(settings: OrchestratorSettings, run: str) -> Path:
     return settings.home.expanduser().resolve() / "reports" / run
 
 
-def _newest(store: Store) -> str:
-    with store.session() as session:
-        return latest_run(session).name
+def _stored(run: str | None) -> Report:
+    """The report of a run, or of the newest one, from the database."""
+    _, store = settings_and_store()
+    if run is None:
+        with store.session() as session:
+            run = latest_run(session).name
+    return collect_report(store, run)
+
+
+async def _told(client: OrchestratorClient, run: str | None) -> Report:
+    """The report of a run, or of the newest one, from the service."""
+    if run is None:
+        newest = await client.runs(1)
+        if not newest:
+            raise NotFoundError("There is no run yet.", hint="Start one with `a3t run CONFIG` or `a3t demo`.")
+        run = newest[0].name
+    return Report.model_validate(await client.report(run))

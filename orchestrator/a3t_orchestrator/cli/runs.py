@@ -9,17 +9,18 @@ import typer
 
 from a3t_contracts.cli import JsonOption, console, emit_json
 from a3t_contracts.clients import OrchestratorClient
-from a3t_contracts.schemas import RunInfo, Wanted
+from a3t_contracts.schemas import RunEvent, RunInfo, Wanted
 from a3t_contracts.tables import print_table
 
 from ..gateway import patiently
 from ..report.collect import collect_report
+from ..report.model import Report
 from ..report.text import print_rounds
 from ..settings import OrchestratorSettings
-from ..store import Event, Run, events, list_runs
-from .common import open_store, quiet_logs, run_async, settings_and_store
+from ..store import Run, events, list_runs
+from .common import quiet_logs, run_async, settings_and_store
 from .live import LiveProgress
-from .service import follow_run, service_client
+from .service import by_service, follow_run, service_client
 
 __all__ = ["app"]
 
@@ -57,12 +58,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run's rounds and its last events, including episodes that were lost or given up."""
-    _, store = settings_and_store()
-    report = collect_report(store, run)
-    with store.session() as session:
-        told = events(session, run, limit=100_000)[-lines:]
+    report, told = by_service(lambda client: _told(client, run)) or _stored(run)
+    told = told[-lines:]
     if as_json:
-        emit_json(report.model_dump(mode="json") | {"events": [_event(e) for e in told]})
+        emit_json(report.model_dump(mode="json") | {"events": [event.model_dump() for event in told]})
         return
     print_rounds(report)
     for event in told:
@@ -122,17 +121,28 @@ def delete(
 
 def _newest(limit: int) -> Sequence[Run | RunInfo]:
     """From the database, or from the service where only that is named."""
-    settings = OrchestratorSettings()
-    if settings.tells_by_service:
-
-        async def asked() -> list[RunInfo]:
-            async with service_client(settings) as client:
-                return await client.runs(min(limit, 1000))
-
-        return run_async(asked())
-    store = open_store(settings)
+    told = by_service(lambda client: client.runs(min(limit, 1000)))
+    if told is not None:
+        return told
+    _, store = settings_and_store()
     with store.session() as session:
         return list_runs(session, limit)
+
+
+def _stored(run: str) -> tuple[Report, list[RunEvent]]:
+    """The report and the events of a run, from the database."""
+    _, store = settings_and_store()
+    report = collect_report(store, run)
+    with store.session() as session:
+        return report, [RunEvent.model_validate(event) for event in events(session, run, limit=100_000)]
+
+
+async def _told(client: OrchestratorClient, run: str) -> tuple[Report, list[RunEvent]]:
+    """The report and the events of a run, from the service."""
+    report, told = Report.model_validate(await client.report(run)), list[RunEvent]()
+    while page := await client.events(run, told[-1].id if told else 0, 1000):
+        told += page
+    return report, told
 
 
 def _ask(work: Callable[[OrchestratorClient], Coroutine[Any, Any, None]]) -> None:
@@ -169,16 +179,4 @@ def _summary(run: Run | RunInfo) -> dict[str, Any]:
         "phase": run.phase,
         "created_at": f"{run.created_at:%Y-%m-%d %H:%M}",
         "error": run.error,
-    }
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "round": event.round,
-        "at": event.at,
-        "level": event.level,
-        "kind": event.kind,
-        "message": event.message,
-        "data": event.data,
     }

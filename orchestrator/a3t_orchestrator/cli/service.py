@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from a3t_contracts.clients import OrchestratorClient, RunNews
 from a3t_contracts.errors import A3TError, DeadlineError, UnavailableError, UpstreamError, error_from_problem
@@ -16,9 +17,12 @@ from ..embedded import read_state
 from ..phases import Phase
 from ..settings import OrchestratorSettings
 from ..store import PhaseKey
+from .common import run_async
 from .live import LiveProgress
 
-__all__ = ["client_of", "follow_run", "orchestrator_url", "service_client"]
+__all__ = ["by_service", "client_of", "follow_run", "orchestrator_url", "service_client"]
+
+Result = TypeVar("Result")
 
 _AWAY_SECONDS = 300.0
 _AGAIN_SECONDS = 1.0
@@ -46,6 +50,19 @@ def service_client(settings: OrchestratorSettings) -> OrchestratorClient:
             "No orchestrator service runs here.", hint="Start it with `a3t up`, or name it in A3T_ORCHESTRATOR_URL."
         )
     return client_of(settings, url)
+
+
+def by_service(work: Callable[[OrchestratorClient], Awaitable[Result]]) -> Result | None:
+    """What the service answers, where only that is named; None where the database is at hand."""
+    settings = OrchestratorSettings()
+    if not settings.tells_by_service:
+        return None
+
+    async def asked() -> Result:
+        async with service_client(settings) as client:
+            return await work(client)
+
+    return run_async(asked())
 
 
 async def follow_run(client: OrchestratorClient, run: str, progress: LiveProgress, after: int = 0) -> RunInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,15 +13,15 @@ from rich.padding import Padding
 from rich.text import Text
 
 from a3t_contracts.cli import JsonOption, console, emit_json
+from a3t_contracts.clients import OrchestratorClient
 from a3t_contracts.react import observation_text
-from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryKind, Trigger
+from a3t_contracts.schemas import Proposer, Source, Step, Trajectory, TrajectoryInfo, TrajectoryKind, Trigger
 from a3t_contracts.tables import print_table
 
 from ..interchange.export import Outcome
 from ..store import (
     EpisodeFilter,
     Order,
-    TrajectoryRow,
     count_trajectories,
     find_trajectory,
     get_run,
@@ -30,10 +30,14 @@ from ..store import (
 from .common import settings_and_store
 from .episode_options import takes_episode_filter
 from .export import export
+from .service import by_service
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List and show stored episodes.")
+
+_PAGE = 1000
+"""Largest number of trajectories that the service tells of at once."""
 
 RunOption = Annotated[str | None, typer.Option(help="Only of this run.")]
 RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
@@ -56,13 +60,10 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List trajectories in the order in which they were stored; --sort chooses another."""
-    _, store = settings_and_store()
     where = replace(where, run=run, success=success)
-    with store.session() as session:
-        if run is not None:
-            get_run(session, run)
-        rows = [_summary(row) for row in list_trajectories(session, where, limit, offset, sort)]
-        total = count_trajectories(session, where)
+    told = by_service(lambda client: _told(client, where, limit, offset, sort))
+    found, total = told or _stored(where, limit, offset, sort)
+    rows = [_summary(row) for row in found]
     if as_json:
         emit_json({"total": total, "trajectories": rows})
         return
@@ -76,9 +77,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print an episode with the origin of each thought and action."""
-    _, store = settings_and_store()
-    with store.session() as session:
-        trajectory = find_trajectory(session, trajectory_id)
+    trajectory = by_service(lambda client: client.trajectory(trajectory_id)) or _stored_episode(trajectory_id)
     if as_json:
         emit_json(trajectory)
     else:
@@ -160,12 +159,43 @@ def _origin(step: Step) -> Text:
     return Text.assemble(origin, *marks)
 
 
-def _summary(row: TrajectoryRow) -> dict[str, Any]:
+def _stored(where: EpisodeFilter, limit: int, offset: int, sort: Order) -> tuple[list[TrajectoryInfo], int]:
+    """Trajectories and the number of all that match, from the database."""
+    _, store = settings_and_store()
+    with store.session() as session:
+        if where.run is not None:
+            get_run(session, where.run)
+        rows = list_trajectories(session, where, limit, offset, sort)
+        return [TrajectoryInfo.model_validate(row) for row in rows], count_trajectories(session, where)
+
+
+async def _told(
+    client: OrchestratorClient, where: EpisodeFilter, limit: int, offset: int, sort: Order
+) -> tuple[list[TrajectoryInfo], int]:
+    """Trajectories and the number of all that match, from the service, page by page."""
+    if where.run is not None:
+        await client.run(where.run)
+    query = asdict(where) | {"sort": sort.value}
+    page = await client.trajectory_page(**query, offset=offset, limit=min(limit, _PAGE))
+    found = page.trajectories
+    while page.next_cursor is not None and len(found) < limit:
+        page = await client.trajectory_page(**query, cursor=page.next_cursor, limit=min(limit - len(found), _PAGE))
+        found = found + page.trajectories
+    return found, page.total
+
+
+def _stored_episode(trajectory_id: str) -> Trajectory:
+    _, store = settings_and_store()
+    with store.session() as session:
+        return find_trajectory(session, trajectory_id)
+
+
+def _summary(row: TrajectoryInfo) -> dict[str, Any]:
     return {
         "id": row.id,
         "run": row.run,
         "round": row.round,
-        "kind": row.kind,
+        "kind": row.kind.value,
         "phase": row.phase,
         "split": row.split,
         "task": row.task_id,

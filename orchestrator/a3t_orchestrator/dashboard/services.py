@@ -14,12 +14,12 @@ import httpx
 
 from a3t_contracts.clients import PolicyClient, RetryPolicy, TrainerClient
 from a3t_contracts.errors import A3TError, UnavailableError
-from a3t_contracts.schemas import JobEvent
+from a3t_contracts.schemas import JobEvent, Step
 from a3t_contracts.schemas.policy import LiveState
 
 from ..settings import OrchestratorSettings
 
-__all__ = ["Replica", "ServiceState", "job_events", "policy_replicas", "service_states", "trainer"]
+__all__ = ["Replica", "ServiceState", "job_events", "policy_replicas", "service_states", "token_texts", "trainer"]
 
 _PATIENCE = 3.0
 _EVENTS = 10_000
@@ -65,6 +65,22 @@ async def job_events(client: TrainerClient, job_id: str) -> list[JobEvent]:
         found += page.data
         if not page.has_more or not page.data:
             return found
+
+
+async def token_texts(settings: OrchestratorSettings, step: Step) -> list[str] | None:
+    """The text of each token of a step's turn, by the policy service's tokenizer; None where it is away, or where they
+    are not the turn, because another base model wrote it."""
+    if not settings.policy_url or not step.completion_ids or not step.completion:
+        return None
+    token = settings.token.get_secret_value()
+    try:
+        async with PolicyClient(settings.policy_url, token, timeout=_PATIENCE, retry=_ONCE) as client:
+            texts = await client.detokenize(step.completion_ids)
+    except A3TError:
+        return None
+    told = "".join(text for text in texts if not text.startswith("bytes:"))
+    own = step.completion if len(told) == len("".join(texts)) else ""  # parts of characters are no text
+    return texts if own.strip() in told else None
 
 
 async def service_states(settings: OrchestratorSettings) -> list[ServiceState]:

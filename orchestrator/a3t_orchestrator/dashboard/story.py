@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -58,6 +58,7 @@ class Token:
     place: int
     id: int | None
     logprob: float
+    text: str | None = None
 
     @property
     def probability(self) -> float:
@@ -65,10 +66,13 @@ class Token:
         return min(1.0, math.exp(self.logprob))
 
 
-def tokens_of(step: Step) -> list[Token]:
-    """The tokens of a step's turn; empty where their log-probabilities were not stored."""
-    ids: list[int] | list[None] = step.completion_ids or [None] * len(step.logprobs or ())
-    return [Token(i, id, value) for i, (id, value) in enumerate(zip(ids, step.logprobs or (), strict=False))]
+def tokens_of(step: Step, texts: Sequence[str] | None = None) -> list[Token]:
+    """The tokens of a step's turn; empty where their log-probabilities were not stored. `texts`: that of each."""
+    values = step.logprobs or []
+    ids: list[int] | list[None] = step.completion_ids or [None] * len(values)
+    known: Sequence[str | None] = texts or [None] * len(values)
+    rows = zip(ids, values, known, strict=False)
+    return [Token(place, id, value, text) for place, (id, value, text) in enumerate(rows)]
 
 
 @dataclass(frozen=True, slots=True)

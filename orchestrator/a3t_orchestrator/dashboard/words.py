@@ -81,6 +81,14 @@ def as_json(value: Any) -> str:
     return value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)
 
 
+_MARKS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
+
+
+def visible(text: str) -> str:
+    """The text of a token, whose white space is shown."""
+    return text.translate(_MARKS)
+
+
 _NAMES = {
     "policy": "own attempt",
     "max_steps": "step limit",
@@ -111,5 +119,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "number": number,
     "options": options,
     "percent": percent,
+    "visible": visible,
     "words": words,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import UnavailableError
+from a3t_contracts.tracing import Span, span
 
 from ..gateway import patiently
 from ..queue import queue_lengths
@@ -31,7 +33,7 @@ from ..store import (
 from .context import PhaseState, RunContext
 from .record import phase_values
 
-__all__ = ["complete_phase", "most_lost", "queue_room"]
+__all__ = ["complete_phase", "most_lost", "phase_span", "queue_room"]
 
 _IDLE_SECONDS = 5.0
 _NO_WORKER_SECONDS = 30.0
@@ -79,16 +81,24 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
     state = await watch.state()
     lost_before = state.lost
     _tell(context, state)
-    while state.done + state.lost < state.total:
-        looked = time.monotonic()
-        await watch.send()
-        await watch.recover()
-        busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
-        await asyncio.sleep(max(_pause(context, state), min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
-        state = await watch.state()
-        _tell(context, state)
+    with phase_span(key) as here:
+        while state.done + state.lost < state.total:
+            looked = time.monotonic()
+            await watch.send()
+            await watch.recover()
+            busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
+            await asyncio.sleep(max(_pause(context, state), min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
+            state = await watch.state()
+            _tell(context, state)
+        here.set({"a3t.episodes": state.done, "a3t.successes": state.successes, "a3t.lost": state.lost})
     await watch.close(state, lost_before)
     return state
+
+
+def phase_span(key: PhaseKey) -> AbstractContextManager[Span]:
+    """The span of a phase of a run, which begins a trace."""
+    attributes = {"a3t.run": key.run, "a3t.round": key.round, "a3t.phase": key.phase.value}
+    return span(f"phase {key.phase}", attributes, new_trace=True)
 
 
 @dataclass(slots=True)

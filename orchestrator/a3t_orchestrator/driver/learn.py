@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import A3TError, DeadlineError, NotFoundError, UpstreamError
 from a3t_contracts.schemas import FineTuningJob, JobStatus, LoadAdapter, version_name
+from a3t_contracts.tracing import untraced
 
 from ..gateway import Gateway, ServiceAddresses, patiently
 from ..phases import Phase
@@ -17,6 +18,7 @@ from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import Job, add_event, get_job, get_run, open_round, save_job, spend, touch_run
 from .context import RunContext
+from .dispatch import phase_span
 from .record import training_state
 from .training import start_training, trainer_client
 
@@ -49,6 +51,11 @@ async def require_base(settings: OrchestratorSettings, recipe: Recipe, patience:
 
 async def train(context: RunContext, number: int) -> str:
     """Have the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed."""
+    with phase_span(context.key(number, Phase.train)):
+        return await _train(context, number)
+
+
+async def _train(context: RunContext, number: int) -> str:
     run, started = context.run, time.monotonic()
 
     def begin(session: Session) -> Job | None:
@@ -88,10 +95,11 @@ async def go_live(context: RunContext, number: int, version: str) -> None:
     Other replicas of the policy service follow by themselves. Requests of the run name its version in any case.
     """
     started, limits = time.monotonic(), context.recipe.limits
-    async with _gateway(context) as gateway, trainer_client(context.settings) as trainer:
-        await gateway.patient(lambda: gateway.policy.load(LoadAdapter(lora_name=version)))
-        await patiently(lambda: trainer.promote(version), limits.outage_seconds)
-        await gateway.patient(gateway.policy.follow)
+    with phase_span(context.key(number, Phase.go_live)):
+        async with _gateway(context) as gateway, trainer_client(context.settings) as trainer:
+            await gateway.patient(lambda: gateway.policy.load(LoadAdapter(lora_name=version)))
+            await patiently(lambda: trainer.promote(version), limits.outage_seconds)
+            await gateway.patient(gateway.policy.follow)
 
     def note(session: Session) -> None:
         row = open_round(session, context.run, number)
@@ -110,7 +118,8 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
     async with trainer_client(context.settings) as trainer:
         while True:
             try:
-                job = await patiently(partial(trainer.job, job_id), limits.outage_seconds)
+                with untraced():
+                    job = await patiently(partial(trainer.job, job_id), limits.outage_seconds)
             except NotFoundError:
                 if given_again:
                     raise

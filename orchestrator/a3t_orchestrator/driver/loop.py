@@ -7,6 +7,7 @@ The evaluation of a round's agent changes nothing in the rounds after it, so it 
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import A3TError
 from a3t_contracts.schemas import RunStatus, Wanted
+from a3t_contracts.tracing import bound_ids
 
 from ..store import (
     DatabaseAwayError,
@@ -54,10 +56,11 @@ async def drive(context: RunContext) -> RunStatus:
     Raises the A3TError that stopped it, noted in the run; ConflictError where another process drives the run, and
     LeaseLostError where another one took it over, which then writes on.
     """
-    async with driving(context.store, context.run, context.settings.run_lease_seconds) as hold:
-        store = hold.store
-        async with Recorder(store, context.run, context.listener) as listener:
-            return await _carry_out(replace(context, store=store, listener=listener), hold)
+    with bound_ids(run=context.run, request_id=os.urandom(8).hex()):
+        async with driving(context.store, context.run, context.settings.run_lease_seconds) as hold:
+            store = hold.store
+            async with Recorder(store, context.run, context.listener) as listener:
+                return await _carry_out(replace(context, store=store, listener=listener), hold)
 
 
 async def _carry_out(context: RunContext, hold: Hold) -> RunStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -17,7 +18,8 @@ Answer = TypeVar("Answer")
 class Coalescer(Generic[Query, Answer]):
     """Combines calls that arrive while earlier ones are running into one request.
 
-    Each caller waits for its answer, so that at most as many queries wait as the worker plays episodes.
+    Each caller waits for its answer, so that at most as many queries wait as the worker plays episodes. The requests
+    carry the ids of whoever made this object, because each belongs to many callers.
 
     Args:
         send: one call for many queries; returns their answers in order, with a problem document for each that failed.
@@ -36,13 +38,14 @@ class Coalescer(Generic[Query, Answer]):
         self._slots = in_flight
         self._waiting: list[tuple[Query, asyncio.Future[Answer]]] = []
         self._senders: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()
 
     async def __call__(self, query: Query) -> Answer:
         """The answer to one query. Raises the error of the call, or that of the query itself."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((query, future))
         if len(self._senders) < self._slots:
-            self._senders.add(asyncio.create_task(self._drain()))
+            self._senders.add(asyncio.create_task(self._drain(), context=self._context.copy()))
         return await future
 
     async def aclose(self) -> None:

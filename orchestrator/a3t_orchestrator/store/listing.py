@@ -185,23 +185,25 @@ def page_of_trajectories(
     """The page behind (or before) a cursor, or at an offset. Raises InvalidInputError for a wrong cursor."""
     at = _Cursor.read(cursor, order) if cursor else None
     total = count_trajectories(session, where)
+    # One row more than the page has says whether there is another; a second question would cost as much as the first.
     if at is None:
-        rows, first = list_trajectories(session, where, limit, offset, order), offset
-    elif at.backward:
-        rows = _beside(session, where, order, at, limit)[::-1]
-        first = max(0, at.place - len(rows))
+        found, first = list_trajectories(session, where, limit + 1, offset, order), offset
     else:
-        rows, first = _beside(session, where, order, at, limit), at.place
+        found = _beside(session, where, order, at, limit + 1)
+        first = max(0, at.place - min(limit, len(found))) if at.backward else at.place
+    backward, rows, more = at is not None and at.backward, found[:limit], len(found) > limit
     if not rows:
         return Page([], total, 0, None, None)
+    if backward:
+        rows = rows[::-1]
     after = _cursor_of(rows[-1], order, first + len(rows))
     before = _cursor_of(rows[0], order, first, backward=True)
     return Page(
         rows,
         total,
         first + 1,
-        next=str(after) if _beside(session, where, order, after, 1) else None,
-        previous=str(before) if _beside(session, where, order, before, 1) else None,
+        next=str(after) if backward or more else None,
+        previous=str(before) if (more if backward else first > 0) else None,
     )
 
 

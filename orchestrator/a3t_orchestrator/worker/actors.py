@@ -21,6 +21,7 @@ from a3t_contracts.schemas import (
     TrajectoryKind,
     Trigger,
 )
+from a3t_contracts.tracing import origin_here
 
 from ..gateway import Gateway
 from .plan import EpisodePlan, seed_of
@@ -173,7 +174,8 @@ class _Policy:
             max_tokens=plan.max_tokens,
             seed=seed_of(plan.seed, draw or str(len(history.turns))),
         )
-        result = await self.gateway.act(ActTurn(history=history, model=self.version, sampling=sampling))
+        turn = ActTurn(history=history, model=self.version, sampling=sampling, origin=origin_here())
+        result = await self.gateway.act(turn)
         self.version = result.model
         return result, round(time.perf_counter() - before, 4)
 
@@ -280,7 +282,8 @@ class _Explorer(_Policy):
 
     async def _explain(self, history: History, choice: Choice) -> Choice:
         before = time.perf_counter()
-        reason = await self.gateway.reason(ReasonQuery(history=history, action=choice.action, about=self.plan.about))
+        query = ReasonQuery(history=history, action=choice.action, about=self.plan.about, origin=origin_here())
+        reason = await self.gateway.reason(query)
         choice.seconds["actre"] = round(time.perf_counter() - before, 4)
         choice.thought, choice.purpose, choice.reason_by = reason.reason, reason.purpose, ReasonBy.actre
         choice.reason_annotator = f"{reason.annotator}:{reason.model}" if reason.model else reason.annotator

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from a3t_contracts.errors import A3TError, UnplayableError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, Wanted, trajectory_id
+from a3t_contracts.tracing import bind_ids
 
 from ..gateway import Gateway, ServiceAddresses
 from ..recipe import Recipe
@@ -37,6 +38,7 @@ from .metrics import EPISODES, IN_HAND
 from .plan import EpisodePlan, plan_episode
 from .reasons import annotated_steps
 from .runner import play_with_restarts
+from .traced import annotation_span, episode_span, tell_episode
 
 __all__ = ["ChunkReport", "run_chunk"]
 
@@ -115,6 +117,7 @@ class _Chunk:
                 await asyncio.shield(self._give_back())
 
     async def _one(self, item: WorkItem, handler: Handler, slots: asyncio.Semaphore) -> None:
+        bind_ids(run=item.run, episode=item.id)
         async with slots:
             try:
                 with IN_HAND.track_inprogress():
@@ -126,7 +129,7 @@ class _Chunk:
             except A3TError as error:
                 await self._failed(item, str(error), partial(self._settle, item=item.id, error=error))
             except Exception as error:  # an episode that breaks the worker's code must not be begun for ever
-                log.exception("episode.broken", episode=item.id, task=item.task_id)
+                log.exception("episode.broken", task=item.task_id)
                 words = f"An unexpected error, {type(error).__name__}: {error}"
                 await self._failed(
                     item, words, partial(return_failed, item_id=item.id, error=words, deliveries=self.deliveries)
@@ -134,7 +137,7 @@ class _Chunk:
             self.open.discard(item.id)
 
     async def _failed(self, item: WorkItem, words: str, settle: Callable[[Session], None]) -> None:
-        log.warning("episode.failed", episode=item.id, task=item.task_id, error=words)
+        log.warning("episode.failed", task=item.task_id, error=words)
         await self.store.do(settle)
         self.report.failed += 1
         EPISODES.labels(item.phase, "failed").inc()
@@ -165,7 +168,9 @@ async def _episode(
     store: Store, gateway: Gateway, recipe: Recipe, environment: EnvironmentInfo, item: WorkItem
 ) -> None:
     plan = await _branched(store, recipe, plan_episode(recipe, item, environment))
-    trajectory = await play_with_restarts(plan, gateway)
+    with episode_span(plan) as here:
+        trajectory = await play_with_restarts(plan, gateway)
+        tell_episode(here, trajectory)
     annotated = trajectory.kind is not TrajectoryKind.demonstration
     await store.do(lambda session: save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated))
 
@@ -183,7 +188,8 @@ async def _annotate(
 ) -> None:
     episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
     episode = await store.do(lambda session: get_trajectory(session, episode_id))
-    steps = await annotated_steps(episode, gateway, environment.about)
+    with annotation_span(item):
+        steps = await annotated_steps(episode, gateway, environment.about)
     await store.do(lambda session: annotate_trajectory(session, item.id, episode_id, steps))
 
 

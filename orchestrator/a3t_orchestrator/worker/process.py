@@ -10,6 +10,7 @@ from prometheus_client import start_http_server
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.logging import configure_logging
 from a3t_contracts.program import program_parser
+from a3t_contracts.tracing import start_tracing, stop_tracing, trace_queue
 
 from ..queue import QUEUES, configure
 from ..settings import OrchestratorSettings
@@ -40,18 +41,23 @@ def main(arguments: list[str] | None = None) -> None:
     configure_logging("worker", settings.log_level, settings.log_json)
     Store(settings.database).require_current(patience=OUTAGE_SECONDS)
     app = configure(settings)
+    start_tracing("worker", settings)
+    trace_queue()
     if settings.worker_heartbeat_file:
         beat(app, settings.worker_heartbeat_file)
     if settings.worker_metrics_port:
         start_http_server(settings.worker_metrics_port)
-    app.worker_main(
-        [
-            "worker",
-            "--pool=threads",
-            f"--concurrency={settings.worker_threads}",
-            f"--queues={queues}",
-            "--without-gossip",
-            "--without-mingle",
-            f"--loglevel={settings.log_level}",
-        ]
-    )
+    try:
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={settings.worker_threads}",
+                f"--queues={queues}",
+                "--without-gossip",
+                "--without-mingle",
+                f"--loglevel={settings.log_level}",
+            ]
+        )
+    finally:
+        stop_tracing()

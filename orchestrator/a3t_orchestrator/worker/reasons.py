@@ -6,6 +6,7 @@ import asyncio
 
 from a3t_contracts.react import history_of
 from a3t_contracts.schemas import ReasonBy, ReasonQuery, Step, Trajectory
+from a3t_contracts.tracing import origin_here
 
 from ..gateway import Gateway
 
@@ -29,7 +30,9 @@ async def _explained(episode: Trajectory, index: int, gateway: Gateway, about: s
     step = episode.steps[index]
     loop = asyncio.get_running_loop()
     before = loop.time()
-    reason = await gateway.reason(ReasonQuery(history=history_of(episode, index), action=step.action, about=about))
+    history = history_of(episode, index)
+    query = ReasonQuery(history=history, action=step.action, about=about, origin=origin_here())
+    reason = await gateway.reason(query)
     return step.model_copy(
         update={
             "thought": reason.reason or None,

@@ -17,6 +17,7 @@ from a3t_contracts.schemas import (
     Trajectory,
     TrajectoryKind,
 )
+from a3t_contracts.tracing import origin_here
 
 from ..gateway import EpisodeLostError, Gateway
 from .actors import Actor, Choice, actor_for
@@ -33,7 +34,7 @@ async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
         try:
             return await play(plan, gateway)
         except EpisodeLostError as error:
-            log.info("episode.restarted", episode=plan.id, restart=restart + 1, error=str(error))
+            log.info("episode.restarted", restart=restart + 1, error=str(error))
             lost = error
     raise lost
 
@@ -53,6 +54,7 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
         seed=plan.seed,
         max_steps=plan.max_steps,
         options=plan.options,
+        origin=origin_here(),
     )
     try:
         session = await gateway.patient(lambda: gateway.env.create(request))

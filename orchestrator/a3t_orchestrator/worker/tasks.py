@@ -10,10 +10,12 @@ from collections.abc import Coroutine
 from functools import cache
 from typing import Any, TypeVar
 
+from celery import Task
 from celery.signals import worker_shutting_down
 
 from a3t_contracts.errors import A3TError
 from a3t_contracts.logging import get_logger
+from a3t_contracts.tracing import bound_ids
 
 from ..queue import app
 from ..settings import OrchestratorSettings
@@ -31,16 +33,18 @@ _running: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
 _stopping = threading.Event()
 
 
-@app.task(name="a3t.run_episodes")  # type: ignore[untyped-decorator]
-def run_episodes(run: str, ids: list[str]) -> None:
+@app.task(name="a3t.run_episodes", bind=True)  # type: ignore[untyped-decorator]
+def run_episodes(self: Task, run: str, ids: list[str]) -> None:
     """Play the episodes of a chunk that nobody has played yet."""
-    _chunk(run, ids, annotate=False)
+    with bound_ids(run=run, request_id=self.request.id):
+        _chunk(run, ids, annotate=False)
 
 
-@app.task(name="a3t.annotate_episodes")  # type: ignore[untyped-decorator]
-def annotate_episodes(run: str, ids: list[str]) -> None:
+@app.task(name="a3t.annotate_episodes", bind=True)  # type: ignore[untyped-decorator]
+def annotate_episodes(self: Task, run: str, ids: list[str]) -> None:
     """Write the reasons of the finished episodes of a chunk that have none yet."""
-    _chunk(run, ids, annotate=True)
+    with bound_ids(run=run, request_id=self.request.id):
+        _chunk(run, ids, annotate=True)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
@@ -59,12 +63,12 @@ def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
     try:
         report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
     except A3TError as error:  # the work list still has the items: the driver sends them again
-        log.error("chunk.failed", run=run, items=len(ids), error=str(error))
+        log.error("chunk.failed", items=len(ids), error=str(error))
         return
     if report is None:
-        log.info("chunk.given_back", run=run, items=len(ids))
+        log.info("chunk.given_back", items=len(ids))
     else:
-        log.info("chunk.finished", run=run, done=report.done, failed=report.failed, skipped=report.skipped)
+        log.info("chunk.finished", done=report.done, failed=report.failed, skipped=report.skipped)
 
 
 async def _cancellable(work: Coroutine[Any, Any, Result]) -> Result | None:

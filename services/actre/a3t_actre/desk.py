@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from a3t_contracts.errors import A3TError, InvalidInputError, OverloadedError, Problem
 from a3t_contracts.schemas import Reason, ReasonQuery
+from a3t_contracts.tracing import bound_ids
 
 from .annotators.base import Annotator
 from .metrics import count_failure, count_reason
+from .traced import reason_span, tell_reason
 
 __all__ = ["Desk"]
 
@@ -70,7 +72,10 @@ class Desk:
         environment = query.history.environment
         async with self._slots:
             try:
-                reason = await annotator.reason(query)
+                ids = query.origin.ids if query.origin is not None else {}
+                with bound_ids(**ids), reason_span(query, annotator.name) as here:
+                    reason = await annotator.reason(query)
+                    tell_reason(here, reason)
             except A3TError as error:
                 count_failure(annotator.name, environment, error)
                 return error.problem()

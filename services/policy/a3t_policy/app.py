@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from a3t_contracts.errors import A3TError, Problem
-from a3t_contracts.service import BodyLimits, create_service
+from a3t_contracts.service import BodyLimits, create_service, watch_gpus
 
 from .api import act, adapters, chat, completions, episodes, models, tgi
 from .backends import make_backend
@@ -51,6 +51,7 @@ def create_app(settings: PolicySettings) -> FastAPI:
     app.state.backend = backend
     app.state.episodes = recorded
     app.state.settings = settings
+    watch_gpus()
     return app
 
 

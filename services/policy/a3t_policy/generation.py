@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from a3t_contracts.schemas.origin import Origin
 from a3t_contracts.schemas.policy import LiveState, ModelCard, Sampling
 
 from .text import TextCodec
@@ -28,6 +29,7 @@ class Generation:
             the turn may end with the template's own token.
         ignore_eos: whether generation goes on after the end-of-text token.
         top_logprobs: number of most likely tokens to report for each generated token.
+        origin: episode that it belongs to, for traces.
     """
 
     prompt_ids: list[int]
@@ -39,6 +41,7 @@ class Generation:
     chat: bool = False
     ignore_eos: bool = False
     top_logprobs: int = 0
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from a3t_contracts.errors import UnavailableError
-from a3t_contracts.service import BodyLimits, create_service
+from a3t_contracts.service import BodyLimits, create_service, watch_gpus
 
 from .api import adapters, files, jobs
 from .settings import TrainerSettings
@@ -40,4 +40,5 @@ def create_app(settings: TrainerSettings) -> FastAPI:
     routers = [files.router, jobs.router, adapters.router]
     bodies = BodyLimits(settings.trainer_max_body_bytes, {"/v1/files": settings.trainer_max_upload_bytes})
     app = create_service("trainer", settings, routers, lifespan=lifespan, ready=ready, bodies=bodies)
+    watch_gpus()
     return app

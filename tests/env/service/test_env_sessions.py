@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from a3t_contracts.errors import ConflictError, GoneError, InvalidInputError, NotFoundError, Problem, UpstreamError
-from a3t_contracts.schemas import SampleRequest, SessionStep, StepResult
+from a3t_contracts.logging import configure_logging
+from a3t_contracts.schemas import Origin, SampleRequest, SessionStep, StepResult
+from a3t_contracts.tracing import use
 from tests.env.service.conftest import ManagerFactory, walk
 from tests.support.corridor import CorridorEnvironment
 
@@ -246,3 +252,53 @@ async def test_a_session_is_started_anew_once_at_a_time(
     corridor.gate.open.set()
     assert (await first).task.id == "corridor-3"
     assert len(corridor.running) == 1
+
+
+async def test_what_a_session_logs_names_its_episode(
+    make_manager: ManagerFactory, engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Steps come in batches of many episodes, so that the request cannot say it."""
+    configure_logging("env", "INFO", json=True)
+    try:
+        manager = make_manager()
+        origin = Origin(run="demo", episode="e1")
+        broken, other = (
+            await manager.create(walk(engine=engine, origin=origin)),
+            await manager.create(walk(engine=engine)),
+        )
+        steps = [SessionStep(session_id=s.id, action="break", index=0) for s in (broken, other)]
+        await manager.step_many(steps)
+    finally:
+        configure_logging("test", "WARNING")
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+    failed = {line["session"]: line for line in lines if line["event"] == "session.failed"}
+    assert (failed[broken.id]["run"], failed[broken.id]["episode"]) == ("demo", "e1")
+    assert "episode" not in failed[other.id]
+
+
+@pytest.mark.parametrize("content", [False, True])
+async def test_a_step_is_a_span_below_its_episode(make_manager: ManagerFactory, engine: str, content: bool) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    use(provider.get_tracer("test"), content)
+    try:
+        parent = f"00-{1:032x}-{2:016x}-01"
+        manager = make_manager()
+        session = await manager.create(walk(engine=engine, origin=Origin(run="demo", episode="e1", traceparent=parent)))
+        made = await manager.step(session.id, "go right", 0)
+        await manager.step(session.id, "go right", 0)
+        with pytest.raises(UpstreamError):
+            await manager.step(session.id, "break", 1)
+    finally:
+        use(None)
+    step, broken = exporter.get_finished_spans()
+    assert step.parent is not None
+    assert (step.parent.trace_id, step.parent.span_id) == (1, 2)
+    told = dict(step.attributes or {})
+    assert step.name == f"execute_tool {session.task.environment}"
+    assert told["gen_ai.operation.name"] == "execute_tool"
+    assert (told["gen_ai.conversation.id"], told["a3t.run"], told["a3t.step"]) == ("e1", "demo", 0)
+    assert (told["a3t.valid"], told["a3t.done"]) == (True, False)
+    texts = ("go right", made.observation) if content else (None, None)
+    assert (told.get("gen_ai.tool.call.arguments"), told.get("gen_ai.tool.call.result")) == texts
+    assert dict(broken.attributes or {})["error.type"] == "UpstreamError"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
-from ...api.deps import SessionDep
+from ...api.deps import SessionDep, StoreDep
 from ...api.query import TrajectoryQuery
 from ...store import counterpart, episodes_of_task, find_trajectory, neighbours, to_trajectory, trajectory_row
 from ..guard import page_router
 from ..page import PageDep
+from ..services import token_texts
 from ..story import beside, tokens_of
 from .trajectories import list_address
 
@@ -42,13 +43,14 @@ def episode_page(
 
 
 @router.get("/steps/{number}/tokens")
-def tokens_page(page: PageDep, session: SessionDep, trajectory_id: str, number: int) -> Response:
+async def tokens_page(page: PageDep, store: StoreDep, request: Request, trajectory_id: str, number: int) -> Response:
     """The log-probabilities of a step's tokens, as a part of the episode's page."""
-    trajectory = find_trajectory(session, trajectory_id)
+    trajectory = await store.do(lambda session: find_trajectory(session, trajectory_id))
     if not 0 <= number < len(trajectory.steps):
         raise NotFoundError(f"The episode has no step {number}.", hint=f"It has {len(trajectory.steps)} steps.")
     step = trajectory.steps[number]
-    return page.part("tokens.html", step=step, tokens=tokens_of(step))
+    texts = await token_texts(request.app.state.settings, step)
+    return page.part("tokens.html", step=step, tokens=tokens_of(step, texts), texts=texts)
 
 
 @router.get("/beside/{other_id}")

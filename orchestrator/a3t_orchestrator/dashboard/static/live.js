@@ -1,19 +1,28 @@
 // Keeps parts of a page up to date without loading it again.
 //
 // <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the address is asked for the new
-// content of the element, as long as the page is seen; with data-now at once, too. A header X-Last means that nothing will change any more. What is
-// open, focused or typed stays so. After a change the element sends the event "live:changed".
-// An element inside whose `data-say` changes is read out, and every other part asks at once.
+// content of the element, as long as the page is seen; with data-now at once, too. A header X-Last means that nothing will
+// change any more. What is open, focused or typed stays so. After a change the element sends the event "live:changed".
+// An element inside whose `data-say` changes is read out, every other part asks at once, and the notice that a form left goes.
+//
+// data-stream="/v1/runs/x/events?stream=true" on one of the parts: the page follows these server-sent events. While they come,
+// a part with data-on="progress run" asks when one of these happens, and else only every 30 seconds.
 
 import { say } from "./base.js";
 
 const SLOWEST = 30;
+const READ = 5000; // milliseconds for which a notice stays at least
+const parts = new Set();
+let following = false;
 
 class LivePart {
   constructor(element) {
+    parts.add(this);
     this.element = element;
+    this.on = new Set((element.dataset.on ?? "").split(" "));
     this.every = Number(element.dataset.every) || 3;
     this.pause = this.every;
+    this.asked = 0;
     this.last = null;
     this.told = element.querySelector("[data-say]")?.dataset.say;
     document.addEventListener("live:turn", (event) => {
@@ -26,11 +35,22 @@ class LivePart {
   }
 
   later() {
-    this.timer = setTimeout(() => this.ask(), this.pause * 1000);
+    const pause = following && this.element.dataset.on ? SLOWEST : this.pause;
+    this.timer = setTimeout(() => this.ask(), pause * 1000);
+    if (this.again) this.nudge();
+  }
+
+  /** Ask soon, but not more than three times as often as without a stream. */
+  nudge() {
+    this.again = !this.timer;
+    if (!this.timer) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), Math.max(0, this.asked + (this.every * 1000) / 3 - Date.now()));
   }
 
   async ask() {
     this.timer = 0;
+    this.asked = Date.now();
     if (!this.element.isConnected) return;
     if (document.hidden) {
       document.addEventListener("visibilitychange", () => this.ask(), { once: true });
@@ -43,7 +63,7 @@ class LivePart {
       this.show(await reply.text());
       this.pause = this.every;
       this.element.classList.remove("stale");
-      if (reply.headers.has("x-last")) return;
+      if (reply.headers.has("x-last")) { parts.delete(this); return; }
     } catch {
       this.element.classList.add("stale");
       this.pause = Math.min(2 * this.pause, SLOWEST);
@@ -66,10 +86,42 @@ class LivePart {
     if (told && told.dataset.say !== this.told) {
       say(told.dataset.say);
       this.told = told.dataset.say;
+      const notice = document.querySelector("main > .notice:not(.bad)");
+      if (notice) setTimeout(() => notice.remove(), Math.max(0, READ - performance.now()));
       document.dispatchEvent(new CustomEvent("live:turn", { detail: this.element }));
     }
     this.element.dispatchEvent(new CustomEvent("live:changed", { bubbles: true }));
   }
+}
+
+/** Follow a run's events: each lets the parts ask that are about it. The browser connects again by itself. */
+class Stream {
+  constructor(address) {
+    this.address = address;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+    if (!document.hidden) this.open();
+  }
+
+  open() {
+    if (this.ended || this.source) return;
+    this.source = new EventSource(this.address);
+    this.source.onopen = () => { following = true; };
+    this.source.onerror = () => { following = false; tell(""); };
+    for (const kind of ["message", "progress", "run", "end"]) this.source.addEventListener(kind, () => tell(kind));
+    this.source.addEventListener("end", () => { this.ended = true; this.close(); });
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+    following = false;
+    tell("");
+  }
+}
+
+/** Parts that are about this kind of event ask now; with "" all of them, which then ask as often as without a stream. */
+function tell(kind) {
+  for (const part of parts) if (part.element.dataset.on && (!kind || part.on.has(kind))) part.nudge();
 }
 
 /** A selector that finds the element again in content of the same kind. */
@@ -108,6 +160,7 @@ async function loadHere(event) {
 /** Follow every part below `root` that is marked. */
 export function followAll(root) {
   for (const element of root.querySelectorAll("[data-live]")) new LivePart(element);
+  for (const element of root.querySelectorAll("[data-stream]")) new Stream(element.dataset.stream);
 }
 
 document.addEventListener("click", loadHere);

@@ -20,6 +20,7 @@ from ..cache import ReasonCache, prompt_key
 from ..cleaning import clean_reason
 from ..metrics import TOKENS
 from ..prompting import build_prompt
+from ..traced import call_span, tell_call
 from .attempts import Attempts
 from .base import Annotator, writing
 
@@ -139,7 +140,9 @@ class LLMAnnotator(Annotator):
     async def _attempt(self, query: ReasonQuery, prompt: str, number: int) -> str:
         limits = self.options
         temperature = limits.temperature if number == 0 else max(limits.temperature, _RETRY_TEMPERATURE)
-        completion = await self.backend.complete(prompt, temperature, seed=number)
+        with call_span(self.model, prompt, temperature, limits.max_tokens) as here:
+            completion = await self.backend.complete(prompt, temperature, seed=number)
+            tell_call(here, self.model, completion)
         self._count(completion)
         return clean_reason(
             completion.text, action=query.action, prompt=prompt, whole=completion.whole, max_words=limits.max_words

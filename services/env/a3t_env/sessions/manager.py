@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from a3t_contracts.errors import A3TError, ConflictError, GoneError, UpstreamError
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import SampleRequest, SessionCreate, SessionInfo, SessionStep, StepResult
+from a3t_contracts.tracing import Span
 
 from .. import metrics
 from ..environments import Environments
@@ -19,6 +21,7 @@ from .session import Session, SessionLimits
 from .start import close_episode, open_session
 from .table import SessionTable
 from .threads import EnginePools, EngineThreads, NotBegunError, StuckError
+from .traced import step_span, tell_step
 
 __all__ = ["SessionManager"]
 
@@ -198,11 +201,12 @@ class SessionManager:
     def _step_inline(self, session: Session, action: str, index: int | None, wanted: bool) -> StepResult:
         result = session.repeated(action, index)
         if result is None:
-            try:
-                outcome, actions = _advance(session, action, wanted)
-            except Exception as error:
-                raise self._failed(session, error) from error
-            return self._made(session, action, outcome, actions)
+            with step_span(session, action) as here:
+                try:
+                    outcome, actions = _advance(session, action, wanted)
+                except Exception as error:
+                    raise self._failed(session, error) from error
+                return self._made(session, action, outcome, actions, here)
         if wanted and result.actions is None:
             result.actions = session.episode.actions()
         return result
@@ -227,8 +231,10 @@ class SessionManager:
         future: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
         session.making = (action, future)
         try:
-            outcome, actions = await self._exclusive(session, lambda: _advance(session, action, wanted), self._failed)
-            result = self._made(session, action, outcome, actions)
+            with step_span(session, action) as here:
+                advance = partial(_advance, session, action, wanted)
+                outcome, actions = await self._exclusive(session, advance, self._failed)
+                result = self._made(session, action, outcome, actions, here)
         except BaseException as error:
             future.set_exception(error if isinstance(error, A3TError) else UpstreamError("The step was cancelled."))
             future.exception()
@@ -276,7 +282,7 @@ class SessionManager:
 
     def _failed(self, session: Session, error: Exception) -> A3TError:
         """The error to raise for a step. If the engine failed, the session ends."""
-        log.error("session.failed", session=session.id, task=session.task.id, exc_info=error)
+        log.error("session.failed", session=session.id, task=session.task.id, **session.ids, exc_info=error)
         self._end(session, f"was ended because its engine failed: {str(error)[:500]}", "failed")
         if isinstance(error, A3TError):
             return error
@@ -285,9 +291,13 @@ class SessionManager:
             hint="The session is closed: open a new one.",
         )
 
-    def _made(self, session: Session, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
+    def _made(
+        self, session: Session, action: str, outcome: Outcome, actions: list[str] | None, here: Span
+    ) -> StepResult:
         metrics.steps(session.task.environment, session.engine).inc()
-        return session.record(action, outcome, actions)
+        result = session.record(action, outcome, actions)
+        tell_step(here, result)
+        return result
 
     def _end(self, session: Session, why: str, reason: str, stuck: bool = False) -> None:
         if self._table.remove(session.id, why) is not None:

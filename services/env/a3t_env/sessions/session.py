@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from a3t_contracts.errors import ConflictError
-from a3t_contracts.schemas import SessionInfo, StepResult, Task
+from a3t_contracts.schemas import Origin, SessionInfo, StepResult, Task
 
 from ..protocol import Episode, Outcome
 
@@ -30,7 +30,7 @@ class Session:
     """The state of one session.
 
     `inline`: whether the episode answers in microseconds and may run on the event loop. Any other episode is used by
-    one thread at a time, under `lock`; the step that is being made is in `making`.
+    one thread at a time, under `lock`; the step that is being made is in `making`. `origin`: whose episode it is.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Session:
     multiline: bool = False
     separator: str | None = None
     lists_actions: bool = True
+    origin: Origin | None = None
     steps: int = 0
     reward: float = 0.0
     done: bool = False
@@ -53,6 +54,11 @@ class Session:
     last: StepResult | None = None
     making: tuple[str, asyncio.Future[StepResult]] | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Run and episode that it belongs to, for log lines."""
+        return self.origin.ids if self.origin is not None else {}
 
     def wants_actions(self, asked: bool) -> bool:
         """Whether a reply has the admissible actions; never if the environment does not list them."""

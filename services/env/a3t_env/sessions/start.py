@@ -53,6 +53,7 @@ def open_session(
         reward=started.reward,
         done=started.done,
         success=started.success,
+        origin=request.origin,
     )
     return session, actions
 
@@ -62,4 +63,4 @@ def close_episode(session: Session) -> None:
     try:
         session.episode.close()
     except Exception:
-        log.exception("episode.close_failed", session=session.id, task=session.task.id)
+        log.exception("episode.close_failed", session=session.id, task=session.task.id, **session.ids)

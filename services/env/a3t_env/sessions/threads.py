@@ -1,8 +1,9 @@
-"""Blocking calls of engines in threads, each with a deadline."""
+"""Blocking calls of engines in threads, each with a deadline, and with the log context of its caller."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -34,7 +35,7 @@ class EngineThreads:
 
         Raises StuckError if it takes longer than `deadline` seconds, NotBegunError if it found no free thread.
         """
-        submitted = self._calls.submit(run)
+        submitted = self._calls.submit(contextvars.copy_context().run, run)
         wrapped = asyncio.wrap_future(submitted)
         done, _ = await asyncio.wait({wrapped}, timeout=deadline)
         if done:
@@ -50,7 +51,7 @@ class EngineThreads:
 
     async def close(self, run: Callable[[], None]) -> None:
         """Run `run` in a thread that no stuck call can occupy."""
-        await asyncio.wrap_future(self._closers.submit(run))
+        await asyncio.wrap_future(self._closers.submit(contextvars.copy_context().run, run))
 
     def shutdown(self) -> None:
         """Take no more calls, and do not wait for threads that hang."""

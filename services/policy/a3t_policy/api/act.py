@@ -1,4 +1,4 @@
-"""`POST /v1/act`: takes histories, returns thoughts and actions."""
+"""`POST /v1/act`: takes histories, returns thoughts and actions; `POST /v1/detokenize`: takes tokens, returns texts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 
 from fastapi import APIRouter, Request
 
+from a3t_contracts.access import Role, needs
 from a3t_contracts.errors import A3TError, Problem
 from a3t_contracts.react import parse_reply
 from a3t_contracts.schemas import PromptStyle
-from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTurn
+from a3t_contracts.schemas.policy import ActReply, ActRequest, ActResult, ActTurn, TokenQuery, TokenTexts
 from a3t_contracts.service import JsonRoute
 
-from ..generation import Backend, Generation
+from ..generation import Generation, Generator
 from ..text import TextCodec
+from ..traced import traced
 from ..turn import cut_turn
 from .deps import BackendDep, CodecDep, prepared, while_connected
 
@@ -32,8 +34,15 @@ async def act(body: ActRequest, request: Request, backend: BackendDep, codec: Co
     generations = await prepared(request, lambda: [_generation(turn, codec) for turn in body.turns])
     backend.admit(len(generations))
     pairs = zip(body.turns, generations, strict=True)
-    work = asyncio.gather(*(_act(turn, generation, backend, codec) for turn, generation in pairs))
+    generator = traced(backend, "text_completion")
+    work = asyncio.gather(*(_act(turn, generation, generator, codec) for turn, generation in pairs))
     return ActReply(results=await while_connected(request, work))
+
+
+@router.post("/detokenize", **needs(Role.read))
+async def detokenize(body: TokenQuery, codec: CodecDep) -> TokenTexts:
+    """The text of each token of the base model on its own, for people who read log-probabilities."""
+    return TokenTexts(texts=[codec.token_name(token) for token in body.ids])
 
 
 def _generation(turn: ActTurn, codec: TextCodec) -> Generation | Problem:
@@ -42,16 +51,16 @@ def _generation(turn: ActTurn, codec: TextCodec) -> Generation | Problem:
     except A3TError as error:
         return error.problem()
     chat = turn.history.prompt is PromptStyle.chat
-    return Generation(ids, text, turn.sampling, turn.model, act=True, chat=chat)
+    return Generation(ids, text, turn.sampling, turn.model, act=True, chat=chat, origin=turn.origin)
 
 
 async def _act(
-    turn: ActTurn, generation: Generation | Problem, backend: Backend, codec: TextCodec
+    turn: ActTurn, generation: Generation | Problem, generator: Generator, codec: TextCodec
 ) -> ActResult | Problem:
     if isinstance(generation, Problem):
         return generation
     try:
-        done = cut_turn(await backend.generate(generation), codec, chat=generation.chat)
+        done = cut_turn(await generator.generate(generation), codec, chat=generation.chat)
     except A3TError as error:
         return error.problem()
     reply = parse_reply(done.text)

@@ -17,11 +17,13 @@ from ..episodes.store import EpisodeStore
 from ..generation import Backend, Generated, Generation, Generator
 from ..settings import PolicySettings
 from ..text import TextCodec
+from ..traced import traced
 
 __all__ = [
     "BackendDep",
     "CodecDep",
     "EpisodesDep",
+    "GeneratorDep",
     "RecordedDep",
     "SettingsDep",
     "generate_all",
@@ -62,6 +64,7 @@ EpisodesDep = Annotated[EpisodeStore, Depends(_episodes)]
 
 
 def _recorded(
+    request: Request,
     backend: BackendDep,
     episodes: EpisodesDep,
     episode: Annotated[
@@ -70,12 +73,19 @@ def _recorded(
 ) -> Generator:
     """The backend; where the request names an episode, one that records. Raises NotFoundError, ConflictError or
     TooLargeError."""
+    operation = "chat" if request.url.path.endswith("/chat/completions") else "text_completion"
     if episode is None:
-        return backend
+        return traced(backend, operation)
     episodes.writable(episode)
-    return RecordingBackend(backend, episodes, episode)
+    return traced(RecordingBackend(backend, episodes, episode), operation, episode)
 
 
+def _traced(backend: BackendDep) -> Generator:
+    return traced(backend, "text_completion")
+
+
+GeneratorDep = Annotated[Generator, Depends(_traced)]
+"""The backend for completions that belong to no episode."""
 RecordedDep = Annotated[Generator, Depends(_recorded)]
 """The backend for completions of clients, which may belong to an episode."""
 

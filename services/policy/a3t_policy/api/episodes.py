@@ -19,6 +19,8 @@ from a3t_contracts.schemas.recording import (
     RecordedEpisodeInfo,
 )
 from a3t_contracts.service import JsonRoute
+from a3t_contracts.tracing import note_event
+from a3t_contracts.tracing.genai import EVALUATION, evaluation
 
 from .deps import EpisodesDep
 
@@ -67,7 +69,9 @@ async def get(episode_id: str, episodes: EpisodesDep) -> RecordedEpisode:
 async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) -> RecordedEpisodeInfo:
     """Close an episode with its reward. Repeating the request gives the same reply; another reward is a conflict
     (409)."""
-    return await episodes.close(episode_id, body)
+    closed = await episodes.close(episode_id, body)
+    note_event(EVALUATION, evaluation("reward", body.reward) | {"gen_ai.conversation.id": episode_id})
+    return closed
 
 
 @router.delete("/{episode_id}", status_code=204, **needs(Role.run))

@@ -16,7 +16,7 @@ from a3t_contracts.service import JsonRoute
 
 from ..generation import Delta, Generated, Generation, TokenInfo
 from ..text import TextCodec
-from .deps import BackendDep, CodecDep, SettingsDep, prepared, while_connected
+from .deps import BackendDep, CodecDep, GeneratorDep, SettingsDep, prepared, while_connected
 from .sse import event
 from .tgi_schemas import GenerateRequest
 from .tgi_tokens import token_entry, token_rows, top_rows
@@ -27,7 +27,7 @@ router = APIRouter(tags=["tgi"], route_class=JsonRoute)
 
 
 @router.post("/generate", response_model=None)
-async def generate(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
+async def generate(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
     """One completion, with details on request."""
     generation = await prepared(request, lambda: _generation(body, codec))
     done = await while_connected(request, backend.generate(generation))
@@ -35,7 +35,7 @@ async def generate(body: GenerateRequest, request: Request, backend: BackendDep,
 
 
 @router.post("/generate_stream", response_model=None)
-async def generate_stream(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
+async def generate_stream(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
     """One completion as server-sent events, one event per token; the last one has the whole text."""
     generation = await prepared(request, lambda: _generation(body, codec))
     generation = replace(generation, top_logprobs=max(1, body.parameters.top_n_tokens or 0))
@@ -45,7 +45,7 @@ async def generate_stream(body: GenerateRequest, request: Request, backend: Back
 
 
 @router.post("/", response_model=None)
-async def either(body: GenerateRequest, request: Request, backend: BackendDep, codec: CodecDep) -> Response:
+async def either(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
     """`/generate`, or, with `stream`, `/generate_stream`. Without `stream` the reply is a list, as in TGI."""
     if body.stream:
         return await generate_stream(body, request, backend, codec)

@@ -13,6 +13,7 @@ from a3t_contracts.base_model import check_base_folder
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.schemas import MAX_INT, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
 from a3t_contracts.service import JsonRoute
+from a3t_contracts.tracing import origin_here
 
 from ..jobs.store import JobStore
 from ..state import TrainerState
@@ -31,7 +32,7 @@ async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
             f"Adapter version {body.version!r} is in the registry already.",
             hint="Versions are immutable; choose another name.",
         )
-    return await state.jobs.create(body)
+    return await state.jobs.create(body, origin_here())
 
 
 @router.get("")

@@ -20,6 +20,7 @@ from a3t_contracts.schemas import (
     FineTuningJobCreate,
     JobEvent,
     JobStatus,
+    Origin,
     Progress,
 )
 from a3t_contracts.service import Lane
@@ -64,8 +65,8 @@ class JobStore:
         """The job's folder on the disk, which holds its request, state, events and checkpoints."""
         return self.root / job_id
 
-    async def create(self, request: FineTuningJobCreate) -> FineTuningJob:
-        """Create a job, or return the job of the same request.
+    async def create(self, request: FineTuningJobCreate, origin: Origin | None = None) -> FineTuningJob:
+        """Create a job, or return the job of the same request. `origin`: who asks for it.
 
         A version has one job: raises ConflictError for another request while the version's job is open or has
         succeeded. After a failed or cancelled job the request creates a new attempt.
@@ -81,7 +82,11 @@ class JobStore:
                 )
             attempt = sum(j.request.version == request.version for j in self._jobs.values())
             job = FineTuningJob(
-                id=_job_id(request, attempt), status=JobStatus.queued, created_at=int(time.time()), request=request
+                id=_job_id(request, attempt),
+                status=JobStatus.queued,
+                created_at=int(time.time()),
+                request=request,
+                origin=origin,
             )
             with telling_full_disk():
                 await self._disk(partial(self._write, job))

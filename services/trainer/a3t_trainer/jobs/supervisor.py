@@ -14,6 +14,7 @@ from a3t_contracts.errors import A3TError, ConflictError, Problem
 from a3t_contracts.files import write_atomically
 from a3t_contracts.logging import get_logger
 from a3t_contracts.schemas import FineTuningJob, JobStatus, Progress
+from a3t_contracts.tracing import Span, bound_ids, span
 
 from ..faults import problem_of
 from ..files import FileStore
@@ -84,7 +85,9 @@ class Supervisor:
                 job = await self._next()
                 self._taken.add(job.id)
                 try:
-                    process = await self._attempt(job, process, device)
+                    with bound_ids(**(job.origin.ids if job.origin is not None else {})), _job_span(job) as here:
+                        process = await self._attempt(job, process, device)
+                        _tell(here, self.store.get(job.id))
                 except Exception as error:  # one job must not end the slot
                     log.exception("job.broken", job=job.id)
                     if not self.store.finished(job.id):
@@ -247,3 +250,23 @@ class Supervisor:
     def _checkpoint_step(self, job_id: str) -> int:
         bundles = (self.store.folder(job_id) / "work").glob("checkpoint-*")
         return max((int(b.name.rpartition("-")[2]) for b in bundles), default=-1)
+
+
+def _job_span(job: FineTuningJob) -> contextlib.AbstractContextManager[Span]:
+    """The span of one attempt at a job, below that of whoever asked for it."""
+    request = job.request
+    attributes = {
+        "gen_ai.request.model": request.model,
+        "a3t.run": request.run,
+        "a3t.round": request.round,
+        "a3t.version": request.version,
+        "a3t.job": job.id,
+    }
+    parent = job.origin.traceparent if job.origin is not None else None
+    return span(f"fine_tune {request.version}", attributes, kind="server", parent=parent)
+
+
+def _tell(here: Span, job: FineTuningJob) -> None:
+    """Add how the attempt ended."""
+    progress = job.progress
+    here.set({"a3t.status": job.status.value, "a3t.optimiser_steps": progress.step, "a3t.loss": progress.loss})

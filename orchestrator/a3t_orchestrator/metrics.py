@@ -1,0 +1,93 @@
+"""Prometheus metrics that the orchestrator reads from the database and the queue when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from a3t_contracts.errors import UnavailableError
+from a3t_contracts.logging import get_logger
+from a3t_contracts.schemas import RunStatus
+
+from .queue import QUEUES, queue_lengths
+from .settings import OrchestratorSettings
+from .store import Run, Store, count_failures
+
+__all__ = ["lengths", "watch"]
+
+log = get_logger(__name__)
+
+
+def watch(store: Store, settings: OrchestratorSettings) -> None:
+    """Tell of the runs in this database, and of the queues, whenever Prometheus asks."""
+    told = _told()
+    told.store, told.settings = store, settings
+
+
+def lengths(settings: OrchestratorSettings) -> dict[str, int]:
+    """Number of tasks in each queue; empty without a queue. Raises UnavailableError."""
+    if not settings.redis_url:
+        return {}
+    try:
+        return queue_lengths(settings.redis_url)
+    except RedisError as error:
+        raise UnavailableError(
+            f"The queue cannot be reached: {error}.", hint="Check A3T_REDIS_URL, and that Redis runs."
+        ) from error
+
+
+class _Told(Collector):
+    """Of the app that was made last in this process."""
+
+    store: Store | None = None
+    settings: OrchestratorSettings | None = None
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Queues, runs and given-up episodes; without samples of what is out of reach, but −1 for queues."""
+        queued = GaugeMetricFamily("a3t_queue_length", "Tasks that no worker has taken yet", labels=["queue"])
+        by_status = GaugeMetricFamily("a3t_runs", "Runs", labels=["status"])
+        rounds = GaugeMetricFamily("a3t_run_round", "Round of each run that is under way", labels=["run", "phase"])
+        lost = GaugeMetricFamily("a3t_episodes_given_up", "Episodes that were given up and wait for a decision")
+        if self.settings is not None:
+            for queue, length in _known_lengths(self.settings).items():
+                queued.add_metric([queue], length)
+        if self.store is not None:
+            try:
+                with self.store.session() as session:
+                    _add_runs(session, by_status, rounds)
+                    lost.add_metric([], count_failures(session))
+            except SQLAlchemyError as error:
+                log.warning("metrics.database_away", error=str(error).splitlines()[0])
+        return queued, by_status, rounds, lost
+
+
+@cache
+def _told() -> _Told:
+    told = _Told()
+    REGISTRY.register(told)
+    return told
+
+
+def _known_lengths(settings: OrchestratorSettings) -> dict[str, float]:
+    try:
+        found = lengths(settings)
+    except UnavailableError:
+        return dict.fromkeys(QUEUES, -1.0)
+    return {queue: float(found.get(queue, 0)) for queue in QUEUES}
+
+
+def _add_runs(session: Session, by_status: GaugeMetricFamily, rounds: GaugeMetricFamily) -> None:
+    counts = dict(session.execute(select(Run.status, func.count()).group_by(Run.status)).tuples().all())
+    for status in RunStatus:
+        by_status.add_metric([status.value], counts.get(status.value, 0))
+    active = [status.value for status in RunStatus if status.active]
+    for name, number, phase in session.execute(select(Run.name, Run.round, Run.phase).where(Run.status.in_(active))):
+        rounds.add_metric([name, phase or ""], number)
