@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
 import shutil
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +31,25 @@ from a3t_contracts.schemas import Trajectory
 from a3t_env.alfworld.game_file import read_game_file
 from a3t_env.calculator.expression import evaluate
 from a3t_env.game_index import INDEX_NAME
+from a3t_env.plugins.description import describe
+from a3t_env.plugins.discovery import targets_of_setting
 from a3t_env.plugins.results import BadResultError, read_action, read_actions, read_reset, read_step
+from a3t_env.plugins.spec import PluginSpec
+from a3t_env.plugins.target import TargetError, load_target
 from a3t_env.remote.address import addresses
 from a3t_env.remote.http import checked
 from a3t_env.textworld.index import read_index
 from a3t_env.webshop.catalogue.records import product_from_record
+from a3t_orchestrator.interchange.draft import Defaults
+from a3t_orchestrator.interchange.formats import all_formats
+from a3t_orchestrator.interchange.intake import episode_of
+from a3t_orchestrator.interchange.names import read_names
+from a3t_orchestrator.interchange.sources import read_records
 from a3t_orchestrator.recipe import parse_recipe
 from tests.policy.policy_support import publish_random
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
-TYPED = (A3TError, BadResultError)
+TYPED = (A3TError, BadResultError, TargetError)
 fuzzed = settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 texts = (
@@ -201,3 +213,97 @@ def test_weights_of_anything(tmp_path_factory: pytest.TempPathFactory, data: byt
 def test_a_trajectory_of_anything_is_refused_in_words(value: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Trajectory.model_validate(value)
+
+
+ROLES = ["system", "user", "assistant", "human", "gpt", "tool", "agent", "Environment", "wizard"]
+TURNS = st.dictionaries(
+    st.sampled_from(["role", "from", "content", "value", "text", "tool_calls", "reasoning_content", "weight", "loss"]),
+    st.sampled_from(ROLES) | texts | values,
+    max_size=5,
+)
+RECORD_KEYS = ["messages", "conversations", "prompt", "completion", "chosen", "rejected", "label", "steps"]
+RECORD_KEYS += ["observation", "schema_version", "run", "kind", "task_id", "item_id", "id", "stop_reason", "reward"]
+RECORD_KEYS += ["success", "round"]
+RECORDS = st.dictionaries(
+    st.sampled_from(RECORD_KEYS),
+    st.lists(TURNS, max_size=5) | texts | values | st.sampled_from(["ATIF-v1.7", "demonstration", "policy", "done"]),
+    max_size=8,
+)
+
+
+@fuzzed
+@given(RECORDS, st.booleans(), st.none() | st.sampled_from(list(all_formats())))
+def test_a_foreign_record_of_anything(record: dict[str, Any], chosen: bool, named: str | None) -> None:
+    """Read as what it looks like, or as the format that whoever imports names."""
+    form = all_formats()[named] if named else None
+    read = typed_or_fine(partial(episode_of, chosen=chosen), record, Defaults(run="r", environment="e"), form)
+    assert read is None or read[0].steps
+
+
+FILES = st.binary(max_size=300) | st.lists(RECORDS | values, max_size=4).flatmap(
+    lambda rows: st.sampled_from(
+        [
+            json.dumps(rows).encode(),
+            "\n".join(map(json.dumps, rows)).encode(),
+            "\r\n\r\n".join(json.dumps(row, indent=1) for row in rows).encode(),
+            gzip.compress(json.dumps(rows).encode()),
+        ]
+    )
+)
+
+
+@fuzzed
+@given(FILES, st.integers(0, 400), st.integers(0, 7))
+def test_a_foreign_file_of_anything(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, place: int, bit: int
+) -> None:
+    """Whole, and with one bit turned: each record has a value or a problem."""
+    path = tmp_path_factory.mktemp("foreign") / "x"
+    damaged = bytearray(data)
+    if place < len(damaged):
+        damaged[place] ^= 1 << bit
+    for content in (data, bytes(damaged)):
+        path.write_bytes(content)
+        for found in typed_or_fine(lambda: list(read_records(path))) or []:
+            assert (found.value is None) != (found.problem is None)
+        typed_or_fine(read_names, [path])
+
+
+@fuzzed
+@given(st.text() | st.from_regex(r"([a-z.=]{0,6}:?[A-Z]?[a-z]{0,3}(\.py)?,?){0,3}"))
+def test_a_setting_that_names_plug_ins(text: str) -> None:
+    typed_or_fine(targets_of_setting, text)
+
+
+ATTRIBUTES = ["splits", "task_types", "max_steps", "success_reward", "multiline", "options", "about", "example"]
+ATTRIBUTES += ["close", "tasks", "reset", "step", "actions", "sample", "expert", "lists_actions", "success", "get_data"]
+
+
+@fuzzed
+@given(st.dictionaries(st.sampled_from(ATTRIBUTES), values | st.just(lambda *_: None) | st.just(lambda *_: [{}, "a"])))
+def test_a_class_of_a_plug_in_with_anything_in_it(attributes: dict[str, Any]) -> None:
+    whole = {"splits": {"train": 1}, "reset": lambda self, task, seed: "", "step": lambda self, action: ("", 0.0, True)}
+    for given_ in (attributes, whole | attributes):
+        described = typed_or_fine(describe, type("Theirs", (), dict(given_)))
+        if described is not None:
+            typed_or_fine(PluginSpec.read, "theirs", "theirs:Theirs", described)
+
+
+LINES = ["class A:\n    x = 1", "x = A.y", "raise SystemExit", "1/0", "import nosuch", "x = '", "  indented"]
+LINES += ["\x00", "é = 1"]
+SOURCES = st.lists(st.sampled_from(LINES), max_size=4).map("\n".join)
+
+
+@fuzzed
+@given(SOURCES, st.sampled_from(["A", "A.x", "B.c.d", "x"]))
+def test_a_file_of_a_plug_in_of_anything(tmp_path_factory: pytest.TempPathFactory, source: str, name: str) -> None:
+    """Loading it runs it, so the source is one that does nothing but fail."""
+    folder = tmp_path_factory.mktemp("plugins")
+    module = f"fuzzed_{folder.name.replace('-', '_')}"
+    (folder / f"{module}.py").write_text(source, encoding="utf-8")
+    before = list(sys.path)
+    try:
+        typed_or_fine(load_target, f"{folder / module}.py:{name}")
+    finally:
+        sys.path[:] = before
+        sys.modules.pop(module, None)

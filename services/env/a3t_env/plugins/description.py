@@ -55,12 +55,12 @@ def describe(kind: Kind) -> dict[str, Any]:
     try:
         for name in ("reset", "step"):
             _require_method(one, name)
-        types = [str(name) for name in getattr(one, "task_types", None) or ()]
+        types = _types(one)
         tasks = _tasks(one, types)
         return {
             **{name: _text(one, name) for name in _TEXTS},
             "max_steps": _whole(one, "max_steps", 50, 1000),
-            "success_reward": float(getattr(one, "success_reward", 1.0)),
+            "success_reward": _reward(one),
             "multiline": bool(getattr(one, "multiline", False)),
             "task_types": types or list(dict.fromkeys(task["type"] for task in tasks)),
             "options": _options(one),
@@ -68,10 +68,36 @@ def describe(kind: Kind) -> dict[str, Any]:
             "has": [name for name in _METHODS if callable(getattr(one, name, None))],
             "lists_actions": bool(getattr(one, "lists_actions", False)),
         }
+    except BadResultError:
+        raise
+    except Exception as error:
+        raise BadResultError(f"its description cannot be read: {where_raised(error)}") from error
     finally:
-        close = getattr(one, "close", None)
-        if callable(close):
-            close()
+        _close(one)
+
+
+def _close(one: Any) -> None:
+    close = getattr(one, "close", None)
+    if not callable(close):
+        return
+    try:
+        close()
+    except Exception as error:
+        raise BadResultError(f"close failed: {where_raised(error)}") from error
+
+
+def _types(one: Any) -> list[str]:
+    types = getattr(one, "task_types", None) or ()
+    if not isinstance(types, (list, tuple)) or not all(isinstance(name, str) for name in types):
+        raise BadResultError(f'task_types must be a list of texts, as in ("short", "long"), not {types!r:.80}')
+    return list(types)
+
+
+def _reward(one: Any) -> float:
+    value = getattr(one, "success_reward", 1.0)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < float("inf"):
+        raise BadResultError(f"success_reward must be a finite number, not {value!r:.80}")
+    return float(value)
 
 
 def _instance(kind: Kind) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import EnvironmentInfo, Task
 
@@ -37,7 +39,18 @@ class PluginSpec:
 
     @classmethod
     def read(cls, name: str, target: str, description: Mapping[str, Any]) -> PluginSpec:
-        """Build it from the description that the child process sent."""
+        """Build it from the description that the child process sent. Raises InvalidInputError for values that cannot
+        be shown."""
+        try:
+            return cls._read(name, target, description)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            said = f"The environment {name} ({target}) describes itself badly: {place}: {first['msg']}."
+            raise InvalidInputError(said) from error
+
+    @classmethod
+    def _read(cls, name: str, target: str, description: Mapping[str, Any]) -> PluginSpec:
         tasks: list[dict[str, Any]] = description["tasks"]
         splits: dict[str, int] = {}
         for task in tasks:
