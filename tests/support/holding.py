@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from tests.support.rooms import FOLDER, WISH, Wish
 
@@ -21,12 +20,11 @@ ROOMS = {
     "data": {"split": "train", "tasks": 5, "held_out": [{"split": "test", "tasks": 3}]},
 }
 """Sections of a recipe that plays in the rooms."""
-_FILE = "file.json"
 
 
 class Hold:
-    """Makes a run stand still where it is asked to, until `release` or for 100 seconds: in the middle of a phase that
-    plays, where no step of the rooms is answered then, or where a process opens or renames a file."""
+    """Makes a run stand still in the middle of a phase that plays, where no step of the rooms is answered then, until
+    `release` or for 100 seconds."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,46 +42,23 @@ class Hold:
             FOLDER: str(self.folder),
         }
 
-    @property
-    def inside(self) -> dict[str, str]:
-        """`variables` that let a test into every process: what `ask_file` and a wrong clock need."""
-        found = self.variables
-        path = os.pathsep.join([str(_REPOSITORY / "tests/support/inside"), found["PYTHONPATH"]])
-        return found | {"PYTHONPATH": path, "A3T_TEST_INSIDE": str(self.folder)}
-
     def ask(self, wish: Wish) -> None:
         """Let the run go on to where this wish says; asked before the phase begins, none can be missed."""
-        self._ask(WISH, wish.held, asdict(wish), other=_FILE)
-
-    def ask_file(self, path: str, program: str) -> None:
-        """The same for a process whose command line has `program` and a file whose path has `path`."""
-        held = f"held-{path.replace('/', '_')}"
-        self._ask(_FILE, held, {"path": path, "program": program, "held": held}, other=WISH)
+        self._held = self.folder / wish.held
+        self._held.unlink(missing_ok=True)
+        partial = self.folder / "partial"
+        partial.write_text(json.dumps(asdict(wish)), encoding="utf-8")
+        partial.replace(self.folder / WISH)
 
     @property
     def holds(self) -> bool:
         """Whether the run stands still where it was asked to."""
         return self._held is not None and self._held.exists()
 
-    @property
-    def pid(self) -> int:
-        """The process that waits at the file."""
-        assert self._held is not None
-        return int(self._held.read_text())
-
     def release(self) -> None:
         """Let the run go on."""
-        for name in (WISH, _FILE):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / WISH).unlink(missing_ok=True)
         self._held = None
-
-    def _ask(self, name: str, held: str, content: dict[str, Any], other: str) -> None:
-        self._held = self.folder / held
-        self._held.unlink(missing_ok=True)
-        partial = self.folder / "partial"
-        partial.write_text(json.dumps(content), encoding="utf-8")
-        partial.replace(self.folder / name)
-        (self.folder / other).unlink(missing_ok=True)
 
 
 def until(met: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 600) -> None:

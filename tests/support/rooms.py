@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["FOLDER", "WISH", "OneShut", "Rooms", "Wish"]
+__all__ = ["FOLDER", "WISH", "Rooms", "Wish"]
 
 FOLDER = "A3T_TEST_HOLD"
 """Variable with the folder of the wish, and of the file that says that it is met."""
@@ -85,17 +85,6 @@ class Rooms:
 
     def expert(self) -> str:
         return self.actions()[-1]
-
-
-class OneShut(Rooms):
-    """Six tasks, of which one can never be played."""
-
-    splits = {"train": 6, "test": 3}  # noqa: RUF012
-
-    def reset(self, task: Any, seed: int) -> str:
-        if task.id == "train-002":
-            raise RuntimeError("the door is shut")
-        return super().reset(task, seed)
 
 
 def stand_still_where_asked() -> None:
