@@ -20,6 +20,7 @@ from a3t_contracts.errors import (
     OverloadedError,
     Problem,
     UnavailableError,
+    UnplayableError,
     UpstreamError,
 )
 from a3t_contracts.react import History
@@ -339,7 +340,7 @@ async def test_patience_ends(world: World) -> None:
 
 
 async def test_an_unknown_task_says_so(gateway: Gateway) -> None:
-    with pytest.raises(NotFoundError, match="no task 'corridor-9'"):
+    with pytest.raises(UnplayableError, match="no task 'corridor-9'"):
         await play(plan_of(task_id="corridor-9"), gateway)
 
 
@@ -420,7 +421,7 @@ async def test_a_chunk_stores_each_episode_once_and_gives_up_on_a_poisoned_one(w
     first = await run_chunk(store, settings_of(world), "r", ids, "a")
     assert (first.done, first.failed, first.skipped) == (2, 1, 0)
     second = await run_chunk(store, settings_of(world), "r", ids, "b")
-    assert (second.done, second.failed, second.skipped) == (0, 1, 2)
+    assert (second.done, second.failed, second.skipped) == (0, 0, 3)
     with store.session() as session:
         assert phase_counts(session, KEY) == {"done": 2, "lost": 1}
         assert count_trajectories(session, EpisodeFilter(run="r", success=True)) == 2
