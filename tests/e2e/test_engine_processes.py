@@ -11,7 +11,7 @@ from a3t_orchestrator.store import Store
 from tests.faults.test_orchestrator_faults import played
 from tests.support.mini_loop import a3t, make_home, write_recipe
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_the_same_episodes_with_one_process_and_two(tmp_path: Path, tiny_model: Path) -> None:
