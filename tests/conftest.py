@@ -13,7 +13,6 @@ from tests.support.tiny_model import make_tiny_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ.setdefault("A3T_POLICY_ENGINE_PROCESSES", "1")  # of services in a test
 ask_for_exact_rows()
 # How long an example takes is the machine's affair.
 settings.register_profile("a3t", deadline=None)

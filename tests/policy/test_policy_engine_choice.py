@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 from a3t_policy.processes import count
 from a3t_policy.processes.affinity import Affinity
 from a3t_policy.processes.count import engine_processes, usable_cores
+from a3t_policy.settings import PolicySettings
 
 from .conftest import policy_settings
 
@@ -40,17 +41,18 @@ def test_the_oldest_beginnings_are_forgotten() -> None:
 
 def test_the_number_of_processes(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = str(tiny_model)
-    unset = policy_settings(tiny_model, tmp_path, policy_engine_processes=None)
+    automatic = policy_settings(tiny_model, tmp_path, policy_engine_processes=0)
     monkeypatch.setattr(count, "usable_cores", lambda: 16)
-    assert engine_processes(unset, folder) == 4
-    assert engine_processes(unset.model_copy(update={"policy_engine_processes": 7}), folder) == 7
-    assert engine_processes(unset.model_copy(update={"policy_device": "cuda"}), folder) == 1
-    assert engine_processes(unset.model_copy(update={"policy_threads": 8}), folder) == 1
-    assert engine_processes(unset.model_copy(update={"policy_quantisation": "nf4"}), folder) == 1
-    assert engine_processes(unset.model_copy(update={"policy_merge_below": 100}), folder) == 1, "a large base"
-    assert engine_processes(unset, "org/name") == 1, "one that is not on this machine yet"
+    assert engine_processes(automatic, folder) == 4
+    assert engine_processes(PolicySettings(), folder) == 1
+    assert engine_processes(automatic.model_copy(update={"policy_engine_processes": 7}), folder) == 7
+    assert engine_processes(automatic.model_copy(update={"policy_device": "cuda"}), folder) == 1
+    assert engine_processes(automatic.model_copy(update={"policy_threads": 8}), folder) == 1
+    assert engine_processes(automatic.model_copy(update={"policy_quantisation": "nf4"}), folder) == 1
+    assert engine_processes(automatic.model_copy(update={"policy_merge_below": 100}), folder) == 1, "a large base"
+    assert engine_processes(automatic, "org/name") == 1, "one that is not on this machine yet"
     monkeypatch.setattr(count, "usable_cores", lambda: 2)
-    assert engine_processes(unset, folder) == 2
+    assert engine_processes(automatic, folder) == 2
 
 
 def test_a_quota_of_processor_time_counts_as_cores(tmp_path: Path) -> None:

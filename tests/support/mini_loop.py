@@ -15,8 +15,7 @@ A3T = [sys.executable, "-m", "a3t_orchestrator.cli"]
 def environment(home: Path) -> dict[str, str]:
     """The process environment of a home of its own, without addresses of other services."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("A3T_")}
-    own = {"A3T_HOME": str(home), "A3T_POLICY_ENGINE_PROCESSES": "1"}  # a second engine takes longer to start than it saves
-    return kept | own | {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "HF_HUB_OFFLINE": "1"}
+    return kept | {"A3T_HOME": str(home), "OMP_NUM_THREADS": "1", "COLUMNS": "120", "HF_HUB_OFFLINE": "1"}
 
 
 def a3t(home: Path, *arguments: str, timeout: float = 280, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -45,13 +45,13 @@ class PolicySettings(ServiceSettings):
         description="Number of CPU threads of the engine; unset: 1 for small models, whose results then do not depend "
         "on the batch",
     )
-    policy_engine_processes: int | None = Field(
-        None,
-        ge=1,
+    policy_engine_processes: int = Field(
+        1,
+        ge=0,
         le=64,
         description="Number of processes with an engine of the local backend each, behind the one port. Results do not "
-        "depend on it. Unset: one for each usable core, at most 4, for a small base on a CPU, else one. A single one "
-        "runs in the service's own process",
+        "depend on it. 0: one for each usable core, at most 4, for a small base on a CPU, else one. A single one runs "
+        "in the service's own process",
     )
     policy_merge_below: int = Field(
         200_000_000,

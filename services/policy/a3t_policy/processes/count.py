@@ -13,13 +13,13 @@ from ..settings import PolicySettings
 __all__ = ["engine_processes", "usable_cores"]
 
 _MOST = 4
-"""Processes that are started without being asked for: each takes some 300 MB."""
+"""Most processes where the setting leaves the number open: each takes some 300 MB."""
 
 
 def engine_processes(settings: PolicySettings, folder: str) -> int:
-    """The number of engine processes: as set; else one for each usable core, at most four, for a small base on a CPU,
+    """The number of engine processes: as set; for 0, one for each usable core, at most four, for a small base on a CPU,
     and one for all others, which use several cores or a GPU by themselves."""
-    if settings.policy_engine_processes is not None:
+    if settings.policy_engine_processes:
         return settings.policy_engine_processes
     if settings.policy_threads not in (None, 1) or settings.policy_quantisation != "none":
         return 1
