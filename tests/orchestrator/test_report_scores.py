@@ -118,7 +118,7 @@ def test_turns_with_a_made_up_observation_are_counted_and_shown(store: Store) ->
         save_trajectory(session, ended.id, ended, phase="rollout")
     report = collect_report(store, "r-1")
     assert [r.made_up_observations for r in report.rounds] == [{}, {"rollout": 2}]
-    assert "| 1 | rollout | 0 | 0 | 0 | 1 | 0 | 0 | 2 |" in markdown(report)
+    assert "| 1 | rollout | 0 | 0 | 0 | 1 | 0 | 0 | 0 | 2 |" in markdown(report)
     page = html(report)
     assert "turns with a made-up observation" in page
     assert "max_invalid 1</td><td>2</td>" in page

@@ -118,7 +118,8 @@ async def test_tokens_have_the_texts_of_the_policy_s_tokenizer(tiny_model: Path,
         assert isinstance(done, ActResult)
         named = {"policy_action": done.action, "policy_version": done.model}
         told = {"completion": done.completion, "completion_ids": done.completion_ids, "logprobs": done.logprobs}
-        step = Step(index=0, observation="", action="x", source=Source.policy, reason_by=ReasonBy.none, **named, **told)
+        by = {"source": Source.policy, "reason_by": ReasonBy.none}
+        step = Step(index=0, observation="", action="x", valid=True, **by, **named, **told)
         assert await token_texts(settings, step) is None, "the policy service is away"
         settings.policy_url = url
         texts = await token_texts(settings, step)

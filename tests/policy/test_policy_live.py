@@ -138,7 +138,7 @@ async def test_what_is_live_is_not_guessed_while_the_registry_cannot_be_read(
         assert await says(backend, ONE) == ONE, "a version that is named is served"
         (shelf / "live.json").rmdir()
         point_at(shelf, TWO)
-        await until(lambda: backend.versions.live.name == TWO)
+        await until(lambda: backend.versions.live.name == TWO and backend.versions.unsettled is None)
         assert await says(backend) == TWO
 
 

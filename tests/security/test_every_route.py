@@ -40,6 +40,7 @@ OTHER_THAN_BY_METHOD = {
     ("orchestrator", "POST", "/delete/runs/{run}"): Role.admin,
     ("env", "DELETE", "/v1/sessions/{session_id}"): Role.run,
     ("policy", "DELETE", "/v1/episodes/{episode_id}"): Role.run,
+    ("policy", "POST", "/v1/detokenize"): Role.read,
     ("policy", "POST", "/v1/load_lora_adapter"): Role.admin,
     ("policy", "POST", "/v1/unload_lora_adapter"): Role.admin,
     ("trainer", "POST", "/v1/adapters/{version}/promote"): Role.admin,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from a3t_contracts.errors import A3TError
 from a3t_contracts.settings import ServiceSettings
-from a3t_orchestrator.app import _lengths
+from a3t_orchestrator.metrics import lengths
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store
 
@@ -45,7 +45,7 @@ def test_settings_are_shown_without_their_secrets() -> None:
 def test_a_queue_and_a_database_that_are_away_are_named_without_password() -> None:
     queue = OrchestratorSettings(redis_url=f"redis://:{SECRET}@127.0.0.1:1/0")
     with pytest.raises(A3TError) as of_queue:
-        _lengths(queue)
+        lengths(queue)
     store = Store(f"postgresql+psycopg://a3t:{SECRET}@127.0.0.1:1/a3t?connect_timeout=2")
     with pytest.raises(Exception, match=r"127\.0\.0\.1") as of_database:
         store.require_current()
