@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,9 +78,22 @@ async def token_texts(settings: OrchestratorSettings, step: Step) -> list[str] |
             texts = await client.detokenize(step.completion_ids)
     except A3TError:
         return None
-    told = "".join(text for text in texts if not text.startswith("bytes:"))
-    own = step.completion if len(told) == len("".join(texts)) else ""  # parts of characters are no text
-    return texts if own.strip() in told else None
+    return texts if _are_of(texts, step.completion) else None
+
+
+def _are_of(texts: Sequence[str], completion: str) -> bool:
+    """Whether the texts of tokens are a completion; where some are parts of characters, which have no text of their own,
+    whether the others stand in it, one after the other."""
+    whole = [text for text in texts if not text.startswith("bytes:")]
+    if len(whole) == len(texts):
+        return completion.strip() in "".join(texts)
+    at = 0
+    for text in map(str.strip, whole):
+        found = completion.find(text, at)
+        if found < 0:
+            return False
+        at = found + len(text)
+    return True
 
 
 async def service_states(settings: OrchestratorSettings) -> list[ServiceState]:
