@@ -82,7 +82,7 @@ async def token_texts(settings: OrchestratorSettings, step: Step) -> list[str] |
 
 
 def _are_of(texts: Sequence[str], completion: str) -> bool:
-    """Whether the texts of tokens are a completion; where some are parts of characters, which have no text of their own,
+    """Whether the texts of tokens are a completion; where some are parts of characters, without text of their own,
     whether the others stand in it, one after the other."""
     whole = [text for text in texts if not text.startswith("bytes:")]
     if len(whole) == len(texts):
