@@ -35,7 +35,7 @@ async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event
     """The run's events behind the one numbered `after`, its progress, and the end; ends when the service stops, too,
     and then a client connects again, to this replica or another."""
     told_progress: RunProgress | None = None
-    told_state: tuple[str, str] | None = None
+    told_state: tuple[str, str, int, str] | None = None
     silent = 0.0
     while not stopping.is_set():
         try:
@@ -49,7 +49,7 @@ async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event
         if look.progress != told_progress:
             told_progress = look.progress
             parts.append(f"event: progress\ndata: {look.progress.model_dump_json()}\n\n")
-        state = (look.info.status, look.info.wanted)
+        state = (look.info.status, look.info.wanted, look.info.round, look.info.phase)
         if state != told_state:
             told_state = state
             parts.append(f"event: run\ndata: {look.info.model_dump_json()}\n\n")
