@@ -29,7 +29,8 @@ class Role(IntEnum):
 class Tokens:
     """Finds the role of a token.
 
-    Tokens are looked up by their SHA-256, so that the time of a look-up says nothing about them.
+    Tokens are looked up by their SHA-256, so that the time of a look-up says nothing about them; a token that was found
+    once is kept in a dictionary, whose look-ups compare keyed hashes.
 
     Args:
         by_role: the tokens of each role.
@@ -37,10 +38,15 @@ class Tokens:
 
     def __init__(self, by_role: Mapping[Role, Iterable[str]]) -> None:
         self._roles = {_digest(token.encode()): role for role, tokens in by_role.items() for token in tokens}
+        self._found: dict[bytes, Role] = {}
 
     def role_of(self, token: str | bytes) -> Role | None:
         """The role; None for a token that is not known."""
-        return self._roles.get(_digest(token.encode() if isinstance(token, str) else token))
+        given = token.encode() if isinstance(token, str) else token
+        role = self._found.get(given)
+        if role is None and (role := self._roles.get(_digest(given))) is not None:
+            self._found[given] = role
+        return role
 
 
 def token_list(secret: SecretStr) -> list[str]:

@@ -51,7 +51,12 @@ class BodyLimits:
         return _too_large(limit) if length.isdigit() and int(length) > limit else None
 
     def guard(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
-        """Wrap `receive` so that it raises TooLargeError once more bytes arrive than the limit."""
+        """Wrap `receive` so that it raises TooLargeError once more bytes arrive than the limit.
+
+        A request with a Content-Length, which `refusal` has looked at, cannot bring more than that: HTTP ends there.
+        """
+        if b"content-length" in headers and b"transfer-encoding" not in headers:
+            return receive
         seen, limit = 0, self.of(scope)
 
         async def guarded() -> Message:

@@ -58,7 +58,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._by_client: Counter[str] = vars(self.server_state).setdefault("by_client", Counter())
         self._counted: str | None = None
         self._begun = self._in_body = False
-        self._bytes = 0
+        self._bytes = self._piece = 0
         self._since = 0.0
         self._incoming: asyncio.TimerHandle | None = None
         self._outgoing: asyncio.TimerHandle | None = None
@@ -91,7 +91,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Feed the parser; the client has no longer than the limits say for what is missing then."""
         if self.transport.is_closing():
             return
-        self._bytes += len(data)
+        self._piece = len(data)
+        self._bytes += self._piece
         super().data_received(data)
         if self._begun and not self._in_body and self._bytes > MAX_HEADER_BYTES:
             self._refuse(_header_too_long())
@@ -105,8 +106,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        self._in_body, self._bytes = True, 0
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) <= MAX_HEADER_BYTES:
+        most, self._bytes, self._in_body = self._bytes + self._piece, 0, True
+        if most <= MAX_HEADER_BYTES or self._header_bytes() <= MAX_HEADER_BYTES:
             super().on_headers_complete()
             return
         app, self.app = self.app, _too_long
@@ -146,6 +147,9 @@ class BoundedProtocol(HttpToolsProtocol):
             lost(error)
 
         taken.connection_lost = connection_lost
+
+    def _header_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _surplus(self) -> bool:
         """Whether this connection is one more than its client may have."""

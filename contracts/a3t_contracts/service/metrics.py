@@ -25,8 +25,9 @@ def count_request(service: str, scope: Scope, status: int, seconds: float) -> No
     """Count an answered request and its duration in seconds."""
     route = getattr(scope.get("route"), "path", "unmatched")
     method = scope["method"] if scope["method"] in _METHODS else "other"
-    _requests(service, route, method, status).inc()
-    _seconds(service, route).observe(seconds)
+    requests, durations = _metrics(service, route, method, status)
+    requests.inc()
+    durations.observe(seconds)
 
 
 async def metrics_text() -> bytes:
@@ -44,11 +45,6 @@ def _metrics_registry() -> CollectorRegistry:
 
 
 @functools.lru_cache(maxsize=1024)
-def _requests(service: str, route: str, method: str, status: int) -> Counter:
-    """The counter of these labels; kept, because looking it up takes longer than counting."""
-    return _REQUESTS.labels(service, route, method, status)
-
-
-@functools.lru_cache(maxsize=256)
-def _seconds(service: str, route: str) -> Histogram:
-    return _SECONDS.labels(service, route)
+def _metrics(service: str, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    """The counter and the histogram of these labels; kept, because looking them up takes longer than counting."""
+    return _REQUESTS.labels(service, route, method, status), _SECONDS.labels(service, route)

@@ -7,6 +7,7 @@ import binascii
 import os
 import re
 import time
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -68,22 +69,20 @@ class Shell:
         headers = dict(scope["headers"])
         request_id = _request_id(headers.get(b"x-request-id", b""))
         bind_ids(request_id=request_id, **received_ids(headers))
-        started, status = time.perf_counter(), 500
+        began, status = time.perf_counter(), 0
+        tag = (b"x-request-id", request_id.encode("ascii"))
 
         async def tagged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"x-request-id", request_id.encode("ascii")),
-                ]
+                message["headers"] = [*message.get("headers", ()), tag]
             await send(message)
 
         try:
-            await self._guarded(scope, headers, receive, tagged)
+            await self._guarded(scope, headers, receive, tagged, lambda: status > 0)
         finally:
-            count_request(self.service, scope, status, time.perf_counter() - started)
+            count_request(self.service, scope, status or 500, time.perf_counter() - began)
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a WebSocket if its token allows it; the client of a refused one receives 403."""
@@ -93,29 +92,29 @@ class Shell:
             await receive()
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
 
-    async def _guarded(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _guarded(
+        self,
+        scope: Scope,
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        send: Send,
+        started: Callable[[], bool],
+    ) -> None:
         refusal = self._refusal(scope, headers)
         if refusal is None and (refusal := self.bodies.refusal(scope, headers)) is not None:
             await drain(headers, receive)
         if refusal is not None:
             await problem_response(refusal, scope["path"], self.body)(scope, receive, send)
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
         try:
-            await self.app(scope, self.bodies.guard(scope, headers, receive), watched)
+            await self.app(scope, self.bodies.guard(scope, headers, receive), send)
         except A3TError as error:
             await problem_response(error, scope["path"], self.body)(scope, receive, send)
         except ClientDisconnect:
             log.info("request.client_left", path=scope["path"])
         except Exception:
             log.exception("request.failed", path=scope["path"])
-            if started:
+            if started():
                 raise
             hidden = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
             await problem_response(hidden, scope["path"], self.body)(scope, receive, send)
@@ -151,4 +150,4 @@ def _as_bearer(basic: bytes) -> bytes:
 
 def _request_id(given: bytes) -> str:
     """The client's request id if it has the allowed form, else a new one."""
-    return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    return given.decode("ascii") if given and _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
