@@ -68,6 +68,14 @@ def test_the_projects_own_comparison_is_valid() -> None:
     assert names == {"contrastive", "sft", "dpo", "label_prefix"}
 
 
+def test_the_comparison_of_actre_is_valid() -> None:
+    path = ROOT / "configs" / "ablations" / "actre.yaml"
+    runs = {run.arm: run.recipe for run in planned_runs(load_ablation(path), path.parent, seeds=[0])}
+    assert not any(recipe.pairing.own_successes for recipe in runs.values())
+    assert not any(recipe.compose.reasons for arm, recipe in runs.items() if arm == "no_reasons")
+    assert {arm for arm, recipe in runs.items() if recipe.compose.p == 0.0} >= {"plain_sampling", "hot_sampling"}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -110,12 +118,19 @@ def store_run(store: Store, run: PlannedRun, successes: list[int]) -> None:
         for number, solved in enumerate(successes):
             open_round(session, run.name, number)
             for task in range(4):
-                episode = evaluated(run.name, number, f"task-{task}", task < solved)
+                episode = played(run.name, number, f"task-{task}", task < solved)
                 save_trajectory(session, episode.id, episode, phase="evaluate")
+                if number:
+                    failed = played(run.name, number, f"own-{task}", False, TrajectoryKind.policy)
+                    save_trajectory(session, failed.id, failed, phase="rollout")
+                    tried = played(run.name, number, f"own-{task}", task < solved - 1, TrajectoryKind.composed)
+                    save_trajectory(session, tried.id, tried, phase="compose")
         touch_run(session, run.name, status="finished")
 
 
-def evaluated(run: str, number: int, task: str, success: bool) -> Trajectory:
+def played(
+    run: str, number: int, task: str, success: bool, kind: TrajectoryKind = TrajectoryKind.evaluation
+) -> Trajectory:
     step = Step(
         index=0,
         observation="A room.",
@@ -125,7 +140,6 @@ def evaluated(run: str, number: int, task: str, success: bool) -> Trajectory:
         reason_by=ReasonBy.policy,
         valid=True,
     )
-    kind = TrajectoryKind.evaluation
     return Trajectory(
         id=trajectory_id(run, number, task, kind, 0),
         run=run,
@@ -170,9 +184,21 @@ def test_finished_runs_are_compared_seed_by_seed(comparison: Comparison) -> None
     assert comparison.missing == ["small-often-s1"]
 
 
+def test_exploration_is_compared_by_step_and_by_task(comparison: Comparison) -> None:
+    plain, often = comparison.arms
+    assert plain.kept is not None
+    assert plain.kept.mean == pytest.approx(1000 * (1 / 4 + 2 / 4) / 2)  # one step an episode
+    assert plain.kept_difference is None
+    assert often.kept_difference is not None
+    assert often.kept_difference.mean == pytest.approx(1000 * (3 / 4 - 1 / 4))
+    assert often.rescued is not None
+    assert often.rescued.mean == pytest.approx(0.75)
+
+
 def test_the_table_and_the_figure(comparison: Comparison, tmp_path: Path) -> None:
     text = comparison_markdown(comparison)
     assert "| often | 0 | 25.0 % | 100.0 % | +50.0 |" in text
+    assert "| 750.00 (+500.00) | 75.0 % (+50.0) |" in text
     assert "Not finished: small-often-s1." in text
     assert "runs of commit abc" in text
     paths = write_comparison(comparison, tmp_path / "out")

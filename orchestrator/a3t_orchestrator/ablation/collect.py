@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import mean, stdev
 
 from pydantic import BaseModel
@@ -37,7 +37,7 @@ class Mean(BaseModel):
 
 
 class SeedResult(BaseModel):
-    """A finished run: success on the split by round, and what the last round trained on."""
+    """A finished run: success on the split by round, what the last round trained on, and what all rounds composed."""
 
     run: str
     seed: int
@@ -49,11 +49,28 @@ class SeedResult(BaseModel):
     training_failures: int
     composed: int
     kept: int
+    composed_steps: int
+    failed_tasks: int
+    rescued: int
     seconds: float
+
+    @property
+    def kept_rate(self) -> float:
+        """Composed successes per 1,000 steps of composed episodes."""
+        return 1000 * self.kept / self.composed_steps if self.composed_steps else 0.0
+
+    @property
+    def rescued_share(self) -> float:
+        """Share of the failed tasks that got a composed success, all rounds together."""
+        return self.rescued / self.failed_tasks if self.failed_tasks else 0.0
 
 
 class ArmResult(BaseModel):
-    """The results of an arm over its seeds. `difference`: mean difference from the first arm, seed by seed."""
+    """The results of an arm over its seeds. A `…difference` is the mean difference from the first arm, seed by seed.
+
+    `kept`: composed successes per 1,000 steps of composed episodes. `rescued`: share of the tasks that the agent's own
+    trial failed which got a composed success.
+    """
 
     arm: str
     about: str
@@ -62,6 +79,10 @@ class ArmResult(BaseModel):
     last: Mean | None = None
     accumulated: Mean | None = None
     difference: Mean | None = None
+    kept: Mean | None = None
+    kept_difference: Mean | None = None
+    rescued: Mean | None = None
+    rescued_difference: Mean | None = None
 
 
 class Comparison(BaseModel):
@@ -119,6 +140,9 @@ def _seed_result(report: Report, seed: int, split: str) -> SeedResult:
         training_failures=last.training_failures,
         composed=sum(r.composition.composed for r in report.rounds),
         kept=sum(r.composition.kept for r in report.rounds),
+        composed_steps=sum(r.composition.steps for r in report.rounds),
+        failed_tasks=sum(r.composition.failed_tasks for r in report.rounds),
+        rescued=sum(r.composition.rescued for r in report.rounds),
         seconds=sum(sum(r.spent.seconds.values()) for r in report.rounds),
     )
 
@@ -130,8 +154,12 @@ def _on(split: str, evaluations: Sequence[Evaluated]) -> Evaluated | None:
 def _arm(arm: str, about: str, seeds: list[SeedResult], baseline: list[SeedResult]) -> ArmResult:
     if not seeds:
         return ArmResult(arm=arm, about=about, seeds=[])
-    theirs = {s.seed: s.success[-1] for s in baseline}
-    differences = [s.success[-1] - theirs[s.seed] for s in seeds if s.seed in theirs]
+
+    def difference(figure: Callable[[SeedResult], float]) -> Mean | None:
+        theirs = {s.seed: figure(s) for s in baseline}
+        found = [figure(s) - theirs[s.seed] for s in seeds if s.seed in theirs]
+        return mean_of(found) if found and seeds is not baseline else None
+
     return ArmResult(
         arm=arm,
         about=about,
@@ -139,5 +167,9 @@ def _arm(arm: str, about: str, seeds: list[SeedResult], baseline: list[SeedResul
         first=mean_of([s.success[0] for s in seeds]),
         last=mean_of([s.success[-1] for s in seeds]),
         accumulated=mean_of([s.accumulated for s in seeds]),
-        difference=mean_of(differences) if differences and seeds is not baseline else None,
+        difference=difference(lambda s: s.success[-1]),
+        kept=mean_of([s.kept_rate for s in seeds]),
+        kept_difference=difference(lambda s: s.kept_rate),
+        rescued=mean_of([s.rescued_share for s in seeds]),
+        rescued_difference=difference(lambda s: s.rescued_share),
     )

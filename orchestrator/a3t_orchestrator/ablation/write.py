@@ -20,6 +20,8 @@ _HEADS = (
     "accumulated",
     "trained on (+/−)",
     "composed → kept",
+    "kept per 1,000 steps",
+    "rescued",
     "s",
 )
 
@@ -48,7 +50,9 @@ def comparison_about(comparison: Comparison) -> str:
     """A sentence that says what the table's figures are."""
     return (
         f"Success on `{comparison.split}`, one greedy trial a task, base model `{comparison.base_model}`. Mean over "
-        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed."
+        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed, and so are the "
+        "figures in parentheses. kept: composed episodes that succeeded. rescued: share of the tasks failed by the "
+        "agent's own trial that got a composed success."
     )
 
 
@@ -87,6 +91,8 @@ def _row(arm: ArmResult) -> list[str]:
         _percent(arm.accumulated),
         f"{sum(last) / n:.0f}/{sum(failures) / n:.0f}",
         f"{composed / n:.0f} → {kept / n:.0f}",
+        _rate(arm.kept, arm.kept_difference),
+        f"{_percent(arm.rescued)}{_against(_points(arm.rescued_difference))}",
         f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
     ]
 
@@ -95,11 +101,27 @@ def _percent(value: Mean | None) -> str:
     return "–" if value is None else value.percent
 
 
+def _rate(value: Mean | None, difference: Mean | None) -> str:
+    if value is None:
+        return "–"
+    interval = "" if value.low is None or value.high is None else f" [{max(0.0, value.low):.2f}–{value.high:.2f}]"
+    return f"{value.mean:.2f}{interval}{_against('–' if difference is None else _signed(difference, 2))}"
+
+
+def _against(difference: str) -> str:
+    return "" if difference == "–" else f" ({difference})"
+
+
 def _points(value: Mean | None) -> str:
     if value is None:
         return "–"
-    interval = "" if value.low is None or value.high is None else f" [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
-    return f"{100 * value.mean:+.1f}{interval}"
+    return _signed(value, 1, 100)
+
+
+def _signed(value: Mean, digits: int, factor: float = 1) -> str:
+    low, high = value.low, value.high
+    interval = "" if low is None or high is None else f" [{factor * low:+.{digits}f}, {factor * high:+.{digits}f}]"
+    return f"{factor * value.mean:+.{digits}f}{interval}"
 
 
 def _curves(comparison: Comparison) -> str:

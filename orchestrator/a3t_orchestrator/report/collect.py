@@ -144,6 +144,7 @@ def _composition(number: int, here: Sequence[Tally], figures: _Figures) -> Compo
         composed=sum(t.episodes for t in composed),
         kept=sum(t.successes for t in composed),
         rescued=figures.rescued_tasks.get(number, 0),
+        steps=sum(t.n_steps for t in composed),
         sampled_steps=sum(t.n_sampled for t in composed),
         sampled_by_coin=sum(t.n_sampled_coin for t in composed),
         sampled_by_invalid=sum(t.n_sampled_invalid for t in composed),

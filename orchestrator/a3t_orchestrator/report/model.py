@@ -31,6 +31,7 @@ class Composition(BaseModel):
     composed: int = Field(0, description="Composed episodes")
     kept: int = Field(0, description="Composed episodes that succeeded")
     rescued: int = Field(0, description="Failed tasks with at least one composed success")
+    steps: int = Field(0, description="Steps of composed episodes, those taken over from a failed trial included")
     sampled_steps: int = Field(0, description="Steps of composed episodes whose action was sampled")
     sampled_by_coin: int = Field(0, description="Of these, sampled by the draw of probability p")
     sampled_by_invalid: int = Field(0, description="Of these, sampled after several invalid actions in a row")

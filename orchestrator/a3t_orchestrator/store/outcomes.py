@@ -31,6 +31,7 @@ __all__ = [
 _GROUP = ("round", "phase", "split", "task_type", "stop_reason")
 _SUMS = (
     "reward",
+    "n_steps",
     "n_sampled",
     "n_sampled_coin",
     "n_sampled_invalid",
@@ -52,6 +53,7 @@ class Tally:
     episodes: int
     successes: int
     reward: float
+    n_steps: int
     n_sampled: int
     n_sampled_coin: int
     n_sampled_invalid: int
