@@ -3,7 +3,8 @@
 Runs `a3t demo` in a home of its own and reports: seconds after set-up, seconds by phase, episodes per second of the
 phases that collect (own trial and composing), processor seconds by process, and how many cores were busy on average.
 `--against` names another checkout with a `.venv` of its own; both are run in turns, and the ratios are ours over that
-one's of the same run. `--set KEY=VALUE` changes the recipe of both, `--small` makes it a short trial.
+one's of the same run. `--set KEY=VALUE` changes the recipe of both, `--small` makes it a short trial, and `--with
+A3T_NAME=VALUE` is a setting of this checkout alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,13 +85,17 @@ def _part(process: psutil.Process) -> str:
     return "other"
 
 
-def run_demo(folder: Path, changes: Sequence[str]) -> dict[str, float]:
-    """The figures of one `a3t demo` of a checkout."""
+def run_demo(folder: Path, changes: Sequence[str], settings: Mapping[str, str]) -> dict[str, float]:
+    """The figures of one `a3t demo` of a checkout with settings."""
     with tempfile.TemporaryDirectory(prefix="a3t-loop-") as home:
         command = [str(folder / ".venv" / "bin" / "a3t"), "demo", "--json"]
         command += [argument for change in changes for argument in ("--set", change)]
         variables = {name: value for name, value in os.environ.items() if not name.startswith("A3T_")}
-        variables |= {"A3T_HOME": home, "HF_HUB_OFFLINE": "1", "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}"}
+        variables |= settings | {
+            "A3T_HOME": home,
+            "HF_HUB_OFFLINE": "1",
+            "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
+        }
         with (Path(home) / "out.json").open("wb") as out, (Path(home) / "err.txt").open("wb") as err:
             began = time.monotonic()
             process = subprocess.Popen(command, cwd=folder, env=variables, stdout=out, stderr=err)
@@ -165,7 +170,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1, help="runs of each; the median counts")
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE")
     parser.add_argument("--small", action="store_true", help="a short trial: one round, few tasks and steps")
+    parser.add_argument("--with", action="append", default=[], dest="settings", metavar="A3T_NAME=VALUE")
     options = parser.parse_args()
+    settings = {"ours": dict(one.split("=", 1) for one in options.settings)}
     changes = [*(SMALL if options.small else ()), *options.changes]
     folders = {"ours": Path(__file__).resolve().parents[1]}
     if options.against is not None:
@@ -174,7 +181,7 @@ def main() -> None:
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in folders}
     for number in range(options.repeats):
         for name, folder in folders.items():
-            runs[name].append(run_demo(folder, changes))
+            runs[name].append(run_demo(folder, changes, settings.get(name, {})))
             console.print(f"{number + 1}/{options.repeats} {name}: {runs[name][-1]['seconds']:.0f} s")
     for name, made in runs.items():
         for figure in sorted({figure for one in made for figure in one}):
@@ -186,7 +193,7 @@ def main() -> None:
                 continue
             ratio = report.figures[f"ours_{figure}"] / report.figures[f"theirs_{figure}"]
             report.ratios[figure] = round(ratio, 3)
-    report.figures["setting_changes"] = " ".join(changes)
+    report.figures["setting_changes"] = " ".join([*changes, *options.settings])
     report.show()
     report.write(options.json)
 
