@@ -91,11 +91,8 @@ def run_demo(folder: Path, changes: Sequence[str], settings: Mapping[str, str]) 
         command = [str(folder / ".venv" / "bin" / "a3t"), "demo", "--json"]
         command += [argument for change in changes for argument in ("--set", change)]
         variables = {name: value for name, value in os.environ.items() if not name.startswith("A3T_")}
-        variables |= settings | {
-            "A3T_HOME": home,
-            "HF_HUB_OFFLINE": "1",
-            "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}",
-        }
+        variables |= {"A3T_HOME": home, "HF_HUB_OFFLINE": "1", "PATH": f"{folder}/.venv/bin:{os.environ['PATH']}"}
+        variables.update(settings)
         with (Path(home) / "out.json").open("wb") as out, (Path(home) / "err.txt").open("wb") as err:
             began = time.monotonic()
             process = subprocess.Popen(command, cwd=folder, env=variables, stdout=out, stderr=err)
