@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -53,6 +53,7 @@ def test_byte_level_tokens_keep_every_byte(tiny_model: Path, text: str) -> None:
 
 @given(text=st.text(alphabet=st.characters(codec="utf-8", exclude_characters="▁"), max_size=40))
 def test_byte_fallback_tokens_keep_every_byte_and_the_space_in_front(text: str) -> None:
+    assume("</s>" not in text and "<unk>" not in text)  # these are tokens of their own, without the space
     assert joined(sentencepiece_manner(), text) == (f" {text}" if text else "")
 
 

@@ -46,7 +46,9 @@ def start_postgres(binaries: Path, folder: Path) -> tuple[PostgresServer, subpro
                 parent.chmod(parent.stat().st_mode | 0o011)
         os.chown(folder, user, -1)
     initdb = [binaries / "initdb", "-D", folder / "data", "-U", "a3t", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
-    subprocess.run(list(map(str, initdb)), check=True, capture_output=True, user=user, cwd=folder)
+    made = subprocess.run(list(map(str, initdb)), check=False, capture_output=True, user=user, cwd=folder, text=True)
+    if made.returncode:
+        raise RuntimeError(f"PostgreSQL's initdb failed: {made.stderr}")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

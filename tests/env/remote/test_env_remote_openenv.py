@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from a3t_contracts.errors import OverloadedError, UpstreamError
+from a3t_env.remote.address import addresses
+from a3t_env.remote.deadline import within
+from a3t_env.remote.openenv import OpenEnvBackend
 from a3t_env.sessions import SessionManager
 from tests.support.live_server import free_port, live_server
 from tests.support.openenv_echo import Echo, server
@@ -55,6 +60,26 @@ async def test_what_breaks_costs_one_episode(manager_of: ManagerOf, action: str,
         with pytest.raises(UpstreamError, match=why):
             await manager.step(session.id, action, 0)
         assert (await manager.step(other.id, "5", 0)).success
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Sends everyone to another address."""
+
+    def do_GET(self) -> None:
+        self.send_response(302)
+        self.send_header("Location", "ws://127.0.0.1:1/ws")
+        self.end_headers()
+
+
+def test_a_redirect_is_not_followed() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as redirecting:
+        Thread(target=redirecting.serve_forever, daemon=True).start()
+        [address] = addresses(remote(f"http://127.0.0.1:{redirecting.server_port}"))
+        backend = OpenEnvBackend(address, 1000)
+        with within(10.0), pytest.raises(UpstreamError, match="cannot follow redirect to ws://127"):
+            backend.open(backend.tasks()[0], 0, {})
+        backend.close()
+        redirecting.shutdown()
 
 
 async def test_a_server_that_is_full_says_so(manager_of: ManagerOf) -> None:

@@ -6,9 +6,11 @@ Over HTTP its `reset` and `step` make a new environment each, so only descriptio
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from pydantic import TypeAdapter
@@ -86,9 +88,12 @@ class OpenEnvBackend(Backend):
         self._http.close()
 
     def _connected(self, stack: ExitStack) -> ClientConnection:
+        """The socket of an episode. Where it leads is checked before anything is sent; redirects are not followed."""
+        where = f"The server of {self._address.name} ({self._address.url}/ws)"
         try:
             opening = connect(
                 f"{self._address.url}/ws",
+                sock=_reached(self._address.url, where),
                 open_timeout=max(left(), 0.001),
                 close_timeout=1.0,
                 max_size=self._max_bytes,
@@ -97,20 +102,34 @@ class OpenEnvBackend(Backend):
                 additional_headers=self._address.headers,
                 logger=_QUIET,
             )
-            opened = stack.enter_context(opening)
-            check_peer(opened.remote_address, f"The server of {self._address.name} ({self._address.url}/ws)")
-            return opened
-        except (OSError, TimeoutError, InvalidHandshake, InvalidMessage) as error:
-            raise ReplyLostError(
-                f"The server of {self._address.name} ({self._address.url}/ws) cannot be connected: {error}"
+            return stack.enter_context(opening)
+        except (OSError, InvalidHandshake, InvalidMessage) as error:
+            raise ReplyLostError(f"{where} cannot be connected: {error}") from error
+        except ValueError as error:  # a redirect
+            raise UpstreamError(
+                f"{where} cannot be connected: {error}.", hint="Name the address that it leads to."
             ) from error
+
+
+def _reached(url: str, what: str) -> socket.socket:
+    """A connection to the server of a URL, if its address may be called."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    opened = socket.create_connection((parts.hostname, port), timeout=max(left(), 0.001))
+    try:
+        check_peer(opened.getpeername(), what)
+    except BaseException:
+        opened.close()
+        raise
+    opened.settimeout(None)
+    return opened
 
 
 class _Episode:
     def __init__(
-        self, stack: ExitStack, socket: ClientConnection, name: str, settings: RemoteSettings, action: str
+        self, stack: ExitStack, connection: ClientConnection, name: str, settings: RemoteSettings, action: str
     ) -> None:
-        self._stack, self._socket = stack, socket
+        self._stack, self._socket = stack, connection
         self._name, self._settings, self._action = name, settings, action
 
     def reset(self, data: dict[str, Any]) -> Reply:
