@@ -65,8 +65,11 @@ async def test_what_breaks_costs_one_episode(manager_of: ManagerOf, action: str,
 class Elsewhere(BaseHTTPRequestHandler):
     """Sends everyone to another address."""
 
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
         self.send_response(302)
+        self.send_header("Content-Length", "0")
         self.send_header("Location", "ws://127.0.0.1:1/ws")
         self.end_headers()
 
