@@ -42,6 +42,7 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
         "ws_max_size": _MAX_MESSAGE,
         "host": settings.host,
         "port": settings.port,
+        "proxy_headers": False,  # only the dashboard asks how it was called, and reads the header itself
         "log_config": None,
         "access_log": False,
         "loop": _EVENT_LOOP,
