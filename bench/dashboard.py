@@ -2,7 +2,8 @@
 
 Every page and list is asked for in this process, one request at a time, on SQLite and on PostgreSQL (the server of this
 machine, or `--postgres URL` of an empty database). Beside it, what the work list costs for an episode while as many
-episodes are queued: planning, marking what is sent, claiming in chunks, storing. `--rows N` for a shorter run.
+episodes are queued: planning, marking what is sent, claiming in chunks, storing. `--rows N` for a shorter run,
+`--database sqlite` or `postgresql` for one of the two.
 """
 
 from __future__ import annotations
@@ -194,14 +195,16 @@ def _trajectory(item: WorkItem) -> Trajectory:
 
 
 @contextmanager
-def databases(folder: Path, postgres: str | None) -> Iterator[dict[str, str]]:
-    """Name → URL of an empty database."""
-    urls = {"sqlite": f"sqlite:///{folder / 'a3t.db'}"}
+def databases(folder: Path, postgres: str | None, only: str | None) -> Iterator[dict[str, str]]:
+    """Name → URL of an empty database. `only`: the name of the one that is wanted, None for all."""
+    urls = {} if only == "postgresql" else {"sqlite": f"sqlite:///{folder / 'a3t.db'}"}
     binaries = find_binaries()
-    if postgres:
+    if only == "sqlite":
+        yield urls
+    elif postgres:
         yield urls | {"postgresql": postgres}
     elif binaries is None:
-        console.print("PostgreSQL's initdb and postgres are not installed: SQLite alone is measured.")
+        console.print("PostgreSQL's initdb and postgres are not installed: it is not measured.")
         yield urls
     else:
         (folder / "postgres").mkdir()
@@ -248,10 +251,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--rows", type=int, default=100_000, help="trajectories (default 100,000)")
     parser.add_argument("--times", type=int, default=40, help="requests of each address (default 40)")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="measure this one alone (default: both)")
     parser.add_argument("--postgres", help="URL of an empty PostgreSQL database; unset: a server of this machine")
     options = parser.parse_args()
     report = BenchReport(f"dashboard, {options.rows:,} trajectories")
-    with tempfile.TemporaryDirectory() as folder, databases(Path(folder), options.postgres) as urls:
+    with tempfile.TemporaryDirectory() as folder, databases(Path(folder), options.postgres, options.database) as urls:
         for name, url in urls.items():
             found = measure(url, Path(folder), options.rows, options.times)
             show(name, found)
