@@ -24,6 +24,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
+from a3t_contracts.service import freeze_loaded
 from a3t_orchestrator.app import create_app
 from a3t_orchestrator.phases import Phase
 from a3t_orchestrator.recipe import Limits, parse_recipe
@@ -75,6 +76,7 @@ def addresses(client: TestClient, ids: list[str]) -> list[str]:
     runs = f"/runs/{LARGE}"
     return [
         "/", runs, f"{runs}/report", "/failures", "/start", "/compare?run=large-s1&run=small-s1",
+        "/runs/part/list", *(f"{runs}/part/{name}" for name in ("state", "figures", "log")),  # pages ask for them again
         *(f"/trajectories?{query}" for query in lists), f"/trajectories?sort=created_at&{far}",
         f"/trajectories/{own['id']}", f"/trajectories/{own['id']}?run={LARGE}&search=mug&sort=-reward",
         f"/trajectories/{own['id']}/beside/{won['id']}", f"/trajectories/{own['id']}/steps/0/tokens",
@@ -107,6 +109,7 @@ def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dic
         {"home": home, "token": TOKEN, "mode": "production", "database_url": url, "redis_url": None}
     )
     figures = {}
+    freeze_loaded()  # as every service does before it serves
     with TestClient(create_app(settings), headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         for address in addresses(client, ids):
             taken = ask(client, address, times)
