@@ -2,7 +2,8 @@
 
 Every page and list is asked for in this process, one request at a time, on SQLite and on PostgreSQL (the server of this
 machine, or `--postgres URL` of an empty database). Beside it, what the work list costs for an episode while as many
-episodes are queued: planning, marking what is sent, claiming in chunks, storing. `--rows N` for a shorter run.
+episodes are queued: planning, marking what is sent, claiming in chunks, storing. `--rows N` for a shorter run,
+`--database sqlite` or `postgresql` for one of the two.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
+from a3t_contracts.service import freeze_loaded
 from a3t_orchestrator.app import create_app
 from a3t_orchestrator.phases import Phase
 from a3t_orchestrator.recipe import Limits, parse_recipe
@@ -74,6 +76,7 @@ def addresses(client: TestClient, ids: list[str]) -> list[str]:
     runs = f"/runs/{LARGE}"
     return [
         "/", runs, f"{runs}/report", "/failures", "/start", "/compare?run=large-s1&run=small-s1",
+        "/runs/part/list", *(f"{runs}/part/{name}" for name in ("state", "figures", "log")),  # pages ask for them again
         *(f"/trajectories?{query}" for query in lists), f"/trajectories?sort=created_at&{far}",
         f"/trajectories/{own['id']}", f"/trajectories/{own['id']}?run={LARGE}&search=mug&sort=-reward",
         f"/trajectories/{own['id']}/beside/{won['id']}", f"/trajectories/{own['id']}/steps/0/tokens",
@@ -106,6 +109,7 @@ def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dic
         {"home": home, "token": TOKEN, "mode": "production", "database_url": url, "redis_url": None}
     )
     figures = {}
+    freeze_loaded()  # as every service does before it serves
     with TestClient(create_app(settings), headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         for address in addresses(client, ids):
             taken = ask(client, address, times)
@@ -194,14 +198,16 @@ def _trajectory(item: WorkItem) -> Trajectory:
 
 
 @contextmanager
-def databases(folder: Path, postgres: str | None) -> Iterator[dict[str, str]]:
-    """Name → URL of an empty database."""
-    urls = {"sqlite": f"sqlite:///{folder / 'a3t.db'}"}
+def databases(folder: Path, postgres: str | None, only: str | None) -> Iterator[dict[str, str]]:
+    """Name → URL of an empty database. `only`: the name of the one that is wanted, None for all."""
+    urls = {} if only == "postgresql" else {"sqlite": f"sqlite:///{folder / 'a3t.db'}"}
     binaries = find_binaries()
-    if postgres:
+    if only == "sqlite":
+        yield urls
+    elif postgres:
         yield urls | {"postgresql": postgres}
     elif binaries is None:
-        console.print("PostgreSQL's initdb and postgres are not installed: SQLite alone is measured.")
+        console.print("PostgreSQL's initdb and postgres are not installed: it is not measured.")
         yield urls
     else:
         (folder / "postgres").mkdir()
@@ -248,10 +254,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--rows", type=int, default=100_000, help="trajectories (default 100,000)")
     parser.add_argument("--times", type=int, default=40, help="requests of each address (default 40)")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="measure this one alone (default: both)")
     parser.add_argument("--postgres", help="URL of an empty PostgreSQL database; unset: a server of this machine")
     options = parser.parse_args()
     report = BenchReport(f"dashboard, {options.rows:,} trajectories")
-    with tempfile.TemporaryDirectory() as folder, databases(Path(folder), options.postgres) as urls:
+    with tempfile.TemporaryDirectory() as folder, databases(Path(folder), options.postgres, options.database) as urls:
         for name, url in urls.items():
             found = measure(url, Path(folder), options.rows, options.times)
             show(name, found)

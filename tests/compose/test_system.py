@@ -54,8 +54,8 @@ def wait_until_stored(project: Project, episodes: int, run: Future[str]) -> int:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run during which workers were added, and a worker, the env service and the orchestrator, which drives the run,
-    were killed."""
+    """A run during which the orchestrator, which drives the run, was replaced by another container, as an upgrade does,
+    workers were added, and a worker, the env service and the orchestrator were killed."""
 
     report: dict[str, object]
     killed: list[str]
@@ -64,13 +64,16 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def finished(project: Project) -> Iterator[Finished]:
-    victims = project.containers("worker") + project.containers("env") + project.containers("orchestrator")
+    first = project.containers("orchestrator")
     with ThreadPoolExecutor(1) as driver:
         run = driver.submit(project.compose, "run", "--rm", "-T", "a3t", "run", *RECIPE, timeout=2400)
         stored = wait_until_stored(project, 8, run)
         if run.done():
             run.result()  # says why, where it failed
         assert stored >= 8, "no episodes came"
+        project.compose("up", "-d", "--no-deps", "--force-recreate", "--wait", "orchestrator")
+        assert project.containers("orchestrator") != first
+        victims = project.containers("worker") + project.containers("env") + project.containers("orchestrator")
         project.compose("up", "-d", "--no-recreate", "--no-deps", "--scale", "worker=3", "worker")
         assert not run.done(), "the run was over before anything was killed"
         for victim in victims:

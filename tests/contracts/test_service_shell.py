@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +13,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -18,7 +21,7 @@ from a3t_contracts.errors import ConflictError, Problem
 from a3t_contracts.schemas.base import Schema
 from a3t_contracts.service import create_service
 from a3t_contracts.settings import DEVELOPMENT_TOKEN, ServiceSettings
-from tests.support.live_server import live_server
+from tests.support.live_server import free_port, live_server
 
 router = APIRouter()
 
@@ -158,3 +161,27 @@ def test_requests_are_counted_by_route_and_status(http: httpx.Client) -> None:
     http.get("/v1/teapot")
     http.get("/v1/teapot")
     assert count() == before + 2
+
+
+SERVING = """
+import gc, sys
+from fastapi import FastAPI
+from a3t_contracts.service import serve
+from a3t_contracts.settings import ServiceSettings
+app = FastAPI()
+app.get("/frozen")(gc.get_freeze_count)
+serve(app, ServiceSettings(port=int(sys.argv[1])), "frozen")
+"""
+
+
+def test_what_a_service_loads_is_no_garbage_to_be_looked_through() -> None:
+    port = free_port()
+    process = subprocess.Popen([sys.executable, "-c", SERVING, str(port)])
+    try:
+        retried = Retrying(
+            retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_delay(60), wait=wait_fixed(0.1)
+        )
+        assert retried(httpx.get, f"http://127.0.0.1:{port}/frozen").json() > 10_000
+    finally:
+        process.terminate()
+        process.wait(30)

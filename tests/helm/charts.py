@@ -16,7 +16,12 @@ EVERYTHING: dict[str, Any] = {
     "huggingfaceSecret": "huggingface",
     "env": {"replicas": 2, "autoscaling": {"enabled": True}},
     "worker": {"keda": {"enabled": True, "checkCrd": False}, "autoscaling": {"enabled": True}},
-    "policy": {"gpu": {"count": 1}, "runtimeClassName": "nvidia", "nodeSelector": {"pool": "gpu"}},
+    "policy": {
+        "gpu": {"count": 1},
+        "runtimeClassName": "nvidia",
+        "nodeSelector": {"pool": "gpu"},
+        "keda": {"enabled": True, "checkCrd": False},
+    },
     "trainer": {"gpu": {"count": 1}, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
     "actre": {"annotator": "llm", "upstream": {"url": "http://vllm:8000/v1", "model": "m", "tokenSecret": "t"}},
     "networkPolicies": {

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from helm_python import Chart, HelmError, lint
 
 from a3t_orchestrator.queue import QUEUES
+from a3t_orchestrator.store import Store
 from a3t_orchestrator.worker import metrics as worker_metrics
 from tests.helm.charts import CHART, DIGEST, EXTERNAL, OURS, STORES, VARIANTS, pod_of, render
 from tests.support.apps import APPS
@@ -216,9 +217,28 @@ def test_keda_on_a_redis_outside_needs_its_address() -> None:
     assert {t["metadata"]["listName"] for t in triggers} == set(QUEUES)
 
 
+def test_the_policy_is_there_while_a_run_needs_it(tmp_path: Path) -> None:
+    keda = {"policy": {"keda": {"enabled": True, "checkCrd": False}}}
+    objects = render(VARIANTS["gpu"] | {"policy": VARIANTS["gpu"].get("policy", {}) | keda["policy"]})
+    scaled = {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "ScaledObject"}
+    assert set(scaled) == {"demo-policy", "demo-vllm"}
+    deployments = {o["metadata"]["name"]: o["spec"] for o in objects if o["kind"] == "Deployment"}
+    Store(f"sqlite:///{tmp_path / 'a3t.db'}").upgrade()
+    exported = TestClient(APPS["orchestrator"](tmp_path)).get("/metrics").text
+    for name, spec in scaled.items():
+        assert "replicas" not in deployments[spec["scaleTargetRef"]["name"]], name
+        assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 1)
+        for trigger in spec["triggers"]:
+            assert trigger["metadata"]["url"] == "http://demo-orchestrator.a3t.svc:8100/metrics"
+            assert f"\n{trigger['metadata']['valueLocation']} 0.0\n" in exported
+    from_keda = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}
+    assert from_keda in callers(objects, "orchestrator")
+    assert from_keda not in callers(render(VARIANTS["default"]), "orchestrator")
+
+
 def test_custom_resources_wait_for_their_definitions() -> None:
     monitors = {key: {"enabled": True} for key in ("serviceMonitor", "podMonitor", "prometheusRule")}
-    asked = {"worker": {"keda": {"enabled": True}}, "metrics": monitors}
+    asked = {"worker": {"keda": {"enabled": True}}, "policy": {"keda": {"enabled": True}}, "metrics": monitors}
     assert CUSTOM.isdisjoint({r["kind"] for r in render(asked)})
 
 

@@ -8,19 +8,7 @@ from pathlib import Path
 import pytest
 
 from a3t_orchestrator.store import Store
-from tests.support.postgres import PostgresServer, find_binaries, start_postgres
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A real PostgreSQL server; skips where the machine has none."""
-    binaries = find_binaries()
-    if binaries is None:
-        pytest.skip("PostgreSQL's initdb and postgres are not installed")
-    server, process = start_postgres(binaries, tmp_path_factory.mktemp("postgres"))
-    yield server
-    process.terminate()
-    process.wait(30)
+from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

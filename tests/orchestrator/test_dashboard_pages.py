@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from html import unescape
 
@@ -86,6 +87,16 @@ def test_runs_are_laid_over_each_other(browser: TestClient) -> None:
     refused = browser.get("/compare", params={"run": [DONE, DONE]})
     assert refused.status_code == 422
     assert "Two to 6 runs can be compared, not 1." in refused.text
+
+
+def test_a_compared_run_tells_of_the_agent_that_was_evaluated_last(browser: TestClient) -> None:
+    text = browser.get("/compare", params={"run": [DONE, BUSY]}).text
+    row = text.partition(f'<a href="/runs/{BUSY}">')[2].partition("</tr>")[0]
+    cells = re.findall(r'<td class="num">([^<]*)', row)
+    assert cells[1] == "1", "round 2 is played, so the last agent is that of round 1"
+    growth = next(p for p in plots(text) if p["title"] == "Training set")
+    series = {s["name"]: s["values"] for s in growth["series"]}  # type: ignore[attr-defined]
+    assert cells[-1] == f"{series[BUSY][1]:.0f}"
 
 
 def test_losses_need_the_trainer_and_say_so(browser: TestClient) -> None:

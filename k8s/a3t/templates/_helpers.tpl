@@ -315,9 +315,10 @@ spec:
 {{- if ne .persistence.accessMode "ReadWriteMany" }}{{ .component }}{{ end -}}
 {{- end }}
 
+{{/* Whether KEDA scales a component. Arguments: root, component (worker or policy). */}}
 {{- define "a3t.keda" -}}
-{{- $keda := .Values.worker.keda -}}
-{{- and $keda.enabled (or (not $keda.checkCrd) (.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
+{{- $keda := (index .root.Values .component).keda -}}
+{{- and $keda.enabled (or (not $keda.checkCrd) (.root.Capabilities.APIVersions.Has "keda.sh/v1alpha1")) -}}
 {{- end }}
 
 {{/* Whether a monitoring object is asked for and its CRD is there. Arguments: root, monitor (its values). */}}

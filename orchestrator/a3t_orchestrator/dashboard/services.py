@@ -126,11 +126,15 @@ async def _state(name: str, url: str) -> ServiceState:
     return ServiceState(name, url, ready=True, version=version, figures=_flat(figures))
 
 
+_IN_WORDS = {"missing": "no data for"}
+"""Figure of a service → what a page calls it, where the name alone says too little."""
+
+
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Name → figure; of members in words only the names are kept, and of what is not known nothing."""
     found: dict[str, Any] = {}
     for key, value in values.items():
-        name = f"{before}{key}".replace("_", " ")
+        name = _IN_WORDS.get(key, f"{before}{key}".replace("_", " "))
         if not isinstance(value, dict):
             found |= {} if value is None else {name: value}
         elif any(isinstance(member, str) for member in value.values()):

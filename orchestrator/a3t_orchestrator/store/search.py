@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Integer,
-    and_,
     column,
     false,
     func,
@@ -62,10 +61,11 @@ def matches(session: Session, query: str) -> ColumnElement[bool]:
     unwanted = [term for term in terms if term.excluded]
     if not terms:
         return false()
-    condition = _fts5 if session.get_bind().dialect.name == "sqlite" else _tsvector
-    conditions = [condition(wanted, " AND ", " & ")] if wanted else []
-    conditions += [not_(condition(unwanted, " OR ", " | "))] if unwanted else []
-    return and_(*conditions)
+    language = _FTS5 if session.get_bind().dialect.name == "sqlite" else _TSQUERY
+    if not wanted:
+        return not_(language.condition(language.any_of(unwanted)))
+    asked = language.all_of(wanted)
+    return language.condition(language.without(asked, language.any_of(unwanted)) if unwanted else asked)
 
 
 def term_pattern(terms: Sequence[Term]) -> re.Pattern[str] | None:
@@ -85,18 +85,44 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple("".join(plain).split())
 
 
-def _fts5(terms: Sequence[Term], operator: str, _: str) -> ColumnElement[bool]:
-    asked = operator.join(f'"{" ".join(term.words)}"{"*" if term.prefix else ""}' for term in terms)
+def _fts5_term(term: Term) -> str:
+    return f'"{" ".join(term.words)}"' + ("*" if term.prefix else "")
+
+
+def _fts5_condition(asked: str) -> ColumnElement[bool]:
     found = select(column("rowid", Integer)).select_from(table("trajectory_search"))
     return TrajectoryRow.number.in_(found.where(literal_column("trajectory_search").op("MATCH")(asked)))
 
 
-def _tsvector(terms: Sequence[Term], _: str, operator: str) -> ColumnElement[bool]:
-    asked = operator.join(f"({_phrase(term)})" for term in terms)
+def _tsquery_term(term: Term) -> str:
+    return "(" + " <-> ".join(f"'{word}'" for word in term.words) + (":*)" if term.prefix else ")")
+
+
+def _tsquery_condition(asked: str) -> ColumnElement[bool]:
     words = table("trajectory_search", column("number", BigInteger), column("words"))
     query = func.to_tsquery(literal_column("'pg_catalog.simple'"), asked)
     return TrajectoryRow.number.in_(select(words.c.number).where(words.c.words.op("@@")(query)))
 
 
-def _phrase(term: Term) -> str:
-    return " <-> ".join(f"'{word}'" for word in term.words) + (":*" if term.prefix else "")
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """How a database writes what is searched for."""
+
+    term: Callable[[Term], str]
+    condition: Callable[[str], ColumnElement[bool]]
+    both: str
+    either: str
+    but_not: str
+
+    def all_of(self, terms: Sequence[Term]) -> str:
+        return self.both.join(map(self.term, terms))
+
+    def any_of(self, terms: Sequence[Term]) -> str:
+        return self.either.join(map(self.term, terms))
+
+    def without(self, asked: str, unwanted: str) -> str:
+        return f"({asked}){self.but_not}({unwanted})"
+
+
+_FTS5 = _Language(_fts5_term, _fts5_condition, " AND ", " OR ", " NOT ")
+_TSQUERY = _Language(_tsquery_term, _tsquery_condition, " & ", " | ", " & !")
