@@ -1,128 +1,122 @@
-"""Every part killed, and frozen, in the middle of every phase that it works in: the run ends by itself, with the ids,
-actions and rewards of an undisturbed run of the same seed.
+"""Every fault to every part, in the middle of every phase: the run ends by itself, with the ids, actions and rewards of
+an undisturbed run of the same seed, and leaves nothing behind.
 
-`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (2, seed 0); `FAULTS=all` tries each.
+`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (14, seed 0); `FAULTS=all` tries each, and
+`FAULTS=kill-worker,drop` the rows whose names begin so. The seed is also that of the runs.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-import random
-import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from a3t_orchestrator.embedded import read_state
-from a3t_orchestrator.store import Store, TrajectoryRow
-from tests.faults.test_loop_faults import assert_nothing_lost_or_doubled, stack_of
-from tests.faults.test_orchestrator_faults import played
-from tests.support.holding import ROOMS, Hold, until
-from tests.support.mini_loop import A3T, a3t, environment, write_recipe
-from tests.support.rooms import Wish
+from a3t_contracts.clients import OrchestratorClient
+from a3t_contracts.schemas import RunCreate
+from a3t_contracts.settings import DEVELOPMENT_TOKEN
+from a3t_orchestrator.recipe import load_recipe
+from tests.support.fault_stack import FaultStack, running_stack
+from tests.support.holding import ROOMS
+from tests.support.mini_loop import write_recipe
+from tests.support.postgres import find_binaries
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+from .cells import Cell, Row, drawn_rows
+from .holds import Standing
+from .outcome import assert_nothing_left, assert_whole, played
+from .page import note
+from .strikes import end_faults, prepare, strike
 
-PARTS_OF = {
-    "rollout": ("worker", "env", "policy", "redis"),
-    "compose": ("worker", "env", "policy", "actre", "redis"),
-    "evaluate": ("worker", "env", "policy", "redis"),
-}
-FROZEN_SECONDS = {"worker": 45.0, "env": 45.0, "policy": 45.0, "actre": 45.0, "redis": 40.0}
-"""Longer than the lease of an episode (30 s) and the timeouts of the queue."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One fault to one part in one phase."""
-
-    fault: str
-    part: str
-    phase: str
-
-    def __str__(self) -> str:
-        return f"{self.fault}-{self.part}-{self.phase}"
-
-    def strike(self, process: psutil.Process, hold: Hold) -> None:
-        """Do it, and let the run go on."""
-        if self.fault == "kill":
-            process.kill()
-            hold.release()
-            return
-        process.send_signal(signal.SIGSTOP)
-        hold.release()
-        try:
-            time.sleep(FROZEN_SECONDS[self.part])
-        finally:
-            if process.is_running():
-                process.send_signal(signal.SIGCONT)
-
-
-CELLS = [
-    Cell(fault, part, phase) for phase, parts in PARTS_OF.items() for part in parts for fault in ("kill", "freeze")
-]
-
-
-def drawn() -> list[Cell]:
-    wanted = os.environ.get("FAULTS", "2")
-    if wanted == "all":
-        return CELLS
-    return random.Random(os.environ.get("FAULTS_SEED", "0")).sample(CELLS, min(int(wanted), len(CELLS)))
-
-
-def recipe_in(home: Path, model: Path) -> Path:
-    home.mkdir()
-    limits = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1}
-    return write_recipe(home / "mini.yaml", model, rounds=1, limits=limits, **ROOMS)
-
-
-def result_of(home: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    store = Store(f"sqlite:///{home / 'a3t.db'}")
-    try:
-        with store.session() as session:
-            names = {row.run for row in session.query(TrajectoryRow)}
-        assert len(names) == 1
-        return played(store, names.pop())
-    finally:
-        store.close()
+SEED = int(os.environ.get("FAULTS_SEED", "0"))
+LIMITS = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1, "call_seconds": 5}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    home, hold = folder / "home", Hold(folder / "hold")
-    recipe = recipe_in(home, tiny_model)
-    finished = a3t(home, "run", str(recipe), "--json", timeout=900, **hold.variables)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["status"] == "finished"
-    return result_of(home)
+def stack(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[FaultStack]:
+    if find_binaries() is None:
+        pytest.skip("PostgreSQL's initdb and postgres are not installed")
+    folder = tmp_path_factory.mktemp("stack")
+    with small_disk(folder / "home" / "registry"), running_stack(folder, tiny_model) as running:
+        yield running
 
 
-@pytest.mark.parametrize("cell", drawn(), ids=str)
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own, where this user may mount one, so that a test can fill it."""
+    folder.mkdir(parents=True)
+    mounted = False
+    if os.geteuid() == 0:
+        command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    yield
+    if mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def begin(stack: FaultStack, model: Path, name: str) -> None:
+    """Ask the stack's orchestrator for a run."""
+    path = stack.home / "recipe.yaml"
+    recipe = write_recipe(path, model, seed=SEED, limits=LIMITS, round0={"demonstrations": 3}, **ROOMS)
+    wanted = RunCreate(recipe=load_recipe(recipe).model_dump(mode="json"), name=name)
+
+    async def ask() -> None:
+        async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
+            await client.begin(wanted)
+
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return asyncio.run(ask())
+        except Exception:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stack: FaultStack, tiny_model: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    begin(stack, tiny_model, "calm")
+    calm = Standing(stack, "calm")
+    assert calm.ended(300) == "finished", calm.why()
+    assert_whole(stack, "calm")
+    assert_nothing_left(stack)
+    result = played(stack, "calm")
+    assert {phase for _, phase, *_ in result} == {"demonstrate", "rollout", "compose", "evaluate"}
+    return result
+
+
+@pytest.mark.parametrize("row", drawn_rows(), ids=str)
 def test_a_fault_changes_nothing_of_what_a_run_gives(
-    cell: Cell, tmp_path: Path, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+    row: Row, stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
 ) -> None:
-    home, hold, log = tmp_path / "home", Hold(tmp_path / "hold"), tmp_path / "run.log"
-    recipe = recipe_in(home, tiny_model)
-    hold.ask(Wish(f"sqlite:///{home / 'a3t.db'}", 1, cell.phase))
-    variables = environment(home) | hold.variables
-    with log.open("wb") as out:
-        running = subprocess.Popen([*A3T, "run", str(recipe)], env=variables, stdout=out, stderr=out)
+    if row.fault == "full disk" and not os.path.ismount(stack.home / "registry"):
+        pytest.skip("this user may not mount a file system for the registry")
+    standing = Standing(stack, f"{row}-{SEED}")
+    struck: list[Cell] = []
     try:
-        until(lambda: hold.holds, running, log)
-        children = stack_of(home).children
-        cell.strike(psutil.Process(children[cell.part].pid), hold)
-        assert running.wait(900) == 0, log.read_text()
+        prepare(row.fault, standing)
+        standing.ask(row.phases[0])
+        begin(stack, tiny_model, standing.run)
+        for cell, following in zip(row.cells, [*row.phases[1:], None], strict=True):
+            standing.wait(cell.phase)
+            struck.append(cell)
+            strike(cell, standing, lambda following=following: standing.ask(following))  # type: ignore[misc]
+        assert standing.ended(240) == "finished", standing.why()
+        assert played(stack, standing.run) == undisturbed
+        assert_whole(stack, standing.run)
+        end_faults(standing)
+        assert_nothing_left(stack)
+    except BaseException:
+        note(struck or row.cells, "failed", SEED)
+        raise
     finally:
-        running.kill()
-        running.wait()
-    assert_nothing_lost_or_doubled(home)
-    assert result_of(home) == undisturbed
-    assert read_state(home) is None
-    assert not [name for name, child in children.items() if child.lives()]
+        end_faults(standing)
+    note(struck, "identical", SEED)

@@ -171,6 +171,25 @@ def test_a_silent_worker_loses_its_items(store: Store) -> None:
         assert requeue_queued(session, KEY) == 2
 
 
+def test_a_clock_that_goes_back_prolongs_no_claim_and_no_pause(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written an hour ahead, before the clock was set right, counts as over."""
+    hour = timedelta(hours=1)
+    with store.session() as session:
+        plan_work(session, KEY, plans(3))
+        claimed, failed, right = dispatchable(session, KEY)
+        with monkeypatch.context() as before:
+            before.setattr("a3t_orchestrator.store.work.shared_now", lambda _: datetime.now(UTC) + hour)
+            claim(session, [claimed, failed], "a", 60, 3)
+            return_failed(session, failed, "the service is away", 3)
+        session.flush()
+        claim(session, [right], "b", 60, 3)
+        assert dispatchable(session, KEY) == [failed]
+        assert reclaim_expired(session, KEY) == 1
+        assert sorted(dispatchable(session, KEY)) == sorted([claimed, failed])
+        assert [item.id for item in claim(session, [claimed, failed, right], "c", 60, 3)] != []
+        assert reclaim_expired(session, KEY) == 0, "these claims are of the right time"
+
+
 def test_orderly_return_does_not_count_as_a_delivery(store: Store) -> None:
     with store.session() as session:
         plan_work(session, KEY, plans(1))
