@@ -1,19 +1,33 @@
-"""The table of faults: each cell is a fault to a part in a phase of a run of two rounds. The cells of a row, which have
-fault and part in common, strike one run, phase after phase."""
+"""The table of faults: each cell is a fault to a part in a phase of a run of two rounds.
+
+A run costs more than a fault, so cells share runs: each run has a place for one cell in each phase of each round.
+"""
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-__all__ = ["PHASES", "ROWS", "Cell", "Row", "cells", "drawn_rows"]
+__all__ = ["PHASES", "ROWS", "Cell", "Row", "Stop", "Trip", "cells", "drawn", "trips_of"]
 
 PHASES = ("demonstrate", "rollout", "compose", "train", "go_live", "evaluate")
 """In the order in which they begin; `evaluate` is that of the last agent, because nothing else happens beside it."""
 DRAWN = 14
 """Cells of one `make test-faults`, unless `FAULTS` says otherwise."""
+_PLACES = (
+    (0, ("demonstrate",)),
+    (1, ("rollout",)),
+    (1, ("compose",)),
+    (1, ("train", "go_live")),
+    (2, ("rollout",)),
+    (2, ("compose",)),
+    (2, ("train", "go_live")),
+    (2, ("evaluate",)),
+)
+"""Places of a run for cells, in their order: a round, and the phases of which one can be disturbed there."""
+_WHOLE_RUN = ("twice",)
+"""Faults that last for a whole run, which they do not share with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +106,7 @@ _ROWS = {
         "orchestrator to policy": "go_live",
         "orchestrator to trainer": "train",
     },
-    "away a minute": {"postgres": "rollout train"},
+    "away a minute": {"postgres": "rollout"},
     "full disk": {"registry": "train"},
     "flipped byte": {"adapter": "go_live"},
     "twice": {"messages": "demonstrate rollout compose evaluate"},
@@ -102,23 +116,64 @@ _ROWS = {
 ROWS = [Row(fault, part, tuple(phases.split())) for fault, parts in _ROWS.items() for part, phases in parts.items()]
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a run stands still, and what is done to it there."""
+
+    cell: Cell
+    round: int
+
+
+@dataclass(slots=True)
+class Trip:
+    """A run with its stops, in their order."""
+
+    places: dict[int, Stop] = field(default_factory=dict)
+
+    @property
+    def stops(self) -> list[Stop]:
+        return [self.places[place] for place in sorted(self.places)]
+
+    @property
+    def whole(self) -> str | None:
+        """The fault that lasts for the whole run."""
+        return next((s.cell.fault for s in self.places.values() if s.cell.fault in _WHOLE_RUN), None)
+
+    def takes(self, cell: Cell) -> bool:
+        """Whether there was a place for the cell, which it then has."""
+        if self.places and self.whole != (cell.fault if cell.fault in _WHOLE_RUN else None):
+            return False
+        for place, (number, phases) in enumerate(_PLACES):
+            if place not in self.places and cell.phase in phases:
+                self.places[place] = Stop(cell, number)
+                return True
+        return False
+
+
 def cells() -> list[Cell]:
     """Every cell of the table."""
     return [cell for row in ROWS for cell in row.cells]
 
 
-def drawn_rows() -> list[Row]:
-    """The rows to try, with the cells that `FAULTS` and `FAULTS_SEED` draw: so many cells, `all`, or the rows whose
+def drawn(wanted: str, seed: str, missing: Iterable[Cell] = ()) -> list[Cell]:
+    """Cells in an order that the seed draws: so many of them, `all`, the `missing` ones for `rest`, or those whose
     names begin with one of the words of a list."""
-    wanted = os.environ.get("FAULTS", str(DRAWN))
+    shuffled = random.Random(seed).sample(cells(), len(cells()))
     if wanted == "all":
-        return ROWS
-    if not wanted.isdigit():
-        return [row for row in ROWS if str(row).startswith(tuple(wanted.split(",")))]
-    chosen = random.Random(os.environ.get("FAULTS_SEED", "0")).sample(cells(), min(int(wanted), len(cells())))
-    return list(_of(chosen))
+        return shuffled
+    if wanted == "rest":
+        left = set(missing)
+        return [cell for cell in shuffled if cell in left]
+    if wanted.isdigit():
+        return shuffled[: int(wanted)]
+    return [cell for cell in shuffled if str(cell).startswith(tuple(wanted.split(",")))]
 
 
-def _of(chosen: Sequence[Cell]) -> list[Row]:
-    rows = (Row(r.fault, r.part, tuple(c.phase for c in r.cells if c in chosen)) for r in ROWS)
-    return [row for row in rows if row.phases]
+def trips_of(chosen: Iterable[Cell]) -> list[Trip]:
+    """As few runs as have a place for each cell."""
+    trips: list[Trip] = []
+    for cell in chosen:
+        if not any(trip.takes(cell) for trip in trips):
+            trips.append(Trip())
+            assert trips[-1].takes(cell)
+    return trips

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import random
 import signal
 import time
 from collections.abc import Callable
@@ -17,16 +15,11 @@ from a3t_orchestrator.store import get_job, get_run
 from tests.support.fault_stack import FaultStack
 from tests.support.rooms import Wish
 
-__all__ = ["Standing", "jobs_of", "round_of"]
+from .cells import Stop
+
+__all__ = ["Standing", "jobs_of"]
 
 _PATIENCE = 120.0
-
-
-def round_of(phase: str) -> int:
-    """The round in which a phase is disturbed; `FAULTS_SEED` draws it where there are two."""
-    if phase in ("demonstrate", "evaluate"):
-        return 0 if phase == "demonstrate" else 2
-    return random.Random(f"{os.environ.get('FAULTS_SEED', '0')}/{phase}").randint(1, 2)
 
 
 @dataclass
@@ -42,14 +35,14 @@ class Standing:
     training: psutil.Process | None = None
     stopped: list[psutil.Process] = field(default_factory=list)
     sent_twice: int = 0
+    round: int = 0
 
-    def ask(self, phase: str | None) -> None:
-        """Let the run go on from where it stands to this phase, or to its end."""
-        if phase in (None, "train", "go_live"):
+    def ask(self, stop: Stop | None) -> None:
+        """Let the run go on from where it stands to there, or to its end."""
+        if stop is None or stop.cell.phase in ("train", "go_live"):
             self.stack.hold.release()
         else:
-            assert phase is not None
-            self.stack.hold.ask(Wish(self.stack.store.url, round_of(phase), phase, run=self.run))
+            self.stack.hold.ask(Wish(self.stack.store.url, stop.round, stop.cell.phase, run=self.run))
         self.go_on()
 
     def go_on(self) -> None:
@@ -59,18 +52,18 @@ class Standing:
                 process.send_signal(signal.SIGCONT)
         self.stopped.clear()
 
-    def wait(self, phase: str) -> None:
-        """Until the run stands still in this phase."""
-        if phase == "train":
-            self._until(lambda: self._training(round_of(phase)), f"training {round_of(phase)}", pause=0.003)
-        elif phase == "go_live":
-            self._until(lambda: self._training(round_of(phase)), f"training {round_of(phase)}", pause=0.003)
+    def wait(self, stop: Stop) -> None:
+        """Until the run stands still there."""
+        phase, number = stop.cell.phase, stop.round
+        if phase not in ("train", "go_live"):
+            self._until(lambda: self.stack.hold.holds, f"{phase} {number}")
+            return
+        self._until(lambda: self._training(number), f"training {number}", pause=0.003)
+        if phase == "go_live":
             self._stop(self.stack.process("policy"))
             assert self.training is not None
             self.training.send_signal(signal.SIGCONT)
-            self._until(lambda: self._trained(round_of(phase)), "the end of training")
-        else:
-            self._until(lambda: self.stack.hold.holds, f"{phase} {round_of(phase)}")
+            self._until(lambda: self._trained(number), "the end of training")
 
     def ended(self, seconds: float) -> str:
         """Wait for the end of the run; its status."""

@@ -65,9 +65,9 @@ def assert_whole(stack: FaultStack, run: str) -> None:
         registry.fetch(version)
 
 
-def assert_nothing_left(stack: FaultStack) -> None:
+def assert_nothing_left(stack: FaultStack, seconds: float = _SETTLE_SECONDS) -> None:
     """No row, session, sequence, message, process or file without an owner, once what is closing has closed."""
-    until = time.monotonic() + _SETTLE_SECONDS
+    until = time.monotonic() + seconds
     while left := [words for words in _left(stack) if words]:
         assert time.monotonic() < until, left
         time.sleep(0.5)

@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from .cells import PHASES, ROWS, Cell
+from .cells import PHASES, ROWS, Cell, cells
 
-__all__ = ["PAGE", "note", "table"]
+__all__ = ["PAGE", "missing", "note", "table"]
 
 _HERE = Path(__file__).parent
 _RESULTS = _HERE / "results.json"
@@ -22,6 +22,12 @@ def note(cells: Iterable[Cell], result: str, seed: int) -> None:
     results = _results() | {str(cell): {"result": result, "seed": seed, "commit": _commit()} for cell in cells}
     _RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", encoding="utf-8")
     write_page()
+
+
+def missing() -> list[Cell]:
+    """Cells without a good result."""
+    results = _results()
+    return [cell for cell in cells() if results.get(str(cell), {}).get("result") != "identical"]
 
 
 def write_page() -> None:

@@ -15,8 +15,8 @@ from a3t_contracts.registry import RegistryReader
 from a3t_contracts.schemas import version_name
 from tests.support.disturbed import CLOCK, SENT, TWICE
 
-from .cells import Cell
-from .holds import Standing, round_of
+from .cells import Cell, Stop, Trip
+from .holds import Standing
 
 __all__ = ["end_faults", "prepare", "strike"]
 
@@ -28,9 +28,10 @@ _HOUR = 3600.0
 GoOn = Callable[[], None]
 
 
-def strike(cell: Cell, standing: Standing, go_on: GoOn) -> None:
+def strike(stop: Stop, standing: Standing, go_on: GoOn) -> None:
     """Do the fault of a cell; `go_on` lets the run go on meanwhile, or after it."""
-    _FAULTS[cell.fault](cell, standing, go_on)
+    standing.round = stop.round
+    _FAULTS[stop.cell.fault](stop.cell, standing, go_on)
 
 
 def _kill(cell: Cell, standing: Standing, go_on: GoOn) -> None:
@@ -117,7 +118,7 @@ def _fill(cell: Cell, standing: Standing, go_on: GoOn) -> None:
 
 def _flip(cell: Cell, standing: Standing, go_on: GoOn) -> None:
     """Change a byte of the weights that are about to be loaded."""
-    version = version_name(standing.run, round_of(cell.phase))
+    version = version_name(standing.run, standing.round)
     path = standing.stack.home / "registry" / version / "adapter_model.safetensors"
     assert RegistryReader(standing.stack.home / "registry").holds(version)
     content = bytearray(path.read_bytes())
@@ -148,10 +149,10 @@ def _clock(cell: Cell, standing: Standing, go_on: GoOn) -> None:
     go_on()
 
 
-def prepare(fault: str, standing: Standing) -> None:
+def prepare(trip: Trip, standing: Standing) -> None:
     """What must be so before the run begins."""
     folder = standing.stack.hold.folder
-    if fault == "twice":
+    if trip.whole == "twice":
         standing.sent_twice = _lines(folder / SENT)
         (folder / TWICE).touch()
 

@@ -1,18 +1,22 @@
 """Every fault to every part, in the middle of every phase: the run ends by itself, with the ids, actions and rewards of
 an undisturbed run of the same seed, and leaves nothing behind.
 
-`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (14, seed 0); `FAULTS=all` tries each, and
-`FAULTS=kill-worker,drop` the rows whose names begin so. The seed is also that of the runs.
+`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (14, seed 0). `FAULTS=all` tries each, `FAULTS=rest`
+those without a good result, and `FAULTS=kill-worker,drop` those whose names begin so. The seed is also that of the
+runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +26,27 @@ from a3t_contracts.clients import OrchestratorClient
 from a3t_contracts.schemas import RunCreate
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_orchestrator.recipe import load_recipe
-from tests.support.fault_stack import FaultStack, running_stack
+from tests.support.fault_stack import IDLE_SECONDS, FaultStack, running_stack
 from tests.support.holding import ROOMS
-from tests.support.mini_loop import write_recipe
+from tests.support.mini_loop import A3T, environment, write_recipe
 from tests.support.postgres import find_binaries
 
-from .cells import Cell, Row, drawn_rows
+from .cells import DRAWN, Cell, Stop, drawn, trips_of
 from .holds import Standing
 from .outcome import assert_nothing_left, assert_whole, played
-from .page import note
+from .page import missing, note
 from .strikes import end_faults, prepare, strike
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SEED = int(os.environ.get("FAULTS_SEED", "0"))
+MAY_MOUNT = os.geteuid() == 0
+CHOSEN = [
+    cell
+    for cell in drawn(os.environ.get("FAULTS", str(DRAWN)), str(SEED), missing())
+    if MAY_MOUNT or cell.fault != "full disk"
+]
+TRIPS = trips_of(CHOSEN)
 LIMITS = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1, "call_seconds": 5}
 
 
@@ -52,19 +63,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterato
 def small_disk(folder: Path) -> Iterator[None]:
     """A file system of its own, where this user may mount one, so that a test can fill it."""
     folder.mkdir(parents=True)
-    mounted = False
-    if os.geteuid() == 0:
-        command = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    yield
-    if mounted:
+    if not MAY_MOUNT:
+        sys.stderr.write("No disk is filled: only root may mount a file system for the registry.\n")
+        yield
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def recipe_of(stack: FaultStack, model: Path) -> Path:
+    """Every run of this suite."""
+    path = stack.home / "recipe.yaml"
+    return write_recipe(path, model, seed=SEED, limits=LIMITS, round0={"demonstrations": 3}, **ROOMS)
 
 
 def begin(stack: FaultStack, model: Path, name: str) -> None:
     """Ask the stack's orchestrator for a run."""
-    path = stack.home / "recipe.yaml"
-    recipe = write_recipe(path, model, seed=SEED, limits=LIMITS, round0={"demonstrations": 3}, **ROOMS)
+    recipe = recipe_of(stack, model)
     wanted = RunCreate(recipe=load_recipe(recipe).model_dump(mode="json"), name=name)
 
     async def ask() -> None:
@@ -93,30 +111,60 @@ def undisturbed(stack: FaultStack, tiny_model: Path) -> dict[tuple[Any, ...], tu
     return result
 
 
-@pytest.mark.parametrize("row", drawn_rows(), ids=str)
+@pytest.mark.parametrize("number", range(len(TRIPS)))
 def test_a_fault_changes_nothing_of_what_a_run_gives(
-    row: Row, stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+    number: int, stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
 ) -> None:
-    if row.fault == "full disk" and not os.path.ismount(stack.home / "registry"):
-        pytest.skip("this user may not mount a file system for the registry")
-    standing = Standing(stack, f"{row}-{SEED}")
+    trip = TRIPS[number]
+    standing = Standing(stack, f"disturbed-{SEED}-{number}")
     struck: list[Cell] = []
     try:
-        prepare(row.fault, standing)
-        standing.ask(row.phases[0])
+        prepare(trip, standing)
+        standing.ask(trip.stops[0])
         begin(stack, tiny_model, standing.run)
-        for cell, following in zip(row.cells, [*row.phases[1:], None], strict=True):
-            standing.wait(cell.phase)
-            struck.append(cell)
-            strike(cell, standing, lambda following=following: standing.ask(following))  # type: ignore[misc]
+        for stop, following in zip(trip.stops, [*trip.stops[1:], None], strict=True):
+            standing.wait(stop)
+            struck.append(stop.cell)
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stop.cell} in round {stop.round}\n")
+            strike(stop, standing, partial(standing.ask, following))
         assert standing.ended(240) == "finished", standing.why()
         assert played(stack, standing.run) == undisturbed
         assert_whole(stack, standing.run)
         end_faults(standing)
         assert_nothing_left(stack)
     except BaseException:
-        note(struck or row.cells, "failed", SEED)
+        note(struck, "failed", SEED)
         raise
     finally:
         end_faults(standing)
     note(struck, "identical", SEED)
+
+
+def test_ctrl_c_in_the_middle_of_composing_leaves_no_session_and_no_sequence(
+    stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+) -> None:
+    """They end before the env service would close them as idle; and the run goes on when it is asked to."""
+    standing = Standing(stack, f"ctrl-c-{SEED}")
+    stop = Stop(Cell("ctrl-c", "a3t run", "compose"), 1)
+    standing.ask(stop)
+    command = [*A3T, "run", str(recipe_of(stack, tiny_model)), "--name", standing.run, "--stop-on-exit"]
+    with (stack.home / "ctrl-c.log").open("wb") as log:
+        running = subprocess.Popen(command, env=environment(stack.home), stdout=log, stderr=log)
+    try:
+        standing.wait(stop)
+        running.send_signal(signal.SIGINT)
+        standing.ask(None)
+        assert running.wait(60) == 130
+    finally:
+        running.kill()
+        end_faults(standing)
+    assert standing.ended(60) == "paused"
+    assert_nothing_left(stack, seconds=IDLE_SECONDS - 5)
+
+    async def resume() -> None:
+        async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
+            await client.resume(standing.run)
+
+    asyncio.run(resume())
+    assert standing.ended(240) == "finished", standing.why()
+    assert played(stack, standing.run) == undisturbed

@@ -247,6 +247,20 @@ def test_a_trajectory_is_stored_once_and_comes_back_as_it_was(store: Store) -> N
             find_trajectory(session, "%")
 
 
+def test_a_nul_character_that_a_model_writes_does_not_lose_the_episode(store: Store) -> None:
+    with store.session() as session:
+        plan_work(session, KEY, plans(1))
+        item = dispatchable(session, KEY)[0]
+        made = trajectory(item)
+        steps = [made.steps[0].model_copy(update={"thought": "a\0b", "action": "go\0"}), *made.steps[1:]]
+        assert save_trajectory(session, item, made.model_copy(update={"steps": steps}), phase="compose")
+    with store.session() as session:
+        found = find_trajectory(session, item).steps[0]
+        assert (found.thought, found.action) == ("a\ufffdb", "go\ufffd")
+        claim(session, [item], "a", 60, 3)
+        return_failed(session, item, "the reply was 'a\0b'", 3)
+
+
 def test_reasons_are_written_once(store: Store) -> None:
     with store.session() as session:
         made = trajectory("a" * 24)

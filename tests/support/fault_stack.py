@@ -27,17 +27,18 @@ from .fault_gate import FaultGate
 from .holding import Hold
 from .postgres import find_binaries, serve_cluster, start_postgres
 
-__all__ = ["CALLERS", "FaultStack", "running_stack"]
+__all__ = ["CALLERS", "IDLE_SECONDS", "FaultStack", "running_stack"]
 
 CALLERS = {
     "worker": ("env", "policy", "actre", "redis", "postgres"),
     "orchestrator": ("env", "policy", "actre", "trainer", "redis", "postgres"),
 }
 """Program → what it calls."""
+IDLE_SECONDS = 15
 SHORT = {
     "A3T_LEASE_SECONDS": "4",
     "A3T_RUN_LEASE_SECONDS": "4",
-    "A3T_ENV_IDLE_SECONDS": "15",
+    "A3T_ENV_IDLE_SECONDS": str(IDLE_SECONDS),
     "OMP_NUM_THREADS": "1",
     "HF_HUB_OFFLINE": "1",
 }

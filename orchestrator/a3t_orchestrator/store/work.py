@@ -197,7 +197,7 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
-    item.error = error[:2000]
+    item.error = error[:2000].replace("\0", "\ufffd")
     if item.attempts >= deliveries:
         _bury(session, item, item.error)
     else:
@@ -209,7 +209,7 @@ def give_up(session: Session, item_id: str, error: str) -> None:
     """Give an item up at once, because no further attempt could succeed."""
     item = session.get(WorkItem, item_id)
     if item is not None and item.state not in _SETTLED:
-        _bury(session, item, error[:2000])
+        _bury(session, item, error[:2000].replace("\0", "\ufffd"))
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
