@@ -19,7 +19,7 @@ from .cells import Stop
 
 __all__ = ["Standing", "jobs_of"]
 
-_PATIENCE = 120.0
+_PATIENCE = 90.0
 
 
 @dataclass
