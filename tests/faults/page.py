@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from .cells import PHASES, ROWS, Cell, cells
@@ -13,7 +14,8 @@ __all__ = ["PAGE", "missing", "note", "table"]
 
 _HERE = Path(__file__).parent
 _RESULTS = _HERE / "results.json"
-PAGE = _HERE.parents[1] / "docs" / "reliability.md"
+_ROOT = _HERE.parents[1]
+PAGE = _ROOT / "docs" / "reliability.md"
 _BEGIN, _END = "<!-- table -->", "<!-- end of the table -->"
 
 
@@ -54,10 +56,17 @@ def _results() -> dict[str, dict[str, object]]:
     return json.loads(_RESULTS.read_text(encoding="utf-8")) if _RESULTS.exists() else {}
 
 
+@cache
 def _commit() -> str:
-    command = ["git", "-C", str(_HERE), "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    """The commit, with `+` where tracked files differ from it, other than those that this module writes."""
+    written = [f":(exclude){path.relative_to(_ROOT)}" for path in (_RESULTS, PAGE)]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    return f"{_git('rev-parse', '--short=7', 'HEAD') or 'unknown'}{'+' if changed else ''}"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(_ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":
