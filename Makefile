@@ -70,7 +70,7 @@ test-vllm: setup ## the policy service in front of a real vLLM on the CPU: makes
 test-slow: setup ## soak and long tests that `make test` leaves out
 	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 2400
 
-test-faults: setup ## kill and freeze parts in the middle of a round; nothing may be lost (FAULTS=all: each in each phase; FAULTS_SEED=N)
+test-faults: setup ## kill, freeze, cut off and fill parts in the middle of a run; nothing may be lost (FAULTS=all: each cell; FAULTS_SEED=N)
 	@$(PYTEST) tests/faults --timeout 900
 
 test-browser: setup ## the dashboard in a headless Chromium (installed where there is none); pictures in tests/browser/screenshots

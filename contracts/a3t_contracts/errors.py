@@ -27,6 +27,7 @@ __all__ = [
     "A3TError",
     "ConflictError",
     "DeadlineError",
+    "DiskFullError",
     "ForbiddenError",
     "GoneError",
     "InvalidInputError",
@@ -180,6 +181,12 @@ class UnavailableError(_RetryLaterError):
     """The service, or a server behind it, cannot be used now; `retry_after` seconds later it may. HTTP status 503."""
 
     status, slug = 503, "unavailable"
+
+
+class DiskFullError(UnavailableError):
+    """A disk has no room; once somebody makes some, the same request succeeds. HTTP status 503."""
+
+    slug = "disk-full"
 
 
 class DeadlineError(A3TError):

@@ -49,6 +49,7 @@ class OrchestratorSettings(ServiceSettings):
     run_lease_seconds: float = Field(
         15.0,
         ge=2,
+        le=300,
         description="Seconds without a sign of life from its driver after which another orchestrator takes a run over",
     )
     worker_threads: int = Field(

@@ -1,128 +1,170 @@
-"""Every part killed, and frozen, in the middle of every phase that it works in: the run ends by itself, with the ids,
-actions and rewards of an undisturbed run of the same seed.
+"""Every fault to every part, in the middle of every phase: the run ends by itself, with the ids, actions and rewards of
+an undisturbed run of the same seed, and leaves nothing behind.
 
-`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (2, seed 0); `FAULTS=all` tries each.
+`FAULTS` is how many cells of the table are drawn by `FAULTS_SEED` (14, seed 0). `FAULTS=all` tries each, `FAULTS=rest`
+those without a good result, and `FAULTS=kill-worker,drop` those whose names begin so. The seed is also that of the
+runs.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
-import random
 import signal
 import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from a3t_orchestrator.embedded import read_state
-from a3t_orchestrator.store import Store, TrajectoryRow
-from tests.faults.test_loop_faults import assert_nothing_lost_or_doubled, stack_of
-from tests.faults.test_orchestrator_faults import played
-from tests.support.holding import ROOMS, Hold, until
-from tests.support.mini_loop import A3T, a3t, environment, write_recipe
-from tests.support.rooms import Wish
+from a3t_contracts.clients import OrchestratorClient
+from a3t_contracts.schemas import RunCreate
+from a3t_contracts.settings import DEVELOPMENT_TOKEN
+from a3t_orchestrator.recipe import load_recipe
+from tests.support.fault_stack import IDLE_SECONDS, FaultStack, running_stack
+from tests.support.holding import ROOMS
+from tests.support.mini_loop import A3T, environment, write_recipe
+from tests.support.postgres import find_binaries
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+from .cells import DRAWN, Cell, Stop, drawn, trips_of
+from .holds import Standing
+from .outcome import assert_nothing_left, assert_whole, played
+from .page import missing, note
+from .strikes import end_faults, prepare, strike
 
-PARTS_OF = {
-    "rollout": ("worker", "env", "policy", "redis"),
-    "compose": ("worker", "env", "policy", "actre", "redis"),
-    "evaluate": ("worker", "env", "policy", "redis"),
-}
-FROZEN_SECONDS = {"worker": 45.0, "env": 45.0, "policy": 45.0, "actre": 45.0, "redis": 40.0}
-"""Longer than the lease of an episode (30 s) and the timeouts of the queue."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-
-@dataclass(frozen=True)
-class Cell:
-    """One fault to one part in one phase."""
-
-    fault: str
-    part: str
-    phase: str
-
-    def __str__(self) -> str:
-        return f"{self.fault}-{self.part}-{self.phase}"
-
-    def strike(self, process: psutil.Process, hold: Hold) -> None:
-        """Do it, and let the run go on."""
-        if self.fault == "kill":
-            process.kill()
-            hold.release()
-            return
-        process.send_signal(signal.SIGSTOP)
-        hold.release()
-        try:
-            time.sleep(FROZEN_SECONDS[self.part])
-        finally:
-            if process.is_running():
-                process.send_signal(signal.SIGCONT)
-
-
-CELLS = [
-    Cell(fault, part, phase) for phase, parts in PARTS_OF.items() for part in parts for fault in ("kill", "freeze")
+SEED = int(os.environ.get("FAULTS_SEED", "0"))
+MAY_MOUNT = os.geteuid() == 0
+CHOSEN = [
+    cell
+    for cell in drawn(os.environ.get("FAULTS", str(DRAWN)), str(SEED), missing())
+    if MAY_MOUNT or cell.fault != "full disk"
 ]
-
-
-def drawn() -> list[Cell]:
-    wanted = os.environ.get("FAULTS", "2")
-    if wanted == "all":
-        return CELLS
-    return random.Random(os.environ.get("FAULTS_SEED", "0")).sample(CELLS, min(int(wanted), len(CELLS)))
-
-
-def recipe_in(home: Path, model: Path) -> Path:
-    home.mkdir()
-    limits = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1}
-    return write_recipe(home / "mini.yaml", model, rounds=1, limits=limits, **ROOMS)
-
-
-def result_of(home: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    store = Store(f"sqlite:///{home / 'a3t.db'}")
-    try:
-        with store.session() as session:
-            names = {row.run for row in session.query(TrajectoryRow)}
-        assert len(names) == 1
-        return played(store, names.pop())
-    finally:
-        store.close()
+TRIPS = trips_of(CHOSEN)
+LIMITS = {"max_steps": 6, "max_tokens": 8, "chunk": 2, "concurrency": 1, "call_seconds": 5}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    home, hold = folder / "home", Hold(folder / "hold")
-    recipe = recipe_in(home, tiny_model)
-    finished = a3t(home, "run", str(recipe), "--json", timeout=900, **hold.variables)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["status"] == "finished"
-    return result_of(home)
+def stack(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[FaultStack]:
+    if find_binaries() is None:
+        pytest.skip("PostgreSQL's initdb and postgres are not installed")
+    folder = tmp_path_factory.mktemp("stack")
+    with small_disk(folder / "home" / "registry"), running_stack(folder, tiny_model) as running:
+        yield running
 
 
-@pytest.mark.parametrize("cell", drawn(), ids=str)
-def test_a_fault_changes_nothing_of_what_a_run_gives(
-    cell: Cell, tmp_path: Path, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
-) -> None:
-    home, hold, log = tmp_path / "home", Hold(tmp_path / "hold"), tmp_path / "run.log"
-    recipe = recipe_in(home, tiny_model)
-    hold.ask(Wish(f"sqlite:///{home / 'a3t.db'}", 1, cell.phase))
-    variables = environment(home) | hold.variables
-    with log.open("wb") as out:
-        running = subprocess.Popen([*A3T, "run", str(recipe)], env=variables, stdout=out, stderr=out)
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own, where this user may mount one, so that a test can fill it."""
+    folder.mkdir(parents=True)
+    if not MAY_MOUNT:
+        sys.stderr.write("No disk is filled: only root may mount a file system for the registry.\n")
+        yield
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], check=True)
     try:
-        until(lambda: hold.holds, running, log)
-        children = stack_of(home).children
-        cell.strike(psutil.Process(children[cell.part].pid), hold)
-        assert running.wait(900) == 0, log.read_text()
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def recipe_of(stack: FaultStack, model: Path) -> Path:
+    """Every run of this suite."""
+    path = stack.home / "recipe.yaml"
+    return write_recipe(path, model, seed=SEED, limits=LIMITS, round0={"demonstrations": 3}, **ROOMS)
+
+
+def begin(stack: FaultStack, model: Path, name: str) -> None:
+    """Ask the stack's orchestrator for a run."""
+    recipe = recipe_of(stack, model)
+    wanted = RunCreate(recipe=load_recipe(recipe).model_dump(mode="json"), name=name)
+
+    async def ask() -> None:
+        async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
+            await client.begin(wanted)
+
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return asyncio.run(ask())
+        except Exception:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.5)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stack: FaultStack, tiny_model: Path) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    begin(stack, tiny_model, "calm")
+    calm = Standing(stack, "calm")
+    assert calm.ended(300) == "finished", calm.why()
+    assert_whole(stack, "calm")
+    assert_nothing_left(stack)
+    result = played(stack, "calm")
+    assert {phase for _, phase, *_ in result} == {"demonstrate", "rollout", "compose", "evaluate"}
+    return result
+
+
+@pytest.mark.parametrize("number", range(len(TRIPS)))
+def test_a_fault_changes_nothing_of_what_a_run_gives(
+    number: int, stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+) -> None:
+    trip = TRIPS[number]
+    standing = Standing(stack, f"disturbed-{SEED}-{number}")
+    struck: list[Cell] = []
+    try:
+        prepare(trip, standing)
+        standing.ask(trip.stops[0])
+        begin(stack, tiny_model, standing.run)
+        for stop, following in zip(trip.stops, [*trip.stops[1:], None], strict=True):
+            standing.wait(stop)
+            struck.append(stop.cell)
+            sys.stderr.write(f"{time.strftime('%H:%M:%S')} {stop.cell} in round {stop.round}\n")
+            strike(stop, standing, partial(standing.ask, following))
+        assert standing.ended(240) == "finished", standing.why()
+        assert played(stack, standing.run) == undisturbed
+        assert_whole(stack, standing.run)
+        end_faults(standing)
+        assert_nothing_left(stack)
+    except BaseException:
+        note(struck, "failed", SEED)
+        raise
+    finally:
+        end_faults(standing)
+    note(struck, "identical", SEED)
+
+
+def test_ctrl_c_in_the_middle_of_composing_leaves_no_session_and_no_sequence(
+    stack: FaultStack, tiny_model: Path, undisturbed: dict[tuple[Any, ...], tuple[Any, ...]]
+) -> None:
+    """They end before the env service would close them as idle; and the run goes on when it is asked to."""
+    standing = Standing(stack, f"ctrl-c-{SEED}")
+    stop = Stop(Cell("ctrl-c", "a3t run", "compose"), 1)
+    standing.ask(stop)
+    command = [*A3T, "run", str(recipe_of(stack, tiny_model)), "--name", standing.run, "--stop-on-exit"]
+    with (stack.home / "ctrl-c.log").open("wb") as log:
+        running = subprocess.Popen(command, env=environment(stack.home), stdout=log, stderr=log)
+    try:
+        standing.wait(stop)
+        running.send_signal(signal.SIGINT)
+        standing.ask(None)
+        assert running.wait(60) == 130
     finally:
         running.kill()
-        running.wait()
-    assert_nothing_lost_or_doubled(home)
-    assert result_of(home) == undisturbed
-    assert read_state(home) is None
-    assert not [name for name, child in children.items() if child.lives()]
+        end_faults(standing)
+    assert standing.ended(60) == "paused"
+    assert_nothing_left(stack, seconds=IDLE_SECONDS - 5)
+
+    async def resume() -> None:
+        async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
+            await client.resume(standing.run)
+
+    asyncio.run(resume())
+    assert standing.ended(240) == "finished", standing.why()
+    assert played(stack, standing.run) == undisturbed

@@ -21,6 +21,7 @@ from a3t_orchestrator.store import (
     add_event,
     create_run,
     driver_of,
+    drivers,
     drop_lease,
     events,
     renew_lease,
@@ -43,10 +44,10 @@ def take(store: Store, me: Driver, seconds: float = 60) -> Driver | None:
 
 
 def test_of_many_that_come_at_once_one_drives(store: Store) -> None:
-    drivers = [Driver(machine=f"host-{i}") for i in range(8)]
+    many = [Driver(machine=f"host-{i}") for i in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        others = list(pool.map(partial(take, store), drivers))
-    winners = [driver for driver, other in zip(drivers, others, strict=True) if other is None]
+        others = list(pool.map(partial(take, store), many))
+    winners = [driver for driver, other in zip(many, others, strict=True) if other is None]
     assert len(winners) == 1
     assert {other.holder for other in others if other} == {winners[0].holder}
     with store.session() as session:
@@ -67,6 +68,17 @@ def test_a_lease_is_free_when_it_ends_or_is_given_up(store: Store) -> None:
         assert driver_of(session, "r-1") == second, "only its holder gives a lease up"
         drop_lease(session, "r-1", second)
     assert take(store, third) is None
+
+
+def test_a_lease_from_before_the_clock_went_back_is_free(store: Store) -> None:
+    first, second = Driver(machine=ELSEWHERE), Driver(machine=ELSEWHERE)
+    assert take(store, first, seconds=3600) is None, "as if by a clock that was an hour ahead"
+    with store.session() as session:
+        assert driver_of(session, "r-1") is None
+        assert drivers(session) == {}
+    assert take(store, second) is None
+    with store.session() as session:
+        assert drivers(session) == {"r-1": second}
 
 
 def test_a_process_of_this_machine_that_died_is_replaced_at_once(store: Store) -> None:

@@ -171,6 +171,25 @@ def test_a_silent_worker_loses_its_items(store: Store) -> None:
         assert requeue_queued(session, KEY) == 2
 
 
+def test_a_clock_that_goes_back_prolongs_no_claim_and_no_pause(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written an hour ahead, before the clock was set right, counts as over."""
+    hour = timedelta(hours=1)
+    with store.session() as session:
+        plan_work(session, KEY, plans(3))
+        claimed, failed, right = dispatchable(session, KEY)
+        with monkeypatch.context() as before:
+            before.setattr("a3t_orchestrator.store.work.shared_now", lambda _: datetime.now(UTC) + hour)
+            claim(session, [claimed, failed], "a", 60, 3)
+            return_failed(session, failed, "the service is away", 3)
+        session.flush()
+        claim(session, [right], "b", 60, 3)
+        assert dispatchable(session, KEY) == [failed]
+        assert reclaim_expired(session, KEY) == 1
+        assert sorted(dispatchable(session, KEY)) == sorted([claimed, failed])
+        assert [item.id for item in claim(session, [claimed, failed, right], "c", 60, 3)] != []
+        assert reclaim_expired(session, KEY) == 0, "these claims are of the right time"
+
+
 def test_orderly_return_does_not_count_as_a_delivery(store: Store) -> None:
     with store.session() as session:
         plan_work(session, KEY, plans(1))
@@ -226,6 +245,20 @@ def test_a_trajectory_is_stored_once_and_comes_back_as_it_was(store: Store) -> N
             find_trajectory(session, "ffff00")
         with pytest.raises(NotFoundError):
             find_trajectory(session, "%")
+
+
+def test_a_nul_character_that_a_model_writes_does_not_lose_the_episode(store: Store) -> None:
+    with store.session() as session:
+        plan_work(session, KEY, plans(1))
+        item = dispatchable(session, KEY)[0]
+        made = trajectory(item)
+        steps = [made.steps[0].model_copy(update={"thought": "a\0b", "action": "go\0"}), *made.steps[1:]]
+        assert save_trajectory(session, item, made.model_copy(update={"steps": steps}), phase="compose")
+    with store.session() as session:
+        found = find_trajectory(session, item).steps[0]
+        assert (found.thought, found.action) == ("a\ufffdb", "go\ufffd")
+        claim(session, [item], "a", 60, 3)
+        return_failed(session, item, "the reply was 'a\0b'", 3)
 
 
 def test_reasons_are_written_once(store: Store) -> None:

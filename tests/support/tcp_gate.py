@@ -21,7 +21,7 @@ class TcpGate:
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._listen()
 
     def shut(self) -> None:
         """Cut every connection and refuse new ones."""
@@ -42,26 +42,38 @@ class TcpGate:
         self.shut()
         self._listener.close()
 
-    def _accept(self) -> None:
+    def forward(self, data: bytes, sink: socket.socket, reply: bool) -> None:
+        """Pass on what came; `reply`: from the server."""
+        sink.sendall(data)
+
+    def _listen(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
             with self._lock:
-                if not self._open:
+                far = self._connected() if self._open else None
+                if far is None:
                     near.close()
                     self.refused.set()
                     continue
-                far = socket.create_connection(("127.0.0.1", self.target))
                 self._sockets |= {near, far}
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for source, sink, reply in ((near, far, False), (far, near, True)):
+                threading.Thread(target=self._pump, args=(source, sink, reply), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _connected(self) -> socket.socket | None:
+        with suppress(OSError):  # the server itself is away: whoever came finds the door shut
+            return socket.create_connection(("127.0.0.1", self.target))
+        return None
+
+    def _pump(self, source: socket.socket, sink: socket.socket, reply: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                sink.sendall(data)
+                self.forward(data, sink, reply)
         with suppress(OSError):
             sink.shutdown(socket.SHUT_RDWR)
         with self._lock:

@@ -82,6 +82,16 @@ def test_a_really_full_device_ends_the_write(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_process_left_of_a_version_is_removed_when_it_is_published(tmp_path: Path) -> None:
+    left, of_another = tmp_path / ".partial-v0-abcd_123", tmp_path / ".partial-v0-x-abcd_123"
+    left.mkdir()
+    (left / "adapter_config.json").write_text("{}")
+    of_another.mkdir()
+    publish(str(tmp_path), draft())
+    assert not left.exists()
+    assert of_another.exists(), "it may be being written"
+
+
 def test_a_version_is_never_written_twice(tmp_path: Path) -> None:
     first = publish(str(tmp_path), draft())
     with pytest.raises(ConflictError, match="'v0' was published already, by job ftjob-0"):

@@ -185,10 +185,30 @@ async def test_a_full_disk_ends_the_job_with_the_reason(
     assert (job.status, job.attempts) == (JobStatus.failed, 1)
     assert job.error is not None
     assert job.error["detail"].startswith("The disk is full: File too large")
+    assert job.error["type"] == "urn:a3t:problem:disk-full"
     with pytest.raises(NotFoundError):
         await trainer.adapter("full")
     after = await ended(trainer, await create(trainer, lines(mixed), request(tiny_model, "after-full")))
     assert after.status == JobStatus.succeeded
+
+
+async def test_a_damaged_version_is_trained_again_when_it_is_asked_for(
+    app: FastAPI, trainer: TrainerClient, tiny_model: Path, mixed: list[Trajectory]
+) -> None:
+    registry, body = Path(app.state.trainer.settings.registry_url), request(tiny_model, "spoilt")
+    first = await ended(trainer, await create(trainer, lines(mixed), body))
+    weights = registry / "spoilt" / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    second = await ended(trainer, await create(trainer, lines(mixed), body))
+    assert first.status is second.status is JobStatus.succeeded
+    assert second.id != first.id
+    assert weights.read_bytes() == whole, "the same request gives the same weights"
+    spoilt = await trainer.job(first.id)
+    assert spoilt.status is JobStatus.failed
+    assert spoilt.error is not None
+    assert "corrupt" in spoilt.error["detail"]
+    assert (await create(trainer, lines(mixed), body)).id == second.id, "a whole version is not trained again"
 
 
 async def test_a_failed_version_can_be_tried_again(

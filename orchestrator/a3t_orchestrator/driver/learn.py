@@ -8,7 +8,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from a3t_contracts.errors import A3TError, DeadlineError, NotFoundError, UpstreamError
+from a3t_contracts.errors import A3TError, DeadlineError, DiskFullError, NotFoundError, UpstreamError
 from a3t_contracts.schemas import FineTuningJob, JobStatus, LoadAdapter, version_name
 from a3t_contracts.tracing import untraced
 
@@ -23,6 +23,9 @@ from .record import training_state
 from .training import start_training, trainer_client
 
 __all__ = ["base_version", "cancel_training", "go_live", "require_base", "train"]
+
+_ROOM_SECONDS = 5.0
+"""Pause before a job is tried again that a full disk has ended."""
 
 
 async def base_version(context: RunContext) -> str:
@@ -49,13 +52,17 @@ async def require_base(settings: OrchestratorSettings, recipe: Recipe, patience:
     )
 
 
-async def train(context: RunContext, number: int) -> str:
-    """Have the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed."""
+async def train(context: RunContext, number: int, *, again: bool = False) -> str:
+    """Have the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed.
+
+    A full disk is waited for, up to `limits.outage_seconds`. `again`: ask the trainer although it has trained the
+    version; it does so once more where the version's files are damaged.
+    """
     with phase_span(context.key(number, Phase.train)):
-        return await _train(context, number)
+        return await _train(context, number, again)
 
 
-async def _train(context: RunContext, number: int) -> str:
+async def _train(context: RunContext, number: int, again: bool) -> str:
     run, started = context.run, time.monotonic()
 
     def begin(session: Session) -> Job | None:
@@ -64,11 +71,16 @@ async def _train(context: RunContext, number: int) -> str:
 
     row = await context.store.do(begin)
     ended_badly = row is not None and JobStatus(row.status).unsuccessful
-    if row is None or row.job_id is None or ended_badly:  # a resumed run asks the trainer for another attempt
+    if row is None or row.job_id is None or ended_badly or again:  # a resumed run asks the trainer for another attempt
         job_id = (await start_training(context, number)).id
     else:
         job_id = row.job_id
     job = await _until_done(context, number, job_id)
+    until = time.monotonic() + context.recipe.limits.outage_seconds
+    while _lacked_room(job) and time.monotonic() < until:
+        await context.tell(number, "disk_full", f"{(job.error or {}).get('detail')} The job is tried again.")
+        await asyncio.sleep(_ROOM_SECONDS)
+        job = await _until_done(context, number, (await start_training(context, number)).id)
     seconds = time.monotonic() - started
 
     def note(session: Session) -> None:
@@ -88,6 +100,11 @@ async def _train(context: RunContext, number: int) -> str:
     return job.fine_tuned_model or version_name(run, number)
 
 
+def _lacked_room(job: FineTuningJob) -> bool:
+    kind = str((job.error or {}).get("type"))
+    return job.status is JobStatus.failed and kind.endswith(f":{DiskFullError.slug}")
+
+
 async def go_live(context: RunContext, number: int, version: str) -> None:
     """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and the
     policy service reads the pointer.
@@ -96,7 +113,7 @@ async def go_live(context: RunContext, number: int, version: str) -> None:
     """
     started, limits = time.monotonic(), context.recipe.limits
     with phase_span(context.key(number, Phase.go_live)):
-        async with _gateway(context) as gateway, trainer_client(context.settings) as trainer:
+        async with _gateway(context) as gateway, trainer_client(context.settings, limits.call_seconds) as trainer:
             await gateway.patient(lambda: gateway.policy.load(LoadAdapter(lora_name=version)))
             await patiently(lambda: trainer.promote(version), limits.outage_seconds)
             await gateway.patient(gateway.policy.follow)
@@ -115,7 +132,7 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
     """The job after it has ended. If the trainer lost the job's records, it gets the training set once more."""
     limits, given_again = context.recipe.limits, False
     until = time.monotonic() + limits.training_seconds
-    async with trainer_client(context.settings) as trainer:
+    async with trainer_client(context.settings, limits.call_seconds) as trainer:
         while True:
             try:
                 with untraced():

@@ -13,7 +13,7 @@ from functools import partial
 
 from sqlalchemy.orm import Session
 
-from a3t_contracts.errors import A3TError
+from a3t_contracts.errors import A3TError, InvalidInputError
 from a3t_contracts.schemas import RunStatus, Wanted
 from a3t_contracts.tracing import bound_ids
 
@@ -149,7 +149,12 @@ async def _learn(context: RunContext, number: int, version: str) -> str:
         if number == 0:
             raise
         return await _keep_agent(context, number, version, error)
-    await go_live(context, number, trained)
+    try:
+        await go_live(context, number, trained)
+    except InvalidInputError as error:  # its files may have been damaged since it was trained
+        await context.tell(number, "version_refused", f"{trained} cannot be served: {error.detail}")
+        trained = await train(context, number, again=True)
+        await go_live(context, number, trained)
     return trained
 
 

@@ -93,7 +93,7 @@ async def start_training(context: RunContext, number: int) -> FineTuningJob:
         before = None if before == recipe.base_model else before
 
     async def create() -> FineTuningJob:
-        async with trainer_client(context.settings) as trainer:
+        async with trainer_client(context.settings, recipe.limits.call_seconds) as trainer:
             file = await trainer.upload(content, f"{version_name(run, number)}.jsonl")
             return await trainer.create_job(job_request(recipe, run, number, file.id, chosen, before))
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import CursorResult, delete, func, or_, select
+from sqlalchemy import CursorResult, delete, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.schemas import RunDeleted, RunStatus, Wanted
 
+from .clock import is_over, shared_now
 from .leases import driver_of
 from .records import add_event, rounds_of
 from .runs import extend_run, get_run
-from .tables import Event, Job, Round, Run, RunTask, TrainingMember, TrajectoryRow, WorkItem, utc_now
+from .tables import Event, Job, Round, Run, RunTask, TrainingMember, TrajectoryRow, WorkItem
 from .work import revive_lost
 
 __all__ = [
@@ -108,7 +109,7 @@ def delete_run(session: Session, name: str) -> RunDeleted:
     run = get_run(session, name)
     if RunStatus(run.status).active or driver_of(session, name) is not None:
         raise ConflictError(f"The run {name} is {run.status}.", hint=f"`a3t runs cancel {name}` ends it first.")
-    held = (WorkItem.state == "running") & (WorkItem.lease_until >= utc_now())
+    held = (WorkItem.state == "running") & not_(is_over(shared_now(session)))
     playing = session.scalar(select(func.count()).where(WorkItem.run == name, held))
     if playing:
         raise ConflictError(f"{playing} episodes of {name} are still being played.", hint="Try again in a moment.")

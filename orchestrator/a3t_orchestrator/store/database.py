@@ -29,6 +29,16 @@ log = get_logger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 OUTAGE_SECONDS = 120.0
 """Seconds that the driver and the workers wait for a database that is out of reach."""
+_POSTGRESQL = {
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""Connections whose other end is silent are given up after half a minute; the system's own patience is a quarter of an
+hour, in which an episode's lease ends."""
 _MIGRATION_LOCK = 0x413354
 """Key of PostgreSQL's advisory lock: processes that start together migrate one after the other."""
 
@@ -136,7 +146,8 @@ def _open(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if backend == "postgresql":
-        arguments = {"client_encoding": "utf8"}
+        named = set(parsed.query)  # what the URL says counts
+        arguments = {key: value for key, value in _POSTGRESQL.items() if key not in named}
         return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=arguments)
     raise InvalidInputError(
         f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.",

@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError
 
+from .clock import LONGEST_RUN_LEASE, is_held, shared_now
 from .database import Store
-from .tables import RunLease, utc_now
+from .tables import RunLease
 from .work import insert_new
 
 __all__ = ["Driver", "FencedStore", "LeaseLostError", "driver_of", "drivers", "drop_lease", "renew_lease", "take_lease"]
@@ -72,10 +73,10 @@ class Driver:
 def take_lease(session: Session, run: str, me: Driver, seconds: float) -> Driver | None:
     """Make `me` the driver of a run for so many seconds. None if that succeeded, else the driver that there is."""
     insert_new(session, RunLease, [{"run": run, "until": _NEVER}])
-    now = utc_now()
+    now = shared_now(session)
     row = session.get_one(RunLease, run, populate_existing=True)
     seen = _of(row)
-    if row.holder and row.holder != me.holder and row.until >= now and not seen.is_dead:
+    if row.holder and row.holder != me.holder and is_held(row.until, now) and not seen.is_dead:
         return seen
     taken = session.execute(
         update(RunLease)
@@ -99,7 +100,7 @@ def renew_lease(session: Session, run: str, me: Driver, seconds: float) -> bool:
     renewed = session.execute(
         update(RunLease)
         .where(RunLease.run == run, RunLease.holder == me.holder)
-        .values(until=utc_now() + timedelta(seconds=seconds))
+        .values(until=shared_now(session) + timedelta(seconds=seconds))
         .execution_options(synchronize_session=False)
     )
     return _rows(renewed) == 1
@@ -118,19 +119,20 @@ def drop_lease(session: Session, run: str, me: Driver) -> None:
 def driver_of(session: Session, run: str) -> Driver | None:
     """Who drives a run now; None where nobody does, or its lease has ended, or its process."""
     row = session.get(RunLease, run, populate_existing=True)
-    return None if row is None else _living(row)
+    return None if row is None else _living(row, shared_now(session))
 
 
 def drivers(session: Session) -> dict[str, Driver]:
     """Run → who drives it, of all runs that are driven now."""
-    query = select(RunLease).where(RunLease.holder != "", RunLease.until >= utc_now())
+    now = shared_now(session)
+    query = select(RunLease).where(RunLease.holder != "", RunLease.until.between(now, now + LONGEST_RUN_LEASE))
     held = session.scalars(query.execution_options(populate_existing=True))
-    found = {row.run: _living(row) for row in held}
+    found = {row.run: _living(row, now) for row in held}
     return {run: driver for run, driver in found.items() if driver is not None}
 
 
-def _living(row: RunLease) -> Driver | None:
-    if not row.holder or row.until < utc_now():
+def _living(row: RunLease, now: datetime) -> Driver | None:
+    if not row.holder or not is_held(row.until, now):
         return None
     found = _of(row)
     return None if found.is_dead else found

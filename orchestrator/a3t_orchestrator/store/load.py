@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from .leases import driver_of
-from .tables import RunLease, WorkItem, utc_now
+from .clock import is_over, shared_now
+from .leases import drivers
+from .tables import WorkItem
 
 __all__ = ["WorkerLoad", "drivers_now", "worker_loads"]
 
@@ -26,7 +27,7 @@ class WorkerLoad:
 
 def worker_loads(session: Session) -> list[WorkerLoad]:
     """What each worker has in hand, by run."""
-    expired = func.sum(case((WorkItem.lease_until < utc_now(), 1), else_=0))
+    expired = func.sum(case((is_over(shared_now(session)), 1), else_=0))
     query = (
         select(WorkItem.worker, WorkItem.run, func.count(), expired)
         .where(WorkItem.state == "running", WorkItem.worker.is_not(None))
@@ -38,6 +39,4 @@ def worker_loads(session: Session) -> list[WorkerLoad]:
 
 def drivers_now(session: Session) -> dict[str, str]:
     """Run → host and process that drive it."""
-    held = select(RunLease.run).where(RunLease.holder != "", RunLease.until >= utc_now()).order_by(RunLease.run)
-    found = {run: driver_of(session, run) for run in session.scalars(held)}
-    return {run: driver.words for run, driver in found.items() if driver is not None}
+    return {run: driver.words for run, driver in sorted(drivers(session).items())}

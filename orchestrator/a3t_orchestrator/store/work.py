@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from a3t_contracts.schemas import trajectory_id
 
 from ..phases import Phase
+from .clock import is_over, shared_now
 from .records import add_event
 from .tables import Base, WorkItem, utc_now
 
@@ -134,7 +135,7 @@ def planned_by_task(session: Session, key: PhaseKey, split: str | None = None) -
 def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
     """Items that wait to be sent. Items of the same task are far apart in the order, so that chunks take about equally
     long."""
-    rested = or_(WorkItem.lease_until.is_(None), WorkItem.lease_until < utc_now())
+    rested = or_(WorkItem.lease_until.is_(None), is_over(shared_now(session)))
     query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending", rested)
     return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
 
@@ -150,8 +151,8 @@ def mark_queued(session: Session, ids: Sequence[str]) -> None:
 def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: float, deliveries: int) -> list[WorkItem]:
     """Claim items for a worker. Items that are done or claimed by another worker are left out; an item that was
     delivered too often becomes lost, which an event records."""
-    now = utc_now()
-    free = or_(WorkItem.state.in_(_DELIVERABLE), (WorkItem.state == "running") & (WorkItem.lease_until < now))
+    now = shared_now(session)
+    free = or_(WorkItem.state.in_(_DELIVERABLE), (WorkItem.state == "running") & is_over(now))
     exhausted = list(
         session.scalars(select(WorkItem).where(WorkItem.id.in_(ids), free, WorkItem.attempts >= deliveries))
     )
@@ -174,10 +175,11 @@ def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
 
 def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: float) -> None:
     """Extend the worker's claim on these items."""
+    now = shared_now(session)
     session.execute(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
-        .values(lease_until=utc_now() + timedelta(seconds=lease_seconds))
+        .values(lease_until=now + timedelta(seconds=lease_seconds), updated_at=now)
     )
 
 
@@ -195,26 +197,26 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
-    item.error = error[:2000]
+    item.error = error[:2000].replace("\0", "\ufffd")
     if item.attempts >= deliveries:
         _bury(session, item, item.error)
     else:
-        pause = timedelta(seconds=min(0.5 * 2**item.attempts, 30.0))
-        item.state, item.worker, item.lease_until = "pending", None, utc_now() + pause
+        pause, now = timedelta(seconds=min(0.5 * 2**item.attempts, 30.0)), shared_now(session)
+        item.state, item.worker, item.lease_until, item.updated_at = "pending", None, now + pause, now
 
 
 def give_up(session: Session, item_id: str, error: str) -> None:
     """Give an item up at once, because no further attempt could succeed."""
     item = session.get(WorkItem, item_id)
     if item is not None and item.state not in _SETTLED:
-        _bury(session, item, error[:2000])
+        _bury(session, item, error[:2000].replace("\0", "\ufffd"))
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
     """Return items whose claim has expired to the list, and return their number."""
     result = session.execute(
         update(WorkItem)
-        .where(*_of(key), WorkItem.state == "running", WorkItem.lease_until < utc_now())
+        .where(*_of(key), WorkItem.state == "running", is_over(shared_now(session)))
         .values(state="pending", worker=None, lease_until=None)
     )
     return result.rowcount if isinstance(result, CursorResult) else 0

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from a3t_contracts.errors import A3TError, Problem
+from a3t_contracts.errors import A3TError, DiskFullError, Problem
 
 __all__ = ["full_disk", "problem_of", "telling_full_disk"]
 
@@ -30,7 +30,7 @@ def problem_of(error: BaseException) -> Problem:
     return A3TError(f"The training process failed: {type(error).__name__}: {error}").problem()
 
 
-def full_disk(error: BaseException) -> A3TError | None:
+def full_disk(error: BaseException) -> DiskFullError | None:
     """The message for an error that means a full disk, however a library words it; None for any other error."""
     said = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
@@ -41,7 +41,7 @@ def full_disk(error: BaseException) -> A3TError | None:
 
 @contextmanager
 def telling_full_disk() -> Iterator[None]:
-    """Turn an error that means a full disk into an A3TError that says so."""
+    """Turn an error that means a full disk into one that says so."""
     try:
         yield
     except OSError as error:
@@ -50,6 +50,6 @@ def telling_full_disk() -> Iterator[None]:
         raise _disk_is_full(error) from error
 
 
-def _disk_is_full(error: OSError) -> A3TError:
+def _disk_is_full(error: OSError) -> DiskFullError:
     where = f" ({error.filename})" if error.filename else ""
-    return A3TError(f"The disk is full: {error.strerror}{where}.", hint="Make room and try again.")
+    return DiskFullError(f"The disk is full: {error.strerror}{where}.", hint="Make room and try again.", retry_after=5)

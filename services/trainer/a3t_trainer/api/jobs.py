@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from a3t_contracts.base_model import check_base_folder
-from a3t_contracts.errors import ConflictError
-from a3t_contracts.schemas import MAX_INT, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage
+from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.schemas import MAX_INT, FineTuningJob, FineTuningJobCreate, JobEventPage, JobPage, JobStatus
 from a3t_contracts.service import JsonRoute
 from a3t_contracts.tracing import origin_here
 
 from ..jobs.store import JobStore
+from ..registry.publish import withdraw
 from ..state import TrainerState
 from .deps import State
 
@@ -24,9 +25,13 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=Jso
 
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
-    """Queue a job. A version has one job: the same request again returns that job, another request gets 409."""
+    """Queue a job. A version has one job: the same request again returns that job, another request gets 409. Where
+    the files of the version were damaged since, the same request trains it again."""
     await asyncio.to_thread(check_base_folder, body.model, state.settings.model_folders, "A3T_TRAINER_MODEL_FOLDERS")
     await asyncio.to_thread(state.files.get, body.training_file)
+    known = state.jobs.for_version(body.version)
+    if known is not None and known.request == body and known.status is JobStatus.succeeded:
+        await _withdraw_if_damaged(known, state)
     if state.jobs.for_version(body.version) is None and await asyncio.to_thread(_is_published, state, body.version):
         raise ConflictError(
             f"Adapter version {body.version!r} is in the registry already.",
@@ -69,6 +74,16 @@ async def events(
     if stream:
         return StreamingResponse(_follow(state.jobs, job_id, after), media_type="text/event-stream")
     return JobEventPage(data=page, has_more=more)
+
+
+async def _withdraw_if_damaged(job: FineTuningJob, state: TrainerState) -> None:
+    try:
+        await asyncio.to_thread(state.settings.reader().fetch, job.request.version)
+    except NotFoundError:
+        return
+    except InvalidInputError as error:
+        await asyncio.to_thread(withdraw, state.settings.registry_url, job.request.version)
+        await state.jobs.spoil(job.id, error.problem())
 
 
 def _is_published(state: TrainerState, version: str) -> bool:

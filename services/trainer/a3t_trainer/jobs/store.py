@@ -130,6 +130,16 @@ class JobStore:
         self._notify()
         return job
 
+    async def spoil(self, job_id: str, problem: Problem) -> None:
+        """Let a succeeded job count as failed, because its version was found damaged: the next request for the version
+        is a new attempt."""
+        async with self._moving:
+            error = problem.model_dump(mode="json", exclude_none=True)
+            job = self.get(job_id).model_copy(update={"status": JobStatus.failed, "error": error})
+            await self._disk(partial(self._save, job))
+            self._jobs[job_id] = job
+        await self.say(job_id, problem.detail, "error")
+
     async def progress(self, job_id: str, progress: Progress) -> None:
         """Keep a running job's progress in memory; it is written to disk with the next change of status."""
         self._jobs[job_id] = self.get(job_id).model_copy(update={"progress": progress})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from a3t_contracts.schemas.trajectory import PromptStyle
 
 from .card import model_card
 
-__all__ = ["PARTIAL_PREFIX", "Draft", "local_root", "publish", "published_by"]
+__all__ = ["PARTIAL_PREFIX", "Draft", "local_root", "publish", "published_by", "withdraw"]
 
 PARTIAL_PREFIX = ".partial-"
 _WANTED = ("adapter_model.safetensors", "adapter_config.json")
@@ -72,6 +73,7 @@ def publish(registry: str, draft: Draft) -> AdapterManifest:
     root = local_root(registry)
     if root is not None:
         root.mkdir(parents=True, exist_ok=True)
+        _remove_partials(root, draft.request.version)
     partial = Path(mkdtemp(prefix=f"{PARTIAL_PREFIX}{draft.request.version}-", dir=root))
     try:
         manifest = _write(partial, draft)
@@ -79,6 +81,21 @@ def publish(registry: str, draft: Draft) -> AdapterManifest:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def withdraw(registry: str, version: str) -> None:
+    """Remove a damaged version, its manifest first, so that it can be published again."""
+    fs, root = fsspec.core.url_to_fs(registry)
+    fs.rm(f"{root}/{version}/{MANIFEST_NAME}")
+    fs.rm(f"{root}/{version}", recursive=True)
+
+
+def _remove_partials(root: Path, version: str) -> None:
+    """What a killed process left of an earlier attempt; only one at a time works on a version."""
+    mine = re.compile(re.escape(f"{PARTIAL_PREFIX}{version}-") + r"[a-z0-9_]{8}")  # the form of mkdtemp
+    for folder in root.glob(f"{PARTIAL_PREFIX}*"):
+        if mine.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(folder: Path, draft: Draft) -> AdapterManifest:

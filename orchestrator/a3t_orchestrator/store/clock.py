@@ -1,0 +1,37 @@
+"""The clock of leases and pauses: one for all processes, and not trusted to go forward only."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import Session
+
+from .tables import WorkItem, utc_now
+
+__all__ = ["LONGEST_RUN_LEASE", "is_held", "is_over", "shared_now"]
+
+_JUMP = timedelta(seconds=60)
+"""A time stamp that is further ahead than this was written before the clock went back."""
+LONGEST_RUN_LEASE = timedelta(minutes=10)
+"""A run's lease that ends later than this was taken before the clock went back."""
+
+
+def shared_now(session: Session) -> datetime:
+    """Now, by the clock that all processes share: PostgreSQL's, so that the clocks of several machines need not agree.
+    With SQLite all processes are on one machine."""
+    if session.get_bind().dialect.name != "postgresql":
+        return utc_now()
+    now: datetime = session.scalar(select(func.clock_timestamp())) or utc_now()
+    return now
+
+
+def is_over(now: datetime) -> ColumnElement[bool]:
+    """Whether a work item's claim, or its pause, has ended. One that was given before the clock went back would
+    otherwise last longer by the jump."""
+    return or_(WorkItem.lease_until < now, WorkItem.updated_at > now + _JUMP)
+
+
+def is_held(until: datetime, now: datetime) -> bool:
+    """Whether a run's lease still counts."""
+    return now <= until <= now + LONGEST_RUN_LEASE
