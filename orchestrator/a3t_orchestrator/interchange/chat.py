@@ -10,8 +10,8 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, observation_text, parse_reply
 from a3t_contracts.schemas import ReasonBy, Source, Step, Trajectory
 
-from .draft import META, Draft
-from .turns import has_action, parse_turn
+from .draft import META, TASK_KEYS, Draft
+from .turns import has_action, parse_turn, transcript_of
 
 __all__ = ["Message", "Role", "chat_of", "draft_of", "imitated", "shared_messages"]
 
@@ -49,17 +49,19 @@ def draft_of(messages: Sequence[Message], row: dict[str, Any]) -> Draft:
 
     A chat of ours (its record names run and kind) is read back as it was written. In others, opening exchanges without
     an action ("OK, I will follow your instructions.") are the preamble, `Observation:` labels are taken off, and where
-    no message has the form "Thought: … Action: …" each whole message of the agent is an action without a thought.
+    no message has the form "Thought: … Action: …" each whole message of the agent is an action without a thought. Where
+    some have it, messages without an action belong to the agent's next one, and one at the end is no step.
     """
     ours = row.get("run") is not None and row.get("kind") is not None
-    head, body = (_own_opening if ours else _opening)(list(messages))
+    head, body = _own_opening(list(messages)) if ours else _opening(_with_system(_joined(_told_apart(messages)), row))
     observations, agents, last = _rounds(body)
     if not agents:
         raise InvalidInputError("it has no message of an agent")
     if not ours:
+        last = _acting(observations, agents, last)
         observations = [text.strip().removeprefix(_LABEL).strip() for text in observations]
     plain = not any(has_action(message.text) for message in agents)
-    meta = {key: row.get(key) for key in (*META, "item_id", "game_file", "gamefile", "instance_id", "session_id")}
+    meta = {key: row.get(key) for key in (*META, *TASK_KEYS)}
     final = meta.get("final_observation") or last
     meta["final_observation"] = final if isinstance(final, str) else None
     return Draft(
@@ -91,7 +93,7 @@ def _step(number: int, observation: str, message: Message, *, ours: bool, plain:
         action=reply.action,
         source=Source.imported,
         reason_by=ReasonBy.policy if thought else ReasonBy.none,
-        valid=message.trained is not False,
+        valid=message.trained is not False and (ours or bool(reply.action)),
         completion=completion,
     )
 
@@ -100,6 +102,48 @@ def _own_opening(messages: list[Message]) -> tuple[str, list[Message]]:
     if messages and messages[0].role == "system":
         return messages[0].text, messages[1:]
     return "", messages
+
+
+def _with_system(messages: list[Message], row: dict[str, Any]) -> list[Message]:
+    """The messages behind the instruction that stands beside them (Anthropic, LLaMA-Factory)."""
+    told = row.get("system")
+    if not isinstance(told, str) or not told.strip() or any(message.role == "system" for message in messages):
+        return messages
+    return [Message("system", told), *messages]
+
+
+def _told_apart(messages: Sequence[Message]) -> list[Message]:
+    """The messages; where the agent speaks once and tells a whole episode, its turns and observations."""
+    spoken = [message for message in messages if message.role == "assistant"]
+    if len(spoken) != 1 or len(parts := transcript_of(spoken[0].text)) == 1:
+        return list(messages)
+    place = list(messages).index(spoken[0])
+    apart = [Message("assistant" if acting else "user", text) for acting, text in parts]
+    return [*messages[:place], *apart, *messages[place + 1 :]]
+
+
+def _joined(messages: list[Message]) -> list[Message]:
+    """The messages, each of the agent's without an action in one with its next message: as the thought of that."""
+    if not any(has_action(message.text) for message in messages if message.role == "assistant"):
+        return messages
+    joined: list[Message] = []
+    for message in messages:
+        before = joined[-1] if joined else None
+        if before and before.role == message.role == "assistant" and not has_action(before.text):
+            thoughts = (before.thought, parse_turn(before.text).thought, message.thought)
+            joined[-1] = Message("assistant", message.text, message.trained, "\n".join(filter(None, thoughts)) or None)
+        else:
+            joined.append(message)
+    return joined
+
+
+def _acting(observations: list[str], agents: list[Message], last: str) -> str:
+    """Take off what the agent said behind its last action, where others mark theirs; what it saw last."""
+    marked = any(has_action(message.text) for message in agents)
+    while marked and not has_action(agents[-1].text):
+        last = "\n".join(filter(None, (observations.pop(), last)))
+        agents.pop()
+    return last
 
 
 def _opening(messages: list[Message]) -> tuple[str, list[Message]]:
@@ -125,7 +169,10 @@ def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]
     for message in messages:
         if message.role == "assistant":
             if not agents and not waiting:
-                raise InvalidInputError("it begins with the agent: nothing says what the task is")
+                raise InvalidInputError(
+                    "it begins with the agent: nothing says what the task is",
+                    hint="Put the task in front, as a message of the user.",
+                )
             observations.append("\n".join(waiting))
             agents.append(message)
             waiting = []
