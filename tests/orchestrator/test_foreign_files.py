@@ -162,6 +162,19 @@ READ: dict[str, bytes] = {
     "both on one line": chat("Thought: Water first. Action: fill pot", "Thought: Now the egg. Action: boil egg"),
     "a fenced action": chat("Thought: Water first.\nAction:\n```\nfill pot\n```", TURNS[1]),
     "tags": chat(*(f"<think>{t}</think><action>{a}</action>" for _, t, a in EPISODE)),
+    "actions that think": one(
+        [
+            CHAT[0],
+            {"role": "assistant", "content": "> think: Water first."},
+            {"role": "user", "content": "OK."},
+            {"role": "assistant", "content": "> fill pot"},
+            CHAT[2],
+            {"role": "assistant", "content": "think: Now the egg."},
+            {"role": "user", "content": "OK."},
+            {"role": "assistant", "content": "boil egg"},
+        ]
+    ),
+    "labels of a preference": one({"messages": CHAT, "label": True}),
     "a closing word": one(
         {"messages": [*CHAT, {"role": "user", "content": "Done."}, {"role": "assistant", "content": "Bye."}]}
     ),
@@ -173,6 +186,7 @@ READ: dict[str, bytes] = {
     ),
     "under `data`": one({"version": 1, "data": [{"messages": CHAT}]}),
     "by the name of the task": one({"kitchen_3": {"conversations": SHARED}}),
+    "chats by the name of the task": one({"put": CHAT}),
     "messages as text in a column": one({"messages": json.dumps(CHAT)}),
     "a list of messages for a line": one(CHAT) + b"\n",
     "one chat as the array of the file": json.dumps(CHAT, indent=1).encode(),

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, observation_text, parse_reply
 from a3t_contracts.schemas import ReasonBy, Source, Step, Trajectory
 
 from .draft import META, TASK_KEYS, Draft
-from .turns import has_action, parse_turn, transcript_of
+from .foreign import last_seen, opened
+from .message import Message
+from .turns import has_action, parse_turn
 
-__all__ = ["Message", "Role", "chat_of", "draft_of", "imitated", "shared_messages"]
+__all__ = ["chat_of", "draft_of", "imitated", "shared_messages"]
 
-Role = Literal["system", "user", "assistant"]
 _LABEL = "Observation:"
-
-
-@dataclass(slots=True)
-class Message:
-    """A message. `trained` says of an assistant's whether it is to be imitated; None where nobody says."""
-
-    role: Role
-    text: str
-    trained: bool | None = None
-    thought: str | None = None
-    """Reasoning that stood beside the text."""
 
 
 def chat_of(trajectory: Trajectory) -> list[Message]:
@@ -53,12 +42,12 @@ def draft_of(messages: Sequence[Message], row: dict[str, Any]) -> Draft:
     some have it, messages without an action belong to the agent's next one, and one at the end is no step.
     """
     ours = row.get("run") is not None and row.get("kind") is not None
-    head, body = _own_opening(list(messages)) if ours else _opening(_with_system(_joined(_told_apart(messages)), row))
+    head, body = _own_opening(list(messages)) if ours else opened(messages, row)
     observations, agents, last = _rounds(body)
     if not agents:
         raise InvalidInputError("it has no message of an agent")
     if not ours:
-        last = _acting(observations, agents, last)
+        last = last_seen(observations, agents, last)
         observations = [text.strip().removeprefix(_LABEL).strip() for text in observations]
     plain = not any(has_action(message.text) for message in agents)
     meta = {key: row.get(key) for key in (*META, *TASK_KEYS)}
@@ -102,63 +91,6 @@ def _own_opening(messages: list[Message]) -> tuple[str, list[Message]]:
     if messages and messages[0].role == "system":
         return messages[0].text, messages[1:]
     return "", messages
-
-
-def _with_system(messages: list[Message], row: dict[str, Any]) -> list[Message]:
-    """The messages behind the instruction that stands beside them (Anthropic, LLaMA-Factory)."""
-    told = row.get("system")
-    if not isinstance(told, str) or not told.strip() or any(message.role == "system" for message in messages):
-        return messages
-    return [Message("system", told), *messages]
-
-
-def _told_apart(messages: Sequence[Message]) -> list[Message]:
-    """The messages; where the agent speaks once and tells a whole episode, its turns and observations."""
-    spoken = [message for message in messages if message.role == "assistant"]
-    if len(spoken) != 1 or len(parts := transcript_of(spoken[0].text)) == 1:
-        return list(messages)
-    place = list(messages).index(spoken[0])
-    apart = [Message("assistant" if acting else "user", text) for acting, text in parts]
-    return [*messages[:place], *apart, *messages[place + 1 :]]
-
-
-def _joined(messages: list[Message]) -> list[Message]:
-    """The messages, each of the agent's without an action in one with its next message: as the thought of that."""
-    if not any(has_action(message.text) for message in messages if message.role == "assistant"):
-        return messages
-    joined: list[Message] = []
-    for message in messages:
-        before = joined[-1] if joined else None
-        if before and before.role == message.role == "assistant" and not has_action(before.text):
-            thoughts = (before.thought, parse_turn(before.text).thought, message.thought)
-            joined[-1] = Message("assistant", message.text, message.trained, "\n".join(filter(None, thoughts)) or None)
-        else:
-            joined.append(message)
-    return joined
-
-
-def _acting(observations: list[str], agents: list[Message], last: str) -> str:
-    """Take off what the agent said behind its last action, where others mark theirs; what it saw last."""
-    marked = any(has_action(message.text) for message in agents)
-    while marked and not has_action(agents[-1].text):
-        last = "\n".join(filter(None, (observations.pop(), last)))
-        agents.pop()
-    return last
-
-
-def _opening(messages: list[Message]) -> tuple[str, list[Message]]:
-    """The preamble, and the messages behind it."""
-    agents = [place for place, message in enumerate(messages) if message.role == "assistant"]
-    acting = [place for place in agents if has_action(messages[place].text)]
-    start = 0
-    if acting and acting[0] != agents[0]:
-        start = 1 + max(place for place in agents if place < acting[0])
-    head, rest = messages[:start], messages[start:]
-    while rest and rest[0].role == "system":
-        head, rest = [*head, rest[0]], rest[1:]
-    if rest and rest[0].role == "assistant" and head:  # the task stands in the system message alone
-        rest = [Message("user", head.pop().text), *rest]
-    return "\n\n".join(m.text.strip() for m in head if m.role != "assistant"), rest
 
 
 def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]:

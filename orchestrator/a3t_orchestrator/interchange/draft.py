@@ -133,6 +133,8 @@ def with_outcome(row: dict[str, Any]) -> dict[str, Any]:
             read, kinds = (_truth, bool) if name == "success" else (_number, (int, float))
             told = [value for other in others if isinstance(value := read(row.get(other)), kinds)]
             found |= {name: told[0]} if told else {}
+    if row.get("success") is None and isinstance(row.get("label"), bool):
+        found.setdefault("success", row["label"])
     return row | found
 
 

@@ -196,7 +196,8 @@ def _episodes(
 def _note(done: Imported, found: Found, error: InvalidInputError) -> None:
     done.broken += 1
     if len(done.problems) < _NAMED:
-        hint = f". {error.hint}" if error.hint else ""
+        known = not error.hint or any(problem.endswith(error.hint) for problem in done.problems)
+        hint = "" if known else f". {error.hint}"
         done.problems.append(f"{found.where}: {error.detail.removesuffix('.')}{hint}")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 
-from .chat import Message, Role
 from .contents import kind_of, plain_text, said
+from .message import Message, Role
 
 __all__ = ["is_message", "received_messages", "spoken"]
 

@@ -39,7 +39,7 @@ def parse_turn(text: str, *, plain: bool = False) -> Reply:
     `plain`: the whole text is the action. Text that marks no action is else a thought without one.
     """
     if plain:
-        return Reply(None, _folded(text))
+        return Reply(None, _folded(text.removeprefix(">")))
     if found := _TAGGED.search(text):
         return Reply(_thought(text[: found.start()]), _folded(found[1]))
     if called := _calls(text):

@@ -72,7 +72,7 @@ def _renamed(row: Row) -> Row | None:
         return row | named | {"prompt": prompt.get("messages") if isinstance(prompt, dict) else prompt}
     for key in _MESSAGES:
         value = row.get(key)
-        if isinstance(value, list) and value and all(map(is_message, value)):
+        if _is_chat(value):
             rest = {name: item for name, item in row.items() if name != key}
             return rest | {"messages": value + (_output(row) if key == "input" else [])}
     for key in ("steps", *_MESSAGES):
@@ -150,7 +150,13 @@ def _several(row: Row) -> list[tuple[str, Row]]:
             return [(f"{key}[{number}]", item) for number, item in enumerate(value)]
     if row and all(isinstance(item, dict) and _is_episode(item) for item in row.values()):
         return [(repr(name), {"id": name} | item) for name, item in row.items()]
+    if row and all(_is_chat(item) for item in row.values()):
+        return [(repr(name), {"id": name, "messages": item}) for name, item in row.items()]
     return []
+
+
+def _is_chat(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_message, value))
 
 
 def _is_episode(row: Row) -> bool:
