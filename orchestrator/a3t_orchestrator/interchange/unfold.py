@@ -130,7 +130,12 @@ def _first_text(step: Row, keys: tuple[str, ...]) -> str | None:
 def _columns(row: Row) -> Row | None:
     """An action log whose observations and actions are lists of their own."""
     seen, actions, thoughts = row.get("observations"), row.get("actions"), row.get("thoughts")
-    if not isinstance(seen, list) or not isinstance(actions, list) or len(seen) - len(actions) not in (0, 1):
+    if (
+        not isinstance(seen, list)
+        or not isinstance(actions, list)
+        or not actions
+        or len(seen) - len(actions) not in (0, 1)
+    ):
         return None
     if not isinstance(thoughts, list) or len(thoughts) != len(actions):
         thoughts = [None] * len(actions)
