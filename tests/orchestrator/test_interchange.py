@@ -220,6 +220,18 @@ def test_what_others_record_is_read(record: dict[str, Any], name: str, task: str
     assert episode.multiline
 
 
+def test_the_item_id_names_the_task_and_stays_what_agentgym_called_it() -> None:
+    export = all_formats()["conversations"].row
+    assert export is not None
+    theirs = episode_of(AGENT_TRAJ, DEFAULTS)[0]
+    assert export(theirs, 5, RowOptions())["item_id"] == "lighthouse_7"
+    ours = [theirs.model_copy(update={"task_id": name}) for name in ("a/b", "a/b", "a/c", "island_7")]
+    names = [str(export(one, place, RowOptions())["item_id"]) for place, one in enumerate(ours)]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert all(name.removeprefix("lighthouse_").isdecimal() for name in names)
+
+
 def test_a_plain_log_of_actions_lacks_reasons() -> None:
     talk = [("user", "Light the lamp."), ("assistant", "climb stairs"), ("user", "Above."), ("assistant", "light lamp")]
     episode, _ = episode_of({"messages": [{"role": r, "content": c} for r, c in talk]}, DEFAULTS)
