@@ -111,7 +111,8 @@ def _skip_blank_lines(file: io.BufferedReader[Any]) -> int:
 def _array(file: IO[bytes]) -> Iterator[Found]:
     import ijson
 
-    number, chat = 0, []
+    number = 0
+    chat: list[dict[str, Any]] = []
     try:
         for value in ijson.items(file, "item", use_float=True):
             number += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from a3t_contracts.errors import InvalidInputError
 
@@ -160,12 +160,12 @@ def _several(row: Row) -> list[tuple[str, Row]]:
     return []
 
 
-def _is_chat(value: Any) -> bool:
+def _is_chat(value: Any) -> TypeGuard[list[Any]]:
     return isinstance(value, list) and bool(value) and all(map(is_message, value))
 
 
 def _is_episode(row: Row) -> bool:
-    return recognised(row) or _renamed(row) is not None
+    return recognised(row) is not None or _renamed(row) is not None
 
 
 def _opened(row: Row, depth: int) -> Iterator[Row]:
