@@ -65,7 +65,7 @@ fuzz: setup ## random requests, 5,000 to each service, and random files and text
 test-vllm: setup ## the policy service in front of a real vLLM on the CPU: makes .venv-vllm, fetches SmolLM2
 	@scripts/setup_vllm.sh
 	@a3t models fetch smollm2
-	@$(PYTEST) tests/vllm --timeout 2400
+	@$(PYTEST) tests/vllm --timeout 1200
 
 test-slow: setup ## soak and long tests that `make test` leaves out
 	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 2400

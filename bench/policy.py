@@ -11,6 +11,7 @@ greedily, as many tokens as the model wrote when the episode was recorded, on th
     continuous        transformers' continuous batching manager, in this process
     ours_http         the policy service over HTTP
     serve             `transformers serve --continuous-batching` over HTTP
+    vllm              vLLM over HTTP, where it is asked for (scripts/setup_vllm.sh)
 """
 
 from __future__ import annotations
@@ -101,7 +102,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--by", choices=["wall", "cpu"], default="wall", help="cpu: where other programs run beside")
-    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    usual = [name for name in CONTENDERS if name != "vllm"]
+    parser.add_argument("--contenders", nargs="+", default=usual, choices=list(CONTENDERS))
     return parser.parse_args()
 
 

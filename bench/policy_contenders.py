@@ -39,6 +39,9 @@ _BLOCKS, _BATCH_TOKENS = 512, 1024
 """Of transformers' continuous batching: pages of 256 tokens, room for 64 clients' episodes (it refuses to start with
 more than memory holds), and its own default of tokens a step on a CPU."""
 _START_SECONDS = 120.0
+_VLLM = Path(__file__).parents[1] / ".venv-vllm" / "bin" / "python"
+_VLLM_START_SECONDS = 600.0
+"""It compiles when it starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +213,39 @@ async def serve(model: Model) -> AsyncIterator[Write]:
 
 
 @asynccontextmanager
+async def vllm(model: Model) -> AsyncIterator[Write]:
+    """vLLM in the environment of scripts/setup_vllm.sh, asked at /v1/completions, with room for adapters."""
+    if not _VLLM.exists():
+        raise RuntimeError("scripts/setup_vllm.sh makes the environment of vLLM")
+    port = _free_port()
+    command = [str(_VLLM), "-m", "vllm.entrypoints.openai.api_server", "--model", model.folder, "--port", str(port)]
+    command += ["--max-model-len", "2048", "--max-num-seqs", "64", "--enable-lora", "--max-lora-rank", "16"]
+    command += ["--dtype", "bfloat16" if _device() == "cuda" else "float32"]
+    environment = {
+        "VLLM_CPU_KVCACHE_SPACE": "2",  # GiB
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_NO_USAGE_STATS": "1",
+        "PATH": f"{_VLLM.parent}:{os.environ['PATH']}",
+    }
+    async with _server(command, environment, model, port, "/health", _VLLM_START_SECONDS) as http:
+
+        async def write(prompt: list[int], tokens: int) -> int:
+            body = {"model": model.folder, "prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+            return await _completion(http, body)
+
+        yield write
+
+
+@asynccontextmanager
 async def _server(
-    command: Sequence[str], environment: dict[str, str], model: Model, port: int, path: str
+    command: Sequence[str],
+    environment: dict[str, str],
+    model: Model,
+    port: int,
+    path: str,
+    patience: float = _START_SECONDS,
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A server process and a client of it, from the moment that `path` answers."""
+    """A server process and a client of it, from the moment that `path` answers, `patience` seconds at most."""
     threads = str(model.threads)
     settings = os.environ | environment | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
     process = subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -225,7 +257,7 @@ async def _server(
             limits=httpx.Limits(max_connections=None, keepalive_expiry=2),  # servers close after 5 s
         )
         async with client as http:
-            await _answers(http, path, process)
+            await _answers(http, path, process, patience)
             yield http
     finally:
         process.terminate()
@@ -236,8 +268,8 @@ async def _server(
             process.wait()
 
 
-async def _answers(http: httpx.AsyncClient, path: str, process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(_START_SECONDS):
+async def _answers(http: httpx.AsyncClient, path: str, process: subprocess.Popen[bytes], patience: float) -> None:
+    async with asyncio.timeout(patience):
         while process.poll() is None:
             with contextlib.suppress(httpx.TransportError):
                 if (await http.get(path)).is_success:
@@ -287,6 +319,13 @@ CONTENDERS: dict[str, Callable[[Model], contextlib.AbstractAsyncContextManager[W
     "continuous": continuous,
     "ours_http": ours_http,
     "serve": serve,
+    "vllm": vllm,
 }
-PEERS = {"generate": "ours", "generate_batched": "ours", "continuous": "ours", "serve": "ours_http"}
+PEERS = {
+    "generate": "ours",
+    "generate_batched": "ours",
+    "continuous": "ours",
+    "serve": "ours_http",
+    "vllm": "ours_http",
+}
 """Who of us stands beside which peer: in this process, or over HTTP."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 
 from a3t_contracts.cli import guarded
@@ -281,6 +282,42 @@ def test_a_folder_is_pushed_as_a_private_dataset(store: Store, tmp_path: Path) -
     assert (made, filled) == ("org/kto", "org/kto")
     assert (options["repo_type"], options["private"], upload["repo_type"]) == ("dataset", True, "dataset")
     assert upload["folder_path"] == tmp_path / "kto"
+
+
+def test_the_card_says_what_the_rows_are_and_where_they_come_from(store: Store, tmp_path: Path) -> None:
+    done = write_export(store, ExportOrder(run=RUN, format="messages"), tmp_path / "sft")
+    card = (tmp_path / "sft" / "README.md").read_text(encoding="utf-8")
+    _, head, body = card.split("---\n", 2)
+    told = yaml.safe_load(head)
+    assert (told["license"], told["size_categories"], "messages" in told["tags"]) == ("other", ["n<1K"], True)
+    assert f"{done.rows} rows in the format `messages`" in body
+    assert "| 0 | demonstration | 4 | 0 |" in body
+    assert "| 1 | composed | 8 | 0 |" in body
+    for words in (
+        "ActRe",
+        "base model",
+        f"adapter version `{RUN}-r01`",
+        "commit `abc`",
+        "A tower with a lamp.",
+        "## Licence",
+    ):
+        assert words in body
+    assert "- `messages`: list of object of `role`, `content`" in body
+
+
+def test_a_setting_pushes_every_folder(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pushed: list[tuple[Path, str, bool]] = []
+
+    def push(folder: Path, repository: str, *, private: bool) -> str:
+        pushed.append((folder, repository, private))
+        return "https://hub.test"
+
+    monkeypatch.setattr("a3t_orchestrator.cli.export.push_dataset", push)
+    for name, value in {"A3T_HOME": str(home), "A3T_HUB_NAMESPACE": "org", "A3T_HUB_PRIVATE": "false"}.items():
+        monkeypatch.setenv(name, value)
+    for target in (tmp_path / "kto", tmp_path / "kto.jsonl"):
+        assert guarded(build_root(), ["export", RUN, "--format", "kto", "--to", str(target)]) == 0
+    assert pushed == [(tmp_path / "kto", f"org/{RUN}-kto", False)], "folders, and no single files"
 
 
 def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:

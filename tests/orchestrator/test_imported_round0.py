@@ -112,3 +112,16 @@ def test_what_cannot_be_learned_from_is_refused(store: Store) -> None:
         take(store, parse_recipe(VALUES | {"round0": ROUND0 | {"source": "empty"}}))
     with pytest.raises(InvalidInputError, match=r"round0.*set both, or neither"):
         parse_recipe(VALUES | {"round0": {"mode": "imported"}})
+
+
+def test_a_name_means_the_task_that_it_fits_best(store: Store) -> None:
+    """A training task whose path ends like that of a held-out one is learnt from; where both fit alike, it is not."""
+    held_out = TaskNames([task("keep/east/one", "held"), task("held/keep/south/two", "held")])
+    recipe = parse_recipe(VALUES | {"round0": ROUND0})
+    with store.session() as session:
+        create_run(session, "mine", recipe, "", {})
+        take_imported(session, "mine", recipe, INFO, TRAINING, held_out)
+        (told,) = events(session, "mine", kind="imported")
+        episodes = iter_trajectories(session, trajectory_ids(session, EpisodeFilter(run="mine")))
+        assert "keep/north/one" in {episode.task_id for episode in episodes}
+    assert told.data["left_out"] == {"at held-out tasks": 2}, "south/two, and two"

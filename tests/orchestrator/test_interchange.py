@@ -27,6 +27,8 @@ from a3t_orchestrator.interchange.formats import all_formats
 from a3t_orchestrator.interchange.intake import ImportOrder, episode_of, import_file
 from a3t_orchestrator.interchange.names import read_names
 from a3t_orchestrator.interchange.sinks import json_text
+from a3t_orchestrator.interchange.sources import Found
+from a3t_orchestrator.interchange.unfold import unfolded
 from a3t_orchestrator.store import EpisodeFilter, Store, get_run, list_trajectories
 from tests.support.episodes import RUN, store_with_run
 from tests.support.postgres import PostgresServer
@@ -218,6 +220,18 @@ def test_what_others_record_is_read(record: dict[str, Any], name: str, task: str
     assert episode.multiline
 
 
+def test_the_item_id_names_the_task_and_stays_what_agentgym_called_it() -> None:
+    export = all_formats()["conversations"].row
+    assert export is not None
+    theirs = episode_of(AGENT_TRAJ, DEFAULTS)[0]
+    assert export(theirs, 5, RowOptions())["item_id"] == "lighthouse_7"
+    ours = [theirs.model_copy(update={"task_id": name}) for name in ("a/b", "a/b", "a/c", "island_7")]
+    names = [str(export(one, place, RowOptions())["item_id"]) for place, one in enumerate(ours)]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+    assert all(name.removeprefix("lighthouse_").isdecimal() for name in names)
+
+
 def test_a_plain_log_of_actions_lacks_reasons() -> None:
     talk = [("user", "Light the lamp."), ("assistant", "climb stairs"), ("user", "Above."), ("assistant", "light lamp")]
     episode, _ = episode_of({"messages": [{"role": r, "content": c} for r, c in talk]}, DEFAULTS)
@@ -346,7 +360,7 @@ BROKEN = {
     '{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "go"}]}': "",
     '{"messages": [{"role": "user", "content": "\\u0000"}, {"role": "assistant", "content": "go"}]}': "NUL character",
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": NaN}': "NaN",
-    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": "1"}': "reward",
+    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": "x"}': "reward",
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "round": -1}': "round",
     '{"schema_version": "ATIF-v1.7", "steps": [{"source": "cook"}]}': "the unknown source 'cook'",
     '{"schema_version": "ATIF-v1.7", "steps": 3}': "steps: a list of objects was expected",
@@ -426,9 +440,42 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-KEYS = ["messages", "conversations", "prompt", "completion", "steps", "schema_version", "run", "kind", "task_id", "id"]
+KEYS = [
+    "trajectory",
+    "data",
+    "actions",
+    "observations",
+    "text",
+    "request",
+    "input",
+    "output",
+    "messages",
+    "conversations",
+    "prompt",
+    "completion",
+    "steps",
+    "schema_version",
+    "run",
+    "kind",
+    "task_id",
+    "id",
+]
 PARTS = st.dictionaries(
-    st.sampled_from(["role", "from", "content", "value", "source", "message", "tool_calls", "observation", "loss"]),
+    st.sampled_from(
+        [
+            "role",
+            "from",
+            "content",
+            "value",
+            "source",
+            "message",
+            "tool_calls",
+            "observation",
+            "loss",
+            "action",
+            "parts",
+        ]
+    ),
     JSON | st.sampled_from(["user", "assistant", "gpt", "human", "agent", "Action: go"]),
     max_size=4,
 )
@@ -438,8 +485,10 @@ PARTS = st.dictionaries(
 @given(row=st.dictionaries(st.sampled_from(KEYS), JSON | st.lists(PARTS | JSON, max_size=4), max_size=6))
 @example(row={"schema_version": "ATIF", "steps": [{"source": "agent", "message": "go", "observation": {"results": 3}}]})
 def test_no_record_breaks_the_reader(row: dict[str, Any]) -> None:
-    with suppress(InvalidInputError):
-        assert episode_of(row, DEFAULTS)[0].steps
+    for found in unfolded(Found("line 1", row)):
+        assert (found.value is None) != (found.problem is None)
+        with suppress(InvalidInputError):
+            assert found.value is None or episode_of(found.value, DEFAULTS)[0].steps
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from a3t_orchestrator.interchange.export import ExportOrder, write_export
+from a3t_orchestrator.interchange.export import ExportOrder, Outcome, write_export
 from a3t_orchestrator.store import Store
 from tests.support.episodes import RUN, store_with_run
 from tests.support.tiny_model import make_tiny_model
@@ -90,27 +90,54 @@ def _trained(trainer: Any) -> list[dict[str, float]]:
     return list(trainer.state.log_history)
 
 
-def test_agentgym_s_trainer_finds_what_it_looks_for(store: Store, base: tuple[str, Any], tmp_path: Path) -> None:
-    """Its BCTrainer reads one JSON array, masks what a human says, and takes a number off the end of `item_id`."""
+def test_agentgym_s_trainers_find_what_they_look_for(store: Store, base: tuple[str, Any], tmp_path: Path) -> None:
+    """Its BCTrainer and AgentEvolTrainer read one JSON array as equal columns, mask what a human says and train
+    on every other message; its evaluator takes a number off the end of `item_id`."""
     from datasets import Dataset
 
     write_export(store, ExportOrder(run=RUN, format="conversations"), tmp_path / "train.json")
-    raw = Dataset.from_list(json.loads((tmp_path / "train.json").read_text(encoding="utf-8")))
+    told = json.loads((tmp_path / "train.json").read_text(encoding="utf-8"))
+    raw = Dataset.from_list(told)
     tokenizer = base[1]
 
-    def tokenised(item: dict[str, Any]) -> dict[str, Any]:
-        ids: list[int] = []
-        labels: list[int] = []
-        for message in item["conversations"]:
-            human = message["from"] == "human"
-            text = f"<s>[INST] {message['value']} [/INST]" if human else f" {message['value']}"
-            new = tokenizer.encode(text, add_special_tokens=False) + ([] if human else [tokenizer.eos_token_id])
-            ids += new
-            labels += [-100] * len(new) if human else new
-        return {"input_ids": ids, "labels": labels}
+    def tokenised(batch: dict[str, list[Any]]) -> dict[str, Any]:
+        new: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
+        for _, conversations in zip(batch["item_id"], batch["conversations"], strict=True):
+            ids: list[int] = []
+            labels: list[int] = []
+            for message in conversations:
+                human = message["from"] == "human"
+                text = f"<s>[INST] {message['value']} [/INST]" if human else f" {message['value']}"
+                tokens = tokenizer.encode(text, add_special_tokens=False) + ([] if human else [tokenizer.eos_token_id])
+                ids += tokens
+                labels += [-100] * len(tokens) if human else tokens
+            new["input_ids"].append(ids)
+            new["labels"].append(labels)
+        return new
 
-    rows = raw.map(tokenised, remove_columns=raw.column_names)
+    rows = raw.map(tokenised, batched=True, remove_columns=raw.column_names)
     assert len(rows) == 12
     assert all(0 < sum(label >= 0 for label in row["labels"]) < len(row["labels"]) for row in rows)
-    assert [int(item["item_id"].split("_")[-1]) for item in raw] == list(range(12))
-    assert {m["from"] for item in raw for m in item["conversations"]} == {"human", "gpt"}
+    assert len({int(item["item_id"].split("_")[-1]) for item in raw}) == 4, "a number for each task"
+    for item in told:
+        messages = item["conversations"]
+        assert [m["from"] for m in messages] == ["human", "gpt"] * (len(messages) // 2)
+        assert all(m.keys() == {"from", "loss", "value"} for m in messages)
+        actions = [m["value"].rsplit("Action:", 1)[1].strip() for m in messages if m["from"] == "gpt"]
+        assert all(action.startswith("climb stairs") for action in actions)
+
+
+def test_agentgym_finds_the_success_and_the_failure_of_a_task(store: Store, tmp_path: Path) -> None:
+    """Its maker of pairs keeps one episode of each `item_id` in two files, and wants the same ids in both."""
+    names: dict[str, dict[str, dict[str, Any]]] = {}
+    outcomes: tuple[Outcome, ...] = ("success", "failure")
+    for outcome in outcomes:
+        write_export(store, ExportOrder(run=RUN, format="conversations", outcome=outcome), tmp_path / "x.json")
+        rows = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+        names[outcome] = {row["item_id"]: row for row in rows}
+    assert names["success"].keys() == names["failure"].keys()
+    for name, success in names["success"].items():
+        failure = names["failure"][name]
+        assert (success["task_id"], success["conversations"][0]) == (failure["task_id"], failure["conversations"][0])
+        assert success["reward"] - failure["reward"] >= 0.01
+        assert {message["loss"] for message in success["conversations"]} == {None, True, False}

@@ -56,6 +56,9 @@ def import_(
         bool,
         typer.Option("--skip-broken", help="Leave out what cannot be read. Without it, nothing is imported then."),
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read the file and say what is in it; store nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Take in episodes that others recorded: AgentTraj, ShareGPT as ETO has it, messages, ATIF, and our own.
@@ -65,13 +68,13 @@ def import_(
     """
     _, store = settings_and_store()
     table = read_names(names) if names else None
-    order = ImportOrder(run or _name_of(file), format, environment, split, chosen, table, skip_broken)
+    order = ImportOrder(run or _name_of(file), format, environment, split, chosen, table, skip_broken, dry_run)
     with progress_bar() as progress:
         bar = progress.add_task("importing", total=None)
         done = import_file(store, file, order, lambda records: progress.advance(bar, records))
     for problem in done.problems:
         errors_console.print(f"left out: {problem}", markup=False, highlight=False)
-    emit_json(asdict(done)) if as_json else _show(done)
+    emit_json(asdict(done)) if as_json else _show(done, stored=not dry_run)
 
 
 def _name_of(file: Path) -> str:
@@ -82,7 +85,7 @@ def _name_of(file: Path) -> str:
     return allowed[:128]
 
 
-def _show(done: Imported) -> None:
+def _show(done: Imported, *, stored: bool) -> None:
     counts = {
         "without success": done.episodes - done.successes,
         "without a reason for some action": done.without_reasons,
@@ -91,7 +94,11 @@ def _show(done: Imported) -> None:
         "with a task that --names tells": done.named,
     }
     told = "".join(f", {count} {name}" for name, count in counts.items() if count)
-    console.print(f"{done.episodes} episodes{told}: run {done.run}", highlight=False)
+    forms = ", ".join(f"{count} {name}" for name, count in done.formats.items())
+    if not stored:
+        console.print(f"{done.episodes} episodes{told} could be imported ({forms}); nothing is stored", highlight=False)
+        return
+    console.print(f"{done.episodes} episodes{told}: run {done.run} ({forms})", highlight=False)
     console.print(
         f"`a3t run RECIPE --set round0.mode=imported --set round0.source={done.run}` learns from them first.",
         highlight=False,

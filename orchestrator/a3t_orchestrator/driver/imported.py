@@ -26,6 +26,8 @@ from ..store import (
 __all__ = ["TaskNames", "known_tasks", "take_imported"]
 
 _CHUNK = 100
+_SURE = 1_000
+"""More than a path has parts."""
 
 
 class TaskNames:
@@ -48,10 +50,17 @@ class TaskNames:
     def find(self, name: str, shown: str = "") -> Task | None:
         """The task, or None where none or several could be meant. A number counts only where the task's instruction
         stands in what the episode has `shown` first: other data has other tasks under the same numbers."""
+        return self.match(name, shown)[0]
+
+    def match(self, name: str, shown: str = "") -> tuple[Task | None, int]:
+        """What `find` gives, and how surely: the parts of the path that are equal, more for an id or a number."""
         if name in self._tasks:
-            return self._tasks[name]
-        found = next((self._by_ending[ending] for ending in _endings(name) if ending in self._by_ending), None)
-        return self._numbered(name, shown) if found is None else self._tasks[found]
+            return self._tasks[name], _SURE
+        for ending in _endings(name):
+            if ending in self._by_ending:
+                return self._tasks[self._by_ending[ending]], ending.count("/") + 1
+        found = self._numbered(name, shown)
+        return found, _SURE if found else 0
 
     def _numbered(self, name: str, shown: str) -> Task | None:
         for start, zero in self._numbers.items():
@@ -103,11 +112,13 @@ def take_imported(
     chunk: list[Trajectory] = []
     key, taken, mapped = PhaseKey(run, 0, Phase.demonstrate), 0, 0
     for episode in iter_trajectories(session, ids):
-        reason = _unusable(episode, held_out)
+        shown = episode.steps[0].observation if episode.steps else ""
+        task, surely = training.match(episode.task_id, shown)
+        held, as_surely = held_out.match(episode.task_id, shown)
+        reason = _unusable(episode) or ("at held-out tasks" if held is not None and as_surely >= surely else None)
         if reason:
             left_out[reason] += 1
             continue
-        task = training.find(episode.task_id, episode.steps[0].observation)
         mapped += task is not None
         chunk.append(_demonstration(episode, run, recipe, environment, task, samples))
         taken += 1
@@ -123,13 +134,11 @@ def take_imported(
     return taken
 
 
-def _unusable(episode: Trajectory, held_out: TaskNames) -> str | None:
+def _unusable(episode: Trajectory) -> str | None:
     if episode.kind is TrajectoryKind.evaluation:
         return "of evaluation"
     if not 0 < len(episode.steps) <= MOST_TURNS:
         return f"with no step or more than {MOST_TURNS}"
-    if held_out.find(episode.task_id, episode.steps[0].observation) is not None:
-        return "at held-out tasks"
     return None
 
 

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, observation_text, parse_reply
 from a3t_contracts.schemas import ReasonBy, Source, Step, Trajectory
 
-from .draft import META, Draft
+from .draft import META, TASK_KEYS, Draft
+from .foreign import last_seen, opened
+from .message import Message
 from .turns import has_action, parse_turn
 
-__all__ = ["Message", "Role", "chat_of", "draft_of", "imitated", "shared_messages"]
+__all__ = ["chat_of", "draft_of", "imitated", "shared_messages"]
 
-Role = Literal["system", "user", "assistant"]
 _LABEL = "Observation:"
-
-
-@dataclass(slots=True)
-class Message:
-    """A message. `trained` says of an assistant's whether it is to be imitated; None where nobody says."""
-
-    role: Role
-    text: str
-    trained: bool | None = None
-    thought: str | None = None
-    """Reasoning that stood beside the text."""
 
 
 def chat_of(trajectory: Trajectory) -> list[Message]:
@@ -49,17 +38,19 @@ def draft_of(messages: Sequence[Message], row: dict[str, Any]) -> Draft:
 
     A chat of ours (its record names run and kind) is read back as it was written. In others, opening exchanges without
     an action ("OK, I will follow your instructions.") are the preamble, `Observation:` labels are taken off, and where
-    no message has the form "Thought: … Action: …" each whole message of the agent is an action without a thought.
+    no message has the form "Thought: … Action: …" each whole message of the agent is an action without a thought. Where
+    some have it, messages without an action belong to the agent's next one, and one at the end is no step.
     """
     ours = row.get("run") is not None and row.get("kind") is not None
-    head, body = (_own_opening if ours else _opening)(list(messages))
+    head, body = _own_opening(list(messages)) if ours else opened(messages, row)
     observations, agents, last = _rounds(body)
     if not agents:
         raise InvalidInputError("it has no message of an agent")
     if not ours:
+        last = last_seen(observations, agents, last)
         observations = [text.strip().removeprefix(_LABEL).strip() for text in observations]
     plain = not any(has_action(message.text) for message in agents)
-    meta = {key: row.get(key) for key in (*META, "item_id", "game_file", "gamefile", "instance_id", "session_id")}
+    meta = {key: row.get(key) for key in (*META, *TASK_KEYS)}
     final = meta.get("final_observation") or last
     meta["final_observation"] = final if isinstance(final, str) else None
     return Draft(
@@ -91,7 +82,7 @@ def _step(number: int, observation: str, message: Message, *, ours: bool, plain:
         action=reply.action,
         source=Source.imported,
         reason_by=ReasonBy.policy if thought else ReasonBy.none,
-        valid=message.trained is not False,
+        valid=message.trained is not False and (ours or bool(reply.action)),
         completion=completion,
     )
 
@@ -102,21 +93,6 @@ def _own_opening(messages: list[Message]) -> tuple[str, list[Message]]:
     return "", messages
 
 
-def _opening(messages: list[Message]) -> tuple[str, list[Message]]:
-    """The preamble, and the messages behind it."""
-    agents = [place for place, message in enumerate(messages) if message.role == "assistant"]
-    acting = [place for place in agents if has_action(messages[place].text)]
-    start = 0
-    if acting and acting[0] != agents[0]:
-        start = 1 + max(place for place in agents if place < acting[0])
-    head, rest = messages[:start], messages[start:]
-    while rest and rest[0].role == "system":
-        head, rest = [*head, rest[0]], rest[1:]
-    if rest and rest[0].role == "assistant" and head:  # the task stands in the system message alone
-        rest = [Message("user", head.pop().text), *rest]
-    return "\n\n".join(m.text.strip() for m in head if m.role != "assistant"), rest
-
-
 def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]:
     """What stood in front of each message of the agent, those messages, and what stood behind the last."""
     observations: list[str] = []
@@ -125,7 +101,10 @@ def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]
     for message in messages:
         if message.role == "assistant":
             if not agents and not waiting:
-                raise InvalidInputError("it begins with the agent: nothing says what the task is")
+                raise InvalidInputError(
+                    "it begins with the agent: nothing says what the task is",
+                    hint="Put the task in front, as a message of the user.",
+                )
             observations.append("\n".join(waiting))
             agents.append(message)
             waiting = []

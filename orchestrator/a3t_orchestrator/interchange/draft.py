@@ -13,7 +13,7 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import observation_text
 from a3t_contracts.schemas import MAX_INT, Step, StopReason, Trajectory, TrajectoryKind
 
-__all__ = ["META", "TASK_KEYS", "Defaults", "Draft", "meta_of"]
+__all__ = ["META", "TASK_KEYS", "Defaults", "Draft", "meta_of", "with_outcome"]
 
 META = (
     "id",
@@ -36,8 +36,24 @@ META = (
 )
 """Fields of a trajectory that stand beside its text in every format of ours."""
 
-TASK_KEYS = ("task_id", "item_id", "game_file", "gamefile", "instance_id", "id", "session_id", "trajectory_id")
+TASK_KEYS = (
+    "task_id",
+    "item_id",
+    "game_file",
+    "gamefile",
+    "instance_id",
+    "id",
+    "session_id",
+    "trajectory_id",
+    "task_name",
+)
 """Keys under which files name the task, the surest first."""
+_OUTCOMES = {
+    "success": ("is_success", "succeeded", "solved", "resolved", "passed", "correct", "won"),
+    "reward": ("final_reward", "total_reward"),
+}
+"""Other names of the outcome."""
+_WORDS = {"true": True, "false": False}
 _LENGTHS = {"environment": 32, "engine": 64, "split": 64, "task_id": 512, "task_type": 128, "policy_version": 256}
 """What the database has room for."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -109,6 +125,19 @@ def meta_of(trajectory: Trajectory) -> dict[str, Any]:
     return values | {"final_observation": observation_text(trajectory.final_observation, trajectory.multiline)}
 
 
+def with_outcome(row: dict[str, Any]) -> dict[str, Any]:
+    """The record with `success` and `reward`, where it tells them under other names; what has another form is left."""
+    found: dict[str, Any] = {}
+    for name, others in _OUTCOMES.items():
+        if row.get(name) is None:
+            read, kinds = (_truth, bool) if name == "success" else (_number, (int, float))
+            told = [value for other in others if isinstance(value := read(row.get(other)), kinds)]
+            found |= {name: told[0]} if told else {}
+    if row.get("success") is None and isinstance(row.get("label"), bool):
+        found.setdefault("success", row["label"])
+    return row | found
+
+
 def _task_name(values: dict[str, Any]) -> str | None:
     named = (values.get(key) for key in TASK_KEYS)
     return next((str(name) for name in named if isinstance(name, (str, int)) and str(name).strip()), None)
@@ -116,8 +145,8 @@ def _task_name(values: dict[str, Any]) -> str | None:
 
 def _outcome(values: dict[str, Any]) -> tuple[bool, float]:
     """Success and reward. A record that says neither is a demonstration, which succeeded."""
-    reward, success = values.get("reward"), values.get("success")
-    if reward is not None and (isinstance(reward, bool) or not isinstance(reward, (int, float))):
+    reward, success = _number(values.get("reward")), _truth(values.get("success"))
+    if reward is not None and not isinstance(reward, (int, float)):
         raise InvalidInputError(f"reward: a number was expected, not {str(reward)[:40]!r}")
     if success is not None and not isinstance(success, bool):
         raise InvalidInputError(f"success: true or false was expected, not {str(success)[:40]!r}")
@@ -127,6 +156,23 @@ def _outcome(values: dict[str, Any]) -> tuple[bool, float]:
         return success, float(int(success) if reward is None else reward)
     except OverflowError as error:
         raise InvalidInputError("reward: the number is too large") from error
+
+
+def _number(value: Any) -> Any:
+    """A number that stands there as text, as a number."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _truth(value: Any) -> Any:
+    """A truth value that stands there as a word or as 1 or 0."""
+    if isinstance(value, str):
+        return _WORDS.get(value.strip().lower(), value)
+    return bool(value) if value in (0, 1) else value
 
 
 def _check(trajectory: Trajectory) -> None:

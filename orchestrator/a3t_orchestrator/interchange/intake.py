@@ -18,11 +18,12 @@ from ..phases import Phase
 from ..recipe import Recipe
 from ..store import Store, add_event, add_trajectories, create_run, touch_run, utc_now
 from .columns import Row, restored
-from .draft import Defaults
+from .draft import Defaults, with_outcome
 from .format import Format
 from .formats import format_named, format_of
 from .names import Names
 from .sources import Found, read_records
+from .unfold import unfolded
 
 __all__ = ["ImportOrder", "Imported", "episode_of", "import_file"]
 
@@ -48,6 +49,7 @@ class ImportOrder:
         chosen: of pairs of a better and a worse episode, take in the better one; otherwise they are refused.
         names: which tasks the names in the records mean; other names stay as they are.
         skip_broken: leave out what cannot be read; otherwise nothing is imported if anything cannot.
+        dry_run: read and count, and store nothing.
     """
 
     run: str
@@ -57,6 +59,7 @@ class ImportOrder:
     chosen: bool = False
     names: Names | None = None
     skip_broken: bool = False
+    dry_run: bool = False
 
 
 @dataclass(slots=True)
@@ -105,6 +108,8 @@ def import_file(
         _add(session, chunk)
         _refuse(path, done, order)
         _end(session, order, done)
+        if order.dry_run:
+            session.rollback()
     return done
 
 
@@ -125,7 +130,7 @@ def episode_of(
         )
     try:
         told = {name: restored(value, form.columns.get(name, "string")) for name, value in row.items()}
-        return read(told).finish(defaults), form.name
+        return read(with_outcome(told)).finish(defaults), form.name
     except ValidationError as error:
         first = error.errors()[0]
         raise InvalidInputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -173,7 +178,7 @@ def _episodes(
     path: Path, order: ImportOrder, form: Format | None, done: Imported, advance: Callable[[int], None]
 ) -> Iterator[Trajectory]:
     defaults = Defaults(run=order.run, environment=order.environment, split=order.split)
-    for found in read_records(path):
+    for found in (one for record in read_records(path) for one in (unfolded(record) if form is None else [record])):
         advance(1)
         try:
             if found.value is None:
@@ -191,8 +196,9 @@ def _episodes(
 def _note(done: Imported, found: Found, error: InvalidInputError) -> None:
     done.broken += 1
     if len(done.problems) < _NAMED:
-        hint = f" {error.hint}" if error.hint else ""
-        done.problems.append(f"{found.where}: {error.detail}{hint}")
+        known = not error.hint or any(problem.endswith(error.hint) for problem in done.problems)
+        hint = "" if known else f". {error.hint}"
+        done.problems.append(f"{found.where}: {error.detail.removesuffix('.')}{hint}")
 
 
 def _begin(session: Session, order: ImportOrder) -> None:

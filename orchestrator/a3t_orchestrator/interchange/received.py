@@ -1,30 +1,47 @@
-"""Reads lists of messages that others wrote: OpenAI's and ShareGPT's names, parts, tool calls."""
+"""Reads lists of messages that others wrote: the names of OpenAI, ShareGPT, Anthropic, Gemini and LangChain."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 
-from .chat import Message, Role
+from .contents import kind_of, plain_text, said
+from .message import Message, Role
 
-__all__ = ["call_text", "plain_text", "received_messages", "spoken"]
+__all__ = ["is_message", "received_messages", "spoken"]
 
 _ROLES: dict[str, Role] = {
     **dict.fromkeys(("system", "developer"), "system"),
     **dict.fromkeys(("user", "human", "environment", "env", "observation", "tool", "function", "ipython"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "agent", "model", "bot", "chatgpt", "function_call"), "assistant"),
+    **dict.fromkeys(("tool_response", "tool_result", "function_call_output"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "agent", "model", "bot", "ai", "llm", "chatgpt"), "assistant"),
+    **dict.fromkeys(("function_call", "tool_call", "reasoning"), "assistant"),
 }
+_NAMES = ("role", "from", "speaker", "type")
+"""Keys under which a message says whose it is."""
+_CONTENTS = ("content", "value", "text", "parts", "output", "summary")
+"""Keys under which a message has its content."""
+_CALLS = ("tool_calls", "function_call")
 _NOT_TRAINED = ("weight", "train", "loss")
 """Keys under which a message says whether it is trained on."""
 
 
+def is_message(item: Any) -> bool:
+    """Whether a value looks like one message, and not like an episode."""
+    if not isinstance(item, dict):
+        return False
+    held = _opened(item)
+    return _role_of(held) is not None and not {"messages", "conversations", "steps"} & held.keys()
+
+
 def received_messages(value: Any, name: str) -> list[Message]:
     """The messages of a list. Raises InvalidInputError, which says which message is wrong and how."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _parsed(value)
     if not isinstance(value, list):
-        raise InvalidInputError(f"{name}: a list of messages was expected, not {_kind(value)}")
+        raise InvalidInputError(f"{name}: a list of messages was expected, not {kind_of(value)}")
     return [_message(item, f"{name}[{number}]") for number, item in enumerate(value)]
 
 
@@ -35,68 +52,43 @@ def spoken(value: Any, name: str, role: Role) -> list[Message]:
     return received_messages([value] if isinstance(value, dict) else value, name)
 
 
-def plain_text(value: Any, where: str) -> str:
-    """The text of a content: a string, or parts of text. Raises InvalidInputError for anything else."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return "\n".join(_part(part, where) for part in value)
-    raise InvalidInputError(f"{where}: text was expected, not {_kind(value)}")
-
-
-def call_text(name: Any, arguments: Any, where: str) -> str:
-    """A tool call as an action: the one text that it was given, else `name(arguments as JSON)`."""
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except ValueError:
-            return arguments or str(name)
-    if not isinstance(name, str) or not isinstance(arguments, Mapping | None):
-        raise InvalidInputError(f"{where}: a tool call needs a name and an object of arguments")
-    values = list((arguments or {}).values())
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
-    return f"{name}({json.dumps(arguments, ensure_ascii=False) if arguments else ''})"
-
-
 def _message(item: Any, where: str) -> Message:
     if not isinstance(item, dict):
-        raise InvalidInputError(f"{where}: an object was expected, not {_kind(item)}")
-    named = item.get("role", item.get("from"))
-    role = _ROLES.get(named.strip().lower()) if isinstance(named, str) else None
+        raise InvalidInputError(f"{where}: an object was expected, not {kind_of(item)}")
+    item = _opened(item)
+    role = _role_of(item)
     if role is None:
+        named = next((item[key] for key in _NAMES if item.get(key) is not None), None)
         missing = "no role" if named is None else f"the unknown role {str(named)[:40]!r}"
         raise InvalidInputError(f"{where}: {missing}")
-    if not {"content", "value", "tool_calls", "text"} & item.keys():
+    if not {*_CONTENTS, *_CALLS, "arguments"} & item.keys():
         raise InvalidInputError(f"{where}: no content")
-    text = plain_text(item.get("content", item.get("value", item.get("text"))), where)
+    content = next((item[key] for key in _CONTENTS if item.get(key) is not None), None)
+    if role != "assistant":
+        return Message(role, plain_text(content, where), _trained(item))
+    told = said(content, where)
     thought = item.get("reasoning_content", item.get("reasoning"))
-    if role == "assistant" and item.get("tool_calls"):
-        thought = thought or text or None
-        text = f"Action: {_calls(item['tool_calls'], where)}"
-    return Message(role, text, _trained(item), thought if isinstance(thought, str) and thought.strip() else None)
+    told.thought = thought if isinstance(thought, str) and thought.strip() else told.thought
+    told.add_calls(item.get("tool_calls"), f"{where}.tool_calls")
+    told.add_calls([call] if (call := item.get("function_call")) else None, f"{where}.function_call")
+    if item.get("type") == "reasoning":
+        return Message(role, "", _trained(item), told.text or None)
+    if item.get("type") == "function_call" and "name" in item:
+        told.add_calls([item], where)
+    if "call" in str(item.get("role", item.get("from"))):
+        told.read_call(where)
+    return Message(role, told.turn(), _trained(item), told.reason())
 
 
-def _calls(calls: Any, where: str) -> str:
-    if not isinstance(calls, list):
-        raise InvalidInputError(f"{where}.tool_calls: a list was expected, not {_kind(calls)}")
-    parts = []
-    for call in calls:
-        if not isinstance(call, dict) or not isinstance(function := call.get("function", call), dict):
-            raise InvalidInputError(f"{where}.tool_calls: an object was expected, not {_kind(call)}")
-        parts.append(call_text(function.get("name"), function.get("arguments"), f"{where}.tool_calls"))
-    return "; ".join(parts)
+def _opened(item: dict[str, Any]) -> dict[str, Any]:
+    """The message itself, where a `data` holds it (LangChain)."""
+    data = item.get("data")
+    return item | data if isinstance(data, dict) and "content" in data else item
 
 
-def _part(part: Any, where: str) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, dict) and isinstance(part.get("text"), str):
-        return str(part["text"])
-    kind = part.get("type") if isinstance(part, dict) else _kind(part)
-    raise InvalidInputError(f"{where}: a part of the type {str(kind)[:40]!r}; only text can be read")
+def _role_of(item: dict[str, Any]) -> Role | None:
+    named = next((item[key] for key in _NAMES if isinstance(item.get(key), str) and item[key] != "message"), None)
+    return _ROLES.get(named.strip().lower()) if named is not None else None
 
 
 def _trained(item: dict[str, Any]) -> bool | None:
@@ -104,6 +96,9 @@ def _trained(item: dict[str, Any]) -> bool | None:
     return bool(found) if isinstance(found, (bool, int, float)) else None
 
 
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")
+def _parsed(text: str) -> Any:
+    """A list that a table holds as JSON text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import lzma
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +14,17 @@ from typing import IO, Any, NoReturn
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError, UnavailableError
 
+from .packing import as_utf8, not_text, unpacked
+from .received import is_message
+
 __all__ = ["LONGEST", "Found", "read_records"]
 
 LONGEST = 64 * 2**20
 """Bytes of the longest line, or of a file that holds a single object, that is read."""
-_BOM = b"\xef\xbb\xbf"
-_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz", ".parquet")
+_MOST_MESSAGES = 100_000
+"""Messages of a file that is a single chat."""
+_PACKED = ("", ".gz", ".bz2", ".xz")
+_ENDINGS = (*(f".{name}{packed}" for name in ("json", "jsonl", "ndjson") for packed in _PACKED), ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +62,14 @@ def _hidden(file: Path, folder: Path) -> bool:
 def _records(path: Path) -> Iterator[Found]:
     try:
         with path.open("rb") as raw:
-            start = raw.read(4)
+            start = raw.read(16)
             raw.seek(0)
-            if start == b"PAR1":
+            if start[:4] == b"PAR1":
                 yield from _parquet(path)
-            elif start[:2] == b"\x1f\x8b":
-                with gzip.open(raw) as packed:
-                    yield from _text(packed)
-            else:
-                yield from _text(raw)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                return
+            with unpacked(raw, start) as text:
+                yield from _text(text)
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         yield Found("behind what could be unpacked", problem=f"the file is damaged: {error}")
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}.") from error
@@ -74,16 +78,26 @@ def _records(path: Path) -> Iterator[Found]:
 def _text(raw: Any) -> Iterator[Found]:
     file: io.BufferedReader[Any] = io.BufferedReader(raw, 2**20)
     head = file.peek(64)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        yield Found("line 1", problem="the file is UTF-16; UTF-8 is read")
+    if told := not_text(head):
+        yield Found("the file", problem=f"it is {told}")
         return
-    if head.startswith(_BOM):
-        file.read(3)
+    file = as_utf8(file, head)
     skipped = _skip_blank_lines(file)
-    if file.peek(1)[:1] == b"[":
+    if file.peek(1)[:1] == b"[" and not _lists_on_lines(file):
         yield from _array(file)
     else:
         yield from _lines(file, skipped)
+
+
+def _lists_on_lines(file: io.BufferedReader[Any]) -> bool:
+    """Whether the first line is a list of messages by itself: lines of chats, where an array was to be expected."""
+    line, end, rest = file.peek(2**20).partition(b"\n")
+    if not end or not rest.strip().startswith(b"["):
+        return False
+    try:
+        return isinstance(json.loads(line), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _skip_blank_lines(file: io.BufferedReader[Any]) -> int:
@@ -98,12 +112,20 @@ def _array(file: IO[bytes]) -> Iterator[Found]:
     import ijson
 
     number = 0
+    chat: list[dict[str, Any]] = []
     try:
         for value in ijson.items(file, "item", use_float=True):
             number += 1
-            yield _record(f"record {number}", value)
+            if is_message(value) and len(chat) == number - 1 < _MOST_MESSAGES:
+                chat.append(value)
+            else:
+                yield from (_record(f"record {place}", one) for place, one in enumerate(chat, 1))
+                chat = []
+                yield _record(f"record {number}", value)
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
         yield Found(f"behind record {number}", problem=f"the array cannot be read on: {_one_line(error)}")
+    if chat:
+        yield Found("the array of the file", {"messages": chat})
 
 
 def _lines(file: IO[bytes], skipped: int) -> Iterator[Found]:
@@ -118,13 +140,28 @@ def _lines(file: IO[bytes], skipped: int) -> Iterator[Found]:
             found = _parsed(f"line {number}", line)
             if first and found.problem and line.lstrip().startswith(b"{"):
                 rest = file.read(LONGEST)
-                whole = _parsed("the object of the file", line + rest)
-                if whole.value is not None:
-                    yield whole
+                if objects := _objects(line + rest):
+                    yield from objects
                     return
                 file = io.BytesIO(rest)
             yield found
         first = first and not line.strip()
+
+
+def _objects(data: bytes) -> list[Found]:
+    """The objects of a file that are written over several lines, one after the other; none where one cannot be read."""
+    found: list[Found] = []
+    place = 0
+    try:
+        text = data.decode().rstrip()
+        decoder = json.JSONDecoder(parse_constant=_refuse)
+        while place < len(text):
+            value, end = decoder.raw_decode(text, place)
+            found.append(_record(f"object {len(found) + 1}, line {text.count(chr(10), 0, place) + 1}", value))
+            place = end + len(text[end:]) - len(text[end:].lstrip())
+    except (ValueError, RecursionError):
+        return []
+    return found
 
 
 def _parsed(where: str, line: bytes) -> Found:
@@ -141,6 +178,8 @@ def _parsed(where: str, line: bytes) -> Found:
 def _record(where: str, value: Any) -> Found:
     if isinstance(value, dict):
         return Found(where, value)
+    if isinstance(value, list) and value and all(map(is_message, value)):
+        return Found(where, {"messages": value})
     return Found(where, problem=f"a JSON object was expected, not {type(value).__name__}")
 
 

@@ -52,7 +52,13 @@ def _wandb(note: RoundNote) -> None:
     folder = note.folder / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     run = wandb.init(
-        project=_PROJECT, name=note.run, id=note.run, dir=str(folder), resume="allow", config=note.config, reinit=True
+        project=_PROJECT,
+        name=note.run,
+        id=note.run,
+        dir=str(folder),
+        resume="allow",
+        config=note.config,
+        reinit="finish_previous",
     )
     try:
         table = wandb.Table(columns=list(note.samples[0]), data=[list(row.values()) for row in note.samples])

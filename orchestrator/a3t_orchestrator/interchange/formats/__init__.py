@@ -11,7 +11,7 @@ from a3t_contracts.errors import InvalidInputError
 from ..columns import Row
 from ..format import Format
 
-__all__ = ["all_formats", "format_named", "format_of"]
+__all__ = ["all_formats", "format_named", "format_of", "recognised"]
 
 
 @cache
@@ -30,10 +30,32 @@ def format_named(name: str) -> Format:
     return found
 
 
+def recognised(row: Row) -> Format | None:
+    """The format that a record is in, or None."""
+    return next((one for one in sorted(all_formats().values(), key=lambda one: one.order) if one.recognises(row)), None)
+
+
 def format_of(row: Row) -> Format:
     """The format that a record is in. Raises InvalidInputError where it looks like none that can be imported."""
-    for one in sorted(all_formats().values(), key=lambda one: one.order):
-        if one.recognises(row):
-            return one
-    keys = ", ".join(list(row)[:8]) or "none"
-    raise InvalidInputError(f"it is in no known format; its keys are: {keys}")
+    found = recognised(row)
+    if found is not None:
+        return found
+    if {"role", "content"} <= row.keys() or {"from", "value"} <= row.keys():
+        raise InvalidInputError(
+            "it is a single message, not an episode", hint="Write each episode as an object with the list `messages`."
+        )
+    if _is_answer(row) or _is_answer(row.get("response")):
+        raise InvalidInputError(
+            "it is a model's answer without the chat in front of it",
+            hint="Write each episode as an object with the list `messages`, the answers among them.",
+        )
+    keys = ", ".join(map(str, list(row)[:8])) or "none"
+    raise InvalidInputError(
+        f"it is in no known format; its keys are: {keys}",
+        hint="Write each episode as an object with the list `messages`, or with `observation` and `steps`.",
+    )
+
+
+def _is_answer(value: object) -> bool:
+    """Whether a value is an answer of OpenAI's chat completions, bare or as its batches wrap it."""
+    return isinstance(value, dict) and ("choices" in value or _is_answer(value.get("body")))

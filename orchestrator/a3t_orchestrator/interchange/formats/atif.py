@@ -9,11 +9,12 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import completion_text, observation_text
 from a3t_contracts.schemas import ReasonBy, Source, Step, Trajectory
 
-from ..chat import Message, Role, draft_of
+from ..chat import draft_of
 from ..columns import Row
+from ..contents import call_text, plain_text
 from ..draft import META, Draft, meta_of
 from ..format import Format, RowOptions
-from ..received import call_text, plain_text
+from ..message import Message, Role
 
 __all__ = ["FORMAT"]
 

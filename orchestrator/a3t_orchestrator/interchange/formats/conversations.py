@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 from a3t_contracts.schemas import Trajectory
 
 from ..chat import chat_of, draft_of
@@ -24,7 +26,16 @@ def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
             messages.append({"from": "human", "loss": None, "value": message.text})
         if message.role == "system":
             messages.append({"from": "gpt", "loss": False, "value": "OK."})
-    return {"item_id": f"{trajectory.environment}_{number}", "conversations": messages, **meta_of(trajectory)}
+    return {"item_id": _item_id(trajectory), "conversations": messages, **meta_of(trajectory)}
+
+
+def _item_id(trajectory: Trajectory) -> str:
+    """The task as ENVIRONMENT_NUMBER, equal for equal tasks: AgentGym finds the episodes of one task by it, and takes
+    the number off its end."""
+    prefix, _, number = trajectory.task_id.rpartition("_")
+    if prefix == trajectory.environment and number.isascii() and number.isdecimal():
+        return trajectory.task_id
+    return f"{trajectory.environment}_{zlib.crc32(f'{trajectory.split}/{trajectory.task_id}'.encode())}"
 
 
 def _read(row: Row) -> Draft:

@@ -6,10 +6,11 @@ from typing import Any
 
 from a3t_contracts.schemas import Trajectory
 
-from ..chat import Message, chat_of, draft_of
+from ..chat import chat_of, draft_of
 from ..columns import Columns, Row
 from ..draft import Draft, meta_of
 from ..format import Format, RowOptions
+from ..message import Message
 from ..meta_columns import META_COLUMNS
 from ..received import received_messages
 
