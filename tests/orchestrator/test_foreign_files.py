@@ -192,6 +192,46 @@ READ: dict[str, bytes] = {
     "one chat as the array of the file": json.dumps(CHAT, indent=1).encode(),
     "objects over several lines, one after the other": json.dumps({"messages": CHAT}, indent=2).encode() + b"\n{\n}\n",
     "steps": one({"task": TASK, "trajectory": STEPS}),
+    "steps without the last observation": one(
+        {"observation": TASK, "steps": [STEPS[0], {"thought": "Now the egg.", "action": "boil egg"}]}
+    ),
+    "ATIF with parts": one(
+        {
+            "schema_version": "ATIF-v1.6",
+            "session_id": "s",
+            "agent": {"name": "x", "version": "1"},
+            "steps": [
+                {"step_id": 1, "source": "user", "message": [{"type": "text", "text": TASK}]},
+                {
+                    "step_id": 2,
+                    "source": "agent",
+                    "message": "",
+                    "reasoning_content": "Water first.",
+                    "tool_calls": [{"tool_call_id": "a", "function_name": "act", "arguments": {"do": "fill pot"}}],
+                    "observation": {"results": [{"content": [{"type": "text", "text": FULL}]}]},
+                },
+                {"step_id": 3, "source": "agent", "message": TURNS[1]},
+            ],
+        }
+    ),
+    "a query over several lines in a fence": chat(
+        "Thought:\nWater first.\n\nAction:\n```sql\nfill\n  pot\n```",
+        "Thought:\nNow the egg.\n\nAction:\n```\nboil egg\n```",
+    ),
+    "a tool and its input": chat("Thought: Water first.\nAction: fill\nAction Input: pot", TURNS[1]),
+    "steps with calls and reasoning": one(
+        {
+            "observation": TASK,
+            "steps": [
+                {
+                    "reasoning": s["thought"],
+                    "action": {"name": "act", "arguments": {"do": s["action"]}},
+                    "obs": s["observation"],
+                }
+                for s in STEPS
+            ],
+        }
+    ),
     "steps behind a first observation": one({"initial_observation": TASK, "steps": STEPS, "is_success": True}),
     "steps as (observation, action)": one(
         {"steps": [{"observation": o, "thought": t, "action": a} for o, t, a in EPISODE], "final_reward": "1"}
@@ -231,7 +271,8 @@ def test_it_is_read_as_the_episode_that_it_is(tmp_path: Path, name: str) -> None
     with store.session() as session:
         (episode,) = iter_trajectories(session, trajectory_ids(session, EpisodeFilter(run="theirs")))
     store.close()
-    assert told(episode) == EPISODE
+    expected = [(TASK, "Water first.", "fill[pot]"), EPISODE[1]] if "tool and its" in name else EPISODE
+    assert told(episode) == expected
     assert all(step.valid for step in episode.steps)
 
 

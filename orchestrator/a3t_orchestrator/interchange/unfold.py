@@ -46,7 +46,7 @@ def unfolded(found: Found, depth: int = 0) -> Iterator[Found]:
 
 def _unfolded(found: Found, depth: int) -> Iterator[Found]:
     row = found.value
-    if row is None or recognised(row) or depth == _DEEPEST:
+    if row is None or depth == _DEEPEST or (recognised(row) and not _is_other_log(row)):
         yield found
         return
     one = _renamed(row)
@@ -77,7 +77,7 @@ def _renamed(row: Row) -> Row | None:
             return rest | {"messages": value + (_output(row) if key == "input" else [])}
     for key in ("steps", *_MESSAGES):
         steps = row.get(key)
-        if isinstance(steps, list) and steps and all(isinstance(s, dict) and "action" in s for s in steps):
+        if isinstance(steps, list) and steps and all(map(_is_step, steps)):
             return _log(row, steps, key)
     return _columns(row) or _text(row)
 
@@ -112,6 +112,21 @@ def _log(row: Row, steps: list[Row], key: str) -> Row | None:
         for step, after in zip(steps, seen, strict=True)
     ]
     return {name: value for name, value in row.items() if name != key} | {"observation": first, "steps": made}
+
+
+def _is_other_log(row: Row) -> bool:
+    """Whether it is an action log whose steps have other names for the thought, or calls as actions."""
+    steps = row.get("steps")
+    if "observation" not in row or not isinstance(steps, list) or not all(map(_is_step, steps)):
+        return False
+    others = {*_THOUGHT, *_SEEN} - {"thought", "observation"}
+    return not any("thought" in step for step in steps) and any(
+        others & step.keys() or isinstance(step.get("action"), dict) for step in steps
+    )
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, dict) and "action" in value
 
 
 def _stands_before(name: str, step: Row) -> bool:
