@@ -21,6 +21,7 @@ from a3t_orchestrator.store import (
     copy_phase,
     count_trajectories,
     create_run,
+    get_trajectory,
     list_trajectories,
     neighbours,
     open_round,
@@ -202,6 +203,26 @@ def test_an_episode_beyond_what_the_index_takes_is_stored(store: Store) -> None:
     assert len(found(store, run="long", search="w0ord w1ff0ord")) == 1
     with store.session() as session:
         session.execute(delete(Run).where(Run.name == "long"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["a mug\0 here", "\0", "\\u0000 and \\\0", "mug \U0010fffe \U0010ffff\0\U0010fffe0", "\x01\x7f\ufffd 東京 \ud7ff"],
+)
+def test_what_a_model_writes_is_kept_to_the_character(store: Store, written: str) -> None:
+    turn = episode(0).steps[0].model_copy(update={"thought": written, "action": written, "completion": written})
+    odd = episode(0, "odd").model_copy(
+        update={"id": "d" * 24, "steps": [turn], "metadata": {"note": [{"said": written}]}}
+    )
+    with store.session() as session:
+        create_run(session, "odd", RECIPE, "abc", {})
+        assert save_trajectory(session, "", odd, phase="compose")
+    with store.session() as session:
+        read = get_trajectory(session, "d" * 24)
+    assert (read.steps, read.metadata) == (odd.steps, odd.metadata)
+    assert len(found(store, run="odd", search="sinkbasin")) == 1
+    with store.session() as session:
+        session.execute(delete(Run).where(Run.name == "odd"))
 
 
 @pytest.mark.parametrize("order", list(Order))

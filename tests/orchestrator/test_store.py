@@ -256,7 +256,7 @@ def test_a_nul_character_that_a_model_writes_does_not_lose_the_episode(store: St
         assert save_trajectory(session, item, made.model_copy(update={"steps": steps}), phase="compose")
     with store.session() as session:
         found = find_trajectory(session, item).steps[0]
-        assert (found.thought, found.action) == ("a\ufffdb", "go\ufffd")
+        assert (found.thought, found.action) == ("a\0b", "go\0")
         claim(session, [item], "a", 60, 3)
         return_failed(session, item, "the reply was 'a\0b'", 3)
 

@@ -72,13 +72,12 @@ def test_ids_of_another_tokenizer_are_refused_with_the_step(tokenizer: Any) -> N
 
 
 def test_a_turn_with_a_nul_character_is_trained_as_it_was_generated(tokenizer: Any) -> None:
-    """The database keeps a replacement character in its place."""
     trajectory = with_ids(tokenizer, make_trajectory(steps=2))
     text = "Thought: a\0b\nAction: go\n"
     ids = tokenizer.encode(text, add_special_tokens=False)
     assert "\0" in tokenizer.decode(ids)
-    stored = {"completion": text.replace("\0", "\ufffd"), "completion_ids": ids}
-    steps = [trajectory.steps[0], trajectory.steps[1].model_copy(update=stored)]
+    generated = {"completion": text, "completion_ids": ids}
+    steps = [trajectory.steps[0], trajectory.steps[1].model_copy(update=generated)]
     sequence = encode(tokenizer, trajectory.model_copy(update={"steps": steps}))
     assert sequence.ids[sequence.parts >= Part.thought].tolist()[-len(ids) :] == ids
 

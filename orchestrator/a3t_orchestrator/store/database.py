@@ -20,6 +20,8 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 from a3t_contracts.errors import InvalidInputError, UnavailableError
 from a3t_contracts.logging import get_logger
 
+from . import json_text
+
 __all__ = ["OUTAGE_SECONDS", "DatabaseAwayError", "Store", "alembic_config"]
 
 Result = TypeVar("Result")
@@ -148,7 +150,13 @@ def _open(url: str) -> Engine:
     if backend == "postgresql":
         named = set(parsed.query)  # what the URL says counts
         arguments = {key: value for key, value in _POSTGRESQL.items() if key not in named}
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=arguments)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args=arguments,
+            json_serializer=json_text.dumps,
+            json_deserializer=json_text.loads,
+        )
     raise InvalidInputError(
         f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.",
         hint="E.g. postgresql+psycopg://user:password@host/a3t",

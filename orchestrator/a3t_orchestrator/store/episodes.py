@@ -234,18 +234,7 @@ def _of_phase(key: PhaseKey) -> tuple[ColumnElement[bool], ...]:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {key: _without_nul(value) for key, value in step.model_dump(mode="json", exclude_none=True).items()}
-
-
-def _without_nul(value: Any) -> Any:
-    """A model may write a NUL character, which PostgreSQL does not store; the replacement character takes its place."""
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")
-    if isinstance(value, list) and any(isinstance(one, (str, list, dict)) for one in value):
-        return [_without_nul(one) for one in value]
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(one) for key, one in value.items()}
-    return value
+    return step.model_dump(mode="json", exclude_none=True)
 
 
 def _row(trajectory: Trajectory, phase: str, annotated: bool) -> dict[str, Any]:
@@ -270,4 +259,4 @@ def _row(trajectory: Trajectory, phase: str, annotated: bool) -> dict[str, Any]:
 
 def _steps_row(trajectory: Trajectory) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(trajectory, name) for name in _TOLD}
-    return values | {"details": _without_nul(trajectory.metadata), "steps": [_step(s) for s in trajectory.steps]}
+    return values | {"details": trajectory.metadata, "steps": [_step(s) for s in trajectory.steps]}

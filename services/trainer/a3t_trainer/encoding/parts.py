@@ -56,7 +56,7 @@ class PartSplitter:
 
     def _check(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> None:
         inside = all(0 <= i < self._vocabulary for i in ids)
-        if not inside or _stored(self._decode(ids)) != _stored(segment.text):
+        if not inside or self._decode(ids).strip() != segment.text.strip():
             raise InvalidInputError(
                 f"Step {segment.turn} of trajectory {trajectory_id}: its completion_ids are not the tokens of its text "
                 "in the base model's tokenizer.",
@@ -77,8 +77,3 @@ class PartSplitter:
 
     def _decode(self, ids: tuple[int, ...]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-
-def _stored(text: str) -> str:
-    """As the database keeps a text: with a replacement character for a NUL, which PostgreSQL does not store."""
-    return text.replace("\0", "\ufffd").strip()
