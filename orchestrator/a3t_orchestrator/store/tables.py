@@ -235,6 +235,7 @@ class TrajectoryRow(Base):
             "stop_reason",
             "success",
             "reward",
+            "n_steps",
             "n_sampled",
             "n_sampled_coin",
             "n_sampled_invalid",

@@ -13,6 +13,7 @@ _TALLIED = [
     "stop_reason",
     "success",
     "reward",
+    "n_steps",
     "n_sampled",
     "n_sampled_coin",
     "n_sampled_invalid",
