@@ -89,12 +89,12 @@ def begin(stack: FaultStack, model: Path, name: str) -> None:
         async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
             await client.begin(wanted)
 
-    until = time.monotonic() + 60
+    deadline = time.monotonic() + 60
     while True:
         try:
             return asyncio.run(ask())
         except Exception:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
