@@ -27,7 +27,7 @@ from a3t_contracts.schemas import RunCreate
 from a3t_contracts.settings import DEVELOPMENT_TOKEN
 from a3t_orchestrator.recipe import load_recipe
 from tests.support.fault_stack import IDLE_SECONDS, FaultStack, running_stack
-from tests.support.holding import ROOMS
+from tests.support.holding import ROOMS, until
 from tests.support.mini_loop import A3T, environment, write_recipe
 from tests.support.postgres import find_binaries
 
@@ -89,12 +89,12 @@ def begin(stack: FaultStack, model: Path, name: str) -> None:
         async with OrchestratorClient(stack.url("orchestrator"), DEVELOPMENT_TOKEN) as client:
             await client.begin(wanted)
 
-    until = time.monotonic() + 60
+    deadline = time.monotonic() + 60
     while True:
         try:
             return asyncio.run(ask())
         except Exception:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
@@ -132,7 +132,7 @@ def test_a_fault_changes_nothing_of_what_a_run_gives(
         assert_whole(stack, standing.run)
         end_faults(standing)
         assert_nothing_left(stack)
-    except BaseException:
+    except (Exception, pytest.fail.Exception):
         note(struck, "failed", SEED)
         raise
     finally:
@@ -148,10 +148,11 @@ def test_ctrl_c_in_the_middle_of_composing_leaves_no_session_and_no_sequence(
     stop = Stop(Cell("ctrl-c", "a3t run", "compose"), 1)
     standing.ask(stop)
     command = [*A3T, "run", str(recipe_of(stack, tiny_model)), "--name", standing.run, "--stop-on-exit"]
-    with (stack.home / "ctrl-c.log").open("wb") as log:
-        running = subprocess.Popen(command, env=environment(stack.home), stdout=log, stderr=log)
+    log = stack.home / "ctrl-c.log"
+    with log.open("wb") as out:
+        running = subprocess.Popen(command, env=environment(stack.home), stdout=out, stderr=out)
     try:
-        standing.wait(stop)
+        until(lambda: stack.hold.holds, running, log)
         running.send_signal(signal.SIGINT)
         standing.ask(None)
         assert running.wait(60) == 130

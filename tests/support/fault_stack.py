@@ -4,7 +4,9 @@ every way between a program and what it calls, short timeouts, and a hold in eve
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,8 +53,8 @@ class FaultStack(EmbeddedStack):
     def __init__(self, folder: Path, base_model: Path) -> None:
         binaries = find_binaries()
         assert binaries is not None
-        self.binaries, self.database_folder = binaries, folder / "postgres"
-        self.database_folder.mkdir()
+        # Beside pytest's folder, which every start of pytest closes to the user that PostgreSQL runs as.
+        self.binaries, self.database_folder = binaries, Path(tempfile.mkdtemp(prefix="a3t-postgres-"))
         self.server, self.postgres = start_postgres(binaries, self.database_folder)
         url = self.server.fresh_database().replace("postgresql://", "postgresql+psycopg://")
         settings = OrchestratorSettings(home=folder / "home", database_url=url)
@@ -137,3 +139,4 @@ def running_stack(folder: Path, base_model: Path) -> Iterator[FaultStack]:
             gate.close()
         stack.postgres.terminate()
         stack.postgres.wait(30)
+        shutil.rmtree(stack.database_folder)
