@@ -155,6 +155,19 @@ async def test_a_stopped_service_leaves_the_run_to_the_next_one(store: Store, mo
         await until_told(store, "r", "began", times=2)
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_it_stops_also_where_it_is_woken_at_the_same_moment(store: Store, turns: int) -> None:
+    supervisor = Supervisor(store, OrchestratorSettings(home=Path("/nowhere")), look_seconds=60)
+    task = asyncio.create_task(supervisor.run())
+    await asyncio.sleep(0.3)
+    supervisor.wake()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task], timeout=10)
+    assert task.cancelled()
+
+
 async def test_a_driver_whose_lease_was_taken_says_nothing_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     refused: list[str] = []
 

@@ -65,7 +65,8 @@ async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event
         if parts:
             yield "".join(parts)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), _LOOK_SECONDS)
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await stopping.wait()
 
 
 def _look(session: Session, run: str, after: int) -> _Look:

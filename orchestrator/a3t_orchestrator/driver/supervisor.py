@@ -53,8 +53,9 @@ class Supervisor:
                     log.warning("supervisor.waiting", error=str(error))
                 except Exception:  # the next look may find better; runs must not stand still until a restart
                     log.exception("supervisor.failed")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._look_seconds)
+                with suppress(TimeoutError):  # not wait_for: before Python 3.12 it may lose a cancellation
+                    async with asyncio.timeout(self._look_seconds):
+                        await self._woken.wait()
                 self._woken.clear()
         finally:
             await self._stop()
