@@ -42,10 +42,16 @@ def check_base_folder(name: str, folders: Sequence[Path], setting: str) -> None:
 
     Raises InvalidInputError.
     """
-    path = Path(name).expanduser()
-    if name.startswith("a3t/") or (_HUB_ID.fullmatch(name) and ".." not in name and not path.exists()):
-        return
-    where = path.resolve()
+    try:
+        path = Path(name).expanduser()
+        if name.startswith("a3t/") or (_HUB_ID.fullmatch(name) and ".." not in name and not path.exists()):
+            return
+        where = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a NUL character, a loop of links, too long, no such user
+        raise InvalidInputError(
+            f"The base model {name[:200]!r} can be no folder: {error}.",
+            hint="Name a model that ships, a hub id such as org/name, or a folder.",
+        ) from error
     if not any(where.is_relative_to(folder.expanduser().resolve()) for folder in folders):
         raise InvalidInputError(
             f"The base model {name[:200]!r} lies in no folder that jobs may load models from.",

@@ -47,3 +47,11 @@ def test_the_named_folders_are_read_and_links_out_of_them_are_not(
 
 def test_in_development_any_folder_is_read(tmp_path: Path) -> None:
     check_base_folder(str(tmp_path), TrainerSettings().model_folders, "X")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "/models/\0", "~nobody-has-this-name/x", "/" + "x" * 5000, "/links/loop"])
+def test_what_can_be_no_path_is_refused(name: str, tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(InvalidInputError, match=r"can be no folder|lies in no folder"):
+        check_base_folder(name.replace("/links", str(tmp_path)), [tmp_path / "models"], "X")
