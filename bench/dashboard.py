@@ -23,8 +23,8 @@ from typing import Any, TypeVar
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from a3t_contracts.collector import freeze_loaded
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind
-from a3t_contracts.service import freeze_loaded
 from a3t_orchestrator.app import create_app
 from a3t_orchestrator.phases import Phase
 from a3t_orchestrator.recipe import Limits, parse_recipe

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import gc
 import json
 import os
 import select
@@ -25,6 +24,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
+from a3t_contracts.collector import freeze_loaded
 from a3t_contracts.logging import configure_logging, get_logger
 from a3t_contracts.program import program_parser
 from a3t_contracts.schemas import FineTuningJobCreate, Progress
@@ -94,8 +94,7 @@ def _serve(run: Any, news: LineReporter) -> int:
     collection."""
     for name in _ALWAYS_NEEDED:
         import_module(name)
-    gc.collect()
-    gc.freeze()
+    freeze_loaded()
     while line := sys.stdin.readline():
         alive, ours = os.pipe()
         child = os.fork()
