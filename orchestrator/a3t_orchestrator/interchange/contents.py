@@ -9,7 +9,7 @@ from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 
-__all__ = ["Said", "call_of", "call_text", "json_object", "kind_of", "plain_text", "said"]
+__all__ = ["Said", "call_of", "call_text", "json_object", "json_value", "kind_of", "plain_text", "said"]
 
 _CALL_PARTS = {"tool_use", "tool_call", "function_call"}
 _ARGUMENTS = ("arguments", "input", "args", "parameters")
@@ -97,12 +97,17 @@ def kind_of(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
-def json_object(text: str) -> dict[str, Any] | None:
-    """The object that a text is in JSON; None where it is none."""
+def json_value(text: str | bytes) -> Any:
+    """What a text is in JSON; None where it is none."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def json_object(text: str) -> dict[str, Any] | None:
+    """The object that a text is in JSON; None where it is none."""
+    value = json_value(text)
     return value if isinstance(value, dict) else None
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
 
-from .contents import kind_of, plain_text, said
+from .contents import json_value, kind_of, plain_text, said
 from .message import Message, Role
 
 __all__ = ["is_message", "received_messages", "spoken"]
@@ -38,8 +37,8 @@ def is_message(item: Any) -> bool:
 
 def received_messages(value: Any, name: str) -> list[Message]:
     """The messages of a list. Raises InvalidInputError, which says which message is wrong and how."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _parsed(value)
+    if isinstance(value, str) and isinstance(parsed := json_value(value), list):  # as a table holds it
+        value = parsed
     if not isinstance(value, list):
         raise InvalidInputError(f"{name}: a list of messages was expected, not {kind_of(value)}")
     return [_message(item, f"{name}[{number}]") for number, item in enumerate(value)]
@@ -94,11 +93,3 @@ def _role_of(item: dict[str, Any]) -> Role | None:
 def _trained(item: dict[str, Any]) -> bool | None:
     found = next((item[key] for key in _NOT_TRAINED if item.get(key) is not None), None)
     return bool(found) if isinstance(found, (bool, int, float)) else None
-
-
-def _parsed(text: str) -> Any:
-    """A list that a table holds as JSON text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -14,6 +14,7 @@ from typing import IO, Any, NoReturn
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError, UnavailableError
 
+from .contents import json_value
 from .packing import as_utf8, not_text, unpacked
 from .received import is_message
 
@@ -94,10 +95,7 @@ def _lists_on_lines(file: io.BufferedReader[Any]) -> bool:
     line, end, rest = file.peek(2**20).partition(b"\n")
     if not end or not rest.strip().startswith(b"["):
         return False
-    try:
-        return isinstance(json.loads(line), list)
-    except (ValueError, RecursionError):
-        return False
+    return isinstance(json_value(line), list)
 
 
 def _skip_blank_lines(file: io.BufferedReader[Any]) -> int:

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from .tables import WorkItem, utc_now
 
-__all__ = ["LONGEST_RUN_LEASE", "is_held", "is_over", "shared_now"]
+__all__ = ["is_held", "is_over", "shared_now"]
 
 _JUMP = timedelta(seconds=60)
 """A time stamp that is further ahead than this was written before the clock went back."""
-LONGEST_RUN_LEASE = timedelta(minutes=10)
+_LONGEST_RUN_LEASE = timedelta(minutes=10)
 """A run's lease that ends later than this was taken before the clock went back."""
 
 
@@ -34,4 +34,4 @@ def is_over(now: datetime) -> ColumnElement[bool]:
 
 def is_held(until: datetime, now: datetime) -> bool:
     """Whether a run's lease still counts."""
-    return now <= until <= now + LONGEST_RUN_LEASE
+    return now <= until <= now + _LONGEST_RUN_LEASE

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError
 
-from .clock import LONGEST_RUN_LEASE, is_held, shared_now
+from .clock import is_held, shared_now
 from .database import Store
 from .tables import RunLease
 from .work import insert_new
@@ -125,7 +125,7 @@ def driver_of(session: Session, run: str) -> Driver | None:
 def drivers(session: Session) -> dict[str, Driver]:
     """Run → who drives it, of all runs that are driven now."""
     now = shared_now(session)
-    query = select(RunLease).where(RunLease.holder != "", RunLease.until.between(now, now + LONGEST_RUN_LEASE))
+    query = select(RunLease).where(RunLease.holder != "", RunLease.until >= now)
     held = session.scalars(query.execution_options(populate_existing=True))
     found = {row.run: _living(row, now) for row in held}
     return {run: driver for run, driver in found.items() if driver is not None}

@@ -197,7 +197,7 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
-    item.error = error[:2000].replace("\0", "\ufffd")
+    item.error = _storable(error)
     if item.attempts >= deliveries:
         _bury(session, item, item.error)
     else:
@@ -209,7 +209,7 @@ def give_up(session: Session, item_id: str, error: str) -> None:
     """Give an item up at once, because no further attempt could succeed."""
     item = session.get(WorkItem, item_id)
     if item is not None and item.state not in _SETTLED:
-        _bury(session, item, error[:2000].replace("\0", "\ufffd"))
+        _bury(session, item, _storable(error))
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
@@ -254,6 +254,11 @@ def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
     query = select(WorkItem.round, WorkItem.phase, WorkItem.split).distinct()
     rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(_SETTLED)))
     return {(number, phase, split) for number, phase, split in rows}
+
+
+def _storable(error: str) -> str:
+    """As much of an error as is kept; PostgreSQL's texts have no place for a NUL."""
+    return error[:2000].replace("\0", "\ufffd")
 
 
 def _bury(session: Session, item: WorkItem, error: str) -> None:
