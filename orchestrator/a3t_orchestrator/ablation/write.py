@@ -92,7 +92,7 @@ def _row(arm: ArmResult) -> list[str]:
         f"{sum(last) / n:.0f}/{sum(failures) / n:.0f}",
         f"{composed / n:.0f} → {kept / n:.0f}",
         _rate(arm.kept, arm.kept_difference),
-        f"{_percent(arm.rescued)}{_against(_points(arm.rescued_difference))}",
+        _percent(arm.rescued) + _beside(arm.rescued_difference, 1, 100),
         f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
     ]
 
@@ -105,17 +105,15 @@ def _rate(value: Mean | None, difference: Mean | None) -> str:
     if value is None:
         return "–"
     interval = "" if value.low is None or value.high is None else f" [{max(0.0, value.low):.2f}–{value.high:.2f}]"
-    return f"{value.mean:.2f}{interval}{_against('–' if difference is None else _signed(difference, 2))}"
-
-
-def _against(difference: str) -> str:
-    return "" if difference == "–" else f" ({difference})"
+    return f"{value.mean:.2f}{interval}{_beside(difference, 2)}"
 
 
 def _points(value: Mean | None) -> str:
-    if value is None:
-        return "–"
-    return _signed(value, 1, 100)
+    return "–" if value is None else _signed(value, 1, 100)
+
+
+def _beside(difference: Mean | None, digits: int, factor: float = 1) -> str:
+    return "" if difference is None else f" ({_signed(difference, digits, factor)})"
 
 
 def _signed(value: Mean, digits: int, factor: float = 1) -> str:

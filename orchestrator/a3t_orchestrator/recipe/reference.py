@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from .extend import preset_names, preset_values
-from .schema import HeldOut, Recipe
+from .schema import Recipe
+from .tasks import HeldOut
 
 __all__ = ["Key", "recipe_keys", "reference"]
 

@@ -9,22 +9,10 @@ from pydantic import Field, model_validator
 from a3t_contracts.schemas import Environment, Name, PromptStyle, Schema, Tracker
 
 from .exploration import Compose, Pairing
-from .learning import Round0Training, Training
+from .learning import Training
 from .tasks import Data, HeldOut, Recorded, Round0
 
-__all__ = [
-    "Compose",
-    "Data",
-    "Evaluation",
-    "HeldOut",
-    "Limits",
-    "Pairing",
-    "Recipe",
-    "Recorded",
-    "Round0",
-    "Round0Training",
-    "Training",
-]
+__all__ = ["Evaluation", "Limits", "Recipe"]
 
 
 class Evaluation(Schema):
