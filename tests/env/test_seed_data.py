@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from a3t_contracts.logging import configure_logging
 from a3t_env import seed_data
 from a3t_env.alfworld.data.store import GameStore
 
@@ -20,5 +21,8 @@ def test_a_fresh_home_gets_games_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_count_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A3T_SEED_GAMES", "many")
-    with pytest.raises(Exception, match="A3T_SEED_GAMES='many'"):
-        seed_data.main([])
+    try:
+        with pytest.raises(Exception, match="A3T_SEED_GAMES='many'"):
+            seed_data.main([])
+    finally:
+        configure_logging("test", "WARNING")  # for the tests behind this one
