@@ -14,7 +14,7 @@ _END: Any = object()
 
 
 class Background:
-    """An event loop in a thread of its own, which ends with the program."""
+    """Runs an event loop in a separate thread, which ends with the program."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -22,7 +22,7 @@ class Background:
         self._thread.start()
 
     def wait(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The result of a coroutine. Ctrl-C cancels it."""
+        """Run a coroutine in the loop and return its result. Ctrl-C cancels it."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
@@ -31,7 +31,7 @@ class Background:
             raise
 
     def iterate(self, items: AsyncIterator[Result]) -> Iterator[Result]:
-        """The items of an asynchronous iterator, each as it comes."""
+        """Yield the items of an asynchronous iterator, each as soon as it is there."""
 
         async def following() -> Result:
             return await anext(items, _END)
@@ -40,7 +40,7 @@ class Background:
             yield item
 
     def stop(self) -> None:
-        """End the thread."""
+        """Stop the loop and wait at most 5 seconds for its thread to end."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         if not self._loop.is_running():

@@ -1,4 +1,4 @@
-"""The client: one object for the services of an installation."""
+"""The client: one object that calls all services of an installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ClientT = TypeVar("ClientT", bound=ServiceClient)
 
 
 class _Addresses(CommonSettings):
-    """Where the services are, as in the settings of the orchestrator."""
+    """Addresses of the services, from the same variables as the orchestrator's settings."""
 
     orchestrator_url: str | None = Field(None, description="Address of the orchestrator service")
     trainer_url: str | None = Field(None, description="Address of the trainer service")
@@ -31,15 +31,16 @@ class _Addresses(CommonSettings):
 class Client:
     """Runs, trajectories, adapter versions and environments of an installation.
 
-    Addresses that are not given are those of `A3T_ORCHESTRATOR_URL`, `A3T_TRAINER_URL` and `A3T_ENV_URL`, else those of
-    the stack that `a3t up` started in this `A3T_HOME`. A service is called when it is first needed.
+    For addresses that are not given, the client takes those of `A3T_ORCHESTRATOR_URL`, `A3T_TRAINER_URL` and
+    `A3T_ENV_URL`, else those of the stack that `a3t up` started in this `A3T_HOME`. A service is called when it is
+    first needed.
 
     Args:
         url: address of the orchestrator service, for example `http://127.0.0.1:8100`.
         token: bearer token; None takes `A3T_TOKEN`.
         trainer_url: address of the trainer service, for `adapters`.
         env_url: address of the env service, for `environments`.
-        timeout: most seconds for one call.
+        timeout: largest number of seconds that one call may take.
     """
 
     def __init__(

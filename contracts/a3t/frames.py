@@ -1,4 +1,4 @@
-"""Tables of pandas or polars, whichever is asked for."""
+"""Makes data frames of pandas or polars."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FrameLibrary = Literal["pandas", "polars"]
 
 
 def frame_of(rows: Iterable[Mapping[str, Any]], library: FrameLibrary = "pandas") -> Any:
-    """A data frame with a row for each mapping. Raises UnavailableError where the library is not installed."""
+    """Make a data frame with one row for each mapping. Raises UnavailableError where the library is not installed."""
     listed = [dict(row) for row in rows]
     try:
         if library == "polars":

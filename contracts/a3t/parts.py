@@ -1,4 +1,4 @@
-"""What a client offers: runs, trajectories, adapter versions, environments."""
+"""The parts of a client: runs, trajectories, adapter versions and environments."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Runs(_Part[OrchestratorClient]):
     """Runs: list them, begin them, follow them, stop them."""
 
     def list(self, limit: int = 100) -> list[RunInfo]:
-        """At most `limit` runs, the newest first."""
+        """List at most `limit` runs, the newest first."""
         return self._background.wait(self._service().runs(limit))
 
     def get(self, name: str) -> RunInfo:
-        """A run. Raises NotFoundError."""
+        """Read one run. Raises NotFoundError where there is none of that name."""
         return self._background.wait(self._service().run(name))
 
     def start(
@@ -63,35 +63,35 @@ class Runs(_Part[OrchestratorClient]):
             name: name of the run; None lets the service make one.
             rounds: number of rounds after round 0, in place of the recipe's.
             fast: whether the recipe's `fast` section is applied.
-            overrides: changes of single keys, as `{"compose.samples": 4}`.
-            source: a run whose phases are copied as far as the recipes agree.
+            overrides: new values of single recipe keys, for example `{"compose.samples": 4}`.
+            source: name of a run whose phases are copied, up to the first phase in which the two recipes differ.
         """
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         request = RunCreate(recipe=recipe, name=name, rounds=rounds, fast=fast, overrides=changes, source=source)
         return self._background.wait(self._service().begin(request))
 
     def pause(self, name: str) -> RunInfo:
-        """Send no more work of a run until it is resumed."""
+        """Pause a run: no further work of it is sent until it is resumed."""
         return self._background.wait(self._service().pause(name))
 
     def resume(self, name: str, rounds: int | None = None) -> RunInfo:
-        """Go on with a run; `rounds` adds rounds to it."""
+        """Continue a run. `rounds`: new number of rounds after round 0, more than the run has; None keeps it."""
         return self._background.wait(self._service().resume(name, rounds))
 
     def cancel(self, name: str) -> RunInfo:
-        """End a run."""
+        """Cancel a run."""
         return self._background.wait(self._service().cancel(name))
 
     def progress(self, name: str) -> RunProgress:
-        """How far the phase under way is."""
+        """Read how much of the current phase is done."""
         return self._background.wait(self._service().progress(name))
 
     def report(self, name: str) -> dict[str, Any]:
-        """Everything that `a3t report` says, as JSON values."""
+        """Read the report of a run: all figures of `a3t report`, as JSON values."""
         return self._background.wait(self._service().report(name))
 
     def events(self, name: str, after: int = 0, limit: int = 1000) -> Sequence[RunEvent]:
-        """At most `limit` events of a run with an id above `after`, in order."""
+        """List at most `limit` events of a run with an id above `after`, in order."""
         return self._background.wait(self._service().events(name, after, limit))
 
     def wait(self, name: str) -> RunInfo:
@@ -107,37 +107,37 @@ class Runs(_Part[OrchestratorClient]):
         return self._background.wait(ended())
 
     def frame(self, limit: int = 100, library: FrameLibrary = "pandas") -> Any:
-        """The list of runs as a data frame of pandas or polars."""
+        """List runs as a data frame of pandas or polars, one row for each run."""
         return frame_of((run.model_dump() for run in self.list(limit)), library)
 
 
 class Trajectories(_Part[OrchestratorClient]):
-    """Stored episodes. Filters are those of `GET /v1/trajectories`: `run`, `round`, `kind`, `split`, `task_id`,
+    """Stored episodes. The filters are those of `GET /v1/trajectories`: `run`, `round`, `kind`, `split`, `task_id`,
     `task_type`, `success`, `stop_reason`, `sampled`, `invalid`, `made_up`, `search`, and `sort`."""
 
     def list(self, *, limit: int | None = None, **filters: Any) -> Iterator[TrajectoryInfo]:
-        """Episodes without their steps, page by page as they are needed; at most `limit` of them."""
+        """List episodes without their steps, at most `limit` (None: all). Pages are fetched as they are needed."""
         return self._background.iterate(_listed(self._service(), limit, filters))
 
     def get(self, trajectory_id: str) -> Trajectory:
-        """An episode with its steps, by its id or the beginning of it. Raises NotFoundError."""
+        """Read an episode with its steps, by its id or the beginning of its id. Raises NotFoundError."""
         return self._background.wait(self._service().trajectory(trajectory_id))
 
     def export(self, run: str, format: str = "a3t", **options: Any) -> Iterator[dict[str, Any]]:
-        """The episodes of a run as rows of a format, as `a3t export` writes them; the options are those of
-        `GET /v1/runs/{run}/export`."""
+        """Yield the episodes of a run as rows of a format, as `a3t export` writes them. The options are those of `GET
+        /v1/runs/{run}/export`."""
         return map(json.loads, self._background.iterate(self._service().export(run, format=format, **options)))
 
     def whole(self, run: str, **options: Any) -> Iterator[Trajectory]:
-        """The episodes of a run with their steps; the options are those of `export`."""
+        """Yield the episodes of a run with their steps. The options are those of `export`."""
         return (Trajectory.model_validate(row) for row in self.export(run, "a3t", **options))
 
     def frame(self, *, limit: int | None = None, library: FrameLibrary = "pandas", **filters: Any) -> Any:
-        """The list as a data frame of pandas or polars, a row for each episode."""
+        """List episodes as a data frame of pandas or polars, one row for each episode."""
         return frame_of((row.model_dump(mode="json") for row in self.list(limit=limit, **filters)), library)
 
     def steps_frame(self, run: str, library: FrameLibrary = "pandas", **options: Any) -> Any:
-        """The steps of a run's episodes as a data frame, a row for each step."""
+        """Read the steps of a run's episodes as a data frame, one row for each step."""
         rows = (
             {"trajectory": one.id, "task_id": one.task_id, "success": one.success} | step.model_dump(mode="json")
             for one in self.whole(run, **options)
@@ -150,15 +150,15 @@ class Adapters(_Part[TrainerClient]):
     """Adapter versions of the registry."""
 
     def list(self) -> list[AdapterManifest]:
-        """The manifests of all versions."""
+        """List the manifests of all versions."""
         return self._background.wait(self._service().adapters())
 
     def get(self, version: str) -> AdapterManifest:
-        """The manifest of a version. Raises NotFoundError."""
+        """Read the manifest of a version. Raises NotFoundError."""
         return self._background.wait(self._service().adapter(version))
 
     def live(self) -> LivePointer:
-        """Which version is served where a request names none."""
+        """Read which version is live: it is served where a request names none."""
         return self._background.wait(self._service().live())
 
     def promote(self, version: str) -> LivePointer:
@@ -174,18 +174,18 @@ class Environments(_Part[EnvClient]):
     """Environments of the env service, and their tasks."""
 
     def list(self) -> list[EnvironmentInfo]:
-        """All environments."""
+        """List all environments."""
         return self._background.wait(self._service().environments())
 
     def get(self, name: str) -> EnvironmentInfo:
-        """An environment. Raises NotFoundError."""
+        """Read the description of an environment. Raises NotFoundError."""
         found = {info.name: info for info in self.list()}
         if name not in found:
             raise NotFoundError(f"There is no environment {name!r}.", hint=f"There are {', '.join(found) or 'none'}.")
         return found[name]
 
     def tasks(self, name: str, split: str | None = None) -> Sequence[Task]:
-        """The tasks of an environment, or of one of its splits."""
+        """List the tasks of an environment, or of one of its splits."""
         return self._background.wait(self._service().all_tasks(name, split))
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens and the roles that they have."""
+"""Bearer tokens and their roles: which token may do what."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import SecretStr
 __all__ = ["Role", "Tokens", "needs", "token_list"]
 
 _ROLE_KEY = "x-a3t-role"
-"""Member of an operation in the OpenAPI description."""
+"""Key under which the OpenAPI description of an operation names its role."""
 
 
 class Role(IntEnum):
-    """What a token may do; each role may do what the ones before it may."""
+    """What a token may do. Each role includes the roles before it."""
 
     read = 1
     """Look at everything: runs, trajectories, adapter versions, sessions."""
@@ -29,8 +29,8 @@ class Role(IntEnum):
 class Tokens:
     """Finds the role of a token.
 
-    Tokens are looked up by their SHA-256, so that the time of a look-up says nothing about them; a token that was found
-    once is kept in a dictionary, whose look-ups compare keyed hashes.
+    Tokens are looked up by their SHA-256, so that the time of a look-up reveals nothing about them. A token that was
+    found once is cached in a dictionary, whose look-ups compare keyed hashes.
 
     Args:
         by_role: the tokens of each role.
@@ -41,7 +41,7 @@ class Tokens:
         self._found: dict[bytes, Role] = {}
 
     def role_of(self, token: str | bytes) -> Role | None:
-        """The role; None for a token that is not known."""
+        """Return the role of a token; None for an unknown token."""
         given = token.encode() if isinstance(token, str) else token
         role = self._found.get(given)
         if role is None and (role := self._roles.get(_digest(given))) is not None:
@@ -50,12 +50,12 @@ class Tokens:
 
 
 def token_list(secret: SecretStr) -> list[str]:
-    """The tokens of a setting that holds several with commas between them."""
+    """Split the value of a setting that holds several tokens separated by commas."""
     return [token.strip() for token in secret.get_secret_value().split(",") if token.strip()]
 
 
 def needs(role: Role) -> dict[str, Any]:
-    """Arguments of a route that needs another role than its method says: `@router.post("/x", **needs(Role.admin))`.
+    """Return route arguments that set the role which the route needs: `@router.post("/x", **needs(Role.admin))`.
 
     Without it GET and HEAD need `read`, DELETE needs `admin`, and every other method needs `run`.
     """

@@ -40,8 +40,9 @@ _IGNORED = frozenset(
         "lora_ga_config",
     }
 )
-"""Settings that do not change what an adapter computes: where it comes from, how it was trained or initialised, and
-options of settings that are refused below. (peft itself corrects `fan_in_fan_out` to fit the kind of layer.)"""
+"""Settings that do not change what an adapter computes. They say where it comes from and how it was trained or
+initialised, or are options of settings that are refused below. (peft itself corrects `fan_in_fan_out` to fit the kind
+of layer.)"""
 
 _NEUTRAL_INITS = ("gaussian", "orthogonal", "eva", "mica")
 """Initialisations that leave the weights of the base unchanged."""
@@ -59,7 +60,7 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
     "bias": ("trained biases of the base's layers are not served", 'Train with bias="none".'),
     "modules_to_save": ("whole trained modules are not served", "Train LoRA matrices only."),
     "trainable_token_indices": ("trained embeddings of tokens are not served", "Train LoRA matrices only."),
-    "layer_replication": ("it makes another model of the base", "Serve the expanded model as a base of its own."),
+    "layer_replication": ("it changes the layers of the base", "Serve the expanded model as a base of its own."),
     "target_parameters": ("LoRA on bare parameters is not served", "Name linear layers in target_modules."),
     "lora_bias": ("biases of LoRA's own layers are not served", "Train with lora_bias=False."),
     "alora_invocation_tokens": ("an activated LoRA, which begins in the middle of a text, is not served", _TRAIN_PLAIN),
@@ -99,11 +100,12 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
 
 
 def check_adapter_config(config: Mapping[str, Any], where: str) -> None:
-    """Raises InvalidInputError that names the first setting that is not served exactly, and says what to do.
+    """Check the settings. Raises InvalidInputError that names the first setting that is not served exactly and says
+    what to do.
 
     Args:
         config: what peft writes to `adapter_config.json`.
-        where: the file, for the message.
+        where: path of the file, for the error message.
     """
     for name, check in _SERVED.items():
         if (wanted := check(config.get(name))) is not None:
@@ -128,9 +130,9 @@ def _unset(name: str, value: Any) -> bool:
 
 def _initialisation(value: Any) -> tuple[str, str]:
     if isinstance(value, str) and value.lower().startswith(_CONVERTIBLE_INITS):
-        return "the adapter stands on a base whose weights this initialisation changed", _CONVERT
+        return "the adapter belongs to a base whose weights this initialisation changed", _CONVERT
     if value == "loftq":
-        return "LoftQ's adapter stands on the base's weights as LoftQ quantised them", (
+        return "the adapter belongs to the base's weights as LoftQ quantised them", (
             "Save that quantised base as a base of its own, or train the adapter again without LoftQ."
         )
     return "this initialisation is not known here, and it may have changed the base", _TRAIN_PLAIN
@@ -170,7 +172,8 @@ def _pattern(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 
 def _must(fits: Callable[[Any], bool], wanted: str) -> Callable[[Any], str | None]:
-    """A check that returns None for a value that is served, and otherwise the text of what the value must be."""
+    """Make a check that returns None for a value that is served, and otherwise `wanted`, which says what the value must
+    be."""
     return lambda value: None if fits(value) else wanted
 
 

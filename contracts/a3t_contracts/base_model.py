@@ -1,5 +1,5 @@
 """Resolves the name of a base model: a folder, a Hugging Face Hub id, a model that ships with the project (`a3t/tiny`),
-or one that `a3t models fetch` gets (`a3t/smollm2`, or `smollm2` for short)."""
+or one that `a3t models fetch` downloads (`a3t/smollm2`, or `smollm2` for short)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _PREFIX = "a3t/"
 
 
 def resolve_base_model(name: str) -> str:
-    """The folder or hub id to load. Raises NotFoundError for `a3t/…` names that do not ship or were not fetched, and
-    for missing folders."""
+    """Return the folder or hub id to load. Raises NotFoundError for missing folders and for `a3t/…` names that neither
+    ship with the project nor were fetched."""
     if name.startswith(_PREFIX) or _is_short(name):
         return _named(_PREFIX + name.removeprefix(_PREFIX))
     if name.startswith(("/", "./", "../", "~")) and not Path(name).expanduser().is_dir():
@@ -33,12 +33,13 @@ def resolve_base_model(name: str) -> str:
 
 
 def check_base_folder(name: str, folders: Sequence[Path], setting: str) -> None:
-    """Refuse a base model that a client named and that lies elsewhere than it may. Models that ship and hub ids pass.
+    """Refuse a base model that a client named and that lies outside of the allowed folders. Models that ship with the
+    project and hub ids are always allowed.
 
     Args:
-        name: as the client wrote it.
-        folders: those under which it may lie; links are followed first.
-        setting: the variable that names them, for the hint.
+        name: name of the base model, as the client wrote it.
+        folders: folders under which the model may lie; symbolic links are followed first.
+        setting: environment variable that names the folders, for the hint.
 
     Raises InvalidInputError.
     """
@@ -49,28 +50,29 @@ def check_base_folder(name: str, folders: Sequence[Path], setting: str) -> None:
         where = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:  # a NUL character, a loop of links, too long, no such user
         raise InvalidInputError(
-            f"The base model {name[:200]!r} can be no folder: {error}.",
-            hint="Name a model that ships, a hub id such as org/name, or a folder.",
+            f"The base model {name[:200]!r} cannot be a folder: {error}.",
+            hint="Name a model that ships with A³T, a hub id such as org/name, or a folder.",
         ) from error
     if not any(where.is_relative_to(folder.expanduser().resolve()) for folder in folders):
         raise InvalidInputError(
-            f"The base model {name[:200]!r} lies in no folder that jobs may load models from.",
-            hint=f"Name a model that ships, a hub id, or a folder below one of {setting}.",
+            f"The base model {name[:200]!r} lies outside of the folders that jobs may load models from.",
+            hint=f"Name a model that ships with A³T, a hub id, or a folder below one of those in {setting}.",
         )
 
 
 def models_home() -> Path:
-    """The folder of fetched models: `models` in A3T_HOME."""
+    """Return the folder of fetched models: `models` in A3T_HOME."""
     return Path(os.environ.get("A3T_HOME") or default_home()).expanduser() / "models"
 
 
 def fetched_folder(name: str) -> Path:
-    """Where the model of an `a3t/…` name lies when it was fetched."""
+    """Return the folder into which `a3t models fetch` puts the model of an `a3t/…` name."""
     return models_home() / name.removeprefix(_PREFIX)
 
 
 def _is_short(name: str) -> bool:
-    """Whether this is the name of a model to fetch without its prefix; a folder of that name comes first."""
+    """Whether this is the name of a fetchable model without its prefix `a3t/`. A folder of the same name takes
+    precedence."""
     if "/" in name or find_spec("a3t_models") is None or Path(name).is_dir():
         return False
     return _PREFIX + name in _models().PACKAGED
@@ -92,7 +94,7 @@ def _named(name: str) -> str:
         return str(models.folder(name))
     except KeyError:
         known = ", ".join([*models.available(), *models.PACKAGED])
-        raise NotFoundError(f"There is no base model {name!r}.", hint=f"Those with a name here: {known}.") from None
+        raise NotFoundError(f"There is no base model {name!r}.", hint=f"Known names: {known}.") from None
 
 
 def _models() -> Any:

@@ -14,7 +14,7 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
 _ENTRY_BYTES = 200
-"""Bytes that an entry takes beside its key and value: its place in a dictionary."""
+"""Bytes that an entry takes in addition to its key and value: its slot in a dictionary."""
 _LARGEST_SHARE = 16
 """An entry that is larger than 1/16 of the cache is not kept, because it would replace too many others."""
 _BLOCK = 16
@@ -23,8 +23,8 @@ _PLAIN = frozenset({str, bytes, int, float, bool, type(None)})
 
 
 def held_bytes(*values: object) -> int:
-    """Bytes of memory that values take, with everything they contain: containers, dataclasses and plain values. An
-    object that occurs several times is counted once."""
+    """Return the bytes of memory that values take, with everything that they contain: containers, dataclasses and plain
+    values. An object that occurs several times is counted once."""
     seen: set[int] = set()
     stack: list[Any] = list(values)
     total = 0
@@ -70,8 +70,8 @@ class ByteCache(Generic[KeyT, ValueT]):
         size: largest number of bytes of all entries together.
         make: computes the value of a key that is not kept. Several threads may compute the same value at once. An
             exception of `make` is raised by `get`, and nothing is kept.
-        weigh: bytes of a key and its value; by default `held_bytes`. A function that knows the form of the values is
-            faster.
+        weigh: returns the bytes of a key and its value; by default `held_bytes`. A function that knows the form of the
+            values is faster.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ByteCache(Generic[KeyT, ValueT]):
         self._young_bytes = self._old_bytes = 0
         self._lock = Lock()
         self.get: Callable[[KeyT], ValueT] = self._young.__getitem__
-        """The value of a key."""
+        """Returns the value of a key, and computes it with `make` where it is not kept."""
 
     @property
     def bytes(self) -> int:

@@ -1,7 +1,7 @@
-"""Starts a program that ends when its parent process dies. Run as a file: child.py PARENT_PID PROGRAM ARGUMENT…
+"""Starts a program that ends when its parent process dies. It is run as a file: child.py PARENT_PID PROGRAM ARGUMENT…
 
-Linux tells a process that its parent died (PR_SET_PDEATHSIG), whatever killed the parent. Standard library only, so
-that it costs a few milliseconds.
+Linux sends a process a signal when its parent died (PR_SET_PDEATHSIG), whatever killed the parent. This file imports
+only the standard library, so that it starts within a few milliseconds.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ PR_SET_PDEATHSIG = 1
 
 
 def bound(command: Sequence[str]) -> list[str]:
-    """The command line that runs `command` and ends it when the calling process ends. Linux only; elsewhere it runs
-    on."""
+    """Return the command line that runs `command` and ends it when the calling process ends. This works on Linux only;
+    on other systems `command` runs on."""
     return [sys.executable, "-I", str(Path(__file__)), str(os.getpid()), *command]
 
 
 def main(parent: int, command: list[str]) -> None:
-    """Ask for SIGTERM at the parent's death, then become `command`."""
+    """Ask Linux for SIGTERM at the parent's death, then replace this process by `command`."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
-        sys.exit("the parent is gone")
+        sys.exit("the parent process has ended already")
     os.execvp(command[0], command)  # noqa: S606
 
 

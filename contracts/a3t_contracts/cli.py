@@ -1,4 +1,4 @@
-"""What every command of `a3t` shares: consoles, `--json`, and errors in plain words with an exit code.
+"""Parts that all commands of `a3t` share: consoles, the option `--json`, and errors as messages with an exit code.
 
 A package adds commands through the entry point group `a3t.cli`: name = "package.module:app" (a typer app); an app
 with a single command becomes `a3t name`, one with several `a3t name COMMAND`.
@@ -27,7 +27,7 @@ __all__ = ["JsonOption", "console", "emit_json", "errors_console", "guarded", "o
 
 ENTRY_POINT_GROUP = "a3t.cli"
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""What typer raises for a command line that it does not understand; it has no public name."""
+"""The error that typer raises for a command line that it does not understand. typer has no public name for it."""
 
 
 class _LineConsole(Console):
@@ -52,7 +52,8 @@ def emit_json(value: Any) -> None:
 
 
 def progress_bar() -> Progress:
-    """A progress bar on stderr with description, count and time left; shows nothing where that is no terminal."""
+    """Make a progress bar on stderr with description, count and time left. It shows nothing where stderr is not a
+    terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # slow to import
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -104,13 +105,13 @@ def guarded(main: Callable[[], Any] | typer.Typer, arguments: Sequence[str] | No
 
 def _leave_on_sigterm() -> None:
     """Make SIGTERM end the process. Linux ignores SIGTERM for the first process of a container unless it has a handler.
-    Programs that shut down in order install handlers of their own later."""
+    Programs that shut down gracefully replace this handler later."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _misused(error: Any) -> int:
-    """The usage line of the command, and what was wrong with the arguments."""
+    """Print the usage line of the command and what was wrong with the arguments; return exit code 2."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return int(error.exit_code)

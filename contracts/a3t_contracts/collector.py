@@ -1,4 +1,4 @@
-"""Python's garbage collector, kept from what stays."""
+"""Excludes objects that stay for the life of a process from Python's garbage collection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ __all__ = ["freeze_loaded"]
 
 
 def freeze_loaded() -> None:
-    """Keep the garbage collector from looking at what is loaded by now: a full collection over the 250,000 objects of
-    libraries takes 120 ms, in which no request is answered, and copies what forked processes share."""
+    """Exclude all objects that exist now from garbage collection. A full collection over the 250,000 objects of the
+    libraries takes 120 ms, in which no request is answered, and it makes forked processes copy the memory that they
+    share."""
     gc.collect()
     gc.freeze()

@@ -1,19 +1,13 @@
 """One error hierarchy for every service and client; on the wire an error is an RFC 9457 problem document.
 
-A3TError                     500
-├── InvalidInputError        422  a value has the wrong form or meaning
-│   └── UnplayableError      422  a task can never be played as it lies on the disk
-├── UnauthorizedError        401  no or wrong bearer token
-├── ForbiddenError           403  the role of the token, or a form that is not ours, does not allow it
-├── NotFoundError            404  unknown task, session, adapter version, job, ...
-├── RequestTimeoutError      408  the client sent its request too slowly
-├── ConflictError            409  the state forbids it now (two steps at once, version exists)
-├── GoneError                410  it existed and is closed or reaped
-├── TooLargeError            413  body, prompt or batch over the limit
-├── OverloadedError          429  a cap is reached; carries `retry_after` seconds
-├── UpstreamError            502  a server behind this one failed
-├── UnavailableError         503  not ready, or out of reach; carries `retry_after`
-└── DeadlineError            504  a bounded wait ran out
+A3TError 500 ├── InvalidInputError 422 a value has the wrong form or meaning │ └── UnplayableError 422 a task cannot be
+played with its files as they are ├── UnauthorizedError 401 no or wrong bearer token ├── ForbiddenError 403 the token's
+role does not allow it, or a form came from another site ├── NotFoundError 404 unknown task, session, adapter version,
+job, ... ├── RequestTimeoutError 408 the client sent its request too slowly ├── ConflictError 409 the state forbids it
+now (two steps at once, version exists) ├── GoneError 410 it existed and is closed or reaped ├── TooLargeError 413 body,
+prompt or batch over the limit ├── OverloadedError 429 a cap is reached; carries `retry_after` seconds ├── UpstreamError
+502 a server behind this one failed ├── UnavailableError 503 not ready, or out of reach; carries `retry_after` └──
+DeadlineError 504 a bounded wait ran out
 """
 
 from __future__ import annotations
@@ -49,12 +43,12 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class Problem(BaseModel):
-    """A problem document (RFC 9457): what every error answer carries."""
+    """A problem document (RFC 9457): the body of every error reply."""
 
     model_config = ConfigDict(extra="allow")
 
     type: str = Field(
-        "about:blank", description="Identifies the kind of problem; `about:blank` where the status says all"
+        "about:blank", description="Identifies the kind of problem; `about:blank` where the status code says enough"
     )
     title: str = Field(description="The kind of problem in a few words")
     status: int = Field(description="HTTP status code")
@@ -64,7 +58,7 @@ class Problem(BaseModel):
 
 
 class A3TError(Exception):
-    """Root of every error that the project raises on purpose.
+    """Base class of every error that the project raises on purpose.
 
     Args:
         detail: what was wrong, and where.
@@ -108,7 +102,7 @@ class UnplayableError(InvalidInputError):
 
     slug = "unplayable"
     unplayable: ClassVar[bool] = True
-    """Environments that do not import this class say the same with such an attribute of an exception of their own."""
+    """Environments that do not import this class set the same attribute on an exception class of their own."""
 
 
 class UnauthorizedError(A3TError):
@@ -130,7 +124,7 @@ class NotFoundError(A3TError):
 
 
 class RequestTimeoutError(A3TError):
-    """The client did not send its request within the time that it has."""
+    """The client sent its request too slowly (A3T_CLIENT_SECONDS). HTTP status 408."""
 
     status, slug = 408, "request-timeout"
 
@@ -184,7 +178,7 @@ class UnavailableError(_RetryLaterError):
 
 
 class DiskFullError(UnavailableError):
-    """A disk has no room; once somebody makes some, the same request succeeds. HTTP status 503."""
+    """A disk is full. The same request succeeds once there is room again. HTTP status 503."""
 
     slug = "disk-full"
 
@@ -216,11 +210,11 @@ _BY_STATUS: dict[int, type[A3TError]] = {
 } | {400: InvalidInputError}
 
 _BY_TYPE: dict[str, type[A3TError]] = {f"urn:a3t:problem:{UnplayableError.slug}": UnplayableError}
-"""Problems that mean more than their status says."""
+"""Error classes that are found by a problem's `type`, because they share their status with another class."""
 
 
 def error_from_problem(problem: Problem) -> A3TError:
-    """The typed error that a problem document stands for."""
+    """Return the typed error that a problem document stands for."""
     cls = _BY_TYPE.get(problem.type) or _BY_STATUS.get(problem.status)
     if cls is None:
         cls = InvalidInputError if 400 <= problem.status < 500 else A3TError
@@ -228,7 +222,7 @@ def error_from_problem(problem: Problem) -> A3TError:
 
 
 def error_from_response(status: int, body: bytes, where: str) -> A3TError:
-    """The typed error of a failed HTTP reply; a body that is no problem document is quoted in part."""
+    """Return the typed error of a failed HTTP reply. A body that is not a problem document is quoted in part."""
     try:
         problem = Problem.model_validate_json(body)
     except ValidationError:

@@ -34,12 +34,12 @@ class Faults:
             self.texts.append(str(fault))
 
     def lines(self) -> list[str]:
-        """One line for each kept fault, and one with the number of the others."""
+        """Return one line for each kept fault, and one with the number of the others."""
         others = self.count - len(self.texts)
         return [*self.texts, *([f"{others} more."] if others else [])]
 
     def error(self, summary: str, hint: str | None = None) -> InvalidInputError:
-        """The error to raise: with one fault its text alone, else the summary and a line for each fault.
+        """Make the error to raise. With one fault its text alone, otherwise the summary and a line for each fault.
 
         Args:
             summary: what is wrong, e.g. "3 of 140 games are broken".

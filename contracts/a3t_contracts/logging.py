@@ -23,13 +23,13 @@ _TELLTALE = ("uvicorn.error", "websockets")
 def configure_logging(service: str, level: str = "INFO", json: bool | None = None) -> None:
     """Configure structlog and the root logger of the standard library to write to stderr, in one form.
 
-    Every line has the ids that its task works for, as far as they are known: `run`, `episode`, `request_id`, and with
+    Every line has the ids of what the code works for, where they are known: `run`, `episode`, `request_id`, and with
     tracing `trace_id` and `span_id`.
 
     Args:
         service: added to every line as `service`.
-        level: DEBUG, INFO, WARNING or ERROR. HTTP libraries are logged from WARNING on whatever the level; those
-            that would log tokens at DEBUG, from INFO on.
+        level: DEBUG, INFO, WARNING or ERROR. HTTP libraries are logged from WARNING on, whatever the level is.
+            Libraries that would log tokens at DEBUG are logged from INFO on.
         json: whether lines are JSON; None means JSON unless stderr is a terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
@@ -44,7 +44,9 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
     structlog.configure(
         processors=[*about, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stderr of now, which may be another later
+        logger_factory=lambda *_: structlog.PrintLogger(
+            sys.stderr
+        ),  # looked up at each call, because sys.stderr may be replaced
     )
     handler = _StderrHandler()
     handler.setFormatter(
@@ -60,12 +62,12 @@ def configure_logging(service: str, level: str = "INFO", json: bool | None = Non
 
 
 def get_logger(name: str) -> Any:
-    """A logger whose calls take an event and key-value pairs: `log.info("session.created", id=...)`."""
+    """Return a logger whose calls take an event and key-value pairs: `log.info("session.created", id=...)`."""
     return structlog.get_logger(module=name)
 
 
 class _Facts:
-    """Adds the name of the service, and the span that the line was written in."""
+    """Adds the name of the service and the ids of the current span to every line."""
 
     def __init__(self, service: str) -> None:
         self.service = service
@@ -75,12 +77,12 @@ class _Facts:
 
 
 def _module(_: Any, __: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
-    """Adds the name of the standard library's logger, under the key that ours have."""
+    """Adds the name of a standard library logger under the same key as the names of our own loggers."""
     return {**event, "module": event["_record"].name}
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):
-    """Writes to the stderr of the moment."""
+    """Writes to whatever `sys.stderr` is at the time of the call."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

@@ -1,7 +1,7 @@
-"""Which addresses a service may call where an operator gave it a URL: LLM servers, remote environments.
+"""Checks which addresses a service may call at a URL that an operator configured: LLM servers, remote environments.
 
-A name is trusted only as far as the address that it leads to: what is checked is the address of the connection that was
-really made, before anything is sent on it. Like the proxy variables, the rules hold for the whole process.
+A host name may resolve to any address. So the address of each connection is checked after it is opened and before
+anything is sent on it. Like the proxy variables, the rules hold for the whole process.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from .errors import UpstreamError
 __all__ = ["OUTBOUND_HELP", "OutboundRules", "check_peer", "outbound_rules", "trace_connections"]
 
 OUTBOUND_HELP = (
-    "Addresses or networks, several with commas between them, that LLM servers and remote environments may have,"
-    " which are refused otherwise: link-local ones, those of metadata services, in production also this machine itself "
-    "(loopback). Private networks need no entry"
+    "Addresses or networks, separated by commas, that LLM servers and remote environments may have although they "
+    "are refused by default. Refused are link-local addresses, those of metadata services, and in production also "
+    "this machine itself (loopback). Private networks need no entry"
 )
 
 _METADATA = tuple(map(ipaddress.ip_network, ("100.100.100.200/32", "192.0.0.192/32", "fd00:ec2::254/128")))
-"""Metadata services of clouds that do not lie in the link-local network, as the usual 169.254.169.254 does."""
+"""Networks of cloud metadata services that are not in the link-local network (the usual address, 169.254.169.254,
+is)."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,7 +34,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class OutboundRules:
-    """Which addresses are refused.
+    """Decides which addresses are refused.
 
     Args:
         loopback: whether this machine's own addresses may be called.
@@ -44,7 +45,7 @@ class OutboundRules:
     allowed: tuple[Network, ...] = ()
 
     def refuses(self, address: str) -> bool:
-        """Whether an IP address must not be called."""
+        """Return whether an IP address must not be called."""
         ip: Address = ipaddress.ip_address(address.partition("%")[0])
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
             ip = ip.ipv4_mapped
@@ -64,7 +65,8 @@ class _OutboundSettings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def outbound_rules() -> OutboundRules:
-    """The rules of the environment. Raises ValueError for what is no network."""
+    """Read the rules from the environment variables. Raises ValueError for an entry that is not an address or a
+    network."""
     settings = _OutboundSettings()
     named = [part.strip() for part in settings.outbound_allowed.split(",") if part.strip()]
     networks = tuple(ipaddress.ip_network(part, strict=False) for part in named)
@@ -75,8 +77,8 @@ def check_peer(peer: Any, what: str) -> None:
     """Raise UpstreamError where a connection leads to an address that must not be called.
 
     Args:
-        peer: the address of the other end, as sockets give it; None where it is not known.
-        what: what was connected, for the error.
+        peer: address of the other end, in the form of `socket.getpeername()`; None where it is not known.
+        what: name of what was connected to, for the error message.
     """
     if not isinstance(peer, tuple) or not outbound_rules().refuses(str(peer[0])):
         return

@@ -1,6 +1,6 @@
 """Health check of a container: `python -m a3t_contracts.probe [PATH]` asks the service on port A3T_PORT.
 
-Standard library only, so that it starts in milliseconds.
+It imports only the standard library, so that it starts within milliseconds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def main() -> None:
         description="Asks the service of this container whether it is healthy: exit code 0 if it answers 200, else 1. "
         "A3T_PORT, the service's TCP port, must be set.",
     )
-    parser.add_argument("path", nargs="?", default="/health", help="URL path to ask for; default: /health")
+    parser.add_argument("path", nargs="?", default="/health", help="URL path to request; default: /health")
     sys.exit(probe(parser.parse_args().path))
 
 

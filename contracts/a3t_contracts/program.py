@@ -28,7 +28,7 @@ def settings_of_program(
     """Read the settings of a program from the environment; `--help` prints them and exits.
 
     Args:
-        program: how the program is called, e.g. `python -m a3t_env`.
+        program: command that starts the program, e.g. `python -m a3t_env`.
         about: what the program is, in a sentence or two.
         kind: class of the settings.
         arguments: command line; None takes that of the process.
@@ -42,10 +42,10 @@ def settings_of_program(
 
 
 def program_parser(program: str, about: str, *kinds: type[BaseSettings], notes: str = "") -> argparse.ArgumentParser:
-    """A parser whose help names the program's purpose and settings.
+    """Make a parser whose help names the program's purpose and settings.
 
     Args:
-        program: how the program is called.
+        program: command that starts the program.
         about: what the program is.
         kinds: classes of the settings that it reads from the environment.
         notes: lines that are added at the end of the help.
@@ -65,7 +65,8 @@ def program_parser(program: str, about: str, *kinds: type[BaseSettings], notes: 
 
 
 def settings_help(kind: type[BaseSettings]) -> str:
-    """One line per setting: variable, default, meaning and unit. A class's own settings precede inherited ones."""
+    """Return an entry for each setting: variable, default, meaning and unit. A class's own settings precede inherited
+    ones."""
     prefix = str(kind.model_config.get("env_prefix", ""))
     own = [name for name in kind.__annotations__ if name in kind.model_fields]
     names = own + [name for name in kind.model_fields if name not in own]
@@ -80,7 +81,7 @@ def _entry(variable: str, field: FieldInfo) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    """The default as it would be written in the environment."""
+    """Return the default as it would be written in the environment."""
     value: Any = field.get_default(call_default_factory=True)
     if value is None or value == []:
         return ""
@@ -92,7 +93,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _choices(annotation: Any) -> list[str]:
-    """The values of a Literal, also of one that allows None or a list."""
+    """Return the values of a Literal, also inside a union with None or inside a list."""
     if get_origin(annotation) is Literal:
         return [str(value) for value in get_args(annotation)]
     return [choice for inner in get_args(annotation) for choice in _choices(inner)]

@@ -37,20 +37,20 @@ class RegistryReader:
 
     def __init__(self, url: str | Path, cache: Path | None = None) -> None:
         self.url = str(url)
-        # A listing that was kept would hide the versions that others publish.
+        # A cached listing would hide versions that other processes publish.
         self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         self._local = self._fs.protocol in ("file", ("file", "local")) or "file" in tuple(self._fs.protocol)
         self._cache = cache
 
     def versions(self) -> list[str]:
-        """Names of all complete versions, the oldest manifest first."""
+        """List the names of all complete versions, the oldest manifest first."""
         if not self._fs.exists(self._root):
             return []
         manifests = [m for m in (self._read(name) for name in self._folders()) if m is not None]
         return [m.version for m in sorted(manifests, key=lambda m: (m.created_at, m.version))]
 
     def manifest(self, version: str) -> AdapterManifest:
-        """The manifest of a version. Raises NotFoundError, or InvalidInputError for a broken one."""
+        """Read the manifest of a version. Raises NotFoundError, or InvalidInputError for a broken manifest."""
         name = valid_version(version)
         path = f"{self._root}/{name}/{MANIFEST_NAME}"
         if not self._fs.exists(path):
@@ -67,19 +67,19 @@ class RegistryReader:
             ) from error
 
     def holds(self, version: str) -> bool:
-        """Whether the registry has a complete version of this name. Reads its manifest only."""
+        """Return whether the registry has a complete version of this name. Only its manifest is read."""
         return self._read(version) is not None
 
     def fetch(self, version: str) -> tuple[Path, AdapterManifest]:
-        """A local folder with the version's files, all compared with their hashes. Raises InvalidInputError for a
-        corrupt one."""
+        """Return a local folder with the version's files, after comparing each with its hash, and the manifest. Raises
+        InvalidInputError for a corrupt version."""
         manifest = self.manifest(version)
         folder = Path(self._root) / manifest.version if self._local else self._download(manifest)
         verify_folder(folder, manifest)
         return folder, manifest
 
     def live(self) -> LivePointer | None:
-        """Read the live pointer; None where no version was ever promoted.
+        """Read the live pointer. Returns None where no version was ever promoted.
 
         Raises UnavailableError where the registry cannot be read, InvalidInputError for a broken pointer.
         """
@@ -88,7 +88,7 @@ class RegistryReader:
             content = self._fs.cat_file(path)
         except FileNotFoundError:
             return None
-        except Exception as error:  # every fsspec file system has errors of its own
+        except Exception as error:  # every fsspec file system raises its own classes of errors
             raise UnavailableError(
                 f"{self.url}/{LIVE_NAME} cannot be read: {error!r}.",
                 hint="Check A3T_REGISTRY, the network and the credentials.",
@@ -98,7 +98,7 @@ class RegistryReader:
         except ValidationError as error:
             raise InvalidInputError(
                 f"{self.url}/{LIVE_NAME} is broken: {error.errors()[0]['msg']}.",
-                hint="Promote a version anew, or remove the file to serve the base.",
+                hint="Promote a version again, or remove the file to serve the base model.",
             ) from error
 
     def _folders(self) -> list[str]:
@@ -106,7 +106,7 @@ class RegistryReader:
         return [Path(e["name"]).name for e in entries if e["type"] == "directory"]
 
     def _read(self, name: str) -> AdapterManifest | None:
-        """The manifest of a folder; None if the folder is not a complete version."""
+        """Read the manifest of a folder; None if the folder is not a complete version."""
         try:
             return self.manifest(name)
         except (InvalidInputError, NotFoundError):
@@ -129,13 +129,14 @@ class RegistryReader:
 
 
 def valid_version(version: str) -> str:
-    """Return the name if it can be the name of a version. Raises InvalidInputError, before any path is made of it, if
-    not."""
+    """Return `version` if it can be the name of a version. Otherwise raises InvalidInputError, before any path is made
+    of it."""
     try:
         return _NAME.validate_python(version)
     except ValidationError as error:
         raise InvalidInputError(
-            f"{version!r} is no adapter version name.", hint="Letters, digits, '.', '_', '-'."
+            f"{version!r} is not a valid name of an adapter version.",
+            hint="Use letters, digits, '.', '_' and '-'; begin with a letter or a digit.",
         ) from error
 
 
@@ -145,8 +146,8 @@ def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
     for name, expected in manifest.files.items():
         if "/" in name or "\\" in name or name in ("", ".", ".."):
             raise InvalidInputError(
-                f"The manifest of adapter {manifest.version!r} names a path: {name!r}.",
-                hint="Publish the version again; a manifest names files without a folder.",
+                f"The manifest of adapter {manifest.version!r} names a file with a folder: {name!r}.",
+                hint="Publish the version again; a manifest must name files without a folder.",
             )
         path = folder / name
         if not path.is_file():
@@ -169,7 +170,7 @@ def verify_folder(folder: Path, manifest: AdapterManifest) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of a file, hex."""
+    """Return the SHA-256 of a file in hex digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -178,7 +179,7 @@ def sha256_file(path: Path) -> str:
 
 
 def base_fingerprint(model: str | Path) -> str:
-    """SHA-256 that identifies a base model without reading many gigabytes.
+    """Compute a SHA-256 that identifies a base model, without reading many gigabytes.
 
     It covers config.json and, for every safetensors file, the size, the header (names, shapes, dtypes) and the first
     and last MiB. For a Hub id without a local folder it is the SHA-256 of the id.

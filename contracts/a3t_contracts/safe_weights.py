@@ -1,5 +1,5 @@
-"""Makes sure that weights come from safetensors files: reading a pickle can run code. Only names and headers are
-read."""
+"""Makes sure that weights come from safetensors files, because reading a pickle can run code. The checks read only file
+names and headers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "check_adapter_files", "check_ba
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".npy", ".npz"})
 _LARGEST_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors format."""
+"""Largest header in bytes that the safetensors format allows."""
 
 
 def check_adapter_files(folder: Path) -> None:
-    """Raises InvalidInputError where the weights of an adapter folder are missing, or any file in it is a pickle."""
+    """Raise InvalidInputError where the weights of an adapter folder are missing, or any file in it is a pickle."""
     pickles = _pickles(folder)
     if pickles:
         raise InvalidInputError(
@@ -37,10 +37,10 @@ def check_adapter_files(folder: Path) -> None:
 
 
 def check_base_files(model: str) -> None:
-    """Raises InvalidInputError where a base model's folder has no safetensors weights, or leads to other files.
+    """Raise InvalidInputError where a base model's folder has no safetensors weights, or its index names other files.
 
-    Pickles beside safetensors weights are never read and do no harm. A hub id has no files here yet: load it with
-    `use_safetensors=True`.
+    Pickles next to safetensors weights are never read and do no harm. A hub id is not checked, because its files are
+    not here yet: load it with `use_safetensors=True`.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -56,7 +56,7 @@ def check_base_files(model: str) -> None:
         reason = f"its weights are a pickle ({found}): reading one can run code" if found else "it has no weights"
         raise InvalidInputError(
             f"The base model {folder} is not loaded: {reason}. Weights are taken from safetensors files only.",
-            hint="Convert them where you trust them: load the model with transformers and save it again with "
+            hint="If you trust the file, convert it: load the model with transformers and save it again with "
             "save_pretrained(…).",
         )
     for shard in shards:
@@ -64,7 +64,7 @@ def check_base_files(model: str) -> None:
 
 
 def check_safetensors(path: Path) -> None:
-    """Raises InvalidInputError where a file does not begin with the header of the safetensors format."""
+    """Raise InvalidInputError where a file does not begin with the header of the safetensors format."""
     if not path.is_file():
         raise InvalidInputError(f"The weights file {path} is missing.", hint="Download or save the model again.")
     size = path.stat().st_size
@@ -78,7 +78,7 @@ def check_safetensors(path: Path) -> None:
         whole = False
     if not whole:
         raise InvalidInputError(
-            f"{path} is no safetensors file, whatever its name says.",
+            f"{path} is not a safetensors file, although its name says so.",
             hint="Save the weights again with save_pretrained(…); pickles are not read.",
         )
 
@@ -88,7 +88,7 @@ def _pickles(folder: Path) -> list[str]:
 
 
 def _shards(folder: Path) -> list[str]:
-    """The files that the index of a split model names; each must be a safetensors file inside the folder."""
+    """List the files that the index of a split model names. Each must be a safetensors file inside the folder."""
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return []
@@ -97,11 +97,11 @@ def _shards(folder: Path) -> list[str]:
         strays = [name for name in shards if Path(name).name != name or Path(name).suffix != ".safetensors"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidInputError(
-            f"{index} is no index of safetensors files: {error!r}.", hint="Download or save the model again."
+            f"{index} is not an index of safetensors files: {error!r}.", hint="Download or save the model again."
         ) from error
     if strays:
         raise InvalidInputError(
-            f"{index} names {strays[0]}, which is no safetensors file in its folder.",
+            f"{index} names {strays[0]}, which is not a safetensors file in its folder.",
             hint="Save the model again with save_pretrained(…); pickles are not read.",
         )
     return shards

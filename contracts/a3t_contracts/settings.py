@@ -18,18 +18,18 @@ __all__ = ["DEVELOPMENT_TOKEN", "CommonSettings", "ServiceSettings", "default_ho
 
 DEVELOPMENT_TOKEN = "a3t-development"  # noqa: S105  refused in production, and on other addresses than this machine's
 _LEAST_TOKEN = 16
-"""Smallest number of characters of a token in production."""
+"""Smallest number of characters in a token in production."""
 
 
 def default_home() -> Path:
-    """The folder of the embedded default: data, database, registry and logs."""
+    """Return the default of A3T_HOME, the folder of data, database, registry and logs."""
     return Path.home() / ".a3t"
 
 
 class CommonSettings(BaseSettings):
     """Settings that every process reads."""
 
-    # The values stay out of errors: some are secrets, and errors are logged.
+    # Values are left out of error messages, because some are secrets and errors are logged.
     model_config = SettingsConfigDict(env_prefix="A3T_", extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(
@@ -61,7 +61,7 @@ class CommonSettings(BaseSettings):
         "INFO", description="Lowest level of messages that are logged"
     )
     log_json: bool | None = Field(
-        None, description="Whether log lines are JSON; unset: they are, unless stderr is a terminal"
+        None, description="Whether log lines are JSON; unset: JSON unless stderr is a terminal"
     )
     traces: bool = Field(
         False,
@@ -69,7 +69,7 @@ class CommonSettings(BaseSettings):
         "OTEL_EXPORTER_OTLP_ENDPOINT names (unset: port 4318 of this machine)",
     )
     traces_content: bool = Field(
-        False, description="Whether spans have the texts of prompts, completions, actions and observations"
+        False, description="Whether spans contain the texts of prompts, completions, actions and observations"
     )
     traces_sample: float = Field(
         1.0, ge=0, le=1, description="Share of the traces that are kept; an episode is traced as a whole or not at all"
@@ -86,12 +86,12 @@ class CommonSettings(BaseSettings):
 
     @property
     def registry_url(self) -> str:
-        """Where adapter versions are published."""
+        """Return the folder or URL of the adapter registry."""
         return self.registry or str(self.home / "registry")
 
     @property
     def tokens(self) -> Tokens:
-        """Every token with its role."""
+        """Return every token with its role."""
         return Tokens(self._tokens())
 
     def _tokens(self) -> dict[Role, list[str]]:
@@ -120,40 +120,47 @@ class CommonSettings(BaseSettings):
                 "A3T_MODE=production"
             )
         if any(not (token.isascii() and token.isprintable()) or " " in token or not token for token in every):
-            raise ValueError("A token is made of printable ASCII characters without spaces; one of A3T_TOKEN, … is not")
+            raise ValueError(
+                "A token must be made of printable ASCII characters without spaces; one of A3T_TOKEN, "
+                "A3T_TOKEN_SECOND, A3T_RUN_TOKENS and A3T_READ_TOKENS is not"
+            )
         if max(Counter(every).values()) > 1:
             raise ValueError("Two of A3T_TOKEN, A3T_TOKEN_SECOND, A3T_RUN_TOKENS and A3T_READ_TOKENS are the same")
         return self
 
 
 class ServiceSettings(CommonSettings):
-    """Settings that every HTTP service reads. A setting of one service carries its name, as in A3T_ENV_MAX_SESSIONS."""
+    """Settings that every HTTP service reads. A setting of one service has the service's name in it, as in
+    A3T_ENV_MAX_SESSIONS."""
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8100, ge=1, le=65535, description="TCP port to listen on")
     client_seconds: float = Field(
         30.0,
         gt=0,
-        description="Seconds in which a client must send a request's header, and its body beside a second for every "
-        "500 bytes; also those after which one is cut off that takes nothing of a reply",
+        description="Seconds in which a client must send a request's header; the body has these seconds plus one for "
+        "every 500 bytes. A client that reads nothing of a reply for this time is cut off",
     )
     outbound_allowed: str = Field("", description=OUTBOUND_HELP)
     client_connections: int = Field(
-        4096, ge=1, description="Open connections of one client address, in each process; one more gets 429"
+        4096,
+        ge=1,
+        description="Largest number of open connections from one client address, in each process; further ones get "
+        "status 429",
     )
 
     @model_validator(mode="after")
     def _default_secret_stays_here(self) -> ServiceSettings:
         if self.token.get_secret_value() == DEVELOPMENT_TOKEN and not _is_this_machine(self.host):
             raise ValueError(
-                f"A3T_TOKEN must be set to a secret of your own where A3T_HOST={self.host}: the default token, which "
-                "everybody knows, is good on this machine alone"
+                f"A3T_TOKEN must be set to a secret of your own where A3T_HOST={self.host}: the default token is "
+                "public, so it is accepted only while the service listens on this machine alone"
             )
         return self
 
 
 def _is_this_machine(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
+    """Return whether an address to listen on can be reached from this machine only."""
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Finds the services that `a3t up` started, by the file that it writes under A3T_HOME."""
+"""Finds the services that `a3t up` started, in the file that it writes under A3T_HOME."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ class _Stack(BaseModel):
 
 
 def stack_file(home: Path) -> Path:
-    """The file that describes the running services of an A3T_HOME."""
+    """Return the path of the file that describes the running services of an A3T_HOME."""
     return home.expanduser() / "run" / "stack.json"
 
 
 def stack_url(home: Path, service: str) -> str | None:
-    """Address of a service of the running stack; None if there is no stack, or none with this service."""
+    """Return the address of a service of the running stack; None if no stack runs, or the stack does not have this
+    service."""
     try:
         return _Stack.model_validate_json(stack_file(home).read_bytes()).urls.get(service)
     except (OSError, ValidationError):

@@ -1,6 +1,6 @@
 """Prints tables that fit the screen without cutting an id, a path or a heading.
 
-The first of these forms that fits is taken: a table with lines, a table without lines, a table with one column per
+The first of these forms that fits is used: a table with lines, a table without lines, a table with one column per
 record, one paragraph per record. Output to a file or pipe has unlimited width unless COLUMNS is set.
 """
 
@@ -88,7 +88,7 @@ def _fitting(
 
 
 def _widths(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
-    """A width for each column such that no word and as few lines as possible are broken; [] if the room is too
+    """Choose a width for each column so that no word is broken, and as few lines as possible; [] if the room is too
     small."""
     needed = [max(map(_longest_word, column)) for column in columns]
     missing = [max(map(_longest_line, column)) - least for column, least in zip(columns, needed, strict=True)]
@@ -115,7 +115,7 @@ def _filled(table: Table, rows: Sequence[Sequence[Text]]) -> Table:
 
 
 def _paragraph(heads: Sequence[str], row: Sequence[Text], width: int) -> Iterator[Text]:
-    """The headings and values of a record, as many per line as fit."""
+    """Yield the headings and values of a record, as many per line as fit."""
     line = Text()
     for head, cell in zip(heads, row, strict=True):
         value = Text(" ").join(cell.split("\n")) if cell.plain else Text("–")

@@ -1,7 +1,7 @@
-"""Length-prefixed frames on a stream between the processes of one service, many calls at a time on one connection.
+"""Length-prefixed frames on a stream between the processes of one service. One connection carries many calls at a time.
 
-A frame is (length of the body, number of the call, code) and a body. What codes mean, and what the bodies are, is the
-affair of the service.
+A frame is a head (length of the body, number of the call, code) and a body. The service defines the codes and the form
+of the bodies.
 """
 
 from __future__ import annotations

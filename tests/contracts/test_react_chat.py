@@ -139,7 +139,7 @@ def test_an_observation_cannot_end_a_turn(tokenizer: Any) -> None:
 def test_plain_text_needs_no_template() -> None:
     plain = history(TURNS).model_copy(update={"prompt": "plain"})
     assert render_history(History.model_validate(plain.model_dump()))[0].text == "An example.\n\n"
-    with pytest.raises(InvalidInputError, match="none is at hand"):
+    with pytest.raises(InvalidInputError, match="there is none here"):
         render_history(history(TURNS))
 
 
@@ -147,8 +147,8 @@ def test_plain_text_needs_no_template() -> None:
     ("template", "said"),
     [
         (None, "no chat template"),
-        ("{% for m in messages %}{{ loop.index }}: {{ m.content }}\n{% endfor %}", "every turn alike"),
-        ("{{ messages[-1].content }}", "every turn alike"),
+        ("{% for m in messages %}{{ loop.index }}: {{ m.content }}\n{% endfor %}", "every turn in the same way"),
+        ("{{ messages[-1].content }}", "every turn in the same way"),
         ("{{ raise_exception('never') }}", "never"),
     ],
 )

@@ -46,13 +46,13 @@ def test_a_remote_registry_is_copied_into_the_cache(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../etc", "a/b", "", ".hidden", "x" * 200, "a\x00b"])
 def test_names_that_could_leave_the_registry_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidInputError, match="no adapter version name"):
+    with pytest.raises(InvalidInputError, match="not a valid name of an adapter version"):
         RegistryReader(tmp_path).fetch(name)
 
 
 def test_a_manifest_that_names_a_path_is_refused(tmp_path: Path) -> None:
     publish_files(tmp_path, "run-r01", file="../secret")
-    with pytest.raises(InvalidInputError, match="names a path"):
+    with pytest.raises(InvalidInputError, match="names a file with a folder"):
         RegistryReader(tmp_path).fetch("run-r01")
 
 

@@ -41,7 +41,7 @@ def test_a_base_of_pickles_is_refused(base: Path, name: str) -> None:
 
 def test_a_pickle_that_is_named_safetensors_is_refused(base: Path) -> None:
     (base / "model.safetensors").write_bytes(PICKLE)
-    with pytest.raises(InvalidInputError, match="no safetensors file, whatever its name says"):
+    with pytest.raises(InvalidInputError, match="not a safetensors file, although its name says so"):
         check_base_files(str(base))
 
 
@@ -49,7 +49,7 @@ def test_a_pickle_that_is_named_safetensors_is_refused(base: Path) -> None:
 def test_an_index_leads_to_safetensors_files_in_its_folder_only(base: Path, shard: str) -> None:
     (base / "model.safetensors").write_bytes(WEIGHTS)
     (base / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"w": shard}}))
-    with pytest.raises(InvalidInputError, match="no safetensors file in its folder"):
+    with pytest.raises(InvalidInputError, match="not a safetensors file in its folder"):
         check_base_files(str(base))
 
 
@@ -66,7 +66,7 @@ def test_a_version_whose_weights_are_a_pickle_is_refused(tmp_path: Path) -> None
     with pytest.raises(InvalidInputError, match=r"adapter_model\.bin, which is a pickle"):
         RegistryReader(tmp_path).fetch("run-r01")
     publish_files(tmp_path, "run-r02", PICKLE)
-    with pytest.raises(InvalidInputError, match="no safetensors file"):
+    with pytest.raises(InvalidInputError, match="not a safetensors file"):
         RegistryReader(tmp_path).fetch("run-r02")
 
 

@@ -139,7 +139,7 @@ def test_a_session_has_the_role_of_the_token_that_opened_it(browser: TestClient)
     token = form_token(page.text)
     refused = browser.post("/v1/runs/none/none", headers={"X-CSRF-Token": token})
     assert refused.status_code == 403
-    assert "This needs a token with the role" in refused.json()["detail"]
+    assert "This request needs a token with the role" in refused.json()["detail"]
     assert browser.post("/logout", data={"csrf": token}).status_code == 303
 
 

@@ -22,7 +22,7 @@ def test_models_that_ship_and_hub_ids_need_no_folder(name: str) -> None:
     "name", ["/etc", "../..", "~", "~/models", "./x", "org/../../etc", "org/..", "a/b/c", "", "file:///etc"]
 )
 def test_in_production_no_other_folder_is_read(name: str) -> None:
-    with pytest.raises(InvalidInputError, match="no folder that jobs may load"):
+    with pytest.raises(InvalidInputError, match="outside of the folders that jobs may load"):
         check_base_folder(name, TrainerSettings.model_validate(PRODUCTION).model_folders, "X")
 
 
@@ -41,7 +41,7 @@ def test_the_named_folders_are_read_and_links_out_of_them_are_not(
     check_base_folder("mine", folders, "X")
     monkeypatch.chdir(tmp_path)
     for other in (secret, models / "link", models / ".." / "models-of-others", "models-of-others"):
-        with pytest.raises(InvalidInputError, match="no folder that jobs may load"):
+        with pytest.raises(InvalidInputError, match="outside of the folders that jobs may load"):
             check_base_folder(str(other), folders, "X")
 
 
@@ -53,5 +53,5 @@ def test_in_development_any_folder_is_read(tmp_path: Path) -> None:
 def test_what_can_be_no_path_is_refused(name: str, tmp_path: Path) -> None:
     loop = tmp_path / "loop"
     loop.symlink_to(loop)
-    with pytest.raises(InvalidInputError, match=r"can be no folder|lies in no folder"):
+    with pytest.raises(InvalidInputError, match=r"cannot be a folder|lies outside of the folders"):
         check_base_folder(name.replace("/links", str(tmp_path)), [tmp_path / "models"], "X")

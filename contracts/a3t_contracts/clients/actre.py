@@ -9,7 +9,7 @@ __all__ = ["ActReClient"]
 
 
 class ActReClient(ServiceClient):
-    """Calls the ActRe service, which writes the reason of an action after the fact."""
+    """Calls the ActRe service, which writes the reason of an action that was already chosen."""
 
     service = "actre"
 

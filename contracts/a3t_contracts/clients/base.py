@@ -32,9 +32,9 @@ class _PassingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often an idempotent call is tried: `attempts` in all. The wait before the next one starts at `initial`
-    seconds and doubles up to `maximum`; up to `jitter` seconds are added to each. After 429 it is not shorter than
-    the reply's `Retry-After`."""
+    """How often an idempotent call is tried: at most `attempts` times in all. The wait before the next one starts at
+    `initial` seconds and doubles up to `maximum`; up to `jitter` seconds are added to each. After 429 it is not shorter
+    than the reply's `Retry-After`."""
 
     attempts: int = 4
     initial: float = 0.2
@@ -42,7 +42,7 @@ class RetryPolicy:
     jitter: float = 0.2
 
     def retrying(self) -> AsyncRetrying:
-        """The tenacity object that repeats a call after a failure that may pass."""
+        """Return the tenacity object that repeats a call after a failure that may pass."""
         return AsyncRetrying(
             retry=retry_if_exception_type(_PassingError),
             stop=stop_after_attempt(self.attempts),
@@ -52,7 +52,7 @@ class RetryPolicy:
 
 
 class ServiceClient:
-    """Async client of one service. Use as a context manager, or call `aclose`.
+    """Async client of one service. Use it as a context manager, or call `aclose` at the end.
 
     Errors: the service's problem documents as the classes of `a3t_contracts.errors`; `UnavailableError` where it
     cannot be reached; `DeadlineError` where it does not answer within `timeout` seconds.
@@ -91,12 +91,12 @@ class ServiceClient:
         await self._http.aclose()
 
     async def health(self) -> dict[str, Any]:
-        """`GET /health` of the service."""
+        """Call `GET /health` of the service."""
         reply = await self._send("GET", "/health")
         return dict(reply.json())
 
     async def ready(self) -> dict[str, Any]:
-        """`GET /ready` of the service; raises `UnavailableError` while it cannot take work."""
+        """Call `GET /ready` of the service. Raises `UnavailableError` while it cannot take work."""
         reply = await self._send("GET", "/ready")
         return dict(reply.json())
 
@@ -111,7 +111,8 @@ class ServiceClient:
         idempotent: bool | None = None,
         timeout: float | None = None,
     ) -> ModelT:
-        """One call with a typed reply. `idempotent` says whether it may be repeated; None means only GET and DELETE."""
+        """Make one call and return its reply as `reply_type`. `idempotent`: whether the call may be repeated; None
+        allows it for GET and DELETE only."""
         reply = await self._send(method, path, body, params=params, idempotent=idempotent, timeout=timeout)
         try:
             return reply_type.model_validate_json(reply.content)
@@ -119,13 +120,14 @@ class ServiceClient:
             raise UpstreamError(
                 f"{self.service} service at {self.base_url} gave a reply to {method} {path} that this client does not "
                 f"understand: {error.errors()[0]['msg']}.",
-                hint="Are both of the same version? `GET /health` of a service names its own.",
+                hint="Service and client may be of different versions: `GET /health` of a service names its own.",
             ) from error
 
     async def _lines(self, path: str, params: Mapping[str, Any], silence: float | None = None) -> AsyncIterator[str]:
-        """The lines of a streamed reply, without a time limit for the whole. Opening it is retried as in `_send`.
+        """Yield the lines of a streamed reply, without a time limit for the whole stream. Opening it is retried as in
+        `_send`.
 
-        `silence`: seconds without a byte after which the connection counts as broken; None: any number.
+        `silence`: seconds without a byte after which the connection counts as broken; None sets no limit.
         """
         timeout = httpx.Timeout(self._http.timeout.connect, read=silence)
         request = self._http.build_request("GET", path, params=params, headers=id_headers(), timeout=timeout)
@@ -184,7 +186,7 @@ class ServiceClient:
             raise _PassingError(
                 DeadlineError(
                     f"{self._where} did not answer {request.method} {request.url.path} in time.",
-                    hint="The service may be overloaded or hang: its log and `a3t status` tell more.",
+                    hint="The service may be overloaded or stuck: its log and `a3t status` tell more.",
                 )
             ) from error
         except httpx.TransportError as error:
@@ -203,7 +205,7 @@ class ServiceClient:
 
 
 def _asked(reply: httpx.Response, otherwise: float) -> float:
-    """The seconds of `Retry-After`, where the reply has it as a number."""
+    """Return the seconds of the header `Retry-After`; `otherwise` where the reply does not have it as a number."""
     try:
         return max(0.0, float(reply.headers["Retry-After"]))
     except (KeyError, ValueError):

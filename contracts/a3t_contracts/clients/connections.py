@@ -1,8 +1,8 @@
 """A connection pool whose cost per request does not grow with the number of connections.
 
 httpx's own pool compares every idle connection with every other one, and asks the kernel about each, whenever a request
-begins or ends; with 64 connections this takes most of the time of a call. Here each connection is a transport of its
-own, and idle ones are kept on a stack.
+begins or ends; with 64 connections this takes most of the time of a call. Here each connection is a separate transport,
+and idle ones are kept on a stack.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ __all__ = ["ConnectionStack", "transport_for"]
 class ConnectionStack(httpx.AsyncBaseTransport):
     """A transport with at most `most` open connections.
 
-    A request takes the idle connection that was used last, so that those that are not needed stay idle and are closed.
+    A request takes the idle connection that was used last, so that connections that are not needed stay idle and are
+    closed.
 
     Args:
-        most: largest number of open connections; further requests wait, at most their pool timeout.
+        most: largest number of open connections; further requests wait for at most their pool timeout.
         keep_seconds: seconds after which an idle connection is closed; 5 by default, as in httpx.
     """
 
@@ -104,8 +105,8 @@ class _Body(httpx.AsyncByteStream):
 
 
 def transport_for(base_url: str, connections: int) -> ConnectionStack | None:
-    """The transport for calls to `base_url`; None leaves the choice to httpx, where HTTP_PROXY and the like name a
-    proxy."""
+    """Return the transport for calls to `base_url`. None, which leaves the choice to httpx, where HTTP_PROXY or a
+    similar variable names a proxy."""
     url, proxies = urlsplit(base_url), getproxies()
     proxied = proxies.keys() & {url.scheme, "all"} and not proxy_bypass(url.hostname or "")
     return None if proxied else ConnectionStack(connections)

@@ -30,7 +30,7 @@ _INFOS = TypeAdapter(list[EnvironmentInfo])
 
 
 class EnvClient(ServiceClient):
-    """Calls the env service: its environments, their tasks, and sessions, in each of which one episode runs."""
+    """Calls the env service: its environments, their tasks, and its sessions. One episode runs in each session."""
 
     service = "env"
 
@@ -118,12 +118,12 @@ class EnvClient(ServiceClient):
         return (await self._call(ActionsReply, "GET", _path(session_id, "actions"))).actions
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
-        """An action drawn from the action space of the session's present state."""
+        """Draw an action from the action space of the session's present state."""
         reply = await self._call(ActionReply, "POST", _path(session_id, "sample"), request, idempotent=True)
         return reply.action
 
     async def expert(self, session_id: str) -> str:
-        """The next action of the scripted expert, which sees only what the agent has seen."""
+        """Ask the scripted expert for the next action. The expert sees only what the agent has seen."""
         return (await self._call(ActionReply, "GET", _path(session_id, "expert"))).action
 
     async def close(self, session_id: str) -> None:

@@ -26,11 +26,11 @@ class PolicyClient(ServiceClient):
     service = "policy"
 
     async def act(self, request: ActRequest, timeout: float | None = None) -> ActReply:
-        """Thoughts and actions for many histories at once. Safe to repeat: nothing is stored."""
+        """Generate the next thought and action for each of many histories. Safe to repeat: nothing is stored."""
         return await self._call(ActReply, "POST", "/v1/act", request, idempotent=True, timeout=timeout)
 
     async def detokenize(self, ids: list[int], timeout: float | None = None) -> list[str]:
-        """The text of each token on its own."""
+        """Decode each token id on its own and return the texts."""
         query = TokenQuery(ids=ids)
         return (await self._call(TokenTexts, "POST", "/v1/detokenize", query, idempotent=True, timeout=timeout)).texts
 
@@ -47,7 +47,7 @@ class PolicyClient(ServiceClient):
         await self._send("POST", "/v1/unload_lora_adapter", LoadAdapter(lora_name=name), idempotent=True)
 
     async def live(self) -> LiveState:
-        """The version that serves requests without a model, and the version that the registry wants live."""
+        """Read which version serves requests without a model, and which version the registry's live pointer names."""
         return await self._call(LiveState, "GET", "/v1/live")
 
     async def follow(self, timeout: float = 300.0) -> LiveState:

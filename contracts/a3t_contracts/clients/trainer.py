@@ -83,7 +83,7 @@ class TrainerClient(ServiceClient):
         return await self._call(AdapterManifest, "POST", f"/v1/adapters/{version}/verify", idempotent=True)
 
     async def live(self) -> LivePointer:
-        """The version that is served by default."""
+        """Read which version is live."""
         return await self._call(LivePointer, "GET", "/v1/registry/live")
 
     async def promote(self, version: str) -> LivePointer:
@@ -100,12 +100,12 @@ class TrainerClient(ServiceClient):
         return await self._call(LivePointer, "POST", "/v1/registry/rollback", body, idempotent=version is not None)
 
     async def demote(self) -> LivePointer:
-        """Make the base model live; a rollback makes the version live again."""
+        """Make the base model live. `rollback` makes the version live again that was live before."""
         return await self._call(LivePointer, "DELETE", "/v1/registry/live")
 
     async def collect_garbage(self, keep: int = 3, dry_run: bool = False) -> GarbageReport:
-        """Remove old adapter versions, but for the newest `keep` of each run and those that are in use; `dry_run` only
-        reports."""
+        """Remove old adapter versions, except the newest `keep` of each run and those that are in use. `dry_run` only
+        reports what would be removed."""
         params = {"keep": keep, "dry_run": str(dry_run).lower()}
         return await self._call(GarbageReport, "POST", "/v1/registry/gc", params=params, idempotent=True)
 

@@ -1,4 +1,4 @@
-"""Waiting as long as an overloaded service asks for."""
+"""Waits between attempts at least as long as an overloaded service asks for, up to a limit."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..errors import OverloadedError
 __all__ = ["MOST_SECONDS", "AsAsked"]
 
 MOST_SECONDS = 60.0
-"""A service that asks for more is asked again after this time."""
+"""Longest wait in seconds that a service may ask for."""
 
 
 @dataclass(frozen=True)
 class AsAsked(wait_base):
-    """A wait between two attempts: `usual`, but after 429 not less than the reply's `Retry-After`.
+    """The wait between two attempts: `usual`, but after status 429 at least the reply's `Retry-After`.
 
     Args:
-        usual: tenacity's wait for every other failure.
+        usual: tenacity's wait after other failures.
     """
 
     usual: wait_base
 
     @override
     def __call__(self, retry_state: RetryCallState) -> float:
-        """The seconds to wait."""
+        """Return the seconds to wait."""
         failure = retry_state.outcome.exception() if retry_state.outcome else None
         error = getattr(failure, "error", failure)
         asked = error.retry_after if isinstance(error, OverloadedError) else 0.0

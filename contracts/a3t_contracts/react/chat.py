@@ -1,13 +1,13 @@
-"""The ReAct text inside a base's chat template.
+"""Renders the ReAct text inside a base model's chat template.
 
 The agent's turns are messages of the assistant, observations are messages of the user; a preamble stands at the head of
-the first observation, because not every template has a system message. What stands between the messages is learnt
-from the template once (`ChatFrame`) and is then the same in every turn, so that the ids of a prompt are a prefix of the
-ids of the finished episode. A template that writes turns differently from one another is refused.
+the first observation, because not every template has a system message. The text between the messages is found out from
+the template once (`ChatFrame`) and is then the same in every turn, so that the ids of a prompt are a prefix of the ids
+of the finished episode. A template that renders one turn differently from another is refused.
 
     opening · observation · to_agent · completion · end · to_user · observation · to_agent · …
 
-`end` is the token by which the template ends a turn, such as `<|im_end|>`: the agent learns to write it behind its
+`end` is the token by which the template ends a turn, such as `<|im_end|>`: the agent learns to write it after its
 action. The other parts are context.
 """
 
@@ -23,20 +23,20 @@ from .encode import leading_bos
 __all__ = ["ChatFrame", "chat_frame"]
 
 _TURNS = 4
-"""Turns that a template is tried with."""
+"""Number of turns that are rendered to test a template."""
 _DATE = "26 Jul 2024"
-"""For templates that write the day's date: the same in every rollout and every training."""
+"""Date for templates that write today's date, so that it is the same in every rollout and every training."""
 _HINT = "Use `prompt: plain` in the recipe, or a base whose chat template writes every turn in the same way."
 
 
 @dataclass(frozen=True, slots=True)
 class ChatFrame:
-    """What a chat template writes around the messages of an episode.
+    """The texts that a chat template writes around the messages of an episode.
 
     Attributes:
         opening: in front of the first observation, without BOS; may hold the template's own system message.
         to_agent: between an observation and the agent's turn.
-        lead: in front of the text of a turn that the agent did not generate token by token: a blank, or nothing.
+        lead: in front of a turn of which only the text is known and not the generated ids: a blank, or nothing.
         end: the token that ends the agent's turn; empty where the template has none.
         to_user: between the end of a turn and the observation that follows.
         special: texts that the tokenizer reads as special tokens.
@@ -50,7 +50,7 @@ class ChatFrame:
     special: tuple[str, ...]
 
     def plain(self, text: str) -> str:
-        """An environment's text without the power to end a turn: its special tokens are taken apart by a blank."""
+        """Return an environment's text with a blank inside each special token, so that the text cannot end a turn."""
         for token in self.special:
             if token in text:
                 text = text.replace(token, f"{token[0]} {token[1:]}")
@@ -58,8 +58,8 @@ class ChatFrame:
 
 
 def chat_frame(tokenizer: Any) -> ChatFrame:
-    """The frame of a tokenizer of transformers. Raises InvalidInputError where it has no chat template, or one that
-    does not write every turn in the same way."""
+    """Find out the frame of a tokenizer of transformers. Raises InvalidInputError where it has no chat template, or one
+    that does not render every turn in the same way."""
     if not getattr(tokenizer, "chat_template", None):
         raise InvalidInputError("prompt: the base has no chat template.", hint="Use `prompt: plain` in the recipe.")
     users, agents = (
@@ -75,7 +75,9 @@ def chat_frame(tokenizer: Any) -> ChatFrame:
         for n in range(count):
             expected += before + agents[n] + between + users[n + 1] + to_agent
         if text != expected or before.strip():
-            raise InvalidInputError("prompt: the base's chat template does not write every turn alike.", hint=_HINT)
+            raise InvalidInputError(
+                "prompt: the base's chat template does not write every turn in the same way.", hint=_HINT
+            )
     end, to_user = _split_end(tokenizer, between)
     return ChatFrame(
         opening=_without_bos(tokenizer, opening),
@@ -102,19 +104,21 @@ def _rendered(tokenizer: Any, users: Sequence[str], agents: Sequence[str]) -> st
 
 
 def _without_bos(tokenizer: Any, opening: str) -> str:
-    """BOS is added as an id where the base wants it; in the text it would stand twice."""
+    """Remove BOS from the opening where the base wants BOS: there it is added as an id, and would otherwise be there
+    twice."""
     return opening.removeprefix(str(tokenizer.bos_token)) if leading_bos(tokenizer) else opening
 
 
 def _split_end(tokenizer: Any, between: str) -> tuple[str, str]:
-    """The special token that begins the text between two turns, and what follows it."""
+    """Split the text between two turns into the special token that it begins with and the rest."""
     found = [token for token in _special_texts(tokenizer) if between.startswith(token)]
     end = max(found, key=len, default="")
     return end, between[len(end) :]
 
 
 def _lead(tokenizer: Any, to_agent: str, before: str) -> str:
-    """The blanks in front of a turn's text, where the tokenizer does not bring them along by itself."""
+    """Return the blanks in front of a turn's text where they are tokens of their own, which the text alone would not
+    have."""
     if not before:
         return ""
 

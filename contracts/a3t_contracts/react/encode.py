@@ -19,14 +19,14 @@ TokenKind = Literal["bos", "preamble", "observation", "completion", "end"]
 
 
 class SegmentTokenizer(Protocol):
-    """The methods that are needed of a tokenizer; tokenizers of transformers have them."""
+    """The methods that a tokenizer must have; tokenizers of transformers have them."""
 
     @property
     def bos_token_id(self) -> int | None:
         """Id of the token that begins a text; None where the tokenizer has none."""
 
     def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
-        """Ids of a text."""
+        """Return the ids of a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class EncodedEpisode:
 
 
 def leading_bos(tokenizer: SegmentTokenizer) -> list[int]:
-    """The BOS id in a list if the base expects it at the start of a text, else an empty list.
+    """Return the BOS id in a list if the base expects it at the start of a text, else an empty list.
 
     Some tokenizers have a BOS token but do not use it (GPT-2, Qwen). What counts is whether the tokenizer puts it in
     front when it adds special tokens.
@@ -55,7 +55,7 @@ def leading_bos(tokenizer: SegmentTokenizer) -> list[int]:
 
 
 def encode_segments(tokenizer: SegmentTokenizer, segments: Sequence[Segment]) -> EncodedEpisode:
-    """The ids of the segments, joined, with BOS in front once where the base wants it (`leading_bos`)."""
+    """Encode segments and join their ids, with BOS once in front where the base wants it (`leading_bos`)."""
     ids = leading_bos(tokenizer)
     kinds: list[TokenKind] = ["bos"] * len(ids)
     segment_of = [-1] * len(ids)

@@ -10,8 +10,8 @@ the ids of a prompt are always a prefix of the ids of the finished episode (no r
     …
 
 The label-prefix objective puts the outcome of an episode at the head of its preamble (`labelled_preamble`). Training
-puts each trajectory's own outcome there. The orchestrator asks a policy that was trained so behind the label of
-success; whoever else asks one does the same.
+puts each trajectory's own outcome there. A policy that was trained with this objective must be asked with the label of
+success; the orchestrator does so.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ __all__ = [
 
 THOUGHT, ACTION, OBSERVATION = "Thought:", "Action:", "Observation:"
 STOP_STRINGS = (OBSERVATION,)
-"""Stop strings for servers that know nothing else. Such a server stops at or after the end of the turn; `turn_end`
-finds the end."""
+"""Stop strings for servers that can stop only at fixed strings. Such a server stops at or after the end of the turn;
+`turn_end` finds the end."""
 
 _ACTION_LINE = re.compile(r"^Action:[^\n]*\n", re.MULTILINE)
 _OBSERVATION = re.compile(
@@ -59,12 +59,12 @@ _BANNER = ("-= Welcome to ", " =-")
 """Beginning and end of the line that TextWorld writes above the first observation; it tells the agent nothing."""
 _SPACE = re.compile(r"\s")
 _PIECE = 2**17
-"""Number of characters that are folded in one call: no other thread runs during a call."""
+"""Number of characters whose white space is folded in one call. No other thread runs during a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a rendered episode; `ids` are the generated ones where they are known."""
+    """A piece of a rendered episode; `ids` are the ids that the policy generated, where they are known."""
 
     kind: Literal["preamble", "observation", "completion", "end"]
     """`end`: the token that ends a turn in a chat template; the agent writes it, and it belongs to the action."""
@@ -84,22 +84,22 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
-    """The first `length` characters are the turn. `made_up_observation`: the text goes on with an observation."""
+    """Where a turn ends: after `length` characters. `made_up_observation`: whether an observation follows there."""
 
     length: int
     made_up_observation: bool
 
 
 def observation_text(raw: str, multiline: bool = False) -> str:
-    """An environment's text as the agent reads it: on one line and without TextWorld's welcome. With `multiline` only
-    white space at both ends is removed."""
+    """Return an environment's text as the agent reads it: on one line and without TextWorld's banner. With `multiline`
+    only white space at both ends is removed."""
     if multiline:
         return raw.strip()
     return _one_line(_without_banner(raw))
 
 
 def _without_banner(raw: str) -> str:
-    """The text without TextWorld's banner. Takes time in proportion to the length of the text, whatever it contains."""
+    """Remove TextWorld's banner. The time is proportional to the length of the text, whatever it contains."""
     opening, closing = _BANNER
     start = raw.find(opening)
     while start >= 0:
@@ -113,7 +113,7 @@ def _without_banner(raw: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The words of a text, joined by single spaces."""
+    """Return the words of a text, joined by single spaces."""
     if len(text) <= _PIECE:
         return " ".join(text.split())
     pieces, start = [], 0
@@ -126,14 +126,14 @@ def _one_line(text: str) -> str:
 
 
 def completion_text(thought: str | None, action: str) -> str:
-    """The text of a turn in the agent's format; thought and action are each folded to one line."""
+    """Return the text of a turn in the agent's format; thought and action are each folded to one line."""
     line = f"{ACTION} {_one_line(action)}\n"
     thought = _one_line(thought) if thought else ""
     return f"{THOUGHT} {thought}\n{line}" if thought else line
 
 
 def turn_end(text: str) -> TurnEnd | None:
-    """Where the agent's turn at the start of `text` ends; None while it is unfinished.
+    """Find where the agent's turn at the start of `text` ends; None while it is unfinished.
 
     A turn ends with the line of its first action; later text is ignored. If an observation begins before that line has
     ended, the turn ends before the observation, because only the environment gives observations.
@@ -157,28 +157,28 @@ def parse_reply(text: str) -> Reply:
 
 
 def render_history(history: History, frame: ChatFrame | None = None) -> list[Segment]:
-    """The segments of a prompt; the agent's turn follows it.
+    """Return the segments of a prompt, which the agent's turn follows.
 
     Args:
-        frame: of the base's chat template (`chat_frame`). Raises InvalidInputError where `history.prompt` is `chat` and
-            there is none.
+        frame: frame of the base's chat template (`chat_frame`). Raises InvalidInputError where `history.prompt` is
+            `chat` and the frame is None.
     """
     if history.prompt is PromptStyle.plain:
         return list(_segments(history))
     if frame is None:
         raise InvalidInputError(
-            "A history with `prompt: chat` is rendered by a base's chat template, and none is at hand.",
+            "A history with `prompt: chat` needs a base with a chat template, and there is none here.",
             hint="Use `prompt: plain`.",
         )
     return list(_chat_segments(history, frame))
 
 
 def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
-    """The history after the first `steps` steps of a stored episode (all by default)."""
+    """Return the history after the first `steps` steps of a stored episode; None takes all steps."""
     done = trajectory.steps if steps is None else trajectory.steps[:steps]
     after = [s.observation for s in trajectory.steps[1:]] + [trajectory.final_observation]
     turns = [
-        Turn.model_construct(  # unchecked: ids that are no tokens are refused by the trainer, which names the step
+        Turn.model_construct(  # not validated here: the trainer refuses wrong token ids and names the step
             thought=s.thought,
             action=s.action,
             observation=o,
@@ -199,17 +199,17 @@ def history_of(trajectory: Trajectory, steps: int | None = None) -> History:
 
 
 def render_trajectory(trajectory: Trajectory, frame: ChatFrame | None = None) -> list[Segment]:
-    """The segments of a whole episode, its last observation included; see `render_history`."""
+    """Return the segments of a whole episode, including its last observation; see `render_history`."""
     return render_history(history_of(trajectory), frame)
 
 
 def labelled_preamble(preamble: str, *, success: bool) -> str:
-    """The preamble with the label of success or failure at its head, in place of any label that it has."""
+    """Return the preamble with the label of success or failure at its head, in place of any label that it has."""
     return f"Outcome: {'success' if success else 'failure'}\n\n{unlabelled_preamble(preamble)}"
 
 
 def unlabelled_preamble(preamble: str) -> str:
-    """The preamble without a label."""
+    """Return the preamble without a label."""
     return _LABEL.sub("", preamble)
 
 
@@ -229,8 +229,8 @@ def _observation(raw: str, multiline: bool) -> Segment:
 
 
 def _chat_segments(history: History, frame: ChatFrame) -> Iterator[Segment]:
-    """Where a text of the template and a text of ours meet they are one segment, so that they are tokenised as the
-    template's own rendering would be."""
+    """Yield the segments of a history. A text of the template and the observation next to it form one segment, so that
+    they are tokenised as in the template's own rendering."""
     preamble = f"{history.preamble.rstrip()}\n\n" if history.preamble else ""
     text = _chat_observation(history.observation, history.multiline, frame)
     yield Segment("observation", frame.opening + frame.plain(preamble) + text)

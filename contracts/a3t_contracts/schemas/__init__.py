@@ -1,4 +1,4 @@
-"""Schemas (pydantic): what travels between services and what is stored."""
+"""Pydantic schemas of the messages between services and of stored records."""
 
 from .adapter import *  # noqa: F403
 from .base import *  # noqa: F403

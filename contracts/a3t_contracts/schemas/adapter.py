@@ -61,12 +61,12 @@ class AdapterManifest(Schema):
 
 
 def version_name(run: str, round: int) -> str:
-    """The adapter version of a run's round, e.g. `demo-r02`."""
+    """Return the name of the adapter version of a run's round, e.g. `demo-r02`."""
     return f"{run}-r{round:02d}"
 
 
 class LivePointer(Schema):
-    """`live.json` of a registry: the one place that says which version is live. The trainer service writes it."""
+    """`live.json` of a registry: the only place that says which version is live. The trainer service writes it."""
 
     version: Name | None = Field(None, description="The live version; null where the base model is live")
     history: list[Name] = Field(default_factory=list, description="Versions that were live before, the latest last")
@@ -77,7 +77,9 @@ class RollBack(Schema):
     """Go back to the previous live version. Safe to repeat if the request names the version to leave."""
 
     version: Name | None = Field(
-        None, description="The version to go back from: nothing happens where it is not live any more. null: any"
+        None,
+        description="The version to go back from; nothing happens if it is no longer live. null goes back from any "
+        "version",
     )
 
 

@@ -1,4 +1,4 @@
-"""The base of every schema."""
+"""The base class and common types of all schemas."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,1
 """A name that may become part of a path or a URL: letters, digits, `.`, `_`, `-`; never a path."""
 
 Environment = Name
-"""The name of an environment: that of its plug-in in the env service."""
+"""The name of an environment, which is the name of its plug-in in the env service."""
 
 
 MAX_INT = 2**31 - 1
-"""Bound of whole numbers that have no narrower one: what computes with them may hold them in 32 bits."""
+"""Upper limit of whole numbers that have no lower one, because libraries may hold them in 32 bits."""
 MAX_SEED = 2**64 - 1
 
 TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=MAX_INT)]], Field(max_length=2**20, fail_fast=True)]
-"""Ids of tokens. The first that is none ends the check: nobody reads a million errors."""
+"""Ids of tokens. Validation ends at the first wrong id, so that a bad list does not give a million errors."""
 
 
 Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
@@ -28,6 +28,7 @@ Tracker = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 
 
 class Schema(BaseModel):
-    """Unknown keys are refused, so that a misspelt field is an error and not a silent default."""
+    """The base class of schemas. It refuses unknown keys, so that a misspelt field is an error and not a silent
+    default."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())

@@ -1,4 +1,4 @@
-"""Environments, tasks and sessions: the contract of the env service."""
+"""Schemas of the env service: environments, tasks and sessions."""
 
 from __future__ import annotations
 
@@ -58,9 +58,11 @@ class PublishedFigures(Schema):
     accumulated: list[float] = Field(description="Tasks solved in any round up to rounds 0, 1, …")
     reward: list[float] | None = Field(None, description="Mean reward × 100 after rounds 0, 1, …")
     training_set: list[tuple[int, int]] = Field(
-        default_factory=list, description="(sequences, of which failed) of the accumulated training set, by round"
+        default_factory=list,
+        description="For each round, the size of the accumulated training set: (number of sequences, how many of "
+        "them failed)",
     )
-    others: dict[str, float] = Field(default_factory=dict, description="Other agents and their success")
+    others: dict[str, float] = Field(default_factory=dict, description="Success of other agents, by name of the agent")
 
     @model_validator(mode="after")
     def _rounds_agree(self) -> PublishedFigures:
@@ -76,25 +78,39 @@ class EnvironmentInfo(Schema):
     engines: list[str] = Field(description="Engines that can run here; the first one is the default")
     splits: dict[str, int] = Field(description="Number of tasks by split")
     task_types: list[str] = Field(description="Types of tasks")
-    max_steps: int = Field(description="Default of the largest number of steps in an episode. Thoughts are not steps")
-    about: str = Field("", description="What the agent does there and which actions it has; for prompts of an LLM")
+    max_steps: int = Field(
+        description="Largest number of steps in an episode, where a session does not set another; thoughts do not "
+        "count as steps"
+    )
+    about: str = Field(
+        "", description="What the agent does in the environment and which actions it has; used in the prompts of an LLM"
+    )
     example: str = Field("", description="A worked episode in the ReAct format: the few-shot prompt")
     multiline: bool = Field(
         False, description="False: an observation is folded to one line for the agent; true: its line breaks stay"
     )
-    separator: str | None = Field(None, description="Text between the parts of an observation, shown as line breaks")
-    lists_actions: bool = Field(True, description="Whether it lists the actions that are admissible now")
-    samples: bool = Field(True, description="Whether it draws an action of its action space")
-    expert: bool = Field(True, description="Whether it has a scripted expert, for demonstrations")
+    separator: str | None = Field(
+        None,
+        description="Text between the parts of an observation, which is shown as line breaks; null where there is none",
+    )
+    lists_actions: bool = Field(
+        True, description="Whether the environment lists the actions that are admissible in a state"
+    )
+    samples: bool = Field(True, description="Whether the environment can draw a random action of its action space")
+    expert: bool = Field(True, description="Whether the environment has a scripted expert, for demonstrations")
     success: str = Field("", description="When an episode counts as a success, in words")
-    get_data: str = Field("", description="How to get its tasks, in words, where they are data")
-    problem: str = Field("", description="Why it cannot be used now, and what to do; empty where it can")
+    get_data: str = Field(
+        "", description="How to get the environment's tasks, in words; empty where nothing has to be fetched"
+    )
+    problem: str = Field(
+        "", description="Why the environment cannot be used now, and what to do about it; empty where it can be used"
+    )
     task_numbers: dict[str, str] = Field(
         default_factory=dict,
-        description="Beginnings of names by which other projects number these tasks, with the id of task 0: by "
+        description="How other projects number these tasks: the beginning of their names, with the id of task 0. With "
         '`{"shop_": "goal-000"}`, their `shop_17` is `goal-017`',
     )
-    published: PublishedFigures | None = Field(None, description="Figures of others, for reports")
+    published: PublishedFigures | None = Field(None, description="Published results of others, which reports show")
 
 
 class SessionCreate(Schema):
@@ -124,10 +140,12 @@ class SessionInfo(Schema):
 
     id: str = Field(description="Id of the session")
     task: Task = Field(description="Task that is played")
-    engine: str = Field(description="Engine that plays")
+    engine: str = Field(description="Engine that plays the environment")
     observation: str = Field(description="The last observation")
     multiline: bool = Field(False, description="Whether the agent reads observations with their line breaks")
-    separator: str | None = Field(None, description="Text between the parts of an observation (`EnvironmentInfo`)")
+    separator: str | None = Field(
+        None, description="Text between the parts of an observation (`EnvironmentInfo.separator`)"
+    )
     actions: list[str] | None = Field(None, description="Admissible actions; null where they were not asked for")
     steps: int = Field(0, description="Number of steps so far")
     max_steps: int = Field(description="Number of steps at which the episode ends")
@@ -139,8 +157,8 @@ class SessionInfo(Schema):
 class StepRequest(Schema):
     """One action in a session.
 
-    `index` makes a step safe to repeat: the step made last is answered again with the same result when the same action
-    comes with its index; any other index than that of the session's next step is a conflict (409).
+    `index` makes a step safe to repeat: a request that repeats the last step, with the same action and index, gets the
+    same result again. Any other index than that of the session's next step is a conflict (409).
     """
 
     action: str = Field(max_length=4096, description="Action in the words of the environment")

@@ -1,4 +1,4 @@
-"""Fine-tuning jobs in the OpenAI style: the contract of the trainer service."""
+"""Schemas of the trainer service: fine-tuning jobs in the style of the OpenAI API."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class JobStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether the job will not change any more by itself."""
+        """Whether the job has ended, with or without success."""
         return not VALID_TRANSITIONS[self]
 
     @property
@@ -80,7 +80,7 @@ VALID_TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.failed: frozenset(),
     JobStatus.cancelled: frozenset(),
 }
-"""A running job goes back to `queued` when its process died and it will be resumed."""
+"""Which states may follow a state. A running job goes back to `queued` when its process died and it will be resumed."""
 
 
 class Progress(Schema):

@@ -1,4 +1,4 @@
-"""Lists of stored trajectories."""
+"""Schemas of lists of stored trajectories."""
 
 from __future__ import annotations
 
@@ -32,17 +32,21 @@ class TrajectoryInfo(BaseModel):
     reward: float = Field(description="Final reward, 0 to 1")
     stop_reason: str = Field(description="Why the episode ended")
     n_steps: int = Field(description="Number of steps")
-    n_sampled: int = Field(description="Steps whose action was sampled")
-    n_sampled_coin: int = Field(description="Of these, sampled by the draw of probability p")
-    n_sampled_invalid: int = Field(description="Of these, sampled after several invalid actions in a row")
-    n_invalid: int = Field(description="Steps whose action the environment did not understand or allow")
-    n_made_up: int = Field(description="Turns that were cut in front of an observation that the policy made up")
+    n_sampled: int = Field(description="Number of steps whose action was sampled")
+    n_sampled_coin: int = Field(description="Number of those that were sampled by chance, with probability p")
+    n_sampled_invalid: int = Field(
+        description="Number of those that were sampled after several invalid actions in a row"
+    )
+    n_invalid: int = Field(description="Number of steps whose action the environment did not understand or allow")
+    n_made_up: int = Field(
+        description="Number of turns that were cut in front of an observation that the policy made up"
+    )
     seconds: float = Field(description="Length of the episode in seconds")
     created_at: datetime = Field(description="Time at which the episode ended (UTC)")
 
 
 class TrajectoryPage(BaseModel):
-    """One page; `total` counts all pages."""
+    """One page of a list of trajectories."""
 
     trajectories: list[TrajectoryInfo] = Field(description="The trajectories of the page in the order asked for")
     total: int = Field(description="Number of trajectories over all pages")

@@ -1,4 +1,4 @@
-"""The contract of the policy service's own endpoints (`/v1/act`, adapters)."""
+"""Schemas of the policy service's own endpoints (`/v1/act`, adapters)."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class Sampling(Schema):
         None,
         ge=0,
         le=MAX_SEED,
-        description="Seed of the draw. The same seed, prompt and version give the same tokens; null draws anew each "
-        "time",
+        description="Seed of the draw. The same seed, prompt and version give the same tokens; null takes a new seed "
+        "each time",
     )
 
 
 class ActTurn(Schema):
-    """A history for which the policy shall generate the next thought and action."""
+    """A history for which the policy is to generate the next thought and action."""
 
     history: History = Field(description="What the agent has seen and done so far")
     model: str | None = Field(None, description="Adapter version to generate with; null takes the live one")
@@ -104,16 +104,21 @@ class LoadAdapter(Schema):
         None, description="Folder of the version; null takes the folder of that name in the registry"
     )
     make_default: bool = Field(
-        False, description="Whether the registry's live pointer is moved to the version, which every replica follows"
+        False,
+        description="Whether the version also goes live: the registry's live pointer is moved to it, and every "
+        "replica follows the pointer",
     )
 
 
 class LiveState(Schema):
-    """The version that a policy service uses for requests without a model, and the one that the registry wants live."""
+    """The version that a policy service uses for requests without a model, and the version that the registry's live
+    pointer names."""
 
     live: str = Field(description="Adapter version, or the base model's name")
     pointer: str | None = Field(None, description="Version that the registry's pointer names; null for the base")
-    refused: str | None = Field(None, description="Why the pointer's version is not live here; null where it is")
+    refused: str | None = Field(
+        None, description="Why the pointer's version is not live in this service; null where it is"
+    )
 
 
 class ModelCard(Schema):
@@ -128,8 +133,8 @@ class ModelCard(Schema):
     live: bool = Field(False, description="Whether the model serves requests that name no model")
     prompt: PromptStyle = Field(
         PromptStyle.plain,
-        description="How the model reads a history: as it was trained to, where that is known; else `chat` for a base "
-        "with a chat template that writes every turn alike, and `plain` for others",
+        description="How the model reads a history: in the style that it was trained with, where that is known; else "
+        "`chat` for a base whose chat template writes every turn in the same way, and `plain` for others",
     )
 
 

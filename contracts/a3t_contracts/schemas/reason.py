@@ -15,12 +15,12 @@ __all__ = ["Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
 
 
 class ReasonQuery(Schema):
-    """A question to ActRe: why was `action` taken, given what was visible before it?"""
+    """A question to ActRe: why was `action` taken, given what the agent saw before it?"""
 
     history: History = Field(description="What the agent had seen and done before the action")
     action: str = Field(min_length=1, max_length=4096, description="The action to explain")
     about: str = Field(
-        "", max_length=8192, description="What the environment is (`EnvironmentInfo.about`), for a general prompt"
+        "", max_length=8192, description="What the environment is (`EnvironmentInfo.about`), for the prompt of an LLM"
     )
     origin: Origin | None = Field(None, description="Episode that the question belongs to, for logs and traces")
 
@@ -29,7 +29,7 @@ class ReasonsRequest(Schema):
     """Questions that are answered together."""
 
     queries: Annotated[list[ReasonQuery], Field(fail_fast=True)] = Field(
-        min_length=1, max_length=256, description="The questions, at most 256"
+        min_length=1, max_length=256, description="The questions: 1 to 256"
     )
     annotator: str | None = Field(
         None,
@@ -44,14 +44,16 @@ class Reason(Schema):
     reason: str = Field(description="The reason, as a thought of the agent")
     purpose: bool = Field(
         True,
-        description="Whether the reason says what the action is good for. The template annotator answers false for an "
-        "action that serves no goal that it sees; an LLM's reasons always count as true",
+        description="Whether the reason says what the action is good for. The template annotator answers false for "
+        "an action in which it sees no purpose; an LLM's reasons always count as true",
     )
     annotator: str = Field(description="Which annotator wrote it: `llm`, `template` or a plug-in")
     model: str | None = Field(None, description="Model that wrote it; null where no model did")
-    fallback: bool = Field(False, description="Whether the first choice of annotator failed and another one wrote it")
+    fallback: bool = Field(
+        False, description="Whether the annotator that was asked failed and the next one wrote the reason"
+    )
     cached: bool = Field(False, description="Whether the reason comes from the cache")
-    seconds: float = Field(0.0, description="Seconds that it took")
+    seconds: float = Field(0.0, description="Seconds that the reason took")
 
 
 class ReasonsReply(Schema):

@@ -1,4 +1,5 @@
-"""Episodes that the policy service records while somebody's own agent talks to it: the contract of `/v1/episodes`."""
+"""Schemas of `/v1/episodes`: episodes that the policy service records while an agent of the user's own sends it
+requests."""
 
 from __future__ import annotations
 
@@ -22,20 +23,20 @@ __all__ = [
 ]
 
 EPISODE_HEADER = "X-A3T-Episode"
-"""Header that names the episode which a completion belongs to."""
+"""HTTP header that names the episode to which a completion belongs."""
 
 EpisodeState = Literal["open", "closed"]
 
 
 class EpisodeCreate(Schema):
-    """Body of `POST /v1/episodes`: what the agent is about to do."""
+    """Body of `POST /v1/episodes`: the episode that the agent is about to play."""
 
     environment: Environment = Field(description="Name of the environment; any name for one that is not A³T's own")
     split: str = Field("train", max_length=128, description="Split that the task belongs to")
     task_id: str = Field(min_length=1, max_length=512, description="Id of the task")
     task_type: str = Field("", max_length=128, description="Type of the task, by which reports group")
     kind: TrajectoryKind = Field(TrajectoryKind.policy, description="What the episode is played for")
-    run: Name | None = Field(None, description="Run that the episode is meant for; null for any")
+    run: Name | None = Field(None, description="Run that the episode is meant for; null for any run")
     metadata: dict[str, str] = Field(default_factory=dict, max_length=16, description="Free values")
 
 
@@ -52,12 +53,14 @@ class RecordedEpisodeInfo(EpisodeCreate):
     id: str = Field(description="Id of the episode")
     state: EpisodeState = Field(description="`open` until a reward closes it")
     number: int | None = Field(
-        None, description="Place among the closed episodes of this service, from 1; null while it is open"
+        None,
+        description="Number of the episode in the order in which this service's episodes were closed, from 1; null "
+        "while it is open",
     )
     calls: int = Field(0, description="Number of completions so far")
     versions: list[str] = Field(
         default_factory=list,
-        description="Adapter versions, or base model, that the completions came from, each once, in order",
+        description="Adapter versions, or base model, that wrote the completions, each once, in the order of first use",
     )
     opened_at: datetime = Field(description="Time at which it was opened (UTC)")
     closed_at: datetime | None = Field(None, description="Time at which it was closed (UTC); null while it is open")
@@ -66,13 +69,13 @@ class RecordedEpisodeInfo(EpisodeCreate):
 
 
 class RecordedCall(Schema):
-    """One completion of an episode, as exactly as the backend knows it."""
+    """One completion of an episode, with its token ids where the backend returns them."""
 
     index: int = Field(description="Number of the call in its episode, from 0, in the order in which calls finished")
     prompt_ids: list[int] = Field(description="Ids of all tokens of the prompt")
     continues: int = Field(
-        description="Number of leading prompt ids that agree with prompt and completion of the call before; what "
-        "follows is new to the agent"
+        description="Number of leading prompt ids that are the same as in the prompt and completion of the call "
+        "before; the ids after them are new to the agent"
     )
     observation: str = Field(description="Text of the prompt's new tokens")
     completion: str = Field(description="Generated text, cut at a stop string")
@@ -95,7 +98,9 @@ class RecordedEpisode(RecordedEpisodeInfo):
 class EpisodePage(Schema):
     """One page of `GET /v1/episodes`."""
 
-    episodes: list[RecordedEpisodeInfo] = Field(description="Closed ones by number, open ones in order of opening")
+    episodes: list[RecordedEpisodeInfo] = Field(
+        description="The episodes: closed ones by number, open ones in the order in which they were opened"
+    )
     next_after: int | None = Field(
-        None, description="Value of `after` that continues behind this page of closed episodes; null for open ones"
+        None, description="Value of `after` for the next page of closed episodes; null for open ones"
     )

@@ -1,4 +1,4 @@
-"""Runs as the orchestrator's API tells and takes them."""
+"""Schemas of runs, their progress and their failures in the orchestrator's API."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class RunStatus(StrEnum):
-    """What a run is doing."""
+    """State of a run."""
 
     planned = "planned"
     queued = "queued"
@@ -42,17 +42,17 @@ class RunStatus(StrEnum):
 
     @property
     def active(self) -> bool:
-        """Whether the run is driven, or waits for a driver."""
+        """Whether a driver drives the run, or the run waits for one."""
         return self in (RunStatus.queued, RunStatus.running)
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more happens to the run unless someone resumes it. A paused run is not counted."""
+        """Whether the run has stopped until someone resumes it. A paused run does not count as ended."""
         return self in (RunStatus.cancelled, RunStatus.interrupted, RunStatus.failed, RunStatus.finished)
 
 
 class Wanted(StrEnum):
-    """What a run was asked to do; its driver, in whichever process, obeys within about a second."""
+    """The state that a user asked for. The run's driver, in whichever process it is, follows within about a second."""
 
     running = "running"
     paused = "paused"
@@ -69,13 +69,13 @@ class RunCreate(Schema):
         "name presets, not files"
     )
     name: Name | None = Field(
-        None, description="Name of the run; null makes one of the recipe's name, the date and the time"
+        None, description="Name of the run; null makes a name from the recipe's name, the date and the time"
     )
     source: Name | None = Field(
         None, alias="from", description="Run whose phases are copied, up to the first in which the recipes differ"
     )
     rounds: int | None = Field(
-        None, ge=0, le=MAX_INT, description="Number of rounds after round 0; null takes the recipe's"
+        None, ge=0, le=MAX_INT, description="Number of rounds after round 0; null takes the number in the recipe"
     )
     fast: bool = Field(False, description="Whether the recipe's `fast` section is applied")
     overrides: list[Annotated[str, StringConstraints(max_length=4096)]] = Field(
@@ -84,7 +84,7 @@ class RunCreate(Schema):
 
 
 class RunResume(Schema):
-    """A request to go on with a run."""
+    """A request to resume a run."""
 
     rounds: int | None = Field(
         None, ge=0, le=MAX_INT, description="New number of rounds after round 0, more than the run has; null keeps it"
@@ -98,22 +98,26 @@ class RunInfo(Schema):
     recipe: str = Field(description="Name of the run's recipe")
     environment: str = Field(description="Environment of the run")
     status: RunStatus = Field(
-        description="`queued`: waits for a driver. `running`: is driven. `paused` and `cancelled`: someone asked for "
-        "it. `interrupted`: the process that drove it was stopped. `failed`, `finished`: it ended. `planned`: a "
-        "command is about to drive it"
+        description="`planned`: a command is about to drive the run. `queued`: the run waits for a driver. "
+        "`running`: a driver drives it. `paused`, `cancelled`: a user asked for it. `interrupted`: the process that "
+        "drove it was stopped. `failed`: it ended with an error. `finished`: it is complete"
     )
-    wanted: Wanted = Field(description="What the run was asked to do; where it differs from `status`, it is on its way")
+    wanted: Wanted = Field(
+        description="State that a user asked for. Where it differs from `status`, the driver has not followed yet"
+    )
     round: int = Field(description="Number of the current round")
     rounds: int = Field(description="Number of the last round")
     phase: str = Field(description="Current phase; empty before the first")
     seed: int = Field(description="Seed of the run")
     commit: str = Field(description="Commit of the code that began the run; empty where it is not known")
-    source: str | None = Field(None, description="Run that this one began with a copy of; null where there is none")
+    source: str | None = Field(
+        None, description="Run whose phases this run began with a copy of; null where there is none"
+    )
     driver: str | None = Field(
         None, description="Host and process that drive the run now; null where none does or its lease has ended"
     )
     error: str | None = Field(description="Why the run failed; null where it did not")
-    problem: Problem | None = Field(None, description="The same as a problem document; null where there is none")
+    problem: Problem | None = Field(None, description="The error as a problem document; null where there is none")
     created_at: datetime = Field(description="Time at which the run was created (UTC)")
     updated_at: datetime = Field(description="Time of the last change (UTC)")
     finished_at: datetime | None = Field(description="Time at which the run finished (UTC); null before")
@@ -146,7 +150,7 @@ class TrainingState(Schema):
 
 
 class RunProgress(Schema):
-    """How far the phase under way is, as the run's driver stored it last (about once a second)."""
+    """Progress of the current phase, as the run's driver stored it last (about once a second)."""
 
     run: str = Field(description="Name of the run")
     status: RunStatus = Field(description="Status of the run")
@@ -156,13 +160,15 @@ class RunProgress(Schema):
     phase: str = Field(description="Current phase; empty before the first")
     label: str = Field(description="The phase in words; empty before the first")
     scored: bool = Field(True, description="Whether the phase's episodes end in success or failure")
-    total: int = Field(0, description="Episodes of the phase, as far as they are planned")
-    done: int = Field(0, description="Episodes of the phase that are done")
-    lost: int = Field(0, description="Episodes of the phase that were given up")
-    successes: int = Field(0, description="Successful episodes of the phase")
-    done_before: int = Field(0, description="Part of `done` that was done when the driver began this pass of the phase")
-    successes_before: int = Field(0, description="Part of `successes` from before this pass")
-    resumed: bool = Field(False, description="Whether another driver began this pass")
+    total: int = Field(0, description="Number of episodes of the phase that are planned so far")
+    done: int = Field(0, description="Number of episodes of the phase that are done")
+    lost: int = Field(0, description="Number of episodes of the phase that were given up")
+    successes: int = Field(0, description="Number of successful episodes of the phase")
+    done_before: int = Field(
+        0, description="Number of episodes that were already done when the driver began this pass of the phase"
+    )
+    successes_before: int = Field(0, description="Number of successful episodes from before this pass")
+    resumed: bool = Field(False, description="Whether the phase was begun by another driver, and this one continues it")
     seconds: float = Field(0.0, description="Length of this pass so far, in seconds")
     eta_seconds: float | None = Field(
         None, description="Estimated seconds until the phase, or its training job, ends; null if unknown"
@@ -172,7 +178,7 @@ class RunProgress(Schema):
 
 
 class RunDeleted(Schema):
-    """What was removed with a run."""
+    """Reply to the deletion of a run: what was removed with it."""
 
     run: str = Field(description="Name of the run that was removed")
     trajectories: int = Field(description="Number of trajectories that were removed")
@@ -212,7 +218,7 @@ class Failure(Schema):
 
 
 class FailurePage(Schema):
-    """One page of failures, the newest first; `total` counts all pages."""
+    """One page of failures, the newest first."""
 
     failures: list[Failure] = Field(description="The failures of the page")
     total: int = Field(description="Number of failures over all pages")

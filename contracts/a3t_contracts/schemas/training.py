@@ -1,4 +1,4 @@
-"""How an adapter is trained: objective, LoRA, optimisation and augmentation, as recipes and fine-tuning jobs say it."""
+"""How an adapter is trained: objective, LoRA, optimisation and augmentation, in recipes and in fine-tuning jobs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 MAX_WEIGHT = 1_000_000
-"""Bound of weights and rates: more could only overflow."""
+"""Upper limit of weights and rates. Larger values could only overflow."""
 Word = Annotated[str, Field(max_length=1024)]
 
 
@@ -40,13 +40,14 @@ class ObjectiveName(StrEnum):
 
 
 class Objective(Schema):
-    """What training maximises: (1/M) Σ R(τ) log p(τ), paper eq. (1), or one of its comparisons."""
+    """What training maximises: (1/M) Σ R(τ) log p(τ), paper eq. (1), or one of the objectives that it is compared
+    with."""
 
     name: ObjectiveName = Field(
         ObjectiveName.contrastive,
         description="Which objective is trained. `contrastive`: the method of the paper; successes weigh 1 and "
         "failures `failure_reward`. `sft`: successes only. `raw_reward`: each episode weighs its reward. "
-        "`label_prefix`: successes and failures behind a label that says which. `dpo`: pairs of a success and a "
+        "`label_prefix`: each episode after a label that says whether it succeeded. `dpo`: pairs of a success and a "
         "failure of the same task",
     )
     failure_reward: float = Field(
@@ -238,7 +239,8 @@ class Optimisation(Schema):
 
 
 class Augmentation(Schema):
-    """Permutes names that an environment treats alike, anew each time that a trajectory is trained on.
+    """Permutes names that an environment treats in the same way, with a new permutation each time that a trajectory is
+    trained on.
 
     Off by default, as the paper has none. It is meant for tiny models, whose tokenizers write a name as one token.
     """

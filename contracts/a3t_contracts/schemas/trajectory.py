@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST_TURNS = 1024
-"""Turns of a history at most; a session has 1,000 steps at most."""
+"""Largest number of turns in a history. A session has at most 1,000 steps."""
 
 
 class Source(StrEnum):
@@ -49,10 +49,10 @@ class ReasonBy(StrEnum):
 
 
 class Trigger(StrEnum):
-    """Why an action was sampled: `coin`, by the draw with probability p; `invalid`, because the policy had given
-    several invalid actions in a row; `repeat`, because it was about to repeat an action after the same observation;
-    `unsure`, because its turn was improbable to itself; `branch`, because the episode leaves the agent's own failed
-    trial there."""
+    """Why an action was sampled: `coin`: by chance, with probability p; `invalid`: because the policy had given several
+    invalid actions in a row; `repeat`: because the policy was about to repeat an action after the same observation;
+    `unsure`: because the policy gave its own turn a low probability; `branch`: because at this step the episode departs
+    from the agent's own failed trial."""
 
     coin = "coin"
     invalid = "invalid"
@@ -197,7 +197,7 @@ class Trajectory(Schema):
 
     @property
     def recorded(self) -> bool:
-        """Whether a step has the exact tokens of its prompt, as in the episodes of a person's own agent."""
+        """Whether a step has the exact tokens of its prompt, as in recorded episodes of a user's own agent."""
         return any(step.prompt_added is not None for step in self.steps)
 
 
@@ -231,7 +231,7 @@ class History(Schema):
 
 
 def trajectory_id(run: str, round: int, task_id: str, kind: str, sample: int) -> str:
-    """The id of a trajectory: 24 hex digits of a SHA-256 over what identifies it, so that producing it twice
-    stores it once."""
+    """Return the id of a trajectory: 24 hex digits of a SHA-256 over the arguments, so that an episode that is played
+    twice is stored once."""
     key = "\x1f".join((run, str(round), task_id, str(kind), str(sample)))
     return hashlib.sha256(key.encode()).hexdigest()[:24]

@@ -1,6 +1,6 @@
 """Limits of request bodies; long bodies are parsed in a thread.
 
-A service answers on one event loop, so that what a request costs there must not grow with its size. A body over the
+A service answers on one event loop, so the time that a request takes there must not grow with its size. A body over the
 limit is refused before it is read. A body above `INLINE_BYTES` is parsed and validated in a thread, one body at a time,
 so that other requests wait for one body at most.
 """
@@ -30,7 +30,8 @@ T = TypeVar("T")
 INLINE_BYTES = 64 * 1024
 """Largest body, in bytes, that is parsed on the event loop: below it a thread would cost more than the parsing."""
 _MOST_ERRORS = 1000
-"""Largest number of errors in a body that are listed; of more only the number is reported, to save time."""
+"""Largest number of errors in a body that are listed. Of a body with more, only their number is reported, to save
+time."""
 _DRAIN_SECONDS = 10.0
 _lane = Lane("body", 1)
 
@@ -42,18 +43,19 @@ class BodyLimits:
         self._usual, self._by_path = usual, dict(by_path or {})
 
     def of(self, scope: Scope) -> int:
-        """The limit of a request in bytes."""
+        """Return the limit of a request in bytes."""
         return self._by_path.get(scope["path"], self._usual)
 
     def refusal(self, scope: Scope, headers: Mapping[bytes, bytes]) -> TooLargeError | None:
-        """The error for a request whose Content-Length is over the limit; None if it is not."""
+        """Return the error for a request whose Content-Length is over the limit; None if it is not."""
         length, limit = headers.get(b"content-length", b""), self.of(scope)
         return _too_large(limit) if length.isdigit() and int(length) > limit else None
 
     def guard(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive) -> Receive:
         """Wrap `receive` so that it raises TooLargeError once more bytes arrive than the limit.
 
-        A request with a Content-Length, which `refusal` has looked at, cannot bring more than that: HTTP ends there.
+        The body of a request with a Content-Length needs no guard: `refusal` has checked the length, and HTTP reads no
+        further.
         """
         if b"content-length" in headers and b"transfer-encoding" not in headers:
             return receive
@@ -73,10 +75,10 @@ class BodyLimits:
 
 
 async def drain(headers: Mapping[bytes, bytes], receive: Receive) -> None:
-    """Read the body of a refused request and throw it away, for at most `_DRAIN_SECONDS`.
+    """Read the body of a refused request and throw it away, for at most `_DRAIN_SECONDS` seconds.
 
-    A client that still sends while the connection closes would not read the reason. A client that waits for `100
-    Continue` (header `Expect`) is not asked to send.
+    A client that still sends while the connection closes would not read the error. Nothing is read from a client that
+    waits for `100 Continue` (header `Expect`) before it sends.
     """
     if b"expect" in headers:
         return
@@ -89,16 +91,16 @@ async def drain(headers: Mapping[bytes, bytes], receive: Receive) -> None:
 
 
 async def validated(model: TypeAdapter[T], body: bytes) -> T:
-    """Parse and validate a JSON body in a thread. Raises RequestValidationError, as FastAPI does, or InvalidInputError
-    for a body with too many errors to list."""
+    """Parse and validate a JSON body, in a thread if it is long. Raises RequestValidationError, as FastAPI does, or
+    InvalidInputError for a body with too many errors to list."""
     if len(body) <= INLINE_BYTES:
         return _validated(model, body)
     return await _lane(partial(_validated, model, body))
 
 
 class JsonRoute(APIRoute):
-    """A route whose JSON bodies are parsed by `validated`: long ones off the event loop, and none that is nested more
-    than 200 deep. `APIRouter(route_class=JsonRoute)`."""
+    """A route whose JSON bodies are parsed by `validated`: long ones off the event loop; bodies nested more than 200
+    levels deep are refused. Use it by `APIRouter(route_class=JsonRoute)`."""
 
     @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -119,9 +121,10 @@ class JsonRoute(APIRoute):
 
 
 class _JsonRequest(Request):
-    """A request whose body may have become a model already, which FastAPI takes as it is.
+    """A request whose body may have been parsed into a model already, which FastAPI then takes unchanged.
 
-    Short bodies go the same way: the one parser refuses what is nested more than 200 deep, wherever it stands.
+    Short bodies are parsed in the same way, so that nesting of more than 200 levels is always refused by the same
+    parser.
     """
 
     model: Any = None
@@ -149,7 +152,7 @@ def _validated(model: TypeAdapter[T], body: bytes) -> T:
         if error.error_count() > _MOST_ERRORS:
             raise InvalidInputError(
                 f"The body has {error.error_count()} values or names that do not belong there.",
-                hint="Send one with fewer of them; every error is named then.",
+                hint="Correct some of them and send the body again: up to 1,000 errors are listed one by one.",
             ) from None
         found = error.errors(include_url=False, include_input=False, include_context=False)
         raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in found]) from None

@@ -1,5 +1,5 @@
-"""HTTP connections with bounds: uvicorn waits for ever for a request that began to arrive, and takes any number of
-connections from one client."""
+"""Limits time and number of HTTP connections. uvicorn alone waits for ever for the rest of a request that began to
+arrive, and takes any number of connections from one client."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from .joined_writes import JoinedWrites
 __all__ = ["MAX_HEADER_BYTES", "BoundedProtocol", "ConnectionLimits"]
 
 MAX_HEADER_BYTES = 64 * 1024
-"""Longest request line and headers together."""
+"""Largest size in bytes of request line and headers together."""
 _LEAST_RATE = 500
-"""Bytes a second that a body of a request must come with on average, after the first `seconds`."""
+"""Bytes per second at which the body of a request must arrive on average, after the first `seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one client may hold.
+    """Limits for one client.
 
     Args:
-        seconds: for a request's header; for its body, beside a second for every 500 bytes; and for reading a reply
-            of which the client takes nothing.
-        connections: open at a time from one address.
+        seconds: time in which a request's header must arrive; the body has this time plus a second for every 500 bytes.
+            A client that reads nothing of a reply for this time is cut off.
+        connections: largest number of open connections from one address.
     """
 
     seconds: float = 30.0
@@ -42,14 +42,15 @@ class ConnectionLimits:
 
     @classmethod
     def of(cls, settings: ServiceSettings) -> ConnectionLimits:
-        """Those of the settings."""
+        """Return the limits in the settings."""
         return cls(settings.client_seconds, settings.client_connections)
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP, which cuts clients off that are too slow, send too long a header, or open too many connections.
+    """uvicorn's HTTP protocol with limits: it cuts off clients that are too slow, send too long a header, or open too
+    many connections.
 
-    A request that arrives in one piece costs no timer.
+    A request that arrives in one piece needs no timer.
     """
 
     def __init__(self, *args: Any, limits: ConnectionLimits, **kwargs: Any) -> None:
@@ -74,7 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(
                 OverloadedError(
                     f"{self._counted} has {self._limits.connections} connections open, which is the most allowed.",
-                    hint="Use connections again, or raise A3T_CLIENT_CONNECTIONS.",
+                    hint="Reuse connections, or raise A3T_CLIENT_CONNECTIONS.",
                 )
             )
             return
@@ -82,13 +83,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop the timers and count the connection no longer."""
         self._release()
         super().connection_lost(exc)
 
     @override
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; the client has no longer than the limits say for what is missing then."""
+        """Feed the parser, and start the timer for the part of the request that is still missing."""
         if self.transport.is_closing():
             return
         self._piece = len(data)
@@ -121,7 +122,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def pause_writing(self) -> None:
-        """The client does not read: it has so long to begin."""
+        """Start the timer for a client that does not read the reply."""
         super().pause_writing()
         if self._outgoing is None:
             self._outgoing = self.loop.call_later(self._limits.seconds, self._hang_up)
@@ -135,7 +136,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     @override
     def handle_websocket_upgrade(self) -> None:
-        """Hand the connection on; it stays counted until it ends."""
+        """Hand the connection to the WebSocket protocol. It stays counted until it ends."""
         self._stop_timers()
         self.transport = self._joined.inner()
         super().handle_websocket_upgrade()
@@ -152,11 +153,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _surplus(self) -> bool:
-        """Whether this connection is one more than its client may have."""
+        """Whether this connection is over the limit of its client."""
         return self.cycle is None and bool(self._counted) and self._by_client[self._counted] > self._limits.connections
 
     def _waits(self) -> bool:
-        """Whether it is the client's turn to send: it has begun a request, or sent something that is none."""
+        """Whether it is the client's turn to send: it has begun a request, or has sent bytes that are not a request."""
         idle = self.cycle is None or self.cycle.response_complete
         return self._begun or (idle and self.timeout_keep_alive_task is None)
 
@@ -174,7 +175,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or not self._waits():
             return
         now = self.loop.time()
-        if self.flow.read_paused:  # the service is the slow one
+        if self.flow.read_paused:  # the service, not the client, is slow
             self._since, self._bytes = now, 0
         left = self._since + self._limits.seconds + (self._bytes / _LEAST_RATE if self._in_body else 0.0) - now
         if left > 0:
@@ -183,13 +184,13 @@ class BoundedProtocol(HttpToolsProtocol):
         what = "body" if self._in_body and self._begun else "header"
         self._refuse(
             RequestTimeoutError(
-                f"The {what} of the request did not come within the time that a client has.",
+                f"The {what} of the request did not arrive within the time limit.",
                 hint="Send it faster, or raise A3T_CLIENT_SECONDS.",
             )
         )
 
     def _refuse(self, error: A3TError) -> None:
-        """Answer, where no reply has begun, and close."""
+        """Send the error, where no reply has begun, and close the connection."""
         if self._owes_a_reply():
             self.transport.write(_reply(error))
         if self.cycle is not None:
@@ -199,14 +200,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _hang_up(self) -> None:
-        """Close at once; the kernel forgets what it still holds for the client, too."""
+        """Close the connection at once and discard what the kernel has not sent yet."""
         opened: socket.socket | None = self.transport.get_extra_info("socket")
         if opened is not None:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
     def _owes_a_reply(self) -> bool:
-        """Whether the client reads what is written now as the reply to what it sent."""
+        """Whether the client would take what is written now as the reply to its request."""
         if self._begun:
             return not self._in_body or not self.cycle.response_started
         return self._surplus()
@@ -238,7 +239,7 @@ async def _too_long(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _reply(error: A3TError) -> bytes:
-    """A whole reply, for a connection that no app answers."""
+    """The bytes of a whole HTTP reply, for a request that never reaches the app."""
     problem = error.problem()
     body = problem.model_dump_json(exclude_none=True).encode()
     retry = f"retry-after: {max(1, round(error.retry_after))}\r\n" if isinstance(error, OverloadedError) else ""

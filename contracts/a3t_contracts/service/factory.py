@@ -1,4 +1,4 @@
-"""`create_service`: an app with the parts that all services share."""
+"""Builds the FastAPI app of a service with the parts that all services share."""
 
 from __future__ import annotations
 
@@ -42,16 +42,17 @@ def create_service(
     bodies: BodyLimits = _USUAL_BODIES,
     token_in_url: bool = False,
 ) -> FastAPI:
-    """A FastAPI app with the shared shell around `routers`.
+    """Build a FastAPI app with the shared shell around `routers`.
 
-    `GET /health` says that the process lives, `GET /ready` that it can take work (`ready` raises an A3TError if
-    not), `GET /metrics` is for Prometheus. These and the API docs are open, the rest needs a bearer token, whose role
-    must be that of the route: see `a3t_contracts.access.needs`.
-    `error_body` may change the JSON of an error (e.g. to add OpenAI's `error` member). `inner` are middlewares
-    inside the shell, the outermost first: they see authorised requests only and may raise A3TErrors. `bodies`: longer
-    request bodies are refused with 413. Routes with a JSON body are `JsonRoute`s, so that long ones hold up nobody.
-    `token_in_url`: the token may come as the password of a URL, for clients that can send no header. Never where
-    browsers are let in by a password, because their scripts would reach every route with it.
+    `GET /health` answers while the process runs, `GET /ready` while it can take work (`ready` raises an A3TError if
+    not), and `GET /metrics` is for Prometheus. These and the API docs need no token. Every other route needs a bearer
+    token with at least the route's role: see `a3t_contracts.access.needs`. `error_body` may change the JSON of an error
+    (e.g. to add OpenAI's `error` member). `inner` are middlewares inside the shell, the outermost first: they see
+    authorised requests only and may raise A3TErrors. `bodies` limits the size of request bodies; longer ones are
+    refused with 413. Routes with a JSON body should be `JsonRoute`s, so that a long body does not hold up other
+    requests. `token_in_url`: whether the token may also come as the password in a URL, for clients that cannot send
+    headers. Leave it off in a service that lets browsers log in with a password, because scripts in those browsers
+    would reach every route with it.
     """
     start_tracing(name, settings)
     roles = RouteRoles(routers)
@@ -72,7 +73,8 @@ def create_service(
 
 
 def _traced_to_the_end(lifespan: Lifespan | None) -> Lifespan:
-    """The lifespan; behind it the spans that were not sent yet are, because uvicorn ends by the signal that it got."""
+    """Wrap the lifespan so that unsent spans are sent at its end: uvicorn then ends by the signal that it received, and
+    later code would not run."""
 
     @asynccontextmanager
     async def traced(app: FastAPI) -> AsyncIterator[None]:

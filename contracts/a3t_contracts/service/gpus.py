@@ -1,4 +1,4 @@
-"""Prometheus metrics of the GPUs that a process can see, by NVIDIA's management library."""
+"""Prometheus metrics of the GPUs that a process can see, read from NVIDIA's management library."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ log = get_logger(__name__)
 
 @cache
 def watch_gpus() -> None:
-    """Tell of the GPUs of this machine, if it has any, whenever Prometheus asks. A second call changes nothing."""
+    """Add metrics of this machine's GPUs, if it has any. A second call changes nothing."""
     REGISTRY.register(_Gpus())
 
 
 class _Gpus(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Use and memory of each GPU; no samples where there is none."""
+        """Return use and memory of each GPU; no samples where there is no GPU."""
         busy = GaugeMetricFamily(
             "a3t_gpu_busy_ratio", "Share of the last second in which the GPU computed", labels=["gpu"]
         )
-        used = GaugeMetricFamily("a3t_gpu_memory_used_bytes", "Memory in use, by all processes", labels=["gpu"])
+        used = GaugeMetricFamily(
+            "a3t_gpu_memory_used_bytes", "Memory of the GPU that all processes use", labels=["gpu"]
+        )
         total = GaugeMetricFamily("a3t_gpu_memory_bytes", "Memory of the GPU", labels=["gpu"])
         for number, (share, taken, size) in enumerate(_figures()):
             busy.add_metric([str(number)], share)
@@ -39,7 +41,7 @@ class _Gpus(Collector):
 
 
 def _figures() -> Iterator[tuple[float, float, float]]:
-    """Share of the time busy, bytes used and bytes in all, of each GPU."""
+    """Yield for each GPU the share of time in which it was busy, its used bytes and its bytes in all."""
     library = _library()
     if library is None:
         return
@@ -54,7 +56,7 @@ def _figures() -> Iterator[tuple[float, float, float]]:
 
 @cache
 def _library() -> Any:
-    """NVIDIA's library; None where there is no driver."""
+    """Load NVIDIA's library; None where there is no driver."""
     import pynvml
 
     try:

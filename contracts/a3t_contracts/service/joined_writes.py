@@ -1,5 +1,5 @@
-"""One system call for a reply in place of two: uvicorn writes its head and its body separately, and sending is the most
-expensive part of a short request."""
+"""Sends head and body of a reply in one system call. uvicorn writes them separately, and sending is the most expensive
+part of a short request."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class JoinedWrites:
             self._write(data)
 
     def close(self) -> None:
-        """Close after everything that was written is sent."""
+        """Close the connection after everything that was written has been sent."""
         self._flush()
         self._transport.close()
 
     def inner(self) -> asyncio.Transport:
-        """The transport itself, with nothing held back; for a protocol that takes the connection over."""
+        """Send what is held back and return the wrapped transport, for a protocol that takes the connection over."""
         self._flush()
         return self._transport
 

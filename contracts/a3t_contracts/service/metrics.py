@@ -31,12 +31,13 @@ def count_request(service: str, scope: Scope, status: int, seconds: float) -> No
 
 
 async def metrics_text() -> bytes:
-    """All metrics in Prometheus's format. Made in a thread, because some metrics are read from files or Redis."""
+    """Return all metrics in Prometheus's format. A thread collects them, because some metrics are read from files or
+    Redis."""
     return await _lane(lambda: generate_latest(_metrics_registry()))
 
 
 def _metrics_registry() -> CollectorRegistry:
-    """The metrics of this process, or of all processes that write to the folder PROMETHEUS_MULTIPROC_DIR."""
+    """Return the metrics of this process, or of all processes that write to the folder PROMETHEUS_MULTIPROC_DIR."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     together = CollectorRegistry()
@@ -46,5 +47,6 @@ def _metrics_registry() -> CollectorRegistry:
 
 @functools.lru_cache(maxsize=1024)
 def _metrics(service: str, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
-    """The counter and the histogram of these labels; kept, because looking them up takes longer than counting."""
+    """Return the counter and the histogram of these labels. They are cached, because looking them up takes longer than
+    counting."""
     return _REQUESTS.labels(service, route, method, status), _SECONDS.labels(service, route)

@@ -25,20 +25,21 @@ from .roles import RouteRoles
 __all__ = ["ROLE", "Shell"]
 
 ROLE = "a3t.role"
-"""Where the scope of a request has the role of its token."""
+"""Key under which the scope of a request has the role of its token."""
 
 _OPEN_PATHS = frozenset({"/health", "/ready", "/metrics", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-"""Form of a request id that a client may choose: it is logged and returned, so that control characters are excluded."""
+"""Form of a request id that a client may choose. The id is logged and returned, so control characters are excluded."""
 
 _POLICY_VIOLATION = 1008
-"""WebSocket close code 1008 (RFC 6455)."""
+"""WebSocket close code for a violated policy (RFC 6455)."""
 
 log = get_logger(__name__)
 
 
 class Shell:
-    """Bearer token and role, body limit, request id, metrics, a clean 500; plain ASGI because it is on the hot path."""
+    """Checks token, role and body size, sets the request id, counts requests, and hides unexpected errors behind a 500.
+    It is plain ASGI, because every request passes through it."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Shell:
             log.exception("request.failed", path=scope["path"])
             if started():
                 raise
-            hidden = A3TError("An unexpected error; the service's log has it under this reply's X-Request-Id.")
+            hidden = A3TError("An unexpected error. Find it in the service's log by this reply's X-Request-Id.")
             await problem_response(hidden, scope["path"], self.body)(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> A3TError | None:
@@ -132,16 +133,17 @@ class Shell:
             )
         if role is not Role.admin and role < (needed := self.roles.needed(scope)):
             return ForbiddenError(
-                f"This needs a token with the role {needed.name!r}; the one that was sent has {role.name!r}.",
-                hint="A3T_TOKEN has the role 'admin', those of A3T_RUN_TOKENS have 'run'.",
+                f"This request needs a token with the role {needed.name!r}; the token that was sent has the role "
+                f"{role.name!r}.",
+                hint="A3T_TOKEN has the role 'admin'; the tokens in A3T_RUN_TOKENS have the role 'run'.",
             )
         scope[ROLE] = role
         return None
 
 
 def _as_bearer(basic: bytes) -> bytes:
-    """The bearer form of HTTP basic authentication, whose password is the token: for clients that can only be given a
-    URL, `http://a3t:TOKEN@host`. The user name is ignored."""
+    """Turn HTTP basic authentication, whose password is the token, into its bearer form. This is for clients that can
+    only be given a URL, `http://a3t:TOKEN@host`. The user name is ignored."""
     try:
         return b"Bearer " + base64.b64decode(basic[6:], validate=True).partition(b":")[2]
     except binascii.Error:
@@ -149,5 +151,5 @@ def _as_bearer(basic: bytes) -> bytes:
 
 
 def _request_id(given: bytes) -> str:
-    """The client's request id if it has the allowed form, else a new one."""
+    """Return the client's request id if it has the allowed form, else a new one."""
     return given.decode("ascii") if given and _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()

@@ -1,4 +1,4 @@
-"""Errors as HTTP replies."""
+"""Turns errors into HTTP replies."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..errors import PROBLEM_JSON, A3TError, InvalidInputError, MediaTypeError, 
 __all__ = ["ErrorBody", "add_error_handlers", "plain_body", "problem_response"]
 
 ErrorBody = Callable[[A3TError, Problem], dict[str, Any]]
-"""The JSON of an error."""
+"""Makes the JSON body of an error's reply."""
 
 
 def plain_body(_: A3TError, problem: Problem) -> dict[str, Any]:
-    """The problem document, unchanged, as the reply's body."""
+    """Return the problem document, unchanged, as the reply's body."""
     return problem.model_dump(exclude_none=True)
 
 
 def problem_response(error: A3TError, instance: str, body: ErrorBody = plain_body) -> JSONResponse:
-    """The HTTP reply of an error."""
+    """Make the HTTP reply of an error."""
     retry_after = getattr(error, "retry_after", None)
     headers = {"Retry-After": str(max(1, round(retry_after)))} if retry_after is not None else None
     content = body(error, error.problem(instance))
@@ -41,7 +41,9 @@ def add_error_handlers(app: FastAPI, body: ErrorBody) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        if isinstance(error.body, bytes) and error.body:  # FastAPI leaves a body as bytes unless it is said to be JSON
+        if (
+            isinstance(error.body, bytes) and error.body
+        ):  # FastAPI leaves a body as bytes unless its Content-Type is JSON
             return problem_response(_not_json(request), request.url.path, body)
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,4 +1,4 @@
-"""Which role a request needs, by the routes of the service."""
+"""Finds the role that a request needs, from the routes of the service."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RouteRoles:
             route.openapi_extra = (route.openapi_extra or {}) | {_ROLE_KEY: role.name}
 
     def needed(self, scope: Scope) -> Role:
-        """The role that a request needs; a WebSocket needs `run`."""
+        """Return the role that a request needs. A WebSocket needs `run`."""
         if scope["type"] == "websocket":
             return Role.run
         for methods, path, role in self._exceptions:

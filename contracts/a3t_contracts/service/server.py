@@ -17,34 +17,34 @@ from .connection import BoundedProtocol, ConnectionLimits
 __all__ = ["serve", "server_options"]
 
 _EVENT_LOOP: Literal["asyncio"] = "asyncio"
-"""uvloop accepts one connection per iteration: of 2,048 clients that connect at once the last ones wait for seconds. It
-is not faster here either."""
+"""Why not uvloop: it accepts one connection per iteration, so that of 2,048 clients that connect at once the last ones
+wait for seconds; and it is not faster for these services."""
 _KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open. httpx closes its own after 5 seconds by default; a server with the same
-value would close connections while a request is on its way."""
+"""Seconds that an idle connection stays open. httpx closes idle connections after 5 seconds by default; a server with
+the same value would close connections while a request is on its way."""
 
 _MAX_MESSAGE = 2**20
-"""Bytes of a message of a WebSocket."""
+"""Largest message of a WebSocket in bytes."""
 _OPEN_FILES = 65_536
-"""Files and connections that a process asks to have open, as far as the system lets it."""
+"""Number of files and connections that a process may have open at once, if the system's hard limit allows it."""
 
 
 def serve(app: FastAPI, settings: ServiceSettings, service: str) -> None:
-    """Run the app until SIGINT or SIGTERM; requests that have begun are finished."""
+    """Run the app until SIGINT or SIGTERM. Requests that have begun are finished first."""
     configure_logging(service, settings.log_level, settings.log_json)
     freeze_loaded()
     uvicorn.run(app, **server_options(settings))
 
 
 def server_options(settings: ServiceSettings) -> dict[str, Any]:
-    """The uvicorn options that all services share."""
+    """Return the uvicorn options that all services share."""
     _allow_connections()
     return {
         "http": partial(BoundedProtocol, limits=ConnectionLimits.of(settings)),
         "ws_max_size": _MAX_MESSAGE,
         "host": settings.host,
         "port": settings.port,
-        "proxy_headers": False,  # only the dashboard asks how it was called, and reads the header itself
+        "proxy_headers": False,  # only the dashboard needs the original scheme, and it reads the header itself
         "log_config": None,
         "access_log": False,
         "loop": _EVENT_LOOP,
@@ -54,7 +54,7 @@ def server_options(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def _allow_connections() -> None:
-    """Raise the soft limit of open files, which often is 1,024 whatever the hard one is."""
+    """Raise the soft limit of open files, which is often 1,024 although the hard limit is higher."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

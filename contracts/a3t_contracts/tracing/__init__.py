@@ -1,7 +1,8 @@
-"""Which run, episode and request a process works for: in its log lines, in headers to other services, and, where
-A3T_TRACES is set, in OpenTelemetry spans.
+"""Records which run, episode and request a process works for: in its log lines, in headers to other services, and,
+where A3T_TRACES is set, in OpenTelemetry spans.
 
-`ids` needs nothing. `spans` costs next to nothing, and imports nothing, until `start` has been asked to trace.
+`ids` always works. `spans` imports nothing and takes almost no time until `start_tracing` is called with tracing
+switched on.
 """
 
 from .ids import *  # noqa: F403

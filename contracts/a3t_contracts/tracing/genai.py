@@ -1,7 +1,7 @@
 """Names of OpenTelemetry's semantic conventions for generative AI, and attributes of our own, `a3t.…`.
 
-Written out here because the conventions' package calls them incubating, and would have to be imported where nothing is
-traced.
+The names are repeated here because the conventions' package marks them as incubating, and because it would have to be
+imported even where nothing is traced.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ __all__ = ["EVALUATION", "PROVIDER", "evaluation", "messages"]
 PROVIDER = "a3t"
 """Value of `gen_ai.provider.name`."""
 EVALUATION = "gen_ai.evaluation.result"
-"""Name of the event that tells a reward."""
+"""Name of the event that carries a reward."""
 
 
 def evaluation(name: str, value: float, label: str | None = None) -> dict[str, Any]:
-    """Attributes of an event `EVALUATION`: what was judged, the number, and the number in a word."""
+    """Return the attributes of an event `EVALUATION`: `name` of what was judged, the score `value`, and `label`, the
+    score in words."""
     return {
         "gen_ai.evaluation.name": name,
         "gen_ai.evaluation.score.value": float(value),
@@ -28,6 +29,7 @@ def evaluation(name: str, value: float, label: str | None = None) -> dict[str, A
 
 
 def messages(parts: Sequence[Mapping[str, str]]) -> str:
-    """Value of `gen_ai.input.messages` or `gen_ai.output.messages`: role and text of each message as JSON."""
+    """Return the value of `gen_ai.input.messages` or `gen_ai.output.messages`: role and text of each message as
+    JSON."""
     told = [{"role": part["role"], "parts": [{"type": "text", "content": part["content"]}]} for part in parts]
     return json.dumps(told, ensure_ascii=False)

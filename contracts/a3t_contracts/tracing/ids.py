@@ -1,6 +1,6 @@
-"""The ids of what a process works for, as structlog's context has them: `run`, `episode`, `request_id`.
+"""Keeps the ids of what the code works for in structlog's context: `run`, `episode`, `request_id`.
 
-Between services they travel as headers: the request's as `X-Request-Id`, the others as members of W3C `baggage`.
+Between services they are sent as headers: the request id as `X-Request-Id`, the others as members of W3C `baggage`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from .spans import traceparent
 __all__ = ["bind_ids", "bound_ids", "id_headers", "origin_here", "received_ids", "valid_id"]
 
 _BAGGAGE = {"a3t.run": "run", "a3t.episode": "episode"}
-"""Member of the header → key of the log line."""
+"""Member of the header `baggage` → key in the log line."""
 _ID = re.compile(r"[A-Za-z0-9._/-]{1,128}")
-"""Form of an id that came from outside: it is logged, so that control characters are excluded."""
+"""Form of an id that came from outside. It is logged, so control characters are excluded."""
 
 bind_ids = structlog.contextvars.bind_contextvars
 """From now on every log line of this task has these ids: `bind_ids(run="demo", episode="…")`."""
 bound_ids = structlog.contextvars.bound_contextvars
-"""As `bind_ids`, inside a `with`."""
+"""Like `bind_ids`, but only inside a `with` block."""
 
 
 def valid_id(text: str) -> bool:
-    """Whether an id from outside may be logged and passed on."""
+    """Return whether an id from outside may be logged and passed on."""
     return _ID.fullmatch(text) is not None
 
 
 def id_headers() -> dict[str, str]:
-    """Headers that tell another service what a request is made for; empty where nothing is known."""
+    """Return the headers that tell another service which run, episode and request a call is made for; empty where
+    nothing is known."""
     known = structlog.contextvars.get_contextvars()
     headers = {}
     if request := known.get("request_id"):
@@ -45,7 +46,7 @@ def id_headers() -> dict[str, str]:
 
 
 def received_ids(headers: Mapping[bytes, bytes]) -> dict[str, str]:
-    """Run and episode of a request, by the headers that it came with."""
+    """Return run and episode of a request, from its headers."""
     header = headers.get(b"baggage")
     if header is None:
         return {}
@@ -59,7 +60,7 @@ def received_ids(headers: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 def origin_here() -> Origin | None:
-    """What this task works for, to go into a part of a batch; None where nothing is known."""
+    """Return run, episode and span of the current task, for an item of a batch; None where nothing is known."""
     known = structlog.contextvars.get_contextvars()
     run, episode, parent = known.get("run"), known.get("episode"), traceparent()
     if run is None and episode is None and parent is None:

@@ -1,6 +1,6 @@
-"""Spans, which are nothing until tracing has started: code that makes them looks the same in either case.
+"""Makes OpenTelemetry spans. Until tracing has started the same calls do nothing.
 
-Texts (prompts, observations, messages of errors) belong into a span only where `with_content()`.
+Put texts (prompts, observations, error messages) into a span only where `with_content()` is true.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Attributes = Mapping[str, Any]
-"""Attribute → value: a text, a number, a truth value, or a list of one of them. None leaves an attribute out."""
+"""Attribute → value: a string, a number, a boolean, or a list of one of these. None leaves an attribute out."""
 Kind = Literal["internal", "client", "server"]
 
 _tracer: Tracer | None = None
@@ -39,7 +39,7 @@ _content = False
 
 
 class Span(Protocol):
-    """What a `with span(…)` gives."""
+    """The value of `with span(…)`."""
 
     def set(self, attributes: Attributes) -> None:
         """Add attributes."""
@@ -49,18 +49,18 @@ class Span(Protocol):
 
 
 def use(tracer: Tracer | None, content: bool = False) -> None:
-    """Make spans with this tracer from now on; None makes none. `content`: whether they may have texts."""
+    """Make spans with this tracer from now on; None switches spans off. `content`: whether spans may contain texts."""
     global _tracer, _content
     _tracer, _content = tracer, content
 
 
 def tracing() -> bool:
-    """Whether spans are made. Ask before work that only a span needs."""
+    """Return whether spans are made. Check this before work that only a span needs."""
     return _tracer is not None
 
 
 def with_content() -> bool:
-    """Whether spans may have texts of prompts, completions, actions and observations."""
+    """Return whether spans may contain texts of prompts, completions, actions and observations."""
     return _content
 
 
@@ -74,19 +74,20 @@ def span(
     current: bool = True,
     started: int | None = None,
 ) -> AbstractContextManager[Span]:
-    """A span from here to the end of the `with`. An error that leaves it marks it as failed, with the error's class.
+    """Make a span from here to the end of the `with`. An exception that leaves the block marks the span as failed, with
+    the exception's class.
 
     Args:
-        name: as the semantic conventions have it, e.g. `execute_tool calculator`.
+        name: name in the form of the semantic conventions, e.g. `execute_tool calculator`.
         attributes: what is known at the start.
         kind: `client` where another service does the work.
-        parent: traceparent of the span above it; None: the one around it here.
-        new_trace: begin a trace of its own.
-        current: whether spans that are made inside lie below it. False for a generator, which leaves its context
-            between two values.
-        started: when it began, in ns since 1970; None: now.
+        parent: traceparent of the span above it; None takes the current span.
+        new_trace: whether the span begins a new trace.
+        current: whether spans made inside the block lie below this one. Use False in a generator, which leaves its
+            context between two values.
+        started: time at which it began, in nanoseconds since 1970; None takes the present time.
 
-    A span whose trace is another one than that of the code around it is linked to the span there.
+    A span of another trace than the current one is linked to the current span.
     """
     if _tracer is None:
         return _OFF
@@ -94,7 +95,7 @@ def span(
 
 
 def traceparent() -> str | None:
-    """The span around this code as a W3C `traceparent`; None where there is none."""
+    """Return the current span as a W3C `traceparent`; None where there is none."""
     if _tracer is None:
         return None
     from opentelemetry.trace import get_current_span
@@ -104,7 +105,7 @@ def traceparent() -> str | None:
 
 
 def span_ids() -> dict[str, str]:
-    """`trace_id` and `span_id` of the span around this code, for a log line."""
+    """Return `trace_id` and `span_id` of the current span, for a log line; empty where there is none."""
     parent = traceparent()
     if parent is None:
         return {}
@@ -113,7 +114,7 @@ def span_ids() -> dict[str, str]:
 
 
 def note_event(name: str, attributes: Attributes) -> None:
-    """Add an event to the span around this code."""
+    """Add an event to the current span."""
     if _tracer is not None:
         from opentelemetry.trace import get_current_span
 
@@ -121,7 +122,8 @@ def note_event(name: str, attributes: Attributes) -> None:
 
 
 def untraced() -> AbstractContextManager[None]:
-    """A `with` whose HTTP requests have no spans, for asking again and again whether something is done."""
+    """Make no spans for HTTP requests inside this `with`, for example for repeated requests that ask whether something
+    is done."""
     if _tracer is None:
         return nullcontext()
     from opentelemetry.instrumentation.utils import suppress_http_instrumentation
@@ -130,7 +132,7 @@ def untraced() -> AbstractContextManager[None]:
 
 
 class _Off(AbstractContextManager[Span]):
-    """No span."""
+    """Stands in for a span while tracing is off."""
 
     def __enter__(self) -> Self:
         return self
@@ -212,7 +214,7 @@ def _known(attributes: Attributes) -> dict[str, Any]:
 
 
 def _above(parent: str | None, new_trace: bool) -> Context | None:
-    """The context that a span is made in; None: that of the code around it."""
+    """Return the OpenTelemetry context to make a span in; None stands for the current context."""
     if new_trace:
         from opentelemetry.context import Context
 

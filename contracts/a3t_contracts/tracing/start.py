@@ -1,8 +1,8 @@
 """Starts and stops tracing in a process, by its settings, with FastAPI's own spans and OpenTelemetry's instrumentation
 of httpx and Celery.
 
-Where spans go, and what is sent along, is told to OpenTelemetry's exporter as everywhere: OTEL_EXPORTER_OTLP_ENDPOINT,
-OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES and so on.
+OpenTelemetry's own variables say where spans are sent and with which headers and attributes:
+OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_RESOURCE_ATTRIBUTES and so on.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def stop_tracing() -> None:
 
 
 def app_telemetry() -> TelemetryConfig:
-    """FastAPI's own setting: a span of every request, below the span of its caller, if tracing has started."""
+    """Return FastAPI's telemetry setting: if tracing has started, every request gets a span below the span of its
+    caller."""
     off: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
     if _provider is None:
         return off
@@ -66,7 +67,7 @@ def app_telemetry() -> TelemetryConfig:
 
 
 def trace_queue() -> None:
-    """Make spans of sending and carrying out Celery tasks, if tracing has started; their messages have a
+    """If tracing has started, make spans when Celery tasks are sent and run; the tasks' messages then have a
     `traceparent`."""
     if _provider is None:
         return
@@ -80,7 +81,8 @@ def _is_untraced(scope: Mapping[str, Any]) -> bool:
 
 
 def _sampler(share: float) -> Sampler:
-    """Keeps `share` of the traces. A request that only looks begins no trace: the dashboard asks every few seconds."""
+    """Make a sampler that keeps the fraction `share` of the traces. Requests that only read (GET, HEAD, OPTIONS) begin
+    no trace, because the dashboard sends them every few seconds."""
     from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, SamplingResult, TraceIdRatioBased
 
     kept = TraceIdRatioBased(share)

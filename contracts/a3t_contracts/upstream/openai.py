@@ -1,4 +1,4 @@
-"""Servers with OpenAI's API over HTTP: vLLM, SGLang, llama.cpp, the policy service, OpenAI itself."""
+"""HTTP transport to servers with OpenAI's API: vLLM, SGLang, llama.cpp, the policy service, OpenAI itself."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OpenAITransport:
         await self._http.aclose()
 
     async def models(self, server: str, path: str) -> list[str]:
-        """Ids of the models that the server lists under `path`."""
+        """Return the ids of the models that the server lists under `path`."""
         reply = await self.json(server, "GET", path)
         try:
             return [str(entry["id"]) for entry in reply["data"]]
@@ -77,7 +77,7 @@ class OpenAITransport:
         return reply
 
     async def events(self, server: str, path: str, body: Any) -> AsyncIterator[Any]:
-        """The JSON of the server-sent events that answer a POST, until `[DONE]`."""
+        """Send a POST and yield the JSON of each server-sent event of the reply, up to `[DONE]`."""
         try:
             async with self._http.stream("POST", server + path, json=body, extensions=_TRACED) as reply:
                 if not reply.is_success:

@@ -1,4 +1,4 @@
-"""Hugging Face's text-generation-inference, through huggingface_hub's own client."""
+"""Transport to Hugging Face's text-generation-inference (TGI) through huggingface_hub's own client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .failures import Failures
 
 __all__ = ["TGITransport"]
 
-_NO_TOKEN = "none"  # noqa: S105  without any, the client would send the token that is saved for the Hub
+_NO_TOKEN = "none"  # noqa: S105  without a token here, the client would send the token that is saved for the Hub
 
 
 class TGITransport:
@@ -39,17 +39,17 @@ class TGITransport:
         await self._client.exit_stack.aclose()
 
     async def model(self) -> str:
-        """Name of the model that the server serves."""
+        """Return the name of the model that the server serves."""
         with self._told():
             return str((await self._client.get_endpoint_info())["model_id"])
 
     async def generate(self, prompt: str, **options: Any) -> Any:
-        """A completion with its details; `options` are those of `AsyncInferenceClient.text_generation`."""
+        """Generate a completion with its details; `options` are those of `AsyncInferenceClient.text_generation`."""
         with self._told():
             return await self._ask("generate", prompt, options)
 
     async def stream(self, prompt: str, **options: Any) -> AsyncGenerator[Any]:
-        """A completion token by token; the last item has the whole text."""
+        """Generate a completion and yield it token by token; the last item has the whole text."""
         with self._told():
             async for item in await self._ask("generate_stream", prompt, options | {"stream": True}):
                 yield item
@@ -81,8 +81,8 @@ class TGITransport:
 
 
 def _connections() -> httpx2.AsyncClient:
-    """The client for all servers. The Hub's own factory refuses every request under HF_HUB_OFFLINE, also those to a
-    server of one's own. Redirects are not followed: they would lead wherever the server likes."""
+    """Make the HTTP client for all servers. The Hub's own factory refuses every request under HF_HUB_OFFLINE, even to a
+    local server. Redirects are not followed, because they could lead to any address."""
     return httpx2.AsyncClient(
         timeout=None, limits=httpx2.Limits(max_connections=None), event_hooks={"request": [_trace]}
     )
