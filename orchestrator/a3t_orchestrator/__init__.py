@@ -1,1 +1,2 @@
-"""Celery tasks, episodes, composing, pairing, rounds, the store, the CLI and the dashboard."""
+"""The orchestrator: drives runs, plays their episodes in Celery workers, stores them, and has the command line and the
+dashboard."""

@@ -15,7 +15,7 @@ _ABOUT = "Serves the runs, their trajectories and reports over HTTP until it is 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     settings = settings_of_program("python -m a3t_orchestrator", _ABOUT, OrchestratorSettings)
-    # Only now, so that --help does not wait for what serving needs.
+    # Imported only here, so that --help does not wait for the modules that serving needs.
     from a3t_contracts.service import serve
 
     from .app import create_app

@@ -25,7 +25,7 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: OrchestratorSettings) -> FastAPI:
-    """The app; `/metrics` tells of queues, runs and episodes that were given up."""
+    """Create the app. Its `/metrics` include queues, runs and episodes that were given up."""
     store = Store(settings.database)
 
     @asynccontextmanager
@@ -56,7 +56,7 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
         lifespan=lifespan,
         ready=ready,
         bodies=BodyLimits(settings.max_body_bytes),
-        description="Begins and drives runs; tells of rounds, trajectories and events; pages for people at /.",
+        description="Begins and drives runs; returns rounds, trajectories and events; the dashboard is at /.",
     )
     trace_queue()
     add_dashboard(app, settings)
@@ -64,7 +64,8 @@ def create_app(settings: OrchestratorSettings) -> FastAPI:
 
 
 async def _drive_until(supervisor: Supervisor, stopping: asyncio.Event) -> None:
-    """Leases are given up as soon as the process is asked to stop, while its last requests are still answered."""
+    """Run the supervisor until the process is asked to stop. It gives up its leases then at once, while the last
+    requests are still being answered."""
     driving = asyncio.create_task(supervisor.run())
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait((driving, stop), return_when=asyncio.FIRST_COMPLETED)

@@ -27,13 +27,14 @@ log = get_logger(__name__)
 
 
 def watch(store: Store, settings: OrchestratorSettings) -> None:
-    """Tell of the runs in this database, and of the queues, whenever Prometheus asks."""
+    """Add metrics of the runs in this database and of the queues, which are read whenever Prometheus asks."""
     told = _told()
     told.store, told.settings = store, settings
 
 
 def lengths(settings: OrchestratorSettings) -> dict[str, int]:
-    """Number of tasks in each queue; empty without a queue. Raises UnavailableError."""
+    """Return the number of tasks in each queue; empty if no queue is configured. Raises UnavailableError if Redis
+    cannot be reached."""
     if not settings.redis_url:
         return {}
     try:
@@ -45,17 +46,20 @@ def lengths(settings: OrchestratorSettings) -> dict[str, int]:
 
 
 class _Told(Collector):
-    """Of the app that was made last in this process."""
+    """Collects the metrics of the app that was made last in this process."""
 
     store: Store | None = None
     settings: OrchestratorSettings | None = None
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        """Queues, runs and given-up episodes; without samples of what is out of reach, but −1 for queues."""
-        queued = GaugeMetricFamily("a3t_queue_length", "Tasks that no worker has taken yet", labels=["queue"])
+        """Return metrics of queues, runs and failures. If Redis cannot be reached, queues have the length −1; if the
+        database cannot be reached, its metrics are missing."""
+        queued = GaugeMetricFamily("a3t_queue_length", "Queue tasks that no worker has taken yet", labels=["queue"])
         by_status = GaugeMetricFamily("a3t_runs", "Runs", labels=["status"])
         rounds = GaugeMetricFamily("a3t_run_round", "Round of each run that is under way", labels=["run", "phase"])
-        lost = GaugeMetricFamily("a3t_episodes_given_up", "Episodes that were given up and wait for a decision")
+        lost = GaugeMetricFamily(
+            "a3t_episodes_given_up", "Episodes that were given up and were neither retried nor dropped"
+        )
         if self.settings is not None:
             for queue, length in _known_lengths(self.settings).items():
                 queued.add_metric([queue], length)

@@ -1,4 +1,4 @@
-"""The phases of a round. A new phase is one member here, and the function of the driver that does it."""
+"""The phases of a round. A new phase needs a member here, and a function of the driver that carries it out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Traits:
     """Properties of a phase that the rest of the orchestrator needs."""
 
     label: str
-    """In words, for people who follow a run."""
+    """The phase in words, for users who follow a run."""
     queue: str | None = None
-    """The Celery queue of its work items; None for a phase that the driver does itself."""
+    """The Celery queue of its work items; None for a phase that the driver carries out itself."""
     task: str = "a3t.run_episodes"
-    """The Celery task that does its work items."""
+    """Name of the Celery task that carries out its work items."""
     collects: bool = False
     """Whether its episodes may enter a training set."""
     scored: bool = True
@@ -31,8 +31,8 @@ class Traits:
 
 
 class Phase(StrEnum):
-    """A phase of a round. Its value is the name in the database; members are in the order in which a round does
-    them."""
+    """A phase of a round. Its value is the name in the database; the members are in the order in which a round carries
+    them out."""
 
     evaluate_base = (
         "evaluate_base",
@@ -62,7 +62,7 @@ class Phase(StrEnum):
         "train",
         Traits(label="training", scored=False, decided_by=("pairing", "training")),
     )
-    go_live = (  # the database has it under the name that it had at first
+    go_live = (  # its value in the database is the name that it had at first
         "publish",
         Traits(label="going live", scored=False),
     )
@@ -87,5 +87,5 @@ class Phase(StrEnum):
 
     @property
     def before_training(self) -> bool:
-        """Whether it is done before the round's agent is trained."""
+        """Whether the phase comes before the training of the round's agent."""
         return self.order < Phase.train.order

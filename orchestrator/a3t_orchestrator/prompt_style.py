@@ -1,4 +1,4 @@
-"""How the agent of a policy service reads its history, for episodes that no recipe describes."""
+"""Finds out how the agent of a policy service reads its history, for episodes without a recipe."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ __all__ = ["prompt_style"]
 
 
 async def prompt_style(policy: PolicyClient, model: str | None) -> PromptStyle:
-    """The style of an adapter version, by name, or of the live one; `plain` for a name that is not served.
+    """Return the style of an adapter version, by name, or of the live one for None; `plain` for a name that is not
+    served.
 
-    Raises an A3TError where the service does not answer.
+    Raises an A3TError if the service does not answer.
     """
     for card in await policy.models():
         if card.id == model or (model is None and card.live):

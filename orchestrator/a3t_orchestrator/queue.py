@@ -1,8 +1,8 @@
-"""The queue: Celery on Redis. It only transports work; the database says what is to be done.
+"""The queue: Celery on Redis. It only transports work; the database has the list of work.
 
-Messages are JSON. A task is acknowledged after it has ended, and a worker takes no more tasks than it runs. The work
-list limits how often a task is delivered again. Tasks that no worker has taken stay in the Redis list, whose length
-autoscalers read.
+Messages are JSON. A task is acknowledged after it has ended, and a worker takes no more tasks than it runs. The list of
+work in the database limits how often an item is delivered again. Tasks that no worker has taken stay in the Redis list,
+whose length autoscalers read.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ app = Celery("a3t", include=["a3t_orchestrator.worker.tasks"])
 
 
 def configure(settings: OrchestratorSettings) -> Celery:
-    """Connect the Celery app to the Redis of the settings. Called with another Redis than before, it leaves the
-    connections to the former one. Nothing waits for results, which are in the database, so none are kept."""
+    """Connect the Celery app to the Redis of the settings. If the Redis is another one than before, the connections to
+    the former one are dropped. Celery stores no results, because results are in the database."""
     if app.conf.broker_url not in (None, settings.redis_url):
         _leave_broker()
     app.conf.update(
@@ -65,20 +65,21 @@ def configure(settings: OrchestratorSettings) -> Celery:
 
 
 def _leave_broker() -> None:
-    """Celery keeps its pools of connections and producers when the broker's address changes: make it forget them."""
+    """Make Celery forget its pools of connections and producers, which it would otherwise keep when the broker's
+    address changes."""
     app.close()
     app.__dict__.pop("amqp", None)
 
 
 @cache
 def redis_client(url: str) -> Any:
-    """A plain Redis client for the queue's server."""
+    """Make a plain Redis client for the queue's server."""
     import redis
 
     return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5)
 
 
 def queue_lengths(url: str) -> dict[str, int]:
-    """Number of tasks in each queue that no worker has taken yet. Raises redis.RedisError."""
+    """Return the number of tasks in each queue that no worker has taken yet. Raises redis.RedisError."""
     client = redis_client(url)
     return {name: int(client.llen(name)) for name in QUEUES}

@@ -35,7 +35,7 @@ class OrchestratorSettings(ServiceSettings):
     )
     hub_private: bool = Field(True, description="Whether datasets that `a3t export` creates on the Hub are private")
     visibility_timeout: int = Field(
-        3600, ge=60, description="Seconds after which Redis redelivers a task that no worker acknowledged"
+        3600, ge=60, description="Seconds after which Redis delivers a task again that no worker acknowledged"
     )
     lease_seconds: float = Field(
         30.0, gt=1, description="Seconds without a sign of life from its worker after which an episode is queued again"
@@ -70,7 +70,7 @@ class OrchestratorSettings(ServiceSettings):
 
     @property
     def service_urls(self) -> dict[str, str | None]:
-        """Service → address, None where it is not set."""
+        """Addresses of the services by name; None for an address that is not set."""
         return {
             "env": self.env_url,
             "policy": self.policy_url,
@@ -85,12 +85,13 @@ class OrchestratorSettings(ServiceSettings):
 
     @property
     def tells_by_service(self) -> bool:
-        """True where the orchestrator service is named and its database is not."""
+        """Whether commands read through the orchestrator service: its address is set, and the address of the database
+        is not."""
         return bool(self.orchestrator_url) and not self.database_url
 
     @property
     def missing_addresses(self) -> list[str]:
-        """Names of the variables that are not set while others are."""
+        """Names of the address variables that are not set although others are."""
         values = {f"A3T_{k.upper()}_URL": v for k, v in (self.service_urls | {"redis": self.redis_url}).items()}
         unset = [name for name, value in values.items() if not value]
         return unset if len(unset) < len(values) else []

@@ -1,4 +1,4 @@
-"""Learns that the process is asked to stop when it is asked, not when its connections have ended."""
+"""Reports a request to stop the process at once, and not only when its connections have ended."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def told_of_stop(tell: Callable[[], object]) -> Iterator[None]:
-    """Call `tell` when SIGTERM or SIGINT comes, and then the server's own handler. Streams that last as long as a run
-    would otherwise hold the server up until its patience ends. Does nothing outside the main thread."""
+    """Call `tell` on SIGTERM or SIGINT, and then the server's own handler. Otherwise streams that last as long as a run
+    would delay the shutdown until the server's time limit. Outside the main thread this does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The worked example at the head of few-shot episodes: that of the recipe, or the one of the environment."""
+"""Finds the worked example at the head of few-shot episodes: that of the recipe, else that of the environment."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ __all__ = ["worked_example"]
 
 
 def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
-    """The text of the worked example. Raises NotFoundError where there is none, or the recipe names a file that does
-    not exist."""
+    """Return the text of the worked example. Raises NotFoundError if there is none, or if the recipe names a file that
+    does not exist."""
     if recipe.round0.preamble is not None:
         return _preambles.get(recipe.round0.preamble)
     if not environment.example:
         raise NotFoundError(
-            f"The environment {environment.name} brings no worked example for few-shot episodes.",
+            f"The environment {environment.name} has no worked example for few-shot episodes.",
             hint="Write one into a file and name it in round0.preamble.",
         )
     return environment.example
 
 
 def _read_preamble(path: str) -> str:
-    """Text of the worked example in a file. Raises NotFoundError."""
+    """Return the text of the worked example in a file. Raises NotFoundError."""
     file = Path(path).expanduser()
     if not file.is_file():
         raise NotFoundError(
             f"There is no file {path}, which round0.preamble names.",
-            hint="Mend the path. Workers read the file: an absolute path is the same for all of them.",
+            hint="Correct the path. Workers read the file, so use an absolute path that is the same for all of them.",
         )
     return file.read_text(encoding="utf-8")
 

@@ -38,7 +38,7 @@ def test_failures_show_what_games_write_as_text_and_are_tried_again(site: Site, 
     assert page.evaluate("window.owned") is None
     check(page, "failures")
     page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("is tried again.")).to_be_visible()
+    expect(page.get_by_text("will be tried again.")).to_be_visible()
     expect(page.get_by_text("No episode was given up.")).to_be_visible()
     check(open_page("/failures", width=390), "failures-phone")
 
@@ -54,7 +54,7 @@ def test_a_run_shows_what_games_write_in_its_events_as_text(open_page: OpenPage)
 def test_services_tell_what_is_there_and_what_is_not(open_page: OpenPage) -> None:
     page = open_page("/services")
     expect(page.get_by_role("heading", name="trainer")).to_be_visible()
-    expect(page.get_by_text("The dashboard does not know the queue.")).to_be_visible()
+    expect(page.get_by_text("The address of the queue is not known.")).to_be_visible()
     check(page, "services")
     check(open_page("/services", width=390, dark=True), "services-phone-dark")
 

@@ -99,4 +99,4 @@ def test_what_is_typed_and_what_a_model_writes_is_text(begin: Page) -> None:
 
 def test_without_services_the_page_says_what_to_set(site: Site, open_page: OpenPage) -> None:
     page = open_page("/play")
-    expect(page.get_by_text("The dashboard does not know the env service. Set A3T_ENV_URL.")).to_be_visible()
+    expect(page.get_by_text("The address of the env service is not known. Set A3T_ENV_URL.")).to_be_visible()

@@ -54,7 +54,7 @@ def test_one_ticked_run_is_not_a_comparison(open_page: OpenPage) -> None:
     page = open_page("/")
     page.get_by_label(f"Compare {DONE}").check()
     page.get_by_role("button", name="Compare the ticked runs").click()
-    expect(page.get_by_text("Two to 6 runs can be compared, not 1.")).to_be_visible()
+    expect(page.get_by_text("Two to 6 runs can be compared; the request names 1.")).to_be_visible()
 
 
 def test_progress_is_seen_to_move_without_loading_the_page_again(site: Site, open_page: OpenPage) -> None:
@@ -112,7 +112,7 @@ def failed_run(site: Site) -> Iterator[str]:
 def test_what_a_form_said_goes_when_the_run_has_moved_on(site: Site, open_page: OpenPage, failed_run: str) -> None:
     page = open_page(f"/runs/{failed_run}")
     page.get_by_role("button", name="Resume").click()
-    said = page.get_by_text(f"{failed_run} goes on.")
+    said = page.get_by_text(f"{failed_run} continues.")
     expect(said).to_be_visible()
     with site.store.session() as session:
         touch_run(session, failed_run, status="running", round=1)
@@ -124,7 +124,7 @@ def test_a_run_is_paused_after_the_question_and_resumed(open_page: OpenPage) -> 
     page = open_page(f"/runs/{FAILED}")
     check(page, "run-failed")
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text(f"{FAILED} goes on.")).to_be_visible()
+    expect(page.get_by_text(f"{FAILED} continues.")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("paused is asked for")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()

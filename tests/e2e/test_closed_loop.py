@@ -170,7 +170,14 @@ def test_the_report_has_every_section(home: Path, report: dict[str, object], tmp
     written = a3t(home, "report", str(report["run"]), "--out", str(tmp_path))
     assert written.returncode == 0, written.stderr
     page = (tmp_path / "report.html").read_text()
-    for heading in ("Rounds", "by task type", "Beside published", "Exploration", "How episodes ended", "Time and"):
+    for heading in (
+        "Rounds",
+        "by task type",
+        "Compared with published",
+        "Exploration",
+        "How episodes ended",
+        "Time and",
+    ):
         assert heading in page
     assert "<svg" in page
     assert "http-equiv" not in page
@@ -220,7 +227,7 @@ def test_a_run_begins_with_what_another_did(home: Path, report: dict[str, object
 def test_nothing_is_taken_over_from_a_run_with_other_tasks(home: Path, report: dict[str, object]) -> None:
     refused = a3t(home, "run", str(home / "mini.yaml"), "--from", str(report["run"]), "--set", "seed=5")
     assert refused.returncode == 1
-    assert "nothing that this recipe would do alike" in refused.stderr
+    assert "no phase that this recipe would carry out in the same way" in refused.stderr
     with _store(home) as store, store.session() as session:
         assert session.query(Run).where(Run.seed == 5).count() == 0
 

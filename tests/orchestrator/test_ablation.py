@@ -83,7 +83,7 @@ def test_the_comparison_of_actre_is_valid() -> None:
         ("p: 0.5", "p: 5", "compose.p"),
         ("p: 0.5", "q: 5", "compose.q: unknown key"),
         ("split: held", "split: other", "not evaluated on 'other'"),
-        ("arms:", "arms: [", "is no YAML"),
+        ("arms:", "arms: [", "is not valid YAML"),
         ("seeds: [0, 1]", "seeds: []", "seeds"),
     ],
 )
@@ -200,7 +200,7 @@ def test_the_table_and_the_figure(comparison: Comparison, tmp_path: Path) -> Non
     assert "| often | 0 | 25.0 % | 100.0 % | +50.0 |" in text
     assert "| 750.00 (+500.00) | 75.0 % (+50.0) |" in text
     assert "Not finished: small-often-s1." in text
-    assert "runs of commit abc" in text
+    assert "the runs are of commit abc" in text
     paths = write_comparison(comparison, tmp_path / "out")
     assert sorted(paths) == ["json", "md", "svg"]
     assert Comparison.model_validate_json(paths["json"].read_text()) == comparison

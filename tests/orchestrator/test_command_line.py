@@ -58,7 +58,7 @@ def _commands(command: Any, path: str = "a3t") -> Iterator[tuple[str, Any]]:
         (["run", "missing.yaml"], 3, "no recipe missing.yaml"),
         (["run", str(RECIPES / "demo.yaml"), "--set", "compose.q=1"], 2, "compose.q: unknown key"),
         (["run", str(RECIPES / "demo.yaml"), "--resume"], 3, "no unfinished run of 'demo'"),
-        (["run", str(RECIPES / "demo.yaml"), "--resume", "--from", "x"], 2, "--from begins another one"),
+        (["run", str(RECIPES / "demo.yaml"), "--resume", "--from", "x"], 2, "--from begins a new one"),
         (["run", str(RECIPES / "demo.yaml"), "--from", "none"], 3, "There is no run 'none'"),
         (["run", str(RECIPES / "demo.yaml"), "--rounds", "-1"], 2, "rounds"),
         (["demo", "--environment", "chess"], 3, "no recipe configs/demo*.yaml for chess, only for alfworld, webshop"),

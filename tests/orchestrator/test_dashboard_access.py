@@ -112,7 +112,7 @@ def test_a_form_needs_the_token_of_its_session(browser: TestClient) -> None:
     sign_in(browser)
     refused = browser.post("/logout", data={"csrf": foreign})
     assert refused.status_code == 403
-    assert "too old, or not of this page" in refused.text
+    assert "has expired, or was not sent from the dashboard" in refused.text
     assert browser.get("/").status_code == 200
 
 

@@ -86,7 +86,7 @@ def test_runs_are_laid_over_each_other(browser: TestClient) -> None:
     assert [s["name"] for s in first["series"]] == [DONE, RIVAL]  # type: ignore[attr-defined]
     refused = browser.get("/compare", params={"run": [DONE, DONE]})
     assert refused.status_code == 422
-    assert "Two to 6 runs can be compared, not 1." in refused.text
+    assert "Two to 6 runs can be compared; the request names 1." in refused.text
 
 
 def test_a_compared_run_tells_of_the_agent_that_was_evaluated_last(browser: TestClient) -> None:
@@ -129,7 +129,7 @@ def test_texts_of_games_are_shown_as_text(browser: TestClient) -> None:
 def test_a_failure_is_tried_again(browser: TestClient, store: Store) -> None:
     with store.session() as session:
         (found,) = list_failures(session)
-    assert "is tried again." in browser.post(f"/failures/{found.id}/retry", data={"back": BUSY}).text
+    assert "will be tried again." in browser.post(f"/failures/{found.id}/retry", data={"back": BUSY}).text
     refused = browser.post(f"/failures/{found.id}/drop")
     assert "was given up" in refused.text
     assert "No episode was given up" in refused.text
@@ -139,11 +139,11 @@ def test_buttons_change_what_a_run_wants_and_say_why_not(browser: TestClient, st
     assert f"{BUSY} will pause" in browser.post(f"/runs/{BUSY}/pause").text
     with store.session() as session:
         assert get_run(session, BUSY).wanted == "paused"
-    assert f"{BUSY} goes on." in browser.post(f"/runs/{BUSY}/resume").text
+    assert f"{BUSY} continues." in browser.post(f"/runs/{BUSY}/resume").text
     assert "there is nothing to pause" in browser.post(f"/runs/{DONE}/pause").text
     assert browser.post(f"/runs/{DONE}/explode").status_code == 422
     assert "ends it first" in browser.post(f"/delete/runs/{BUSY}").text
-    assert f"{FAILED} is removed" in browser.post(f"/delete/runs/{FAILED}").text
+    assert f"{FAILED} is deleted" in browser.post(f"/delete/runs/{FAILED}").text
     assert browser.get(f"/runs/{FAILED}").status_code == 404
 
 
@@ -151,7 +151,7 @@ def test_buttons_change_what_a_run_wants_and_say_why_not(browser: TestClient, st
     ("fields", "said"),
     [
         ({}, "No recipe is chosen."),
-        ({"text": "a: [b"}, "The pasted recipe is no YAML"),
+        ({"text": "a: [b"}, "The pasted recipe is not valid YAML"),
         ({"text": "just words"}, "not a mapping"),
         ({"text": "name: x\nenvironment: household\nrownds: 3"}, "rownds"),
         ({"recipe": "none"}, "There is no recipe"),

@@ -255,9 +255,11 @@ async def test_who_proposes_is_said_by_the_recipe_and_the_environment(world: Wor
     assert await begun(compose={"propose": "policy"}) is Proposer.policy
     world.corridor.samples = False
     assert await begun() is Proposer.policy
-    with pytest.raises(InvalidInputError, match=r"compose\.propose is environment, but alfworld draws no actions"):
+    with pytest.raises(
+        InvalidInputError, match=r"compose\.propose is environment, but alfworld cannot draw random actions"
+    ):
         await begun(compose={"propose": "environment"})
-    with pytest.raises(NotFoundError, match=r"brings no worked example.*round0\.preamble"):
+    with pytest.raises(NotFoundError, match=r"has no worked example.*round0\.preamble"):
         await begun(round0={"mode": "few_shot"})
     with pytest.raises(NotFoundError, match=r"no file missing\.txt, which round0\.preamble names"):
         await begun(round0={"mode": "few_shot", "preamble": "missing.txt"})
@@ -596,7 +598,7 @@ async def test_the_same_request_again_is_the_same_run(world: World, store: Store
 
     assert await begun(request()) == ("n", True)
     assert await begun(request()) == ("n", False)
-    with pytest.raises(ConflictError, match=r"a run 'n' already, with another recipe"):
+    with pytest.raises(ConflictError, match=r"already a run 'n' with another recipe"):
         await begun(request(seed=1))
     name, new = await begun(request(name=None), key="k")
     assert (await begun(request(name=None), key="k"), new) == ((name, False), True)
@@ -606,7 +608,7 @@ async def test_the_same_request_again_is_the_same_run(world: World, store: Store
     assert [found for found, _ in at_once] == ["m"] * 4
     assert sum(made for _, made in at_once) == 1
     world.policy.loaded = {"another"}
-    with pytest.raises(NotFoundError, match="serves the base model another, the recipe wants base"):
+    with pytest.raises(NotFoundError, match="serves the base model another, but the recipe needs base"):
         await begun(request(name="o"))
     with store.session() as session:
         assert get_run(session, "n").status == "queued"

@@ -176,7 +176,7 @@ def test_what_an_interrupted_export_wrote_is_not_mixed_with_another(store: Store
 def test_a_folder_that_is_no_export_stays(store: Store, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
-    with pytest.raises(InvalidInputError, match="is no export"):
+    with pytest.raises(InvalidInputError, match="is not an export"):
         write_export(store, ExportOrder(run=RUN), tmp_path / "mine")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
@@ -247,7 +247,7 @@ def test_the_commands_say_how_much_they_wrote_and_read(
     told = a3t(other, "import", str(tmp_path / "their log.jsonl.gz"), "--json")[1]
     assert (json.loads(told)["run"], json.loads(told)["episodes"]) == ("their-log", 12)
     code, _, error = a3t(other, "import", str(tmp_path / "pairs"), "--run", "pairs")
-    assert (code, "--chosen takes in the better ones" in error) == (2, True)
+    assert (code, "--chosen imports the better ones" in error) == (2, True)
     told = a3t(other, "import", str(tmp_path / "pairs"), "--run", "pairs", "--chosen", "--json")[1]
     assert json.loads(told)["episodes"] == 8
 

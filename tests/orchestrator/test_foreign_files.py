@@ -294,14 +294,14 @@ NAMED: dict[str, tuple[bytes, str]] = {
     ),
     "a page of an error": (b"<!DOCTYPE html>\n<html></html>", "line 1: no JSON"),
     "nothing": (b"\n \r\n", "has no episode that can be read"),
-    "an empty object": (b"{}", "line 1: it is in no known format; its keys are: none"),
+    "an empty object": (b"{}", "line 1: its format is unknown; its keys are: none"),
     "messages on lines of their own": (
         b"\n".join(map(one, CHAT)),
         "line 1: it is a single message, not an episode. Write each episode as an object with the list `messages`",
     ),
     "answers of a batch": (
         one({"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [{"message": CHAT[1]}]}}}),
-        "line 1: it is a model's answer without the chat in front of it",
+        "line 1: it is a model's answer without the chat before it",
     ),
     "an inner record": (
         one({"data": [GOOD, {"messages": [{"role": "cook", "content": "x"}]}]}),
@@ -313,14 +313,14 @@ NAMED: dict[str, tuple[bytes, str]] = {
     ),
     "an agent without a task": (
         one({"trajectory": CHAT[1:]}),
-        "it begins with the agent: nothing says what the task is",
+        "it begins with a message of the agent, so the task is not known",
     ),
-    "steps without a beginning": (one({"steps": STEPS}), "line 1: it is in no known format; its keys are: steps"),
-    "a text without a task": (one({"text": REACT}), "it begins with the agent"),
+    "steps without a beginning": (one({"steps": STEPS}), "line 1: its format is unknown; its keys are: steps"),
+    "a text without a task": (one({"text": REACT}), "it begins with a message of the agent"),
     "a reward in words": (one(GOOD | {"reward": "high"}), "line 1: reward: a number was expected, not 'high'"),
-    "a reward that is no number": (one(GOOD | {"reward": "nan"}), "line 1: reward: no finite number"),
+    "a reward that is no number": (one(GOOD | {"reward": "nan"}), "line 1: reward: not a finite number"),
     "a line that is cut": (one(GOOD) + b"\n" + one(GOOD)[:60], "line 2: no JSON"),
-    "an array that is cut": (one([GOOD, GOOD])[:-40], "behind record 1: the array cannot be read on"),
+    "an array that is cut": (one([GOOD, GOOD])[:-40], "after record 1: the rest of the array cannot be read"),
     "a packed file that is cut": (PACKED[:-20], "the file is damaged"),
     "steps that are no objects": (
         one({"observation": TASK, "steps": ["go", "stop"]}),

@@ -334,7 +334,7 @@ def test_a_table_says_which_tasks_the_names_of_others_mean(tmp_path: Path, empty
     ("table", "reason"),
     [
         ('{"item_id": 7, "task_id": ["x"]}', "line 1: task_id: the name of a task was expected"),
-        ('{"a": "b"}\n{"a": "c"}', "line 2: 'a' means 'c', and before 'b'"),
+        ('{"a": "b"}\n{"a": "c"}', "line 2: 'a' means 'c', but 'b' in an earlier entry"),
         ("[1]", "record 1: a JSON object was expected"),
     ],
 )
@@ -352,11 +352,11 @@ BROKEN = {
     '{"messages": [{"role": "user"}]}': "messages[0]: no content",
     '{"messages": "hello"}': "messages: a list of messages was expected, not text",
     '{"messages": []}': "no message of an agent",
-    '{"messages": [{"role": "assistant", "content": "Action: go"}]}': "begins with the agent",
+    '{"messages": [{"role": "assistant", "content": "Action: go"}]}': "begins with a message of the agent",
     '{"conversations": [{"from": "human", "value": 5}]}': "text was expected, not a number",
     '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}': "a part of the type 'image_url'",
-    '{"text": "hello"}': "it is in no known format; its keys are: text",
-    "[1, 2": "the array cannot be read on",
+    '{"text": "hello"}': "its format is unknown; its keys are: text",
+    "[1, 2": "the rest of the array cannot be read",
     '{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "go"}]}': "",
     '{"messages": [{"role": "user", "content": "\\u0000"}, {"role": "assistant", "content": "go"}]}': "NUL character",
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": NaN}': "NaN",
@@ -365,9 +365,9 @@ BROKEN = {
     '{"schema_version": "ATIF-v1.7", "steps": [{"source": "cook"}]}': "the unknown source 'cook'",
     '{"schema_version": "ATIF-v1.7", "steps": 3}': "steps: a list of objects was expected",
     '{"run": "a", "kind": "policy", "steps": [], "task_id": "t", "stop_reason": "done"}': "id: Field required",
-    "nonsense": "no JSON",
+    "nonsense": "not JSON",
     "17": "a JSON object was expected, not int",
-    "{" * 100_000: "no JSON",
+    "{" * 100_000: "not JSON",
 }
 
 
@@ -380,7 +380,7 @@ def test_what_cannot_be_read_is_named_by_line_and_reason(tmp_path: Path, empty: 
     with pytest.raises(InvalidInputError) as refused:
         import_file(empty, file, order)
     assert reason in str(refused.value)
-    assert ("line 3: " if line[0] != "[" else "behind record") in str(refused.value)
+    assert ("line 3: " if line[0] != "[" else "after record") in str(refused.value)
     with empty.session() as session:
         assert list_trajectories(session, EpisodeFilter()) == [], "nothing is half imported"
     if line[0] != "[":

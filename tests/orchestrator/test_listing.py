@@ -253,7 +253,7 @@ def test_pages_follow_each_other_in_every_order(store: Store, order: Order) -> N
     "cursor", ["x", "é", "W10", "bnVsbA", "WyJyZXdhcmQiLDEuMCwxLDAsZmFsc2Vd", "WyJjcmVhdGVkX2F0IiwxZTQwMCwxLDBd", "{}"]
 )
 def test_a_wrong_cursor_is_refused(store: Store, cursor: str) -> None:
-    with store.session() as session, pytest.raises(InvalidInputError, match="no place in a list"):
+    with store.session() as session, pytest.raises(InvalidInputError, match="not a cursor of a list"):
         page_of_trajectories(session, EpisodeFilter(), Order.oldest, cursor)
 
 

@@ -46,7 +46,10 @@ def test_a_resumed_phase_counts_whole_and_says_what_is_new() -> None:
     assert shown(
         PhaseState(key, done=360, successes=150, seconds=0, **counts),  # type: ignore[arg-type]
         PhaseState(key, done=600, successes=266, seconds=9, **counts),  # type: ignore[arg-type]
-    ) == ["Round 1 · own trial on the training tasks: 600 episodes, 266 succeeded; 240 of them in 9 s, the rest before"]
+    ) == [
+        "Round 1 · own trial on the training tasks: 600 episodes, 266 succeeded; 240 of them in 9 s, "
+        "the rest were done before"
+    ]
 
 
 def test_a_phase_that_lost_everything_made_nothing() -> None:

@@ -106,7 +106,7 @@ def test_wrong_types(store: Store, tmp_path: Path) -> None:
         "line 4: messages[1]: text was expected, not a number": chat(("user", "x"), ("assistant", 5)),
         "line 5: messages: a list of messages was expected, not an object": {"messages": {"role": "user"}},
         "line 6: a JSON object was expected, not list": [],
-        "line 7: it is in no known format; its keys are: trajectory, score": {"trajectory": [], "score": 1},
+        "line 7: its format is unknown; its keys are: trajectory, score": {"trajectory": [], "score": 1},
         "line 8: environment:": chat(*good, environment=["kitchen"]),
     }
     content = lines(chat(*good), *rows.values())
@@ -141,5 +141,5 @@ def test_arrays_on_lines_of_their_own_and_a_line_that_is_cut(store: Store, tmp_p
 
 def test_bytes_that_are_no_text_in_the_middle(store: Store, tmp_path: Path) -> None:
     row = lines(chat(("user", "A kitchen."), ("assistant", "open drawer")))
-    with pytest.raises(InvalidInputError, match="line 2: no UTF-8 text: invalid continuation byte"):
+    with pytest.raises(InvalidInputError, match="line 2: not UTF-8 text: invalid continuation byte"):
         taken(store, tmp_path / "x.jsonl", row + b"\n" + row.replace(b"kitchen", b"caf\xe9s") + b"\n" + row)

@@ -86,10 +86,10 @@ def test_files_that_are_no_recipe(tmp_path: Path) -> None:
         load_recipe(tmp_path / "missing.yaml")
     broken = tmp_path / "broken.yaml"
     broken.write_text("name: [unclosed")
-    with pytest.raises(InvalidInputError, match=r"broken\.yaml is no YAML"):
+    with pytest.raises(InvalidInputError, match=r"broken\.yaml is not valid YAML"):
         load_recipe(broken)
     broken.write_text("- a\n- b\n")
-    with pytest.raises(InvalidInputError, match="has to be a mapping"):
+    with pytest.raises(InvalidInputError, match="must be a mapping"):
         load_recipe(broken)
     with pytest.raises(InvalidInputError, match="not of the form"):
         parse_recipe(MINIMAL, overrides=["rounds"])

@@ -184,7 +184,7 @@ async def test_other_versions_are_left_out_and_waiting_has_an_end(
     run = Run(tmp_path, services, recipe)
     context = await run.begin()
     await play(client, services, task(environment, 1), success=True)
-    with pytest.raises(DeadlineError, match=r"0 of 1 recorded episodes came .*Left out: 1 of another version"):
+    with pytest.raises(DeadlineError, match=r"0 of 1 recorded episodes arrived .*Left out: 1 of another version"):
         await collect_recorded(context, 1, "own-1-r01")
     assert "let the agent name the model own-1-r01" in run.told("waiting")
     assert run.episodes() == []
@@ -229,7 +229,7 @@ async def test_tasks_that_a_recipe_lists_are_the_only_ones(
     ("changes", "error", "message"),
     [
         ({"recorded": {}}, InvalidInputError, "how many episodes a round needs"),
-        ({"recorded": {"tasks": ["a"]}, "data": {"tasks": 2}}, InvalidInputError, "recorded.tasks lists them"),
+        ({"recorded": {"tasks": ["a"]}, "data": {"tasks": 2}}, InvalidInputError, "recorded.tasks is the list"),
         ({"data": {"held_out": [{"split": "test"}]}}, InvalidInputError, "how many tasks test has"),
     ],
 )

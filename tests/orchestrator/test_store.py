@@ -224,7 +224,7 @@ def test_a_worker_that_dies_every_time_ends_in_a_dead_letter(store: Store) -> No
             let_leases_end(session, ids)
             reclaim_expired(session, KEY)
         assert claim(session, ids, "a", 60, 3) == []
-        assert "died every time" in events(session, "x-1", kind="dead_letter")[0].message
+        assert "died at each attempt" in events(session, "x-1", kind="dead_letter")[0].message
 
 
 def test_a_trajectory_is_stored_once_and_comes_back_as_it_was(store: Store) -> None:
@@ -286,7 +286,7 @@ def test_runs_by_name_and_age(store: Store) -> None:
             unfinished_run(session, "y")
         with pytest.raises(NotFoundError, match="There is no run 'z'"):
             get_run(session, "z")
-    with pytest.raises(ConflictError, match="There is a run 'x-1' already"), store.session() as session:
+    with pytest.raises(ConflictError, match="There is already a run 'x-1'"), store.session() as session:
         create_run(session, "x-1", RECIPE, "", {})
 
 
@@ -297,7 +297,7 @@ def test_databases_that_cannot_be_used(tmp_path: Path) -> None:
         Store("postgresql://nobody:secret@127.0.0.1:1/none").upgrade()
     with pytest.raises(InvalidInputError, match="SQLite and PostgreSQL"):
         Store("mysql://localhost/x")
-    with pytest.raises(InvalidInputError, match="no SQLAlchemy URL"):
+    with pytest.raises(InvalidInputError, match="not an SQLAlchemy URL"):
         Store("nonsense")
 
 

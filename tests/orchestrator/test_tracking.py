@@ -99,7 +99,7 @@ async def test_a_tracker_that_fails_is_noted_and_stops_nothing(store: Store, mon
 
     monkeypatch.setitem(TRACKERS, "wandb", broken)
     told = await track_safely(store, OrchestratorSettings(), RUN, 1, ["wandb"])
-    assert told == "The tracker wandb did not take round 1: no login"
+    assert told == "The tracker wandb did not accept round 1: no login"
     with store.session() as session:
         (event,) = events(session, RUN, kind="tracking_failed")
     assert (event.level, event.message) == ("warn", told)

@@ -21,7 +21,7 @@ _Z95 = 1.96
 
 
 class Mean(BaseModel):
-    """A mean over seeds with its 95 % confidence interval (Student's t); a single seed has no interval."""
+    """A mean over seeds with its 95 % confidence interval (Student's t). A single seed has no interval."""
 
     n: int
     mean: float
@@ -30,14 +30,16 @@ class Mean(BaseModel):
 
     @property
     def percent(self) -> str:
-        """E.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`; a share's interval ends at 0 and 100."""
+        """Return the mean in percent, e.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`. The interval is
+        clipped to 0 to 100."""
         if self.low is None or self.high is None:
             return f"{100 * self.mean:.1f} %"
         return f"{100 * self.mean:.1f} % [{100 * max(0.0, self.low):.1f}–{100 * min(1.0, self.high):.1f}]"
 
 
 class SeedResult(BaseModel):
-    """A finished run: success on the split by round, what the last round trained on, and what all rounds composed."""
+    """The figures of a finished run: success on the split by round, the training set of the last round, and the
+    composed episodes of all rounds."""
 
     run: str
     seed: int
@@ -61,15 +63,16 @@ class SeedResult(BaseModel):
 
     @property
     def rescued_share(self) -> float:
-        """Share of the failed tasks that got a composed success, all rounds together."""
+        """Share of the failed tasks for which a composed episode succeeded, over all rounds together."""
         return self.rescued / self.failed_tasks if self.failed_tasks else 0.0
 
 
 class ArmResult(BaseModel):
-    """The results of an arm over its seeds. A `…difference` is the mean difference from the first arm, seed by seed.
+    """The results of an arm over its seeds. A field `…difference` is the mean over seeds of the difference from the
+    first arm with the same seed.
 
-    `kept`: composed successes per 1,000 steps of composed episodes. `rescued`: share of the tasks that the agent's own
-    trial failed which got a composed success.
+    `kept`: composed successes per 1,000 steps of composed episodes. `rescued`: of the tasks that the agent's own trial
+    failed, the share for which a composed episode succeeded.
     """
 
     arm: str
@@ -116,7 +119,7 @@ def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedR
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    """Mean and 95 % interval of independent values."""
+    """Return mean and 95 % interval of independent values."""
     n, centre = len(values), mean(values)
     if n < 2:
         return Mean(n=n, mean=centre)

@@ -22,17 +22,19 @@ class Arm(Schema):
     """A change of the recipe whose effect is measured."""
 
     about: str = Field("", description="What the arm changes, in a few words")
-    changes: dict[str, Any] = Field(default_factory=dict, description="Keys of the recipe, as in the recipe")
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description="Keys of the recipe that the arm changes, written as in the recipe"
+    )
 
 
 class Ablation(Schema):
     """A comparison. The other arms are compared with the first one."""
 
-    name: Name = Field(description="Runs are called <name>-<arm>-s<seed>")
-    recipe: str = Field(description="Path of the recipe, from this file's folder")
-    fast: bool = Field(False, description="Begin with the recipe's `fast` section")
+    name: Name = Field(description="Name of the comparison. Its runs are called <name>-<arm>-s<seed>")
+    recipe: str = Field(description="Path of the recipe, relative to this file's folder")
+    fast: bool = Field(False, description="Whether the recipe's `fast` section is applied first")
     split: str = Field(description="Held-out split of the recipe that the arms are compared on")
-    seeds: list[int] = Field(min_length=1, description="Every arm runs once with each")
+    seeds: list[int] = Field(min_length=1, description="Seeds; every arm runs once with each seed")
     changes: dict[str, Any] = Field(default_factory=dict, description="Changes of the recipe for all arms")
     arms: dict[Name, Arm] = Field(min_length=1)
 
@@ -52,19 +54,21 @@ class PlannedRun:
     seed: int
     recipe: Recipe
     source: str | None
-    """The first arm's run with the same seed; its phases are taken over as far as the recipes agree."""
+    """The first arm's run with the same seed. Its phases are copied, up to the first phase in which the recipes
+    differ."""
 
 
 def load_ablation(path: Path) -> Ablation:
     """Read a comparison. Raises NotFoundError, or InvalidInputError that names the file and the key."""
     if not path.is_file():
         raise NotFoundError(
-            f"There is no comparison {path}.", hint="The project's own is configs/ablations/method.yaml."
+            f"There is no comparison {path}.",
+            hint="The comparison that ships with the project is configs/ablations/method.yaml.",
         )
     try:
         return Ablation.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise InvalidInputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -74,7 +78,7 @@ def load_ablation(path: Path) -> Ablation:
 def planned_runs(
     ablation: Ablation, folder: Path, *, arms: Sequence[str] = (), seeds: Sequence[int] = ()
 ) -> list[PlannedRun]:
-    """Every run, seed by seed, so that all arms of the first seed can be compared early.
+    """List every run of a comparison, seed by seed, so that all arms of the first seed can be compared early.
 
     Args:
         ablation: the comparison.
@@ -85,7 +89,7 @@ def planned_runs(
     """
     unknown = sorted(set(arms) - set(ablation.arms))
     if unknown:
-        raise InvalidInputError(f"There is no arm {unknown[0]!r}.", hint=f"There are {', '.join(ablation.arms)}.")
+        raise InvalidInputError(f"There is no arm {unknown[0]!r}.", hint=f"The arms are {', '.join(ablation.arms)}.")
     values = changed(read_values(folder / ablation.recipe, fast=ablation.fast), ablation.changes)
     return [_planned(ablation, values, arm, seed) for seed in seeds or ablation.seeds for arm in arms or ablation.arms]
 

@@ -27,7 +27,7 @@ _HEADS = (
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
-    """Write comparison.md, comparison.json and comparison.svg; returns their paths by format."""
+    """Write comparison.md, comparison.json and comparison.svg, and return their paths by format."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"md": comparison_markdown(comparison), "json": comparison.model_dump_json(indent=2)}
     if any(arm.seeds for arm in comparison.arms):
@@ -39,7 +39,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """The comparison as a page: the table, what each arm changes, and how the figures were made."""
+    """Return the comparison as a page of Markdown: the table, what each arm changes, and how the figures were made."""
     heads, rows = comparison_table(comparison)
     lines = [f"# {comparison.name}", "", comparison_about(comparison), "", _line(heads), "|" + "---|" * len(heads)]
     lines += [*map(_line, rows), *comparison_notes(comparison)]
@@ -47,28 +47,28 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def comparison_about(comparison: Comparison) -> str:
-    """A sentence that says what the table's figures are."""
+    """Return the sentences that explain the table's figures."""
     return (
-        f"Success on `{comparison.split}`, one greedy trial a task, base model `{comparison.base_model}`. Mean over "
-        "seeds with 95 % intervals (Student's t); the difference is from the first arm, seed by seed, and so are the "
-        "figures in parentheses. kept: composed episodes that succeeded. rescued: share of the tasks failed by the "
-        "agent's own trial that got a composed success."
+        f"Success on `{comparison.split}`, one greedy trial per task, base model `{comparison.base_model}`. Mean "
+        "over seeds with 95 % intervals (Student's t); the differences, also those in parentheses, are from the "
+        "first arm's run with the same seed. kept: composed episodes that succeeded. rescued: of the tasks that the "
+        "agent's own trial failed, the share for which a composed episode succeeded."
     )
 
 
 def comparison_table(comparison: Comparison) -> tuple[Sequence[str], list[list[str]]]:
-    """Headings, and a row for each arm that has finished runs."""
+    """Return the headings, and a row for each arm that has finished runs."""
     return _HEADS, [_row(arm) for arm in comparison.arms if arm.seeds]
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
-    """Lines of Markdown: what each arm changes, which commits ran, and which runs are missing."""
+    """Return lines of Markdown: what each arm changes, which commits ran, and which runs are missing."""
     done = [arm for arm in comparison.arms if arm.seeds]
     lines = ["", *(f"- **{arm.arm}**: {arm.about}" for arm in done if arm.about)]
     if done:
         seeds = [s for arm in done for s in arm.seeds]
         commits = sorted({s.commit for s in seeds if s.commit})
-        lines += ["", f"{seeds[0].trials} tasks a trial; runs of commit {', '.join(commits) or 'unknown'}."]
+        lines += ["", f"{seeds[0].trials} tasks per trial; the runs are of commit {', '.join(commits) or 'unknown'}."]
     if comparison.missing:
         lines += ["", f"Not finished: {', '.join(comparison.missing)}."]
     return lines

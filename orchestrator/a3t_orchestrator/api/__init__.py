@@ -1,1 +1,1 @@
-"""Routers of the orchestrator's own API and dashboard."""
+"""Routers of the orchestrator's API."""

@@ -23,26 +23,30 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
 
 class ExportQuery(EpisodeQuery):
-    """Which episodes, and the form of their rows."""
+    """Which episodes are exported, and in which format."""
 
     format: str = Field(
-        "a3t", description="Form of the rows: a3t, actions, atif, conversations, dpo, kto, messages or sharegpt"
+        "a3t", description="Format of the rows: a3t, actions, atif, conversations, dpo, kto, messages or sharegpt"
     )
     outcome: Outcome | None = Field(
-        None, description="Only these; null takes successes in messages, conversations and sharegpt, else any"
+        None,
+        description="Only successes or only failures; null takes successes in the formats messages, conversations "
+        "and sharegpt, and any episode in the others",
     )
     trained_in: int | None = Field(None, ge=0, le=MAX_INT, description="Only the training set of this round")
-    loss_flags: bool = Field(False, description="In messages: `weight` 0 for turns that were refused")
+    loss_flags: bool = Field(
+        False, description="In the format messages: whether turns that the environment refused get `weight` 0"
+    )
 
 
 @router.get(
     "/{run}/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {}}, "description": "One row a line"}},
+    responses={200: {"content": {"application/x-ndjson": {}}, "description": "One row per line"}},
 )
 def export(store: StoreDep, run: str, query: Annotated[ExportQuery, Query()]) -> StreamingResponse:
-    """The run's episodes as JSON Lines, in the order in which they were stored. Episodes of evaluation are left out of
-    formats for training, unless `kind` asks for them."""
+    """Return the run's episodes as JSON Lines, in the order in which they were stored. Episodes of evaluation are left
+    out of formats for training, unless `kind` asks for them."""
     order = ExportOrder(
         run=run,
         format=query.format,

@@ -1,4 +1,4 @@
-"""Episodes that were given up."""
+"""Routes for episodes that were given up."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def failures(
     limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of failures on the page")] = 100,
     offset: Annotated[int, Query(ge=0, le=MAX_INT, description="Number of failures to skip")] = 0,
 ) -> FailurePage:
-    """Episodes that were given up, the newest first, each with the last error."""
+    """List episodes that were given up, the newest first, each with its last error."""
     found, total = list_failures(session, run, limit, offset), count_failures(session, run)
     end = offset + len(found)
     return FailurePage(failures=found, total=total, next_offset=end if end < total else None)
@@ -31,13 +31,14 @@ def failures(
 
 @router.post("/{failure}/retry")
 def retry(store: StoreDep, failure: str) -> Failure:
-    """Put the episode back on the work list, with all its attempts. 409 where the run has gone on without it."""
+    """Put the episode back on the work list, with its number of attempts reset. 409 where the run has continued without
+    it."""
     with store.session() as session:
         return retry_failure(session, failure)
 
 
 @router.delete("/{failure}")
 def drop(store: StoreDep, failure: str) -> Failure:
-    """Do without the episode for good."""
+    """Drop the episode: it is no longer listed, counted or tried again."""
     with store.session() as session:
         return drop_failure(session, failure)

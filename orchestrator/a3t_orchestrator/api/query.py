@@ -1,4 +1,4 @@
-"""What trajectories may be asked for: a list, in the API and the dashboard alike, and an export."""
+"""Query parameters that choose trajectories: for lists in the API and the dashboard, and for exports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["EpisodeQuery", "TrajectoryQuery"]
 
 
 class EpisodeQuery(BaseModel):
-    """Filters that lists and exports share, all of which must fit. A field that is missing means any."""
+    """Filters that lists and exports share. A trajectory must match all of them; a missing field matches any."""
 
     round: int | None = Field(None, ge=0, le=MAX_INT, description="Only of this round")
     kind: TrajectoryKind | None = Field(None, description="Only of this kind")
@@ -35,18 +35,18 @@ class EpisodeQuery(BaseModel):
 
     @property
     def where(self) -> EpisodeFilter:
-        """The filters as the store takes them."""
+        """Return the filters in the form that the store takes."""
         return EpisodeFilter(**self.model_dump(include=set(EpisodeFilter.__dataclass_fields__)))
 
 
 class TrajectoryQuery(EpisodeQuery):
-    """Filters and order of a list. An empty field, as a form sends it, means any, too."""
+    """Filters and order of a list. An empty field, as an HTML form sends it, also matches any."""
 
     run: str | None = Field(None, description="Only of this run")
     phase: Phase | None = Field(None, description="Only of this phase")
     success: bool | None = Field(None, description="Only successes, or only failures")
     sort: Order | None = Field(
-        None, description="Order; a minus in front means the largest first. Unset: in order of making"
+        None, description="Order; a minus in front means the largest first. null: the order in which they were stored"
     )
 
     @model_validator(mode="before")
@@ -62,5 +62,5 @@ class TrajectoryQuery(EpisodeQuery):
 
     @property
     def order(self) -> Order:
-        """The order, in order of making where none is given."""
+        """Return the order; by default the order in which trajectories were stored."""
         return self.sort or Order.oldest

@@ -1,4 +1,4 @@
-"""The recipes that ship."""
+"""Route that lists the recipes that ship with the orchestrator."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ router = APIRouter(prefix="/v1/recipes", tags=["recipes"])
 
 @router.get("")
 def recipes() -> list[RecipeInfo]:
-    """Recipes that a run can be begun with by name."""
+    """List the recipes that ship with the orchestrator. A run can be begun with their names."""
     return shipped_recipes()

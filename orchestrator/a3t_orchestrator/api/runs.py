@@ -1,4 +1,4 @@
-"""Runs, their reports, progress and events."""
+"""Routes that read runs, their reports, progress and events."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
 def runs(
     session: SessionDep, limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of runs")] = 100
 ) -> list[RunInfo]:
-    """Runs, the newest first."""
+    """List runs, the newest first."""
     return run_infos(session, limit)
 
 
 @router.get("/{run}")
 def one_run(session: SessionDep, run: str) -> RunInfo:
-    """One run."""
+    """Read one run."""
     return run_info(session, run)
 
 
 @router.get("/{run}/report")
 def report(store: StoreDep, run: str) -> Report:
-    """Everything that `a3t report` says, now."""
+    """Return the report of a run as it is now: all figures of `a3t report`."""
     return collect_report(store, run)
 
 
 @router.get("/{run}/progress")
 def progress(session: SessionDep, run: str) -> RunProgress:
-    """How far the phase under way is, told by any replica."""
+    """Return the progress of the current phase. Every replica of the service knows it."""
     return progress_of(session, run)
 
 
@@ -58,11 +58,11 @@ async def run_events(
         int | None, Header(ge=0, le=MAX_INT, description="Id of the last event that a client of the stream has seen")
     ] = None,
 ) -> Response | list[RunEvent]:
-    """Events in order: what was published, lost, given up.
+    """List the events of a run in order, for example published versions and episodes that were given up.
 
-    With `stream`, server-sent events: each stored event with its id (`after`, or the header `Last-Event-ID`, continues
-    behind one), and without id `progress` (RunProgress) and `run` (RunInfo) when they change. The last one is `end`
-    (RunInfo), when the run has ended.
+    With `stream` the reply is a stream of server-sent events: each stored event with its id, and without an id
+    `progress` (RunProgress) and `run` (RunInfo) whenever they change. The last one is `end` (RunInfo), when the run has
+    ended. `after`, or the header `Last-Event-ID`, continues a stream after the event with that id.
     """
     if stream:
         await store.do(lambda session: get_run(session, run))

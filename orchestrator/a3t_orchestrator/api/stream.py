@@ -1,4 +1,4 @@
-"""A run's events as they come, for `GET /v1/runs/{run}/events?stream=true`."""
+"""Streams a run's events as they come, for `GET /v1/runs/{run}/events?stream=true`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What the database says of a run at one moment."""
+    """The state of a run in the database at one moment."""
 
     events: list[RunEvent]
     info: RunInfo
@@ -32,8 +32,8 @@ class _Look:
 
 
 async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event) -> AsyncIterator[str]:
-    """The run's events behind the one numbered `after`, its progress, and the end; ends when the service stops, too,
-    and then a client connects again, to this replica or another."""
+    """Yield the run's events with an id above `after`, its progress, and at last its end, as server-sent events. The
+    stream also ends when the service stops; a client then connects again, to this replica or another."""
     told_progress: RunProgress | None = None
     told_state: tuple[str, str, int, str] | None = None
     silent = 0.0
@@ -70,6 +70,6 @@ async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event
 
 
 def _look(session: Session, run: str, after: int) -> _Look:
-    info = run_info(session, run)  # before the events: a run that has ended writes none behind them
+    info = run_info(session, run)  # read before the events, because a run that has ended writes no further ones
     found = [RunEvent.model_validate(event) for event in events(session, run, after, _PAGE)]
     return _Look(found, info, progress_of(session, run))

@@ -1,4 +1,4 @@
-"""Stored episodes."""
+"""Routes that list and read stored episodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 
 
 class ListQuery(TrajectoryQuery):
-    """Filters, order and the page."""
+    """Filters and order of a list, and which page of it."""
 
     limit: int = Field(100, ge=1, le=1000, description="Largest number of trajectories on the page")
     offset: int = Field(
@@ -29,13 +29,13 @@ class ListQuery(TrajectoryQuery):
         None,
         max_length=500,
         description="`next_cursor` or `previous_cursor` of a page with the same filters and order; `offset` is then "
-        "left out of account",
+        "ignored",
     )
 
 
 @router.get("")
 def trajectories(session: SessionDep, query: Annotated[ListQuery, Query()]) -> TrajectoryPage:
-    """Trajectories that match every filter."""
+    """List trajectories that match every filter, without their steps."""
     page = page_of_trajectories(session, query.where, query.order, query.cursor, query.limit, query.offset)
     end = page.first - 1 + len(page.rows)
     return TrajectoryPage(
@@ -49,5 +49,5 @@ def trajectories(session: SessionDep, query: Annotated[ListQuery, Query()]) -> T
 
 @router.get("/{trajectory_id}")
 def trajectory(session: SessionDep, trajectory_id: str) -> Trajectory:
-    """A whole episode, by its id or the beginning of it."""
+    """Read a whole episode, by its id or the beginning of its id."""
     return find_trajectory(session, trajectory_id)

@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Entry point of the script; see a3t_contracts.cli.guarded for the exit codes."""
+    """Run the command line; see a3t_contracts.cli.guarded for the exit codes."""
     from a3t_contracts.cli import guarded
 
     from .root import build_root

@@ -29,7 +29,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def ablate(
-    config: Annotated[Path, typer.Argument(help="YAML file of a comparison.")] = Path("configs/ablations/method.yaml"),
+    config: Annotated[Path, typer.Argument(help="YAML file of the comparison: recipe, arms and seeds.")] = Path(
+        "configs/ablations/method.yaml"
+    ),
     arms: Annotated[
         list[str] | None, typer.Option("--arm", help="Run only this arm; may be repeated. Default: all arms.")
     ] = None,
@@ -37,15 +39,21 @@ def ablate(
         list[int] | None, typer.Option("--seed", help="Run only this seed; may be repeated. Default: all seeds.")
     ] = None,
     report_only: Annotated[
-        bool, typer.Option("--report", help="Start no run; write the table from the runs that are finished.")
+        bool, typer.Option("--report", help="Start no run; only write the table from the runs that are finished.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: A3T_HOME/reports/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for comparison.md, .json and .svg; default: A3T_HOME/reports/NAME.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run every arm of a comparison with every seed, and write a table with confidence intervals.
 
-    A run begins with copies of the phases that the first arm's run with the same seed did, as far as the recipes agree,
-    so that arms differ only in what they change. Called again, it keeps finished runs and continues an interrupted one.
+    A comparison (ablation) runs one recipe with and without changes; each variant is an arm. A run begins with copies
+    of the phases of the first arm's run with the same seed, up to the first phase in which their recipes differ, so
+    that arms differ only in what they change. When called again, the command keeps finished runs and continues an
+    interrupted one.
+
+    Example: `a3t ablate configs/ablations/method.yaml --seed 1`
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)
@@ -69,7 +77,7 @@ def ablate(
 
 
 async def _run_all(settings: OrchestratorSettings, store: Store, runs: list[PlannedRun], screen: Console) -> None:
-    """The runs that are not finished, one after the other, on one stack for each base model."""
+    """Carry out the runs that are not finished, one after the other, with one stack of services for each base model."""
     left = [run for run in runs if _status(store, run.name) != "finished"]
     for base_model in dict.fromkeys(run.recipe.base_model for run in left):
         async with stack_for(settings, base_model) as live:
@@ -89,7 +97,8 @@ def _shares(store: Store, run: PlannedRun) -> bool:
 
 
 def _begun(store: Store, name: str) -> str | None:
-    """The run, if there is one, ready to go on, with what it lost to be tried again."""
+    """Prepare an existing run to be continued, its lost episodes included, and return its name; None if it has not
+    begun."""
     if _status(store, name) is None:
         return None
     with store.session() as session:

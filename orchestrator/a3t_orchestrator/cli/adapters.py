@@ -1,4 +1,4 @@
-"""The commands `a3t adapters …`: adapter versions through the trainer service."""
+"""The commands `a3t adapters …`, which manage adapter versions through the trainer service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 Version = Annotated[str, typer.Argument(help="Name of an adapter version, e.g. demo-r02.")]
 
 app = typer.Typer(
-    help="Adapter versions: list, show, verify, promote, demote, roll back, collect, push.",
+    help="List, show, verify, promote, roll back, remove and push adapter versions (LoRA weights that runs published).",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -37,13 +37,15 @@ class AdaptersSettings(CommonSettings):
 
     @property
     def service_url(self) -> str:
-        """The address that is set, else that of the running stack of this A3T_HOME, else port 8104 of this machine."""
+        """Return the configured address, else that of the running stack of this A3T_HOME, else port 8104 of this
+        machine."""
         return self.trainer_url or stack_url(self.home, "trainer") or "http://127.0.0.1:8104"
 
 
 @app.command("list")
 def list_versions(as_json: JsonOption = False) -> None:
-    """List the versions, oldest first; a star marks the live one."""
+    """List the adapter versions, the oldest first. A star marks the live one, which serves requests that name no
+    version."""
 
     async def work(trainer: TrainerClient) -> tuple[list[AdapterManifest], LivePointer]:
         return await trainer.adapters(), await trainer.live()
@@ -57,7 +59,10 @@ def list_versions(as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(version: Version, as_json: JsonOption = False) -> None:
-    """Show a version: base, objective, data, metrics, files."""
+    """Show a version: its base model, objective, training data, metrics and files.
+
+    Example: `a3t adapters show demo-r02`
+    """
     manifest = _ask(lambda trainer: trainer.adapter(version))
     if as_json:
         emit_json(manifest)
@@ -70,27 +75,30 @@ def show(version: Version, as_json: JsonOption = False) -> None:
 
 @app.command()
 def verify(version: Version, as_json: JsonOption = False) -> None:
-    """Compare every file of a version with the hashes in its manifest; exit code 2 if one differs."""
+    """Compare every file of a version with the hashes in its manifest. The exit code is 2 if one differs."""
     manifest = _ask(lambda trainer: trainer.verify(version))
-    _tell({"version": version, "verified": True, "files": len(manifest.files)}, f"{version} is whole.", as_json)
+    _tell({"version": version, "verified": True, "files": len(manifest.files)}, f"{version} is intact.", as_json)
 
 
 @app.command()
 def promote(version: Version, as_json: JsonOption = False) -> None:
-    """Make a version live: it serves requests that name no version. Policy services follow within seconds."""
+    """Make a version live, so that it serves requests that name no version. Policy services follow within seconds.
+
+    Example: `a3t adapters promote demo-r02`
+    """
     live = _ask(lambda trainer: trainer.promote(version))
     _tell(live, f"{live.version} is live.", as_json)
 
 
 @app.command()
 def demote(as_json: JsonOption = False) -> None:
-    """Make the base model live; `rollback` makes the version live again."""
+    """Make the base model live, so that requests that name no version use no adapter. `rollback` undoes it."""
     _tell(_ask(lambda trainer: trainer.demote()), "The base model is live.", as_json)
 
 
 @app.command()
 def rollback(as_json: JsonOption = False) -> None:
-    """Make the version live that was live before."""
+    """Make the version live that was live before the present one."""
 
     async def work(trainer: TrainerClient) -> LivePointer:
         return await trainer.rollback((await trainer.live()).version)
@@ -105,7 +113,11 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove old versions. The live one, the one before it, and the parents of kept versions stay."""
+    """Remove old versions of each run, to free disk space. The live version, the one that was live before it, and the
+    parents of kept versions are always kept.
+
+    Example: `a3t adapters gc --keep 2 --dry-run`
+    """
     report = _ask(lambda trainer: trainer.collect_garbage(keep, dry_run))
     verb = "Would remove" if dry_run else "Removed"
     names = ", ".join(report.removed) or "nothing"
@@ -121,7 +133,10 @@ def push(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Push a version to the Hugging Face Hub; the service's HF_TOKEN is the credential."""
+    """Push a version to the Hugging Face Hub. The trainer service does it, with the token in its variable HF_TOKEN.
+
+    Example: `a3t adapters push demo-r02 my-name/demo`
+    """
     request = AdapterPush(repository=repository, private=not public)
     result = _ask(lambda trainer: trainer.push(version, request))
     _tell(result, f"{version} is at {result.url}.", as_json)

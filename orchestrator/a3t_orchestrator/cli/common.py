@@ -27,17 +27,23 @@ __all__ = [
     "settings_and_store",
 ]
 
-RecipeArgument = Annotated[Path, typer.Argument(help="File of the recipe, e.g. configs/demo.yaml.", show_default=False)]
-FastOption = Annotated[bool, typer.Option("--fast", help="Apply the recipe's `fast` section.")]
+RecipeArgument = Annotated[
+    Path, typer.Argument(help="YAML file of the recipe, e.g. configs/demo.yaml.", show_default=False)
+]
+FastOption = Annotated[
+    bool, typer.Option("--fast", help="Apply the recipe's `fast` section, its settings for a short trial.")
+]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a key of the recipe: key.path=value; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", help="Change a key of the recipe, e.g. --set compose.samples=4; may be repeated."),
 ]
 
 Result = TypeVar("Result")
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine. SIGINT, SIGTERM and SIGHUP cancel it, so that it stops what it started; then exit with 130."""
+    """Run a coroutine. SIGINT, SIGTERM and SIGHUP cancel it, so that it can stop what it started; the process then
+    exits with code 130."""
 
     async def guarded() -> Result:
         task = asyncio.current_task()
@@ -58,7 +64,7 @@ def _cancel_once(task: asyncio.Task[Any] | None) -> None:
 
 
 def open_store(settings: OrchestratorSettings) -> Store:
-    """Open the database. The schema of the embedded one (SQLite in A3T_HOME) is brought up to date first."""
+    """Open the database. The schema of the embedded database (SQLite in A3T_HOME) is brought up to date first."""
     store = Store(settings.database)
     if settings.database_url is None:
         store.upgrade()
@@ -68,13 +74,14 @@ def open_store(settings: OrchestratorSettings) -> Store:
 
 
 def settings_and_store() -> tuple[OrchestratorSettings, Store]:
-    """The settings from the environment, and the database that they name."""
+    """Return the settings from the environment, and the database that they name."""
     settings = OrchestratorSettings()
     return settings, open_store(settings)
 
 
 def quiet_logs(settings: OrchestratorSettings) -> None:
-    """Log only warnings, so that the terminal shows the output of the command; trace, if the settings say so."""
+    """Log only warnings, so that the terminal shows the output of the command. Start tracing, if the settings say
+    so."""
     level = "WARNING" if settings.log_level == "INFO" else settings.log_level
     configure_logging("a3t", level, settings.log_json)
     start_tracing("cli", settings)

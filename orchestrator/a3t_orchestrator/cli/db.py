@@ -22,11 +22,13 @@ app = typer.Typer(
 
 @app.command()
 def upgrade(
-    wait: Annotated[
-        float, typer.Option(min=0, help="Number of seconds to wait for a database that does not answer yet.")
-    ] = 0,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that does not answer yet.")] = 0,
 ) -> None:
-    """Run the missing migrations. Several processes may call this at once; one of them does the work."""
+    """Bring the schema up to date by running the missing migrations. Several processes may call this at once; one of
+    them does the work.
+
+    Example: `a3t db upgrade --wait 60`
+    """
     settings = OrchestratorSettings()
     store = Store(settings.database)
     patient = retry(

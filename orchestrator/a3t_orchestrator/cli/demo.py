@@ -36,15 +36,20 @@ def demo(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="Recipe to use; default: the project's recipe for the environment.", show_default=False),
+        typer.Option(
+            help="YAML file of the recipe; default: the project's demo recipe for the environment.", show_default=False
+        ),
     ] = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate tasks, run the whole loop on them, write a report. Needs no GPU, no server, no download.
+    """Generate tasks, run the whole training loop on them, and write a report. It needs no GPU, no server and no
+    download.
 
-    The recipes are those of the project: configs/demo.yaml, and for another environment the configs/demo*.yaml that
-    names it.
+    The loop plays episodes, asks ActRe for the reasons of sampled actions, trains an adapter on the episodes, and
+    repeats. The recipe is configs/demo.yaml, or for another environment the file configs/demo*.yaml that names it.
+
+    Example: `a3t demo --set rounds=1`
     """
     started = time.monotonic()
     settings = OrchestratorSettings()
@@ -70,15 +75,17 @@ def demo(
         f"{time.monotonic() - started:.0f} s in all. Report: {paths['html']}", highlight=False, soft_wrap=True
     )
     if report.examples:
-        console.print(f"An episode with sampled steps: a3t trajectories show {report.examples[0].id}", highlight=False)
+        console.print(
+            f"See an episode with sampled steps: a3t trajectories show {report.examples[0].id}", highlight=False
+        )
 
 
 def _own_recipe(environment: str | None) -> Path:
-    """The project's demo recipe for an environment. Raises NotFoundError if there is none."""
+    """Find the project's demo recipe for an environment. Raises NotFoundError if there is none."""
     recipes = _shipped()
     if not recipes:
         raise NotFoundError(
-            "There is no configs/demo.yaml here.", hint="Call it in the project's folder, or give --config."
+            "There is no configs/demo.yaml here.", hint="Run the command in the project's folder, or give --config."
         )
     if environment is None:
         return recipes[0]
@@ -92,7 +99,7 @@ def _own_recipe(environment: str | None) -> Path:
 
 
 def _shipped() -> list[Path]:
-    """The project's demo recipes, demo.yaml first; found from any working directory."""
+    """List the project's demo recipes, demo.yaml first. They are found from any working directory."""
     folder = shipped_folder()
     return sorted(folder.glob("demo*.yaml"), key=lambda path: (len(path.name), path.name)) if folder else []
 

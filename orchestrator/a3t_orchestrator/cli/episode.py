@@ -32,30 +32,37 @@ def episode(
         str | None,
         typer.Argument(help="Name of the environment; default: the first one of the env service that has tasks."),
     ] = None,
-    task: Annotated[str | None, typer.Option(help="Id of the task; default: the first one of the environment.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Id of the task; default: the first task of the environment.")
+    ] = None,
     p: Annotated[
-        float, typer.Option(min=0, max=1, help="Probability that a step's action is sampled and explained by ActRe.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Probability that a step's action is replaced by a random one, whose reason ActRe writes.",
+        ),
     ] = 0.5,
-    steps: Annotated[int, typer.Option(min=1, help="Largest number of steps.")] = 10,
+    steps: Annotated[int, typer.Option(min=1, help="Largest number of steps in the episode.")] = 10,
     base_model: Annotated[
         str | None,
-        typer.Option(help="Base model, if the policy service is started by this command; default: a3t/tiny."),
+        typer.Option(help="Base model, if this command starts the policy service; default: a3t/tiny."),
     ] = None,
-    wait: Annotated[
-        float, typer.Option(min=0, help="Number of seconds to wait for services that do not answer yet.")
-    ] = 0,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for services that do not answer yet.")] = 0,
     as_run: Annotated[
         bool,
         typer.Option(
-            "--as-run", help="Let the orchestrator service drive it, as the first episode of a run, by a worker."
+            "--as-run", help="Let the orchestrator service and a worker play it, as the first episode of a run."
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Play one episode with the env, policy and ActRe services to check that they work together. Nothing is kept.
+    """Play one episode to check that the env, policy and ActRe services work together. Nothing is stored.
 
-    --as-run checks queue, worker, database and orchestrator, too: it begins a run over HTTP, cancels it after its first
-    episode, and removes it. In that episode no action is sampled; --task and --p are not used.
+    --as-run also checks queue, worker, database and orchestrator: it begins a run over HTTP, cancels it after its first
+    episode, and deletes it. In that episode no action is sampled; --task and --p are ignored.
+
+    Example: `a3t episode --p 0.3 --steps 5`
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)

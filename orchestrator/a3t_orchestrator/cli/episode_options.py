@@ -1,4 +1,4 @@
-"""Options that choose episodes: one set for every command that lists or writes them."""
+"""Options that choose episodes, shared by all commands that list or export them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["takes_episode_filter"]
 
 
 def takes_episode_filter(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command the options of `_chosen` in place of its parameter `where`, which must be named by keyword and
-    gets the filter."""
+    """Give a command the options of `_chosen` in place of its parameter `where`, which must be keyword-only and
+    receives the filter."""
     declared = [
         one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for one in inspect.signature(_chosen, eval_str=True).parameters.values()
@@ -68,7 +68,7 @@ def _chosen(
         ),
     ] = None,
 ) -> EpisodeFilter:
-    """The filter that these options make."""
+    """Make the filter from these options."""
     return EpisodeFilter(
         round=round,
         kind=kind,

@@ -31,10 +31,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command("eval")
 def evaluate(
-    split: Annotated[str, typer.Option(help="Held-out split of the environment.")],
+    split: Annotated[str, typer.Option(help="Held-out split of the environment, e.g. test.")],
     run: Annotated[str | None, typer.Option(help="Name of the run; default: the newest one.")] = None,
     round: Annotated[
-        int | None, typer.Option(help="Evaluate only the agent of this round; default: all rounds.")
+        int | None, typer.Option(help="Evaluate only the agent (adapter version) of this round; default: all rounds.")
     ] = None,
     tasks: Annotated[
         int | None,
@@ -42,9 +42,13 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let the agent of each round try each task of a split once; trials that are stored already are not repeated.
+    """Evaluate a run: the agent of each round tries each task of a split once. Trials that are stored already are not
+    repeated.
 
-    Shows each agent's single trial, and the best of each task accumulated over the rounds.
+    The table shows each agent's success in its single trial, and accumulated success: the share of tasks that were
+    solved in any round so far.
+
+    Example: `a3t eval --run demo-1 --split test --tasks 50`
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)
@@ -96,14 +100,14 @@ def _versions(report: Report, number: int | None) -> dict[int, str]:
         return found
     if number not in found:
         raise NotFoundError(
-            f"The run {report.run} has no agent of round {number}; it has {sorted(found)}.",
+            f"The run {report.run} has no agent of round {number}; it has agents of the rounds {sorted(found)}.",
             hint="Leave --round out to evaluate all of them.",
         )
     return {number: found[number]}
 
 
 def _result(report: Report, split: str, rounds: list[int]) -> dict[str, Any]:
-    """The last agent's single trial, the accumulated score, and every round."""
+    """Return the last agent's single trial, the accumulated score, and the scores of every round."""
     found: dict[int, Evaluated] = {
         r.round: e for r in report.rounds if r.round in rounds for e in r.evaluations if e.split == split
     }

@@ -31,12 +31,12 @@ app = typer.Typer(add_completion=False, help="Write a run's episodes to a file t
 @takes_episode_filter
 def export(
     run: Annotated[str, typer.Argument(help="The run.")],
-    format: Annotated[str, typer.Option(help=f"Form of a row: {', '.join(all_formats())}.")] = "a3t",
+    format: Annotated[str, typer.Option(help=f"Format of the rows: {', '.join(all_formats())}.")] = "a3t",
     to: Annotated[
         Path | None,
         typer.Option(
-            help="A file that ends in .jsonl, .json (one array) or .parquet, the first two also with .gz, or a folder "
-            "in the layout of Hugging Face datasets. Unset: JSON Lines to standard output."
+            help="A file whose name ends in .jsonl, .json (one array) or .parquet (the first two also with .gz), or "
+            "a folder, which gets the layout of Hugging Face datasets. Default: JSON Lines to standard output."
         ),
     ] = None,
     *,
@@ -44,15 +44,18 @@ def export(
     outcome: Annotated[
         Outcome | None,
         typer.Option(
-            help="Only these. Unset: successes in messages, conversations and sharegpt, which are imitated; any in "
-            "the other formats.",
+            help="Only successes or only failures. Default: successes in the formats messages, conversations and "
+            "sharegpt, whose episodes are imitated; all episodes in the other formats.",
         ),
     ] = None,
-    trained_in: Annotated[int | None, typer.Option(min=0, help="Only the training set of this round.")] = None,
+    trained_in: Annotated[
+        int | None, typer.Option(min=0, help="Only episodes in the training set of this round.")
+    ] = None,
     loss_flags: Annotated[
         bool,
         typer.Option(
-            "--loss-flags", help="In messages: `weight` 0 for turns that the environment refused, 1 for the others."
+            "--loss-flags",
+            help="In the format messages: add `weight`, 0 for turns that the environment refused and 1 for the others.",
         ),
     ] = False,
     push_to: Annotated[
@@ -60,9 +63,12 @@ def export(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's episodes to a file that trainers read. Called again after an interruption, it goes on.
+    """Write a run's episodes to a file that trainers read. When called again after an interruption, the command
+    continues the file.
 
-    Episodes of evaluation are left out of formats for training, unless `--kind evaluation` asks for them.
+    Evaluation episodes are left out of the formats for training, unless `--kind evaluation` asks for them.
+
+    Example: `a3t export demo-1 --format messages --to demo.jsonl`
     """
     settings, store = settings_and_store()
     order = ExportOrder(
@@ -79,7 +85,7 @@ def export(
         return
     target = to or settings.home.expanduser() / "exports" / f"{run}-{format}"
     if push_to and target.suffix in (".jsonl", ".json", ".gz", ".parquet"):
-        raise InvalidInputError("--push-to pushes a folder.", hint="Let --to name a folder, or leave it out.")
+        raise InvalidInputError("--push-to pushes a folder.", hint="Name a folder with --to, or leave --to out.")
     report: dict[str, Any] = _write(store, order, target)
     if repository and (push_to or target.is_dir()):
         report["pushed_to"] = push_dataset(target, repository, private=settings.hub_private)

@@ -22,23 +22,31 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-RunOption = Annotated[str | None, typer.Option("--run", help="All of this run.", show_default=False)]
-Ids = Annotated[list[str] | None, typer.Argument(help="Ids, as `list` shows them.", show_default=False)]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="All failures of this run, in place of ids.", show_default=False)
+]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Ids of failures, as `a3t failures list` shows them.", show_default=False)
+]
 _ALL = 1_000_000
 
 
 @app.callback()
 def failures() -> None:
-    """Episodes that were given up, with the last error of each."""
+    """List, retry or drop failures: episodes that were given up after several attempts."""
 
 
 @app.command("list")
 def show(
-    run: Annotated[str | None, typer.Argument(help="Only of this run; of all by default.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 50,
+    run: Annotated[
+        str | None, typer.Argument(help="Only failures of this run; default: of all runs.", show_default=False)
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Largest number of failures to list, the newest first.")
+    ] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List episodes that were given up: task, phase, how often they were begun, and the last error."""
+    """List episodes that were given up: task, phase, number of attempts, and the last error."""
     page = by_service(lambda client: client.failures(run, min(limit, 1000)))
     if page is None:
         _, store = settings_and_store()
@@ -60,13 +68,16 @@ def show(
 
 @app.command()
 def retry(ids: Ids = None, run: RunOption = None) -> None:
-    """Put episodes that were given up back on the work list of their run, with all their attempts."""
+    """Put episodes that were given up back on the work list of their run, with their number of attempts reset.
+
+    Example: `a3t failures retry --run demo-1`
+    """
     _each(ids, run, retry_failure, OrchestratorClient.retry_failure, "tried again")
 
 
 @app.command()
 def drop(ids: Ids = None, run: RunOption = None) -> None:
-    """Do without episodes that were given up, for good: they are no longer listed, counted or tried again."""
+    """Drop episodes that were given up: they are no longer listed, counted or tried again."""
     _each(ids, run, drop_failure, OrchestratorClient.drop_failure, "dropped")
 
 
@@ -87,7 +98,7 @@ def _each(
                 _, store = settings_and_store()
                 with store.session() as session:
                     change(session, item)
-        except A3TError as error:  # the others may still be changed
+        except A3TError as error:  # the remaining failures may still be changed
             refused = error
             chosen = [other for other in chosen if other != item]
             console.print(f"{item}: {error}", style="yellow", highlight=False, soft_wrap=True)

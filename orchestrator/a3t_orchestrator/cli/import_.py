@@ -20,51 +20,61 @@ __all__ = ["app"]
 
 _READ = [one.name for one in all_formats().values() if one.read or one.read_chosen]
 
-app = typer.Typer(add_completion=False, help="Take in episodes that others recorded, to learn from.")
+app = typer.Typer(add_completion=False, help="Import episodes that others recorded, to learn from them.")
 
 
 @app.command()
 def import_(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON Lines, one JSON array, Parquet, any of them packed with gzip, or a folder of such."),
+        typer.Argument(
+            help="File to read: JSON Lines, one JSON array or Parquet, also packed with gzip; or a folder of such "
+            "files."
+        ),
     ],
     run: Annotated[
-        str | None, typer.Option(help="Name under which the episodes are stored. Unset: the name of the file.")
+        str | None, typer.Option(help="Name of the run that gets the episodes; default: the name of the file.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option(help=f"Form of the records: {', '.join(_READ)}. Unset: each is recognised.")
+        str | None,
+        typer.Option(
+            help=f"Format of the records: {', '.join(_READ)}; default: the format of each record is recognised."
+        ),
     ] = None,
-    environment: Annotated[str | None, typer.Option(help="Environment of records that name none.")] = None,
-    split: Annotated[str, typer.Option(help="Split of records that name none.")] = "train",
+    environment: Annotated[str | None, typer.Option(help="Environment of records that do not name one.")] = None,
+    split: Annotated[str, typer.Option(help="Split of records that do not name one.")] = "train",
     chosen: Annotated[
         bool,
         typer.Option(
             "--chosen",
-            help="Of pairs (`chosen` and `rejected`, for DPO), take in the chosen episode as a demonstration. Without "
-            "it, pairs are refused.",
+            help="From pairs (`chosen` and `rejected`, for DPO), import the chosen episode as a demonstration; "
+            "default: refuse pairs.",
         ),
     ] = False,
     names: Annotated[
         list[Path] | None,
         typer.Option(
-            help="File that says which task a name means: an object of names and tasks, or records with `item_id` and "
-            "`task_id`, as AgentGym's servers have them; repeatable."
+            help="File that maps other projects' task names to task ids: a JSON object, or records with `item_id` "
+            "and `task_id`, as AgentGym's servers have them; may be repeated."
         ),
     ] = None,
     skip_broken: Annotated[
         bool,
-        typer.Option("--skip-broken", help="Leave out what cannot be read. Without it, nothing is imported then."),
+        typer.Option(
+            "--skip-broken", help="Leave out records that cannot be read; default: import nothing if there is one."
+        ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Read the file and say what is in it; store nothing.")
+        bool, typer.Option("--dry-run", help="Read the file and show what is in it; store nothing.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in episodes that others recorded: AgentTraj, ShareGPT as ETO has it, messages, ATIF, and our own.
+    """Import episodes that others recorded, as a finished run. Formats: AgentTraj, ShareGPT as in ETO, messages, ATIF,
+    and A³T's own.
 
-    They are stored as a finished run. A recipe with `round0.mode: imported` and `round0.source: NAME` learns from them
-    first.
+    A recipe with `round0.mode: imported` and `round0.source: RUN` trains its first adapter on them.
+
+    Example: `a3t import episodes.jsonl --run theirs --dry-run`
     """
     _, store = settings_and_store()
     table = read_names(names) if names else None
@@ -81,7 +91,7 @@ def _name_of(file: Path) -> str:
     name = file.resolve().name.split(".")[0]
     allowed = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("._-")
     if not allowed:
-        raise InvalidInputError(f"{file} gives no name for a run.", hint="Name it with --run.")
+        raise InvalidInputError(f"No name for the run can be made from {file}.", hint="Name it with --run.")
     return allowed[:128]
 
 
@@ -91,7 +101,7 @@ def _show(done: Imported, *, stored: bool) -> None:
         "without a reason for some action": done.without_reasons,
         "repeated": done.repeated,
         "left out": done.broken,
-        "with a task that --names tells": done.named,
+        "with a task found by --names": done.named,
     }
     told = "".join(f", {count} {name}" for name, count in counts.items() if count)
     forms = ", ".join(f"{count} {name}" for name, count in done.formats.items())
@@ -100,6 +110,6 @@ def _show(done: Imported, *, stored: bool) -> None:
         return
     console.print(f"{done.episodes} episodes{told}: run {done.run} ({forms})", highlight=False)
     console.print(
-        f"`a3t run RECIPE --set round0.mode=imported --set round0.source={done.run}` learns from them first.",
+        f"`a3t run RECIPE --set round0.mode=imported --set round0.source={done.run}` trains its first adapter on them.",
         highlight=False,
     )

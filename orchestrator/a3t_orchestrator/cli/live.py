@@ -17,7 +17,7 @@ __all__ = ["LiveProgress"]
 
 
 class LiveProgress:
-    """Shows a run's progress. Without a terminal it only prints a line at the end of each phase."""
+    """Shows a run's progress. Where the output is not a terminal, it only prints a line at the end of each phase."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -66,7 +66,7 @@ class LiveProgress:
         self.training(number, training_state(job))
 
     def training(self, number: int, state: TrainingState) -> None:
-        """The same for a job that another process waits for."""
+        """Update the progress bar of a fine-tuning job that another process waits for."""
         self._show((number, "job"))
         loss = "" if state.loss is None else f"loss {state.loss:.4g}"
         eta = "" if state.eta_seconds is None else f" · {state.eta_seconds:.0f} s left"
@@ -84,7 +84,7 @@ class LiveProgress:
             self.console.print(f"{text}, {loss}" if loss else text, highlight=False, soft_wrap=True)
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """Print a message on a line of its own."""
+        """Print a message on a separate line."""
         style = {"warn": "yellow", "error": "red"}.get(level, "")
         self.console.print(f"Round {number} · {message}", style=style, highlight=False, soft_wrap=True)
 
@@ -95,14 +95,16 @@ class LiveProgress:
 
 
 def _pass(state: PhaseState) -> str:
-    """What this pass made, in its own time; where it found everything done, what that is; where another process
-    began it, all of the phase, and how much of it fell into this process' time."""
+    """Describe a finished pass of a phase: the episodes that it added and its time. If everything was done before, it
+    gives the counts of the phase; if another process began the phase, the counts of the phase and the part that this
+    process added."""
     made = state.done - state.done_before
     if state.done > 0 and made == 0:
         return f"{_counted(state, state.done, state.successes)} before"
     if state.resumed and state.done_before:
         return (
-            f"{_counted(state, state.done, state.successes)}; {made} of them in {state.seconds:.0f} s, the rest before"
+            f"{_counted(state, state.done, state.successes)}; {made} of them in {state.seconds:.0f} s, the rest were "
+            "done before"
         )
     return f"{_counted(state, made, state.successes - state.successes_before)} in {state.seconds:.0f} s"
 

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 @app.callback()
 def recipes() -> None:
-    """Show recipes with everything that they extend, and the reference of all keys."""
+    """Show the keys and values of a recipe, or the reference of all recipe keys."""
 
 
 @app.command("show")
@@ -28,7 +28,11 @@ def show(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print every key of a recipe with its value: the file, what it extends, and defaults."""
+    """Print every key of a recipe with the value that a run would use: from the file, from the recipes that it extends,
+    or the default.
+
+    Example: `a3t recipes show configs/demo.yaml --fast`
+    """
     values = load_recipe(config, fast=fast, overrides=overrides or ()).model_dump(mode="json")
     if as_json:
         emit_json(values)
@@ -38,5 +42,6 @@ def show(
 
 @app.command("reference")
 def print_reference() -> None:
-    """Print the page docs/reference/recipe.md: every key with its type, default and meaning."""
+    """Print the reference of recipe keys as Markdown: every key with its type, default and meaning
+    (docs/reference/recipe.md)."""
     typer.echo(reference(), nl=False)

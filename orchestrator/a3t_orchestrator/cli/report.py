@@ -27,10 +27,14 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def report(
     run: Annotated[str | None, typer.Argument(help="Name of the run; default: the newest one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to; default: A3T_HOME/reports/RUN.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; default: A3T_HOME/reports/RUN.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write report.html, report.md and report.json; with --json print the report as JSON instead."""
+    """Write a run's report: success by round with confidence intervals, training sets, timings and example episodes.
+    The files are report.html, report.md and report.json. With --json the report is printed instead.
+
+    Example: `a3t report demo-1 --out reports`
+    """
     found = by_service(lambda client: _told(client, run)) or _stored(run)
     if as_json:
         emit_json(found)
@@ -40,12 +44,12 @@ def report(
 
 
 def report_folder(settings: OrchestratorSettings, run: str) -> Path:
-    """Default folder of a run's report."""
+    """Return the default folder of a run's report."""
     return settings.home.expanduser().resolve() / "reports" / run
 
 
 def _stored(run: str | None) -> Report:
-    """The report of a run, or of the newest one, from the database."""
+    """Read the report of a run, by default the newest, from the database."""
     _, store = settings_and_store()
     if run is None:
         with store.session() as session:
@@ -54,7 +58,7 @@ def _stored(run: str | None) -> Report:
 
 
 async def _told(client: OrchestratorClient, run: str | None) -> Report:
-    """The report of a run, or of the newest one, from the service."""
+    """Read the report of a run, by default the newest, from the orchestrator service."""
     if run is None:
         newest = await client.runs(1)
         if not newest:

@@ -1,4 +1,4 @@
-"""The root command. Its commands are imported when they are called, so that `a3t --help` stays fast."""
+"""The root command `a3t`. A subcommand's module is imported only when it is called, so that `a3t --help` stays fast."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ class _Entry:
 
 
 _OWN = {
-    "demo": _Entry(f"{_HERE}.demo:app", "Run the whole loop on generated tasks, on this machine."),
-    "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or go on with an interrupted run."),
-    "recipes": _Entry(f"{_HERE}.recipes:app", "Show recipes with everything that they extend, and all keys."),
-    "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate a run's agents on a split, one trial per task."),
-    "ablate": _Entry(f"{_HERE}.ablate:app", "Compare changes of a recipe over seeds."),
+    "demo": _Entry(f"{_HERE}.demo:app", "Run the whole training loop on generated tasks, on this machine."),
+    "run": _Entry(f"{_HERE}.run:app", "Run a recipe, or continue an interrupted run."),
+    "recipes": _Entry(f"{_HERE}.recipes:app", "Show a recipe's keys and values, or the reference of all keys."),
+    "eval": _Entry(f"{_HERE}.evaluate:app", "Evaluate the agents of a run on a split, one trial per task."),
+    "ablate": _Entry(f"{_HERE}.ablate:app", "Compare variants of a recipe over several seeds."),
     "report": _Entry(f"{_HERE}.report:app", "Write a run's report: HTML, Markdown, JSON."),
     "runs": _Entry(f"{_HERE}.runs:app", "List, show, follow, pause, resume, cancel and delete runs."),
-    "failures": _Entry(f"{_HERE}.failures:app", "Episodes that were given up: list, retry, drop."),
-    "trajectories": _Entry(f"{_HERE}.trajectories:app", "List and show trajectories."),
+    "failures": _Entry(f"{_HERE}.failures:app", "List, retry and drop episodes that were given up."),
+    "trajectories": _Entry(f"{_HERE}.trajectories:app", "List and show stored episodes."),
     "track": _Entry(f"{_HERE}.track:app", "Send a run's finished rounds to experiment trackers."),
     "export": _Entry(f"{_HERE}.export:app", "Write a run's episodes to a file that trainers read."),
-    "import": _Entry(f"{_HERE}.import_:app", "Take in episodes that others recorded, to learn from."),
-    "up": _Entry(f"{_HERE}.stack:up_app", "Start every service on this machine."),
-    "down": _Entry(f"{_HERE}.stack:down_app", "Stop what `a3t up` started."),
-    "status": _Entry(f"{_HERE}.stack:status_app", "Show every service, the queue and the database."),
-    "adapters": _Entry(f"{_HERE}.adapters:app", "Adapter versions: list, check, make live, roll back, remove."),
+    "import": _Entry(f"{_HERE}.import_:app", "Import episodes that others recorded, to learn from them."),
+    "up": _Entry(f"{_HERE}.stack:up_app", "Start all services on this machine."),
+    "down": _Entry(f"{_HERE}.stack:down_app", "Stop the services that `a3t up` started."),
+    "status": _Entry(f"{_HERE}.stack:status_app", "Show the state of services, queue and database."),
+    "adapters": _Entry(f"{_HERE}.adapters:app", "List, check, promote, roll back, remove and push adapter versions."),
     "episode": _Entry(f"{_HERE}.episode:app", "Play one episode to check that the services work together."),
-    "db": _Entry(f"{_HERE}.db:app", "Bring the database's schema up to date."),
-    "worker": _Entry(f"{_HERE}.worker:app", "Run a worker of the queue."),
+    "db": _Entry(f"{_HERE}.db:app", "Bring the database schema up to date."),
+    "worker": _Entry(f"{_HERE}.worker:app", "Run a worker, which plays episodes from the queue."),
 }
 _HELP_OF_OTHERS = {
-    "data": "Generate, import and check the environments' data.",
-    "env": "Write an environment of your own, and check it.",
-    "annotate": "Write the reasons of actions into logs of episodes.",
-    "models": "List and fetch base models, and say what one can do here.",
+    "data": "Generate, import and check the data of environments.",
+    "env": "Create an environment of your own and check it.",
+    "annotate": "Add reasons for actions to logs of episodes.",
+    "models": "List and fetch base models, and check what one can do here.",
     "pretrain": "Train a tiny base model from scratch.",
-    "play": "Play a task yourself, with or without the agent's suggestions.",
+    "play": "Play a task yourself, with the agent's suggestions if you like.",
     "chat": "Play a task together with the agent.",
 }
 
@@ -68,7 +68,7 @@ def _show_version(wanted: bool) -> None:
 
 
 class _Root(TyperGroup):
-    """Lists its commands by name, and imports only the one that is called."""
+    """Lists commands by name, and imports only the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_entries())
@@ -84,7 +84,7 @@ class _Root(TyperGroup):
 
 
 def build_root() -> typer.Typer:
-    """The root command with every command that is installed."""
+    """Build the root command with every installed command."""
     app = typer.Typer(
         cls=_Root,
         no_args_is_help=True,
@@ -121,8 +121,8 @@ def _load(entry: _Entry) -> Any:
 
 
 def _reflowed(command: Any) -> Any:
-    """The command with each paragraph of its help on one line, because typer keeps the line breaks of docstrings, and
-    without typer's options for shell completion, which work for programs only."""
+    """Put each paragraph of a command's help on one line, because typer keeps the line breaks of docstrings, and remove
+    typer's options for shell completion, which work only for the program itself."""
     command.params = [p for p in command.params if p.name not in _COMPLETION]
     command.help = _LINE_BREAK.sub(" ", inspect.cleandoc(command.help or ""))
     for inner in getattr(command, "commands", {}).values():

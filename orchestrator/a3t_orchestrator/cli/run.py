@@ -45,32 +45,41 @@ def run(
         str | None,
         typer.Option(
             "--from",
-            help="Begin with copies of the phases of this run that the recipe would carry out in the same way.",
+            help="Name of a run whose phases are copied, up to the first phase in which the two recipes differ.",
         ),
     ] = None,
     rounds: Annotated[
         int | None,
         typer.Option(
-            help="Number of rounds after round 0, in place of the recipe's; with --resume and --name also for a "
-            "finished run."
+            help="Number of rounds after round 0; default: the recipe's. With --resume and --name, a finished run "
+            "can get more rounds."
         ),
     ] = None,
     fast: FastOption = False,
     overrides: SetOption = None,
     stop_on_exit: Annotated[
-        bool, typer.Option("--stop-on-exit", help="Pause the run when this command is interrupted.")
+        bool,
+        typer.Option(
+            "--stop-on-exit",
+            help="Pause the run when this command is interrupted; default: the service continues the run.",
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a recipe to its end. Phases that are done already are not repeated.
+    """Run a recipe to its end: play, ask for reasons, train, evaluate, round by round. Phases that are already done are
+    not repeated.
 
-    The orchestrator service drives the run: that of A3T_ORCHESTRATOR_URL or of `a3t up`, and then Ctrl-C ends only this
-    command. If none runs, this command starts one, which ends with it.
+    If an orchestrator service runs (A3T_ORCHESTRATOR_URL, or the one of `a3t up`), it drives the run, and Ctrl-C ends
+    only this command. Otherwise this command starts the services and stops them at its end.
+
+    Example: `a3t run configs/demo.yaml --fast --name trial --set rounds=1`
     """
     settings = OrchestratorSettings()
     quiet_logs(settings)
     if resume and source:
-        raise InvalidInputError("--resume goes on with a run, --from begins another one.", hint="Give one of them.")
+        raise InvalidInputError(
+            "--resume continues a run and --from begins a new one; they cannot be combined.", hint="Give one of them."
+        )
     given = list(overrides or ())
     recipe = load_recipe(config, fast=fast, overrides=given if rounds is None else [*given, f"rounds={rounds}"])
     screen = errors_console if as_json else console
@@ -100,11 +109,11 @@ async def execute(
     screen: Console,
     source: str | None = None,
 ) -> str:
-    """Start (or find) what is needed, begin (or go on with) the run, see it driven to its end; its name.
+    """Start the services where none run, begin or continue the run, wait until it has ended, and return its name.
 
     Args:
-        resumed: a run that was made ready to go on, instead of a new one.
-        source: a run that a new one begins with, as far as their recipes agree.
+        resumed: name of a run that is continued; None begins a new run.
+        source: name of a run whose phases a new run copies, up to the first phase in which the recipes differ.
     """
     shown = _Shown(resumed)
     try:
@@ -113,7 +122,7 @@ async def execute(
             async with stack_for(settings, recipe.base_model, note) as live:
                 shown.own = is_own_stack(live)
                 if live.orchestrator_url is None:
-                    shown.run = None  # the driver itself says how the run ended
+                    shown.run = None  # the driver itself reports how the run ended
                     return await _drive_here(live, store, recipe, progress, screen, name, resumed, source)
                 async with client_of(live, live.orchestrator_url) as client:
                     run = resumed or await _begin(client, recipe, name, source)
@@ -124,21 +133,21 @@ async def execute(
         if shown.run is not None and shown.own:
             interrupted = shown.run
             await store.do(lambda session: interrupt_run(session, interrupted))
-            words = "waits: the services ended with this command."
-            screen.print(f"The run {interrupted} {words} `a3t run … --resume` goes on with it.", highlight=False)
+            words = "has stopped, because the services ended with this command."
+            screen.print(f"The run {interrupted} {words} `a3t run … --resume` continues it.", highlight=False)
         elif shown.run is not None:
             _say_that_it_goes_on(shown.run, screen)
         raise
 
 
 class _Shown:
-    """What a command that is interrupted has to speak of."""
+    """The run that an interrupted command reports on. `own`: whether its services end with the command."""
 
     def __init__(self, run: str | None) -> None:
         self.run, self.own = run, True
 
     def show(self, run: str, screen: Console) -> None:
-        """The run has begun."""
+        """Print the name of the run that has begun."""
         self.run = run
         screen.print(f"Run [bold]{run}[/bold]", highlight=False)
 
@@ -154,7 +163,7 @@ async def _through_service(
     rounds: int | None,
     stop_on_exit: bool,
 ) -> Report:
-    """Begin, or go on with, a run of the service at `url`, and follow it to its end."""
+    """Begin or continue a run of the service at `url`, and follow it to its end."""
     async with client_of(settings, url) as client:
         if resume:
             run = name or await _newest_unfinished(client, recipe.name)
@@ -168,7 +177,7 @@ async def _through_service(
         except asyncio.CancelledError:
             if stop_on_exit:
                 await client.pause(run)
-                screen.print(f"The run {run} is paused. `a3t runs resume {run}` goes on with it.", highlight=False)
+                screen.print(f"The run {run} is paused. `a3t runs resume {run}` continues it.", highlight=False)
             else:
                 _say_that_it_goes_on(run, screen)
             raise
@@ -185,14 +194,14 @@ async def _drive_here(
     resumed: str | None,
     source: str | None,
 ) -> str:
-    """Services are configured, but no orchestrator: this process drives the run."""
+    """Drive the run in this process, where services are configured but no orchestrator service."""
     if resumed is not None and await follow(store, resumed, progress):
         return resumed
     run = resumed or await begin_run(store, live, recipe, name, source)
     screen.print(f"Run [bold]{run}[/bold]", highlight=False)
     status = await drive(RunContext(store, live, run, recipe, progress))
     if status is not RunStatus.finished:
-        raise A3TError(f"The run {run} is {status}.", hint=f"`a3t run … --resume --name {run}` goes on with it.")
+        raise A3TError(f"The run {run} is {status}.", hint=f"`a3t run … --resume --name {run}` continues it.")
     return run
 
 
@@ -210,8 +219,8 @@ async def _newest_unfinished(client: OrchestratorClient, recipe: str) -> str:
 
 def _say_that_it_goes_on(run: str, screen: Console) -> None:
     screen.print(
-        f"The run {run} goes on without this command. `a3t runs follow {run}` shows it again, "
-        f"`a3t runs pause {run}` and `a3t runs cancel {run}` stop it.",
+        f"The run {run} continues without this command. `a3t runs follow {run}` shows its progress; `a3t runs pause "
+        f"{run}` and `a3t runs cancel {run}` stop it.",
         highlight=False,
     )
 
@@ -219,12 +228,14 @@ def _say_that_it_goes_on(run: str, screen: Console) -> None:
 def _resumable(
     store: Store, recipe: Recipe, name: str | None, rounds: int | None, screen: Console
 ) -> tuple[str, Recipe]:
-    """The run to go on with, and the recipe that it began with, with more rounds where they are asked for."""
+    """Return the run to continue and the recipe that it began with, with more rounds if they are asked for."""
     with store.session() as session:
         found = get_run(session, name) if name else unfinished_run(session, recipe.name)
         begun = Recipe.model_validate(found.recipe)
         if found.recipe_sha256 != recipe_hash(recipe.model_copy(update={"rounds": begun.rounds})):
-            screen.print(f"The recipe has changed since {found.name} began; the run keeps the one it began with.")
+            screen.print(
+                f"The recipe has changed since {found.name} began; the run keeps the recipe that it began with."
+            )
         return found.name, Recipe.model_validate(resume_run(session, found.name, rounds).recipe)
 
 

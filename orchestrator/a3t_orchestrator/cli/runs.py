@@ -36,7 +36,7 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Largest number of runs, the newest first.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """List runs; `a3t runs show RUN` shows one."""
+    """List runs, the newest first. `a3t runs show RUN` shows one of them."""
     if context.invoked_subcommand is not None:
         return
     found = [_summary(run) for run in _newest(limit)]
@@ -57,7 +57,10 @@ def show(
     lines: Annotated[int, typer.Option(min=1, max=10_000, help="Number of last events to show.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run's rounds and its last events, including episodes that were lost or given up."""
+    """Show the scores of a run's rounds, and its last events, including episodes that were lost or given up.
+
+    Example: `a3t runs show demo-1 --lines 20`
+    """
     report, told = by_service(lambda client: _told(client, run)) or _stored(run)
     told = told[-lines:]
     if as_json:
@@ -71,7 +74,7 @@ def show(
 
 @app.command()
 def follow(run: RunName) -> None:
-    """Show a run's progress until it ends. Ctrl-C ends only this command."""
+    """Show a run's progress until it ends. Ctrl-C ends only this command, not the run."""
 
     async def watch(client: OrchestratorClient) -> None:
         events_before = await patiently(lambda: _last_event(client, run), _PATIENCE_SECONDS)
@@ -84,22 +87,29 @@ def follow(run: RunName) -> None:
 
 @app.command()
 def pause(run: RunName) -> None:
-    """Send no more work of a run. What is being played ends and is kept; `resume` goes on."""
+    """Pause a run: no further work is sent. Episodes that are being played are finished and kept. `a3t runs resume`
+    continues the run."""
     _ask(lambda client: _change(client.pause(run)))
 
 
 @app.command()
 def resume(
     run: RunName,
-    rounds: Annotated[int | None, typer.Option(help="More rounds after round 0 than the run has.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(help="New number of rounds after round 0, more than the run has; default: unchanged.")
+    ] = None,
 ) -> None:
-    """Go on with a run that is paused, failed, interrupted or cancelled; what it gave up is tried again."""
+    """Continue a run that is paused, failed, interrupted or cancelled. Episodes that it gave up are tried again. With
+    --rounds also a finished run can be continued.
+
+    Example: `a3t runs resume demo-1 --rounds 4`
+    """
     _ask(lambda client: _change(client.resume(run, rounds)))
 
 
 @app.command()
 def cancel(run: RunName) -> None:
-    """End a run: drop the work that waits, cancel its training job, keep what it has."""
+    """End a run: waiting work is dropped and its training job is cancelled. Results so far are kept."""
     _ask(lambda client: _change(client.cancel(run)))
 
 
@@ -108,7 +118,7 @@ def delete(
     run: RunName,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove a run with its trajectories and events. Its adapter versions stay in the registry."""
+    """Delete a run with its trajectories and events. Its adapter versions stay in the registry."""
     if not yes:
         typer.confirm(f"Remove {run} with all its trajectories?", abort=True)
 
@@ -120,7 +130,7 @@ def delete(
 
 
 def _newest(limit: int) -> Sequence[Run | RunInfo]:
-    """From the database, or from the service where only that is named."""
+    """Read the newest runs from the database, or from the service if no database is configured."""
     told = by_service(lambda client: client.runs(min(limit, 1000)))
     if told is not None:
         return told
@@ -130,7 +140,7 @@ def _newest(limit: int) -> Sequence[Run | RunInfo]:
 
 
 def _stored(run: str) -> tuple[Report, list[RunEvent]]:
-    """The report and the events of a run, from the database."""
+    """Read the report and the events of a run from the database."""
     _, store = settings_and_store()
     report = collect_report(store, run)
     with store.session() as session:
@@ -138,7 +148,7 @@ def _stored(run: str) -> tuple[Report, list[RunEvent]]:
 
 
 async def _told(client: OrchestratorClient, run: str) -> tuple[Report, list[RunEvent]]:
-    """The report and the events of a run, from the service."""
+    """Read the report and the events of a run from the orchestrator service."""
     report, told = Report.model_validate(await client.report(run)), list[RunEvent]()
     while page := await client.events(run, told[-1].id if told else 0, 1000):
         told += page
@@ -163,7 +173,7 @@ async def _change(call: Awaitable[RunInfo]) -> None:
 
 
 async def _last_event(client: OrchestratorClient, run: str) -> int:
-    """Where a view of the run begins: what happened before is told by `a3t runs show`."""
+    """Return the id of the last event so far, after which following begins. `a3t runs show` shows earlier events."""
     last = 0
     while page := await client.events(run, last, 1000):
         last = page[-1].id

@@ -1,4 +1,4 @@
-"""The command line as a client of the orchestrator service: where it is, and how a run is followed there."""
+"""Lets commands use the orchestrator service: finds its address, and follows a run there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _AGAIN_SECONDS = 1.0
 
 
 def orchestrator_url(settings: OrchestratorSettings) -> str | None:
-    """Where the orchestrator service is: A3T_ORCHESTRATOR_URL, or the stack that runs in this A3T_HOME."""
+    """Return the address of the orchestrator service: A3T_ORCHESTRATOR_URL, or that of the stack that runs in this
+    A3T_HOME; None if there is neither."""
     if settings.orchestrator_url:
         return settings.orchestrator_url
     home: Path = settings.home.expanduser().resolve()
@@ -38,22 +39,24 @@ def orchestrator_url(settings: OrchestratorSettings) -> str | None:
 
 
 def client_of(settings: OrchestratorSettings, url: str) -> OrchestratorClient:
-    """A client of the service at an address."""
+    """Make a client of the service at an address."""
     return OrchestratorClient(url, settings.token.get_secret_value())
 
 
 def service_client(settings: OrchestratorSettings) -> OrchestratorClient:
-    """A client of the service that runs. Raises UnavailableError where none does."""
+    """Make a client of the running service. Raises UnavailableError where none runs."""
     url = orchestrator_url(settings)
     if url is None:
         raise UnavailableError(
-            "No orchestrator service runs here.", hint="Start it with `a3t up`, or name it in A3T_ORCHESTRATOR_URL."
+            "No orchestrator service is running.",
+            hint="Start one with `a3t up`, or set A3T_ORCHESTRATOR_URL to its address.",
         )
     return client_of(settings, url)
 
 
 def by_service(work: Callable[[OrchestratorClient], Awaitable[Result]]) -> Result | None:
-    """What the service answers, where only that is named; None where the database is at hand."""
+    """Ask the service and return its answer, where no database is configured; None where the database can be read
+    directly."""
     settings = OrchestratorSettings()
     if not settings.tells_by_service:
         return None
@@ -66,7 +69,8 @@ def by_service(work: Callable[[OrchestratorClient], Awaitable[Result]]) -> Resul
 
 
 async def follow_run(client: OrchestratorClient, run: str, progress: LiveProgress, after: int = 0) -> RunInfo:
-    """Show a run until it has ended; its last state. A service that is away for a while is waited for.
+    """Show a run's progress until it has ended, and return its last state. A service that does not answer is waited
+    for, up to 5 minutes.
 
     Raises the error that a failed run ended with, and A3TError for a run that was cancelled or interrupted.
     """
@@ -82,21 +86,25 @@ async def follow_run(client: OrchestratorClient, run: str, progress: LiveProgres
         except (UnavailableError, DeadlineError, UpstreamError) as error:
             if away_since is None:
                 away_since = time.monotonic()
-                progress.note(view.round, f"{error.detail} Waiting for it; the run does not need this command.", "warn")
+                progress.note(
+                    view.round,
+                    f"{error.detail} Waiting for the service; the run continues without this command.",
+                    "warn",
+                )
             elif time.monotonic() - away_since > _AWAY_SECONDS:
                 raise
         await asyncio.sleep(_AGAIN_SECONDS)
 
 
 class _View:
-    """Shows the news of a run, as `LiveProgress` shows one that this process drives."""
+    """Shows the messages of a run's stream through `LiveProgress`."""
 
     def __init__(self, progress: LiveProgress, seen: int) -> None:
         self.progress, self.seen, self.round = progress, seen, 0
         self._state: tuple[RunStatus, Wanted] | None = None
 
     def show(self, news: RunNews) -> None:
-        """One message of the stream."""
+        """Show one message of the stream."""
         if news.event is not None:
             self._event(news.event)
         if news.progress is not None:
@@ -123,13 +131,13 @@ class _View:
     def _run(self, run: RunInfo) -> None:
         before, self._state = self._state, (run.status, run.wanted)
         if run.status is RunStatus.paused and run.wanted is Wanted.paused:
-            self.progress.note(run.round, f"The run is paused; `a3t runs resume {run.name}` lets it go on.", "warn")
+            self.progress.note(run.round, f"The run is paused; `a3t runs resume {run.name}` continues it.", "warn")
         elif before is not None and before[0] is RunStatus.paused and run.status.active:
-            self.progress.note(run.round, "The run goes on.")
+            self.progress.note(run.round, "The run continues.")
 
 
 _STATES = frozenset(status.value for status in RunStatus)
-"""Kinds of events that say what the stream's own messages say, too."""
+"""Kinds of events that are not shown, because other messages of the stream say the same."""
 
 
 def _phase(number: int, phase: str, values: dict[str, Any]) -> PhaseState:
@@ -143,8 +151,8 @@ def _ended(run: RunInfo) -> RunInfo:
     if run.status is RunStatus.failed and run.problem is not None:
         raise error_from_problem(run.problem)
     words = run.error or f"The run {run.name} is {run.status}."
-    raise A3TError(words, hint=f"`a3t runs resume {run.name}` goes on with it.")
+    raise A3TError(words, hint=f"`a3t runs resume {run.name}` continues it.")
 
 
 _TOLD = frozenset({"waiting", "recorded"})
-"""Kinds of events that a person who follows a run acts on, although nothing is wrong."""
+"""Kinds of events that are shown although nothing is wrong, because a user who follows the run must act on them."""

@@ -36,13 +36,23 @@ _UP_SECONDS = 240.0
 
 @up_app.command()
 def up(
-    base_model: Annotated[str, typer.Option(help="Base model of the policy service.")] = "a3t/tiny",
-    ports: Annotated[int | None, typer.Option(help="First of six consecutive ports; default: any free ports.")] = None,
+    base_model: Annotated[
+        str, typer.Option(help="Base model of the policy service: a folder, a hub id or a model that ships.")
+    ] = "a3t/tiny",
+    ports: Annotated[
+        int | None, typer.Option(help="First of six consecutive TCP ports; default: any free ports.")
+    ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", "-d", help="Keep the services running in the background.")
+        bool,
+        typer.Option(
+            "--detach", "-d", help="Return once the services are ready, and keep them running in the background."
+        ),
     ] = False,
 ) -> None:
-    """Start Redis, the four services, a worker and the dashboard on this machine. Ctrl-C stops them."""
+    """Start a Redis-compatible server, all services, a worker and the dashboard on this machine. Ctrl-C stops them.
+
+    Example: `a3t up --detach`
+    """
     settings = OrchestratorSettings()
     if detach:
         _up_in_background(settings, base_model, ports)
@@ -54,14 +64,14 @@ def up(
 
 @down_app.command()
 def down() -> None:
-    """Stop the processes that `a3t up` or a run started in this A3T_HOME."""
+    """Stop the services that `a3t up` or `a3t run` started in this A3T_HOME."""
     home = OrchestratorSettings().home.expanduser().resolve()
     console.print("Stopped." if stop_running_stack(home) else f"Nothing runs in {home}.")
 
 
 @status_app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Show every service, the queue and the database. Exit code 1 unless everything is ready."""
+    """Show the state of each service, the queue and the database. The exit code is 1 unless everything is ready."""
     settings = OrchestratorSettings()
     state = read_state(settings.home.expanduser().resolve())
     report = asyncio.run(_status(settings, state))

@@ -25,10 +25,16 @@ def track(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
     to: Annotated[
         list[str] | None,
-        typer.Option(help=f"Tracker: {', '.join(TRACKERS)}; repeatable. Unset: those of the recipe, or A3T_TRACKERS."),
+        typer.Option(
+            help=f"Tracker: {', '.join(TRACKERS)}; may be repeated; default: the trackers of the recipe, else of "
+            "A3T_TRACKERS."
+        ),
     ] = None,
 ) -> None:
-    """Send the finished rounds of a run to experiment trackers: for runs that were made without them."""
+    """Send the finished rounds of a run to experiment trackers, for runs that were carried out without them.
+
+    Example: `a3t track demo-1 --to wandb`
+    """
     settings, store = settings_and_store()
     with store.session() as session:
         rounds, recipe = finished_rounds(session, run), Recipe.model_validate(get_run(session, run).recipe)

@@ -37,9 +37,9 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="List and show stored episodes.")
 
 _PAGE = 1000
-"""Largest number of trajectories that the service tells of at once."""
+"""Largest number of trajectories that the service returns at once."""
 
-RunOption = Annotated[str | None, typer.Option(help="Only of this run.")]
+RunOption = Annotated[str | None, typer.Option(help="Only trajectories of this run.")]
 RoundOption = Annotated[int | None, typer.Option(help="Only trajectories of this round.")]
 KindOption = Annotated[TrajectoryKind | None, typer.Option(help="Only trajectories of this kind.")]
 SuccessOption = Annotated[
@@ -54,12 +54,17 @@ def list_(
     success: SuccessOption = None,
     *,
     where: EpisodeFilter,
-    sort: Annotated[Order, typer.Option(help="Order of the list; a minus means the largest first.")] = Order.oldest,
+    sort: Annotated[
+        Order, typer.Option(help="Order of the list; a minus in front means the largest first.")
+    ] = Order.oldest,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Largest number of trajectories to list.")] = 50,
     offset: Annotated[int, typer.Option(min=0, help="Number of trajectories to skip.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """List trajectories in the order in which they were stored; --sort chooses another."""
+    """List trajectories (stored episodes) that match all options, in the order in which they were stored.
+
+    Example: `a3t trajectories list --run demo-1 --failure --sort -steps`
+    """
     where = replace(where, run=run, success=success)
     told = by_service(lambda client: _told(client, where, limit, offset, sort))
     found, total = told or _stored(where, limit, offset, sort)
@@ -76,7 +81,10 @@ def show(
     trajectory_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the trajectory, or its first characters.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Print an episode with the origin of each thought and action."""
+    """Print an episode, and for each thought and action who wrote it.
+
+    Example: `a3t trajectories show 3f9c`
+    """
     trajectory = by_service(lambda client: client.trajectory(trajectory_id)) or _stored_episode(trajectory_id)
     if as_json:
         emit_json(trajectory)
@@ -93,7 +101,7 @@ def export_(
     kind: KindOption = None,
     success: SuccessOption = None,
 ) -> None:
-    """Write trajectories as JSON Lines. `a3t export` has taken its place; scripts may still call this."""
+    """Write trajectories as JSON Lines. This command is kept for existing scripts; use `a3t export` in new ones."""
     export(run, to=out, round=round, kind=kind, outcome=_OUTCOMES[success])
 
 
@@ -102,13 +110,13 @@ _WHY = {
     Trigger.invalid: "after invalid actions",
     Trigger.repeat: "in place of a repeated action",
     Trigger.unsure: "where the policy was unsure",
-    Trigger.branch: "where the failed trial is left",
+    Trigger.branch: "where it departs from the failed trial",
 }
 _OUTCOMES: dict[bool | None, Outcome] = {None: "any", True: "success", False: "failure"}
 
 
 def heading(trajectory: Trajectory) -> Text:
-    """Lines that describe an episode; they contain ids and must not be wrapped."""
+    """Return the lines that describe an episode. They contain ids and must not be wrapped."""
     t = trajectory
     agent = t.policy_version or "scripted expert"
     return Text.assemble(
@@ -119,7 +127,7 @@ def heading(trajectory: Trajectory) -> Text:
 
 
 def render(trajectory: Trajectory) -> Group:
-    """The steps of an episode in readable form, and how it ended."""
+    """Render the steps of an episode in readable form, and how it ended."""
     t = trajectory
     outcome = "success" if t.success else "no success"
     sampled = sum(s.source is Source.sampled for s in t.steps)
@@ -160,7 +168,7 @@ def _origin(step: Step) -> Text:
 
 
 def _stored(where: EpisodeFilter, limit: int, offset: int, sort: Order) -> tuple[list[TrajectoryInfo], int]:
-    """Trajectories and the number of all that match, from the database."""
+    """Read trajectories and the number of all that match from the database."""
     _, store = settings_and_store()
     with store.session() as session:
         if where.run is not None:
@@ -172,7 +180,7 @@ def _stored(where: EpisodeFilter, limit: int, offset: int, sort: Order) -> tuple
 async def _told(
     client: OrchestratorClient, where: EpisodeFilter, limit: int, offset: int, sort: Order
 ) -> tuple[list[TrajectoryInfo], int]:
-    """Trajectories and the number of all that match, from the service, page by page."""
+    """Read trajectories and the number of all that match from the service, page by page."""
     if where.run is not None:
         await client.run(where.run)
     query = asdict(where) | {"sort": sort.value}

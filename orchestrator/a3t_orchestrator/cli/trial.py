@@ -1,4 +1,5 @@
-"""A run of one episode, begun over HTTP and removed: does everything that a run needs work together?"""
+"""Tests that everything a run needs works together: begins a run over HTTP, waits for one episode and removes the
+run."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ _DELETE_SECONDS = 120
 
 
 async def first_environment(env: EnvClient, name: str | None) -> EnvironmentInfo:
-    """The environment of this name; the first one with tasks where it is None. Raises NotFoundError."""
+    """Return the environment of this name; for None the first one with tasks. Raises NotFoundError."""
     offered = await env.environments()
     chosen = [i for i in offered if (i.name == name if name else any(i.splits.values()))]
     if not chosen:
@@ -36,14 +37,16 @@ async def first_environment(env: EnvClient, name: str | None) -> EnvironmentInfo
 async def try_run(
     settings: OrchestratorSettings, environment: str | None, steps: int, base_model: str | None, wait: float
 ) -> Trajectory:
-    """Begin a run of one task, wait for its first episode, then cancel and remove it; that episode.
+    """Begin a run of one task, wait for its first episode, cancel and delete the run, and return the episode.
 
     Args:
         wait: seconds to wait for services that do not answer yet.
     """
     async with stack_for(settings, base_model, errors_console.print) as live:
         if live.orchestrator_url is None:
-            raise UnavailableError("A3T_ORCHESTRATOR_URL is not set.", hint="It names the service that drives runs.")
+            raise UnavailableError(
+                "A3T_ORCHESTRATOR_URL is not set.", hint="Set it to the address of the service that drives runs."
+            )
         async with (
             Gateway(ServiceAddresses.of(live), Limits()) as gateway,
             client_of(live, live.orchestrator_url) as client,
@@ -82,8 +85,11 @@ async def _first_episode(client: OrchestratorClient, run: str) -> Trajectory:
             if news.ended and news.run is not None and news.run.problem is not None:
                 raise error_from_problem(news.run.problem)
             if news.ended:
-                raise UnavailableError(f"The run {run} ended without an episode.", hint="Its events say why.")
-        await asyncio.sleep(1.0)  # the service stopped; the next one tells the rest
+                raise UnavailableError(
+                    f"The run {run} ended without an episode.",
+                    hint="The logs of the orchestrator and of the workers say why.",
+                )
+        await asyncio.sleep(1.0)  # the service stopped; a new one continues the stream
 
 
 async def _remove(client: OrchestratorClient, run: str) -> None:
@@ -93,6 +99,6 @@ async def _remove(client: OrchestratorClient, run: str) -> None:
         try:
             await client.delete(run)
             return
-        except ConflictError:  # an episode that was begun is played to its end
+        except ConflictError:  # an episode that has begun is still being played
             await asyncio.sleep(1.0)
     errors_console.print(f"The run {run} could not be removed; `a3t runs delete {run}` does it later.")

@@ -19,13 +19,18 @@ app = typer.Typer(add_completion=False, help="Run a worker, which plays episodes
 @app.command()
 def worker(
     queues: Annotated[
-        str | None, typer.Option(help="Queues to serve, separated by commas; default: all queues.")
+        str | None,
+        typer.Option(help="Queues to serve, separated by commas: rollout, annotation, evaluation; default: all."),
     ] = None,
     ping: Annotated[
         bool, typer.Option("--ping", help="Check whether this machine's worker answers, and exit.")
     ] = False,
 ) -> None:
-    """Run a worker until it is stopped. Unfinished episodes then go back to the work list."""
+    """Run a Celery worker, which plays the episodes of runs, until it is stopped. Unfinished episodes then go back to
+    the work list.
+
+    Example: `a3t worker`
+    """
     if ping:
         _ping()
         return

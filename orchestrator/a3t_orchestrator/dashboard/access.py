@@ -1,7 +1,8 @@
-"""Who may open which page, and the headers that keep foreign scripts out of it.
+"""Decides who may open which page, and sets the headers that keep foreign scripts out of it.
 
-The API keeps its bearer token. A browser's session lets it in to the pages; to the API only for reading, or with the
-session's form token in the header `X-CSRF-Token`, which no other site can know.
+The API needs its bearer token as always. A browser's session gives access to the pages. It also gives access to the
+API, but only for reading, or together with the session's form token in the header `X-CSRF-Token`, which no other site
+can know.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class DashboardAccess:
-    """The outermost layer of the app.
+    """Middleware that lets browsers in; the outermost layer of the app.
 
     Args:
-        app: everything else.
-        sessions: makes and reads the cookies; a browser goes on with the bearer token that opened its session.
-        mode: in `development` a browser on this machine needs no login. It has to name this machine in the address,
-            so that a site whose name leads here does not get in.
+        app: the app inside this layer.
+        sessions: makes and reads the cookies. A browser acts with the bearer token that opened its session.
+        mode: in `development` a browser on this machine needs no login. The address must name this machine itself (such
+            as localhost), so that a foreign host name that resolves to this machine gives no access.
     """
 
     def __init__(self, app: ASGIApp, sessions: Sessions, mode: str) -> None:
@@ -55,7 +56,7 @@ class DashboardAccess:
         self.error_pages = ErrorPages(sessions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request in, send it to the login, or leave it to the service."""
+        """Let the request in, redirect it to the login page, or leave the decision to the service."""
         if scope["type"] != "http" or scope["path"] in _SERVICE_PATHS:
             await self.app(scope, receive, send)
             return
@@ -81,7 +82,7 @@ class DashboardAccess:
         elif request.method in SAFE_METHODS or self.sessions.vouches(session, request.headers.get(CSRF_HEADER, "")):
             await self.app(self._let_in(scope, session), receive, send)
         else:
-            hint = "A script of the dashboard sends the header X-CSRF-Token, other clients the bearer token."
+            hint = "Scripts of the dashboard send the header X-CSRF-Token; other clients send the bearer token."
             refusal = ForbiddenError("A browser's session alone does not authorise changes.", hint=hint)
             await problem_response(refusal, scope["path"])(scope, receive, send)
 
@@ -98,7 +99,7 @@ class DashboardAccess:
         await self.app(self._let_in(scope, session), receive, send)
 
     def _let_in(self, scope: Scope, session: BrowserSession) -> Scope:
-        """The request with a bearer token: the session's, or, on the pages for all, our own."""
+        """Return the request with a bearer token: that of the session, or on the public pages that of the service."""
         headers = [(k, v) for k, v in scope["headers"] if k != b"authorization"]
         bearer = f"Bearer {session.token or self.sessions.token}".encode()
         return {**scope, "headers": [*headers, (b"authorization", bearer)], SESSION_SCOPE: session}
@@ -119,7 +120,7 @@ class DashboardAccess:
 
 
 def session_of(request: Request) -> BrowserSession | None:
-    """The session with which a request came in; None for a client with the bearer token."""
+    """Return the browser session of a request; None for a client with the bearer token."""
     session: BrowserSession | None = request.scope.get(SESSION_SCOPE)
     return session
 

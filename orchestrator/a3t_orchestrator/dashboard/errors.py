@@ -1,4 +1,4 @@
-"""Errors as pages: what the API says as a problem document, a browser reads in the dashboard's own look."""
+"""Shows errors as pages: a browser gets a problem document of the API as HTML in the style of the dashboard."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["ErrorPages"]
 
 
 class ErrorPages:
-    """Turns the problem documents that pages answer into HTML."""
+    """Turns problem documents into HTML pages."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
 
     def instead_of_problems(self, request: Request, session: BrowserSession, send: Send) -> Send:
-        """`send` for a request, unless its client wants JSON."""
+        """Wrap `send` so that it turns problem documents into HTML, if the client accepts HTML."""
         if "text/html" not in request.headers.get("accept", ""):
             return send
         held: Message | None = None

@@ -1,4 +1,4 @@
-"""Putting the dashboard around the app; its pages are `pages.ROUTERS`."""
+"""Adds the dashboard to the app. Its pages are `pages.ROUTERS`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def add_dashboard(app: FastAPI, settings: OrchestratorSettings) -> None:
-    """Add scripts and styles, and let browsers in."""
+    """Add the static scripts and styles, and the middleware that lets browsers in."""
     app.state.sessions = sessions = Sessions(settings)
     app.state.games = Games(settings)
     app.mount("/static", _Static(directory=_STATIC), name="static")
@@ -28,7 +28,7 @@ def add_dashboard(app: FastAPI, settings: OrchestratorSettings) -> None:
 
 
 class _Static(StaticFiles):
-    """Browsers ask each time whether a file is still the same, so that an upgrade shows at once."""
+    """Static files that browsers must revalidate each time, so that an upgrade takes effect at once."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,6 +1,7 @@
-"""Forms are taken from our own pages only: each one repeats the token of its session.
+"""Accepts forms from the dashboard's own pages only (protection against CSRF): each form repeats the token of its
+session.
 
-Every router of pages is made by `page_router`, which sees to that.
+Every router of pages is made by `page_router`, which adds this check.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["page_router", "require_form_token"]
 
 
 def page_router(prefix: str = "") -> APIRouter:
-    """A router whose routes answer pages, and whose forms are checked."""
+    """Make a router for pages. The form token of each of its POST requests is checked."""
     return APIRouter(
         prefix=prefix,
         dependencies=[Depends(require_form_token)],
@@ -27,11 +28,13 @@ def page_router(prefix: str = "") -> APIRouter:
 
 
 async def require_form_token(request: Request) -> None:
-    """Raises ForbiddenError for a form or script that does not know the session's token."""
+    """Raise ForbiddenError for a form or script that does not send the session's token."""
     session = session_of(request)
-    if request.method in SAFE_METHODS or session is None:  # without a session it came with the bearer token
+    if request.method in SAFE_METHODS or session is None:  # a request without a session came with the bearer token
         return
     sessions: Sessions = request.app.state.sessions
     given = request.headers.get(CSRF_HEADER) or (await request.form()).get(CSRF_FIELD)
     if not isinstance(given, str) or not sessions.vouches(session, given):
-        raise ForbiddenError("This form is too old, or not of this page.", hint="Load the page again, then send it.")
+        raise ForbiddenError(
+            "This form has expired, or was not sent from the dashboard.", hint="Load the page again, then send it."
+        )

@@ -1,11 +1,11 @@
-"""Rendering a page: `PageDep` gives a route the `Page` of its request.
+"""Renders pages. `PageDep` gives a route the `Page` of its request.
 
     @router.get("/things")
     def things(page: PageDep) -> HTMLResponse:
         return page.render("things.html", things=...)
 
-The template extends `base.html`, sets `section` (the entry of the navigation that is lit) and fills the blocks `title`,
-`heading` and `body`. What a template shows is escaped.
+The template extends `base.html`, sets `section` (the highlighted entry of the navigation) and fills the blocks `title`,
+`heading` and `body`. All values in a template are escaped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NAVIGATION = [
     ("failures", "Failures", "/failures"),
     ("services", "Services", "/services"),
 ]
-"""(section, label, address) of the pages that every page links to."""
+"""Section, label and path of the pages in the navigation."""
 
 templates = Environment(
     loader=ChoiceLoader([PackageLoader("a3t_orchestrator.dashboard"), PackageLoader("a3t_orchestrator.report")]),
@@ -43,12 +43,12 @@ templates.filters.update(words.FILTERS)
 
 
 def render(template: str, **values: Any) -> str:
-    """A template with the values that every page has."""
+    """Render a template with the given values and those that every page has."""
     return templates.get_template(template).render(navigation=NAVIGATION, **values)
 
 
 class Page:
-    """The page that a request asks for."""
+    """Renders the reply to a request for a page."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
@@ -56,21 +56,22 @@ class Page:
 
     @property
     def session(self) -> BrowserSession | None:
-        """The browser's session; None for a client with the bearer token."""
+        """Return the browser's session; None for a client with the bearer token."""
         session: BrowserSession | None = self.request.scope.get("a3t.browser_session")
         return session
 
     def may(self, role: str) -> bool:
-        """Whether the browser may do what needs this role: `read`, `run` or `admin`. The API checks it in any case."""
+        """Return whether the browser's token has this role: `read`, `run` or `admin`. This only hides buttons; the API
+        checks roles itself."""
         return self.session is None or self.session.may(role)
 
     @property
     def csrf(self) -> str:
-        """The token that forms of this session repeat; empty for a client with the bearer token."""
+        """Return the token that forms of this session must repeat; empty for a client with the bearer token."""
         return self.sessions.form_token(self.session) if self.session else ""
 
     def render(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        """A whole page, with the notice that the last form left."""
+        """Render a whole page, with the notice that the last form left."""
         response = HTMLResponse(status_code=status)
         notice = self.sessions.take_notice(self.request.cookies, response)
         html = self._html(template, values | {"notice": notice})
@@ -79,13 +80,13 @@ class Page:
         return response
 
     def part(self, template: str, last: bool = False, **values: Any) -> HTMLResponse:
-        """A piece of a page, which a script puts in the place of the old one; see `data-live` in live.js. With `last`
-        the script does not ask again."""
+        """Render a part of a page, with which a script replaces the old one; see `data-live` in live.js. With `last`
+        the script stops asking for new ones."""
         headers = {"X-Last": "yes"} if last else None
         return HTMLResponse(self._html(template, values | {"notice": None}), headers=headers)
 
     def redirect(self, path: str, notice: str = "", level: str = "ok") -> RedirectResponse:
-        """What a form answers: go to this page and read there what happened (`level`: `ok` or `bad`)."""
+        """Answer a form: redirect to `path`, where `notice` says what happened (`level`: `ok` or `bad`)."""
         response = RedirectResponse(path, 303)
         if notice:
             self.sessions.leave_notice(response, Notice(notice, level))
@@ -93,7 +94,7 @@ class Page:
 
     @staticmethod
     def address(path: str, **query: Any) -> str:
-        """A path with a query; None leaves a member out."""
+        """Return a path with a query string. Values that are None are left out."""
         given = {name: value for name, value in query.items() if value is not None}
         return f"{path}?{urlencode(given, doseq=True)}" if given else path
 

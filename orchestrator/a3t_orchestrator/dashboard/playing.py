@@ -1,5 +1,5 @@
-"""Games that people play in the browser. They are in this process' memory; what they hold in the env service is given
-back when a game ends, is left, or has been idle."""
+"""Keeps the games that people play in the browser, in the memory of this process. A game's session in the env service
+is closed when the game ends, is closed, or has been idle for 20 minutes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """What ActRe wrote for an action."""
+    """The reason that ActRe wrote for an action."""
 
     action: str
     text: str
@@ -34,13 +34,13 @@ class Reason:
 
 @dataclass(slots=True)
 class Played:
-    """A game and what its page shows beside the history."""
+    """A game, and what its page shows in addition to the history."""
 
     game: Game
     valid: list[bool] = field(default_factory=list)
-    """Of each step, whether the environment took the action."""
+    """For each step, whether the environment accepted the action."""
     by_policy: list[bool] = field(default_factory=list)
-    """Of each step, whether the action was the policy's suggestion."""
+    """For each step, whether the action was the policy's suggestion."""
     actions: list[str] = field(default_factory=list)
     suggestion: ActResult | None = None
     reason: Reason | None = None
@@ -50,7 +50,7 @@ class Played:
 
 
 class Games:
-    """The games of this process."""
+    """Opens, finds and closes the games of this process."""
 
     def __init__(self, settings: OrchestratorSettings) -> None:
         self.settings = settings
@@ -58,13 +58,13 @@ class Games:
 
     @asynccontextmanager
     async def services(self) -> AsyncIterator[Services]:
-        """Clients of the three services. Raises UnavailableError where an address is not known."""
+        """Open clients of the env, policy and ActRe services. Raises UnavailableError where an address is not known."""
         urls = self.settings.service_urls
         token, once = self.settings.token.get_secret_value(), RetryPolicy(attempts=1)
         for name in ("env", "policy", "actre"):
             if not urls[name]:
                 raise UnavailableError(
-                    f"The dashboard does not know the {name} service.", hint=f"Set A3T_{name.upper()}_URL."
+                    f"The address of the {name} service is not known.", hint=f"Set A3T_{name.upper()}_URL."
                 )
         found = Services(
             EnvClient(urls["env"] or "", token, timeout=_PATIENCE, retry=once),
@@ -77,7 +77,7 @@ class Games:
             await found.aclose()
 
     async def start(self, choice: TaskChoice) -> str:
-        """Open a game; its name. Raises OverloadedError where too many are open."""
+        """Open a game and return its name. Raises OverloadedError where too many are open."""
         async with self.services() as services:
             await self._close_idle(services)
             if len(self._games) >= MOST_GAMES:
@@ -92,7 +92,7 @@ class Games:
 
     @asynccontextmanager
     async def open(self, name: str) -> AsyncIterator[Played]:
-        """A game for one request at a time, with clients. Raises NotFoundError."""
+        """Lock a game for one request, and give it clients. Raises NotFoundError."""
         played = self.get(name)
         async with played.lock, self.services() as services:
             played.game.services, played.trouble = services, ""
@@ -103,27 +103,28 @@ class Games:
                 played.trouble = f"{error.detail} {error.hint or ''}".strip()
 
     def get(self, name: str) -> Played:
-        """A game to look at. Raises NotFoundError."""
+        """Return a game for reading only. Raises NotFoundError."""
         played = self._games.get(name)
         if played is None:
             raise NotFoundError(
                 "There is no such game.",
-                hint="It was closed, or the orchestrator was started again. Begin a new one on the page Play.",
+                hint="It was closed, or the orchestrator was restarted. Begin a new one on the page Play.",
             )
         return played
 
     def open_games(self) -> dict[str, Played]:
-        """Name → game, the last used first."""
+        """Return the open games by name, the last used first."""
         return dict(sorted(self._games.items(), key=lambda item: -item[1].used))
 
     async def close(self, name: str) -> None:
-        """End a game, and its session in the env service."""
+        """End a game, and close its session in the env service."""
         async with self.open(name) as played:
             self._games.pop(name, None)
             await played.game.close()
 
     async def _close_idle(self, services: Services) -> None:
-        """A service that is away does not keep a game: it closes idle sessions itself."""
+        """Close games that have been idle. Errors of the env service are ignored, because it closes idle sessions
+        itself."""
         now = time.monotonic()
         for name, played in list(self._games.items()):
             if now - played.used > IDLE_SECONDS and not played.lock.locked():
@@ -134,7 +135,7 @@ class Games:
 
 
 async def act(played: Played, action: str) -> None:
-    """Carry out an action, and look what can be done next."""
+    """Carry out an action, and read the admissible actions of the new state."""
     suggestion = played.suggestion
     result = await played.game.step(action, suggestion)
     played.valid.append(result.valid)
@@ -144,7 +145,7 @@ async def act(played: Played, action: str) -> None:
 
 
 async def _look(played: Played) -> None:
-    """The admissible actions; none where the environment does not tell them, or the game is over."""
+    """Read the admissible actions. There are none where the environment does not list them or the game is over."""
     played.actions = []
     if not played.game.over:
         with suppress(A3TError):

@@ -1,4 +1,4 @@
-"""The plots of a run, and of several runs laid over each other, from their reports."""
+"""Makes the plots of a run, and plots that compare several runs, from their reports."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .plots import REFERENCE, Plot, Series, colour
 __all__ = ["HeatMap", "heat_maps", "loss_plots", "overlaid", "set_plot", "success_plots"]
 
 _MOST_STEPS = 500
-_INTERVALS = "The bands are 95 % Wilson intervals; one trial a task."
+_INTERVALS = "The bands are 95 % Wilson intervals; one trial per task."
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """Success by task type (a row each) over the rounds (a column each) on a split."""
+    """Success on a split by task type (rows) and round (columns)."""
 
     split: str
     rounds: list[int]
@@ -28,12 +28,13 @@ class HeatMap:
 
 
 def success_plots(report: Report) -> list[Plot]:
-    """One plot for each held-out split: single trial and accumulated, beside what others published."""
+    """Make one plot for each held-out split: single-trial and accumulated success, with the published results of
+    others."""
     return [_success_plot(report, split) for split in splits_of(report) if _evaluated(report, split)]
 
 
 def heat_maps(report: Report) -> list[HeatMap]:
-    """One map for each held-out split that was evaluated."""
+    """Make one heat map for each held-out split that was evaluated."""
     maps = []
     for split in splits_of(report):
         found = _evaluated(report, split)
@@ -45,7 +46,7 @@ def heat_maps(report: Report) -> list[HeatMap]:
 
 
 def set_plot(report: Report) -> Plot | None:
-    """How the training set grows; None before the first one."""
+    """Make the plot of the training set's size by round; None before the first training set."""
     rounds = [r for r in report.rounds if r.training_successes or r.training_failures]
     if not rounds:
         return None
@@ -72,7 +73,8 @@ def set_plot(report: Report) -> Plot | None:
 
 
 def loss_plots(events: Sequence[JobEvent], version: str) -> list[Plot]:
-    """What a fine-tuning job minimises, and its parts per token, over its optimiser steps; nothing before the first."""
+    """Make plots of a fine-tuning job's loss, and of its parts per token, over the optimiser steps; none before the
+    first step."""
     points = {
         int(event.data["step"]): event.data
         for event in events
@@ -96,7 +98,7 @@ def _loss_plot(title: str, y_label: str, steps: Sequence[int], series: list[Seri
 
 
 def overlaid(reports: Sequence[Report]) -> list[Plot]:
-    """For each split that the runs share, their curves in one plot; last, their training sets."""
+    """Make one plot with the curves of all runs for each split that they share, and one of their training sets."""
     splits = sorted({split for report in reports for split in splits_of(report)})
     plots = [plot for split in splits if (plot := _overlaid_success(reports, split)) is not None]
     sizes = _overlaid_sizes(reports)
@@ -193,7 +195,7 @@ def _evaluated(report: Report, split: str) -> dict[int, Evaluated]:
 
 
 def _thinned(steps: list[int]) -> list[int]:
-    """At most a few hundred of the steps, the last one among them."""
+    """Choose at most a few hundred of the steps, among them the last one."""
     stride = max(1, -(-len(steps) // _MOST_STEPS))
     return steps[max(0, len(steps) - 1) % stride :: stride]
 

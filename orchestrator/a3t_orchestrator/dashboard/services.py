@@ -1,4 +1,4 @@
-"""What the dashboard asks the other services."""
+"""Calls of the dashboard to the other services."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ONCE = RetryPolicy(attempts=1)
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What a service says of itself."""
+    """The state of a service, as its probes report it."""
 
     name: str
     url: str
@@ -40,7 +40,7 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A policy replica and what it serves; `trouble` says why it does not tell."""
+    """A policy replica and the version that it serves. `trouble` says why the version is not known."""
 
     url: str
     live: LiveState | None
@@ -49,16 +49,16 @@ class Replica:
 
 @asynccontextmanager
 async def trainer(settings: OrchestratorSettings) -> AsyncIterator[TrainerClient]:
-    """A client of the trainer. Raises UnavailableError where its address is not known."""
+    """Open a client of the trainer. Raises UnavailableError where its address is not known."""
     if not settings.trainer_url:
-        raise UnavailableError("The dashboard does not know the trainer.", hint="Set A3T_TRAINER_URL.")
+        raise UnavailableError("The address of the trainer service is not known.", hint="Set A3T_TRAINER_URL.")
     token = settings.token.get_secret_value()
     async with TrainerClient(settings.trainer_url, token, timeout=10.0, retry=_ONCE) as client:
         yield client
 
 
 async def job_events(client: TrainerClient, job_id: str) -> list[JobEvent]:
-    """All events of a job."""
+    """Read all events of a fine-tuning job."""
     found: list[JobEvent] = []
     while True:
         page = await client.events(job_id, after=found[-1].seq if found else -1, limit=_EVENTS)
@@ -68,8 +68,8 @@ async def job_events(client: TrainerClient, job_id: str) -> list[JobEvent]:
 
 
 async def token_texts(settings: OrchestratorSettings, step: Step) -> list[str] | None:
-    """The text of each token of a step's turn, by the policy service's tokenizer; None where it is away, or where they
-    are not the turn, because another base model wrote it."""
+    """Ask the policy service for the text of each token of a step's turn. Returns None where the service does not
+    answer, or where the texts do not form the turn because another base model wrote it."""
     if not settings.policy_url or not step.completion_ids or not step.completion:
         return None
     token = settings.token.get_secret_value()
@@ -82,8 +82,8 @@ async def token_texts(settings: OrchestratorSettings, step: Step) -> list[str] |
 
 
 def _are_of(texts: Sequence[str], completion: str) -> bool:
-    """Whether the texts of tokens are a completion; where some are parts of characters, without text of their own,
-    whether the others stand in it, one after the other."""
+    """Return whether the texts of tokens form a completion. Tokens that are parts of characters have no text; then the
+    other texts must occur in the completion in order."""
     whole = [text for text in texts if not text.startswith("bytes:")]
     if len(whole) == len(texts):
         return completion.strip() in "".join(texts)
@@ -97,13 +97,14 @@ def _are_of(texts: Sequence[str], completion: str) -> bool:
 
 
 async def service_states(settings: OrchestratorSettings) -> list[ServiceState]:
-    """Every service whose address is known."""
+    """Read the state of every service whose address is known."""
     urls = {name: url for name, url in settings.service_urls.items() if url}
     return await asyncio.gather(*(_state(name, url) for name, url in urls.items()))
 
 
 async def policy_replicas(settings: OrchestratorSettings) -> list[Replica]:
-    """Every policy replica behind the address, where its name stands for several machines."""
+    """Read the state of every policy replica. Several replicas are found where the host name of the address resolves to
+    several machines."""
     if not settings.policy_url:
         return []
     token = settings.token.get_secret_value()
@@ -119,7 +120,7 @@ async def _state(name: str, url: str) -> ServiceState:
     except httpx.HTTPError as error:
         return ServiceState(name, url, ready=False, detail=f"does not answer ({type(error).__name__})")
     except ValueError:
-        return ServiceState(name, url, ready=False, detail="answers with something else than JSON")
+        return ServiceState(name, url, ready=False, detail="its reply is not JSON")
     if ready.status_code != 200:
         return ServiceState(name, url, ready=False, version=version, detail=str(told.get("detail", "is not ready")))
     figures = {key: value for key, value in told.items() if key != "status" and not isinstance(value, list)}
@@ -127,11 +128,12 @@ async def _state(name: str, url: str) -> ServiceState:
 
 
 _IN_WORDS = {"missing": "no data for"}
-"""Figure of a service → what a page calls it, where the name alone says too little."""
+"""Name of a service's figure → clearer name on the page."""
 
 
 def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """Name → figure; of members in words only the names are kept, and of what is not known nothing."""
+    """Flatten nested figures into names and values. Of members with text values only the names are kept; null values
+    are left out."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = _IN_WORDS.get(key, f"{before}{key}".replace("_", " "))

@@ -1,7 +1,8 @@
-"""Sessions of browsers: a signed cookie that says who is signed in, and the token that every form repeats.
+"""Browser sessions: a signed cookie that says with which token a browser is signed in, and the form token that every
+form repeats.
 
-Nothing is stored: every replica with the same tokens reads the same cookies, and where a token is taken away, the
-sessions that were opened with it end.
+Nothing is stored on the server: every replica with the same tokens reads the same cookies. Where a token is removed
+from the settings, the sessions that were opened with it end.
 """
 
 from __future__ import annotations
@@ -31,37 +32,37 @@ _NOTICE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class BrowserSession:
-    """A browser; a visitor who has not signed in has a session, too, for the form of the login page."""
+    """The session of a browser. A visitor who has not signed in also has one, for the form of the login page."""
 
     id: str
     token: str = field(default="", repr=False)
-    """The token with which it signed in; empty for a visitor."""
+    """The token that signed the browser in; empty for a visitor."""
     role: Role | None = None
-    """The token's role; None for a visitor."""
+    """Role of the token; None for a visitor."""
 
     @property
     def signed_in(self) -> bool:
-        """Whether a token opened it."""
+        """Whether the session was opened with a token."""
         return self.role is not None
 
     def may(self, role: str) -> bool:
-        """Whether it may do what needs this role: `read`, `run` or `admin`."""
+        """Return whether the session's token includes this role: `read`, `run` or `admin`."""
         return self.role is not None and self.role >= Role[role]
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the last form did, told on the next page; `level` is `ok` or `bad`."""
+    """A message about the last form, which the next page shows. `level` is `ok` or `bad`."""
 
     text: str
     level: str
 
 
 class Sessions:
-    """Makes and reads the cookies.
+    """Makes and reads the cookies of sessions and notices.
 
     Args:
-        settings: the tokens that open a session, and from which the keys are derived.
+        settings: have the tokens that open a session. The signing keys are derived from the tokens.
     """
 
     def __init__(self, settings: CommonSettings) -> None:
@@ -76,11 +77,11 @@ class Sessions:
         self._forms = _signer(keys, "form")
 
     def new(self, token: str = "") -> BrowserSession:
-        """A session with an id of its own: a visitor's, or, with a token that is known, one that is signed in."""
+        """Make a session with a new id: a visitor's, or, with a known token, one that is signed in."""
         return self._session(secrets.token_urlsafe(18), token)
 
     def read(self, cookies: dict[str, str]) -> BrowserSession | None:
-        """The session of a request; None where its cookie is missing, forged or older than a week."""
+        """Return the session of a request; None where its cookie is missing, forged or older than a week."""
         try:
             text = self._cookies.unsign(cookies.get(COOKIE, ""), SESSION_SECONDS).decode()
         except BadSignature:
@@ -102,24 +103,25 @@ class Sessions:
         return BrowserSession(name, token if role else "", role)
 
     def end(self, response: Response) -> None:
-        """Take the session's cookie away."""
+        """Delete the session's cookie."""
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
 
     def form_token(self, session: BrowserSession) -> str:
-        """What the forms of a session send in the field `csrf`, and its scripts in the header `X-CSRF-Token`."""
+        """Return the token that the forms of a session send in the field `csrf`, and its scripts in the header
+        `X-CSRF-Token`."""
         return self._forms.get_signature(session.id).decode()
 
     def vouches(self, session: BrowserSession, given: str) -> bool:
-        """Whether a form or script of this session sent it."""
+        """Return whether `given` is the form token of this session."""
         return bool(self._forms.verify_signature(session.id.encode(), given.encode()))
 
     def leave_notice(self, response: Response, notice: Notice) -> None:
-        """Have the next page tell it."""
+        """Set a cookie with the notice, so that the next page shows it."""
         value = self._notices.sign(json.dumps([notice.text[:600], notice.level])).decode()
         response.set_cookie(_NOTICE_COOKIE, _quoted(value), max_age=_NOTICE_SECONDS, httponly=True, samesite="lax")
 
     def take_notice(self, cookies: dict[str, str], response: Response | None = None) -> Notice | None:
-        """What the last form did; with a response, its cookie is taken away."""
+        """Return the notice that the last form left; None if there is none. With a response, its cookie is deleted."""
         given = cookies.get(_NOTICE_COOKIE)
         if given is None:
             return None
@@ -137,12 +139,12 @@ def _signer(keys: list[str], salt: str) -> TimestampSigner:
 
 
 def _mark(token: str) -> str:
-    """Stands for a token in a cookie, without telling it."""
+    """Return a short hash that stands for a token in a cookie and does not reveal it."""
     return hmac.new(token.encode(), b"a3t session", hashlib.sha256).hexdigest()[:24]
 
 
 def is_https(scheme: str, headers: Headers) -> bool:
-    """Whether the browser speaks HTTPS, to us or to the proxy in front of us."""
+    """Return whether the browser uses HTTPS, to this service or to the proxy in front of it."""
     return headers.get("x-forwarded-proto", scheme).split(",")[0].strip() == "https"
 
 

@@ -1,4 +1,5 @@
-"""Episodes as pages tell them: excerpts around what was searched for, tokens, and two episodes beside each other."""
+"""Prepares episodes for pages: excerpts around searched words, tokens with their probabilities, and two episodes side
+by side."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ _AROUND = 60
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A piece of an episode's text with what was searched for."""
+    """A piece of an episode's text around a searched word."""
 
     before: str
     found: str
@@ -28,7 +29,8 @@ class Excerpt:
 
 
 def excerpt(query: str, steps: Iterable[dict[str, Any]], last: str) -> Excerpt | None:
-    """The first place in an episode of the longest term of a query; None where only missing words were asked for."""
+    """Return an excerpt at the first place of the query's longest term in an episode; None for a query that only
+    excludes words."""
     wanted = [term for term in search_terms(query) if not term.excluded]
     texts = list(_texts(steps, last))
     for term in sorted(wanted, key=lambda term: -len(term.words)):
@@ -62,12 +64,13 @@ class Token:
 
     @property
     def probability(self) -> float:
-        """0 to 1."""
+        """The probability of the token, 0 to 1."""
         return min(1.0, math.exp(self.logprob))
 
 
 def tokens_of(step: Step, texts: Sequence[str] | None = None) -> list[Token]:
-    """The tokens of a step's turn; empty where their log-probabilities were not stored. `texts`: that of each."""
+    """Return the tokens of a step's turn; empty where their log-probabilities were not stored. `texts`: the text of
+    each token."""
     values = step.logprobs or []
     ids: list[int] | list[None] = step.completion_ids or [None] * len(values)
     known: Sequence[str | None] = texts or [None] * len(values)
@@ -77,14 +80,15 @@ def tokens_of(step: Step, texts: Sequence[str] | None = None) -> list[Token]:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Two episodes of a task: the steps in which they are alike, then what each did; None where one has ended."""
+    """Two episodes of a task: the steps that both share, then the pairs of different steps; None where one episode has
+    ended."""
 
     alike: list[Step]
     apart: list[tuple[Step | None, Step | None]]
 
 
 def beside(left: Trajectory, right: Trajectory) -> Beside:
-    """Aligned at the first step whose observation or action differs."""
+    """Align two episodes at the first step whose observation or action differs."""
     same = 0
     for mine, other in zip(left.steps, right.steps, strict=False):
         if (_words(mine.observation), _words(mine.action)) != (_words(other.observation), _words(other.action)):

@@ -1,4 +1,4 @@
-"""Values in words, as filters of the templates."""
+"""Template filters that write values in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NONE = "–"
 
 
 def duration(seconds: float | None) -> str:
-    """E.g. `2 h 5 min`, `41 s`, `0.8 s`."""
+    """Write a duration, e.g. `2 h 5 min`, `41 s`, `0.8 s`."""
     if seconds is None:
         return _NONE
     if seconds < 10:
@@ -31,7 +31,7 @@ def duration(seconds: float | None) -> str:
 
 
 def age(then: datetime | None) -> str:
-    """E.g. `5 min ago`."""
+    """Write how long ago a time is, e.g. `5 min ago`."""
     if then is None:
         return _NONE
     seconds = max(0.0, (datetime.now(UTC) - then).total_seconds())
@@ -40,7 +40,7 @@ def age(then: datetime | None) -> str:
 
 
 def moment(then: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup | str:
-    """A time in UTC, as a `time` element that scripts and screen readers understand."""
+    """Write a time in UTC, as a `time` element that scripts and screen readers understand."""
     if then is None:
         return _NONE
     at = then.astimezone(UTC)
@@ -50,7 +50,7 @@ def moment(then: datetime | None, form: str = "%Y-%m-%d %H:%M") -> Markup | str:
 
 
 def ago(then: datetime | None) -> Markup | str:
-    """How long ago, as a `time` element."""
+    """Write how long ago a time is, as a `time` element."""
     if then is None:
         return _NONE
     at = then.astimezone(UTC)
@@ -60,24 +60,24 @@ def ago(then: datetime | None) -> Markup | str:
 
 
 def number(value: float | None) -> str:
-    """With thin spaces between thousands."""
+    """Write a number with thin spaces between thousands."""
     return _NONE if value is None else f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def figure(value: Any) -> str:
-    """A value of a table: whole numbers with thin spaces, others with five digits, text as it is."""
+    """Write a value of a table: whole numbers with thin spaces, other numbers with five digits, text unchanged."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _NONE if value is None else str(value)
     return number(value) if value == int(value) or abs(value) >= 10_000 else f"{value:.5g}"
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share in percent."""
+    """Write a share from 0 to 1 in percent."""
     return _NONE if share is None else f"{100 * share:.{digits}f} %"
 
 
 def as_json(value: Any) -> str:
-    """For an attribute that a script reads; the template escapes it."""
+    """Write a value as JSON for an attribute that a script reads. The template escapes it."""
     return value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)
 
 
@@ -85,7 +85,7 @@ _MARKS = str.maketrans({" ": "␣", "\n": "⏎", "\t": "⇥"})
 
 
 def visible(text: str) -> str:
-    """The text of a token, whose white space is shown."""
+    """Write the text of a token with visible white space."""
     return text.translate(_MARKS)
 
 
@@ -100,12 +100,12 @@ _NAMES = {
 
 
 def words(value: str) -> str:
-    """A stored name in words, e.g. `step limit` for `max_steps`."""
+    """Write a stored name in words, e.g. `step limit` for `max_steps`."""
     return _NAMES.get(str(value), str(value).replace("_", " "))
 
 
 def options(values: Iterable[str], named: bool = True) -> list[tuple[str, str]]:
-    """(value, words) of the choices of a field; `named=False`: the words are the value."""
+    """Return pairs of value and words for the choices of a field. With `named=False` the words are the value itself."""
     return [(str(value), words(value) if named else str(value)) for value in values]
 
 

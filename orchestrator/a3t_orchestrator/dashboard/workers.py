@@ -1,4 +1,4 @@
-"""Workers and queues, as Celery and Redis tell of them."""
+"""Reads the state of workers and queues from Celery and Redis."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class QueueState:
 
 
 def queue_state(settings: OrchestratorSettings) -> QueueState:
-    """Ask Redis for the lengths, and every worker how it is; takes about a second, because workers that are away do
-    not say so."""
+    """Ask Redis for the lengths of the queues, and every worker for its state. This takes about a second, because
+    absent workers are only noticed by waiting."""
     if not settings.redis_url:
-        return QueueState(trouble="The dashboard does not know the queue. Set A3T_REDIS_URL.")
+        return QueueState(trouble="The address of the queue is not known. Set A3T_REDIS_URL.")
     try:
         lengths = queue_lengths(settings.redis_url)
         inspect = configure(settings).control.inspect(timeout=_PATIENCE)

@@ -48,12 +48,12 @@ _ROUND0_TRAINING = ("training.round0",)
 
 
 def take_over(session: Session, source: str, target: str, recipe: Recipe) -> None:
-    """Copy the phases of `source` that the recipe of `target` would carry out in the same way. Raises ConflictError if
-    there is none."""
+    """Copy the phases of run `source` that the recipe of run `target` would carry out in the same way. Raises
+    ConflictError if there is none."""
     shared = _shared(session, source, recipe)
     if not shared:
         raise ConflictError(
-            f"The run {source} has done nothing that this recipe would do alike.",
+            f"The run {source} has no phase that this recipe would carry out in the same way.",
             hint="Tasks, seed, base model, limits and round 0 must be the same.",
         )
     for key in shared:
@@ -61,19 +61,19 @@ def take_over(session: Session, source: str, target: str, recipe: Recipe) -> Non
         if key.phase is Phase.train:
             copy_round_end(session, source, target, key.round)
     last = shared[-1]
-    words = f"Begins with what {source} did up to the phase {last.phase} of round {last.round}"
+    words = f"Begins with copies of the phases of {source}, up to the phase {last.phase} of round {last.round}"
     add_event(session, target, last.round, "branched", words, source=source)
 
 
 def has_shared(store: Store, source: str, recipe: Recipe) -> bool:
-    """Whether `take_over` would copy at least one phase."""
+    """Return whether `take_over` would copy at least one phase."""
     with store.session() as session:
         return bool(_shared(session, source, recipe))
 
 
 def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finished: list[int]) -> list[PhaseKey]:
-    """The phases of the source, in order, that both recipes carry out in the same way: complete rounds, and of the next
-    round the phases that collect episodes."""
+    """Return the phases of the source, in order, that both recipes carry out in the same way: complete rounds, and from
+    the next round the phases that collect episodes."""
     ours, theirs = target.model_dump(mode="json"), source.model_dump(mode="json")
 
     def alike(key: PhaseKey) -> bool:
@@ -92,7 +92,7 @@ def shared_phases(source: Recipe, target: Recipe, phases: list[PhaseKey], finish
         for place, key in enumerate(members):
             complete = number in finished or place + 1 < len(members)
             if key.phase is Phase.evaluate_base and not alike(key):
-                continue  # nothing builds on it
+                continue  # no later phase depends on it
             if not key.phase.before_training or not complete or not alike(key):
                 break
             shared.append(key)
@@ -108,7 +108,7 @@ def _shared(session: Session, source: str, recipe: Recipe) -> list[PhaseKey]:
 
 
 def _still_played(session: Session, key: PhaseKey) -> bool:
-    """Whether this is an evaluation of the base that is played beside later phases."""
+    """Return whether this is an evaluation of the base that is still being played while later phases run."""
     return key.phase is Phase.evaluate_base and has_unsettled(session, key)
 
 

@@ -50,7 +50,7 @@ BASE_SAMPLE = 1
 
 
 async def demonstrate(context: RunContext) -> None:
-    """Round 0 from demonstrations: the expert's episodes, then ActRe's reasons for their actions."""
+    """Collect round 0 from demonstrations: the expert plays, then ActRe writes the reasons of its actions."""
     tasks = evenly(await _training_tasks(context), context.recipe.round0.demonstrations)
     for phase in (Phase.demonstrate, Phase.annotate):
         plans = _plans(tasks, TrajectoryKind.demonstration, [0], None)
@@ -61,13 +61,13 @@ async def demonstrate(context: RunContext) -> None:
 
 
 async def explain_imported(context: RunContext) -> None:
-    """Round 0 from another run's episodes: ActRe's reasons for the actions that have none."""
+    """Collect round 0 from another run's episodes: ActRe writes reasons for the actions that have none."""
     key = context.key(0, Phase.demonstrate)
     await _do(context, 0, Phase.annotate, await context.store.do(partial(unexplained, key=key)))
 
 
 async def few_shot(context: RunContext, version: str) -> None:
-    """Round 0 by prompting: attempts at each task until its first success."""
+    """Collect round 0 with the prompted base model, which tries each task until its first success."""
     for attempt in range(context.recipe.round0.attempts):
         outcomes = await _per_task(context, 0, Phase.few_shot)
         solved = {task for task, (_, wins) in outcomes.items() if wins}
@@ -76,15 +76,16 @@ async def few_shot(context: RunContext, version: str) -> None:
 
 
 async def rollout(context: RunContext, number: int, version: str) -> PhaseState:
-    """The agent plays each training task once."""
+    """Let the agent play each training task once."""
     plans = _plans(await _training_tasks(context), TrajectoryKind.policy, [0], version)
     return await _do(context, number, Phase.rollout, plans)
 
 
 async def compose(context: RunContext, number: int, version: str) -> None:
-    """Composed episodes of the tasks that the agent failed, in waves, until each task has its number of episodes."""
+    """Play composed episodes of the tasks that the agent failed, in waves, until each task has its number of
+    episodes."""
     tasks = await _failed_tasks(context, number)
-    await _do(context, number, Phase.compose, [])  # what an interrupted wave left
+    await _do(context, number, Phase.compose, [])  # first the rest of an interrupted wave
     while True:
         plans: list[Plan] = []
         wins = await _per_task(context, number, Phase.compose)
@@ -100,7 +101,7 @@ async def compose(context: RunContext, number: int, version: str) -> None:
 
 
 def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
-    """`count` tasks, taken from the task types in turn, so that even a few demonstrations cover every type."""
+    """Return `count` tasks, taken from the task types in turn, so that even a few demonstrations cover every type."""
     by_type: dict[str, list[RunTask]] = {}
     for task in tasks:
         by_type.setdefault(task.task_type, []).append(task)
@@ -109,7 +110,8 @@ def evenly(tasks: Sequence[RunTask], count: int) -> list[RunTask]:
 
 
 def next_samples(rules: Compose, planned: int, successes: int) -> range:
-    """The numbers of a task's next composed episodes, given the number that was `planned` and their `successes`."""
+    """Return the sample numbers of a task's next composed episodes, given how many are `planned` so far and their
+    `successes`."""
     if planned == 0:
         return range(rules.first if rules.first is not None else rules.samples)
     if planned >= rules.samples:
@@ -122,14 +124,15 @@ def next_samples(rules: Compose, planned: int, successes: int) -> range:
 async def evaluate(
     context: RunContext, number: int, version: str, tasks: Sequence[RunTask], *, base: bool = False
 ) -> PhaseState:
-    """The agent plays each task once."""
+    """Let the agent play each task once."""
     sample = BASE_SAMPLE if base else 0
     plans = _plans(tasks, TrajectoryKind.evaluation, [sample], version)
     return await _do(context, number, Phase.evaluate_base if base else Phase.evaluate, plans)
 
 
 async def evaluate_split(context: RunContext, versions: Mapping[int, str], split: str, count: int | None) -> None:
-    """The agent of each round plays each task of a split once; trials in the database are not repeated.
+    """Let the agent of each round play each task of a split once. Trials that are in the database already are not
+    repeated.
 
     Raises NotFoundError for a split without tasks, InvalidInputError for the split that the run trains on.
     """
@@ -137,7 +140,8 @@ async def evaluate_split(context: RunContext, versions: Mapping[int, str], split
         raise InvalidInputError(f"{split} is the split that {context.run} trains on.", hint="Name a held-out split.")
     if context.recipe.collect == "recorded":
         raise InvalidInputError(
-            f"The episodes of {context.run} are recorded, so workers cannot play it for a score.",
+            f"The episodes of {context.run} are recorded from an agent of your own, so workers cannot play tasks for "
+            "it.",
             hint="Name the split in data.held_out, and let your agent play it with the kind `evaluation`.",
         )
     addresses = ServiceAddresses.of(context.settings)
@@ -186,5 +190,5 @@ async def _failed_tasks(context: RunContext, number: int) -> list[RunTask]:
 
 
 async def _per_task(context: RunContext, number: int, phase: Phase) -> dict[str, tuple[int, int]]:
-    """Numbers of episodes and successes of a phase by task."""
+    """Return the numbers of episodes and of successes of a phase, by task."""
     return await context.store.do(partial(outcomes_by_task, key=context.key(number, phase)))

@@ -27,7 +27,7 @@ class PhaseState:
 
     A phase has several passes if it composes in waves or evaluates several sets of tasks. `done` and `successes` count
     all passes; `done_before` and `successes_before` are their values when this pass began, `seconds` ago. `resumed`:
-    another process began this pass, and its episodes are counted, too.
+    another process began this pass; its episodes are counted as well.
     """
 
     key: PhaseKey
@@ -42,7 +42,7 @@ class PhaseState:
 
     @property
     def eta_seconds(self) -> float | None:
-        """Estimated seconds until the phase ends; None until two seconds have shown its pace."""
+        """Estimated seconds until the phase ends; None in the first two seconds and until an episode is done."""
         made, missing = self.done - self.done_before, self.total - self.done - self.lost
         if made <= 0 or missing <= 0 or self.seconds < _PACE_SECONDS:
             return None
@@ -80,9 +80,10 @@ class Silent(Listener):
 
 @dataclass(slots=True)
 class RunContext:
-    """A driven run with its store, settings, recipe and listener. `in_service`: the orchestrator service drives it, and
-    when that stops, the run is not interrupted, but goes on with the next process that drives it. `aside`: its phases
-    run beside that in the foreground, whose progress is the run's."""
+    """A driven run with its store, settings, recipe and listener. `in_service`: the orchestrator service drives the
+    run; when the service stops, the run is not marked as interrupted, and the next process that drives it continues it.
+    `aside`: the phases of this context run at the same time as a phase in the foreground, whose progress is shown as
+    the run's."""
 
     store: Store
     settings: OrchestratorSettings
@@ -94,7 +95,7 @@ class RunContext:
     aside: bool = False
 
     async def tell(self, number: int, kind: str, message: str, level: str = "warn") -> None:
-        """Note an event of the run, and tell the listener."""
+        """Store an event of the run, and pass it to the listener."""
         await self.store.do(lambda session: add_event(session, self.run, number, kind, message, level))
         self.listener.note(number, message, level)
 

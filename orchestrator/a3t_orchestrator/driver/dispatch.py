@@ -47,28 +47,28 @@ _ALL = 100_000
 
 
 def queue_room(queued: int, running: int, chunk: int) -> int:
-    """How many work items of a run may be sent now, in whole chunks.
+    """Return how many work items of a run may be sent now, in whole chunks.
 
-    A run has at most three times as many items in the queue as are being played of it, and four chunks at the start. So
-    a run that begins behind a large one waits for a few of its episodes and not for all, and still no worker waits: as
-    more of them come, more is sent.
+    A run may have three times as many items in the queue as are being played, and at least four chunks. So a run that
+    begins after a large one waits for a few episodes of that run and not for all. Workers still never wait: the more
+    workers play, the more items are sent.
     """
     most = max(_LEAST_TASKS * chunk, _QUEUED_PER_RUNNING * running)
     return max(0, most - queued) // chunk * chunk
 
 
 def most_lost(share: float, total: int) -> float:
-    """How many of a phase's items may be given up. One may be in any phase that has others, unless `share` is 0: in a
-    small phase one task that can never be played would otherwise end the run."""
+    """Return how many of a phase's items may be given up: `share` of them, but at least one in a phase of several
+    items, unless `share` is 0. Otherwise one unplayable task would end a run with small phases."""
     return max(share * total, 1.0) if share > 0 and total > 1 else share * total
 
 
 async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = False) -> PhaseState:
     """Send the phase's unfinished work items to workers and wait for them.
 
-    `resumed`: another process began this pass. Items whose worker is silent, or whose queue entry was lost, are sent
-    again; workers claim items before they play, so that a second delivery does no harm. Raises UnavailableError if more
-    items were given up than `most_lost` allows.
+    `resumed`: another process began this pass. Items whose worker has stopped sending signs of life, or whose queue
+    entry was lost, are sent again. Workers claim items before they play, so that a second delivery does no harm. Raises
+    UnavailableError if more items were given up than `most_lost` allows.
     """
 
     def begin(session: Session) -> None:
@@ -86,7 +86,9 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
             looked = time.monotonic()
             await watch.send()
             await watch.recover()
-            busy = time.monotonic() - looked  # counting a very long list takes its time, and must not fill it
+            busy = (
+                time.monotonic() - looked
+            )  # counting a very long list is slow; the pause grows with it so that counting does not take all the time
             await asyncio.sleep(max(_pause(context, state), min(_PATIENCE_OF_POLLS * busy, _LONGEST_POLL_SECONDS)))
             state = await watch.state()
             _tell(context, state)
@@ -96,14 +98,14 @@ async def complete_phase(context: RunContext, key: PhaseKey, *, resumed: bool = 
 
 
 def phase_span(key: PhaseKey) -> AbstractContextManager[Span]:
-    """The span of a phase of a run, which begins a trace."""
+    """Make the span of a phase of a run. It begins a new trace."""
     attributes = {"a3t.run": key.run, "a3t.round": key.round, "a3t.phase": key.phase.value}
     return span(f"phase {key.phase}", attributes, new_trace=True)
 
 
 @dataclass(slots=True)
 class _Watch:
-    """A phase that is being carried out."""
+    """Sends the items of a phase that is being carried out, and counts its progress."""
 
     context: RunContext
     key: PhaseKey
@@ -165,7 +167,7 @@ class _Watch:
         elif silent > _NO_WORKER_SECONDS and not self.warned:
             self.warned = True
             queue = self.key.phase.traits.queue
-            words = f"No worker takes work from the queue {queue!r}."
+            words = f"No worker takes items from the queue {queue!r}."
             await self.context.tell(self.key.round, "no_worker", words)
 
     async def close(self, state: PhaseState, lost_before: int) -> None:
@@ -190,7 +192,7 @@ class _Watch:
         if state.lost > most_lost(self.context.recipe.limits.max_lost_share, state.total):
             raise UnavailableError(
                 message or f"{phase} of round {number} lost {state.lost} of {state.total} episodes.",
-                hint=f"`a3t runs show {run}` tells why; `a3t run … --resume` tries them again.",
+                hint=f"`a3t runs show {run}` shows the reasons; `a3t run … --resume` tries the episodes again.",
             )
 
     def _enqueue(self, ids: list[str]) -> None:
@@ -198,7 +200,9 @@ class _Watch:
         try:
             self.context.celery.send_task(traits.task, args=[self.key.run, ids], queue=traits.queue)
         except (RedisError, OSError) as error:
-            raise UnavailableError(f"The queue cannot be reached: {error}", hint="`a3t status` shows it.") from error
+            raise UnavailableError(
+                f"The queue cannot be reached: {error}", hint="`a3t status` shows its state."
+            ) from error
 
     def _queue_length(self) -> int:
         try:
@@ -209,19 +213,20 @@ class _Watch:
 
 
 def _pause(context: RunContext, state: PhaseState) -> float:
-    """Seconds until the next look: few near the end of the phase in the foreground, which then goes on at once."""
+    """Return the seconds until the next look at the database. They are few near the end of a foreground phase, so that
+    the next phase begins at once."""
     far = context.aside or (state.eta_seconds is not None and state.eta_seconds > _NEAR_SECONDS)
     return max(context.poll_seconds, _FAR_POLL_SECONDS) if far else context.poll_seconds
 
 
 def _tell(context: RunContext, state: PhaseState) -> None:
-    """Tell the listener of progress; of a phase beside another one only when it has ended."""
+    """Report progress to the listener. A phase that is not in the foreground is reported only when it has ended."""
     if not context.aside or state.done + state.lost == state.total:
         context.listener.phase(state)
 
 
 def _is_told(session: Session, key: PhaseKey) -> bool:
-    """Whether an event says that the phase is finished. A resumed run finds its earlier phases done, and does not tell
-    of them again; a driver may also have died between the last episode and the event."""
+    """Return whether an event says that the phase is finished. A resumed run finds its earlier phases done and does not
+    report them again. A driver may also have died between the last episode and the event."""
     told = events(session, key.run, limit=_ALL, kind="phase_finished")
     return any((event.round, event.data.get("phase")) == (key.round, key.phase) for event in told)

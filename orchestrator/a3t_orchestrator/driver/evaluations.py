@@ -1,4 +1,4 @@
-"""Evaluations that are played beside the rounds, in their order."""
+"""Plays evaluations at the same time as later rounds, one after the other in the order of their rounds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Work = Callable[[RunContext], Awaitable[None]]
 
 
 class Evaluations:
-    """Evaluations wait until they are begun: the policy computes them while the trainer trains, and neither waits for
-    the other. One that fails stops the run, as a phase in the foreground does.
+    """Collects evaluations and begins them when training starts: the policy is busy with them while the trainer trains,
+    and neither waits for the other. An evaluation that fails stops the run, as a phase in the foreground does.
 
     Args:
-        group: holds the tasks; leaving it waits for them.
+        group: group of the asyncio tasks; leaving the group waits for them.
     """
 
     def __init__(self, context: RunContext, group: asyncio.TaskGroup) -> None:
@@ -27,15 +27,15 @@ class Evaluations:
         self._last: asyncio.Task[None] | None = None
 
     def add(self, work: Work) -> None:
-        """Add an evaluation, which is begun with the next call of `begin` or `finish`."""
+        """Add an evaluation. The next call of `begin` or `finish` begins it."""
         self._waiting.append(work)
 
     def begin(self) -> None:
-        """Begin those that wait, behind the progress of the phase in the foreground."""
+        """Begin the waiting evaluations in the background; the progress of the foreground phase stays visible."""
         self._go(replace(self._context, aside=True))
 
     async def finish(self) -> None:
-        """Begin those that wait in the foreground, and wait for the end of all."""
+        """Begin the waiting evaluations in the foreground, and wait until all evaluations have ended."""
         if self._last is not None:
             await self._last
         self._go(self._context)
@@ -49,7 +49,7 @@ class Evaluations:
 
 
 async def _after(before: asyncio.Task[None] | None, works: list[Work], context: RunContext) -> None:
-    """One after the other, so that rounds are finished in their order."""
+    """Carry out evaluations one after the other, so that rounds are finished in their order."""
     if before is not None:
         await before
     for work in works:

@@ -1,4 +1,4 @@
-"""Round 0 from episodes that another run has: those that `a3t import` took in, or those of a run of one's own."""
+"""Takes the demonstrations of round 0 from another run: one that `a3t import` made, or any other run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["TaskNames", "known_tasks", "take_imported"]
 
 _CHUNK = 100
 _SURE = 1_000
-"""More than a path has parts."""
+"""Certainty of a match by id or number; larger than the number of parts of any path."""
 
 
 class TaskNames:
-    """Finds the task that a record means: by its id, by the end of a path that only one task has, or by the number
-    under which another project knows it.
+    """Finds the task that a record means: by its id, by the end of a path that belongs to one task only, or by the
+    number of the task in another project.
 
     Args:
         numbers: `EnvironmentInfo.task_numbers`.
@@ -48,12 +48,14 @@ class TaskNames:
         self._by_ending = {ending: ids.pop() for ending, ids in endings.items() if len(ids) == 1}
 
     def find(self, name: str, shown: str = "") -> Task | None:
-        """The task, or None where none or several could be meant. A number counts only where the task's instruction
-        stands in what the episode has `shown` first: other data has other tasks under the same numbers."""
+        """Return the task; None where no task or several tasks could be meant. A number counts only if the task's
+        instruction is in `shown`, the first observation of the episode, because other data sets may have other tasks
+        under the same numbers."""
         return self.match(name, shown)[0]
 
     def match(self, name: str, shown: str = "") -> tuple[Task | None, int]:
-        """What `find` gives, and how surely: the parts of the path that are equal, more for an id or a number."""
+        """Return the task as `find` does, and how certain the match is: the number of equal parts of the path, or a
+        larger number for an id or a number."""
         if name in self._tasks:
             return self._tasks[name], _SURE
         for ending in _endings(name):
@@ -77,7 +79,7 @@ class TaskNames:
 async def known_tasks(
     env: EnvClient, recipe: Recipe, numbers: Mapping[str, str] | None = None
 ) -> tuple[TaskNames, TaskNames]:
-    """All tasks of the training split, and all that are held out; `numbers` as in `TaskNames`."""
+    """Fetch all tasks of the training split, and all tasks of the held-out splits. `numbers` as in `TaskNames`."""
     training = await env.all_tasks(recipe.environment, recipe.data.split)
     held_out = [task for h in recipe.data.held_out for task in await env.all_tasks(recipe.environment, h.split)]
     return TaskNames(training, numbers), TaskNames(held_out, numbers)
@@ -91,10 +93,10 @@ def take_imported(
     training: TaskNames,
     held_out: TaskNames,
 ) -> int:
-    """Copy the successes of `round0.source` as the demonstrations of a new run; their number.
+    """Copy the successes of the run `round0.source` as the demonstrations of a new run, and return their number.
 
-    Episodes of evaluation and of held-out tasks are left out. What was said to another agent or tokenised for another
-    base (preamble, completions, token ids) is left behind.
+    Evaluation episodes and episodes of held-out tasks are left out. What belongs to another agent or base model
+    (preamble, completions, token ids) is not copied.
 
     Raises NotFoundError for an unknown run, InvalidInputError for one of another environment, ConflictError where it
     has no success to learn from.
@@ -174,7 +176,7 @@ def _demonstration(
 
 
 def _told_again(steps: Sequence[Step]) -> Iterator[Step]:
-    """The steps as thought and action alone, counted from 0."""
+    """Yield the steps with thought and action only, numbered from 0."""
     nothing = {"completion": None, "completion_ids": None, "logprobs": None, "prompt_tokens": None}
     for index, step in enumerate(steps):
         yield step.model_copy(update={"index": index, "policy_version": None, **nothing})
@@ -189,7 +191,7 @@ def _folded(text: str) -> str:
 
 
 def _endings(name: str) -> Iterator[str]:
-    """The ends of a path, the longest first, without the name of a file in it ("…/trial_1/game.z8")."""
+    """Yield the ends of a path, the longest first, without a file name at its end (as in "…/trial_1/game.z8")."""
     parts = [part for part in name.replace("\\", "/").split("/") if part]
     if len(parts) > 1 and "." in parts[-1]:
         parts.pop()

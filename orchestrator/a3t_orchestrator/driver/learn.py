@@ -25,7 +25,7 @@ from .training import start_training, trainer_client
 __all__ = ["base_version", "cancel_training", "go_live", "require_base", "train"]
 
 _ROOM_SECONDS = 5.0
-"""Pause before a job is tried again that a full disk has ended."""
+"""Seconds before a job that failed on a full disk is tried again."""
 
 
 async def base_version(context: RunContext) -> str:
@@ -37,7 +37,7 @@ async def require_base(settings: OrchestratorSettings, recipe: Recipe, patience:
     """Name of the recipe's base model at the policy service. Raises NotFoundError if the service has another base.
 
     Args:
-        patience: seconds for which a policy service that is away is waited for; None: `limits.outage_seconds`.
+        patience: seconds to wait for a policy service that does not answer; None takes `limits.outage_seconds`.
     """
     async with Gateway(ServiceAddresses.of(settings), recipe.limits) as gateway:
         seconds = recipe.limits.outage_seconds if patience is None else patience
@@ -47,16 +47,16 @@ async def require_base(settings: OrchestratorSettings, recipe: Recipe, patience:
     if wanted in bases:
         return wanted
     raise NotFoundError(
-        f"The policy service serves the base model {', '.join(bases) or 'none'}, the recipe wants {wanted}.",
+        f"The policy service serves the base model {', '.join(bases) or 'none'}, but the recipe needs {wanted}.",
         hint="Set A3T_POLICY_BASE_MODEL for the policy service, or base_model in the recipe.",
     )
 
 
 async def train(context: RunContext, number: int, *, again: bool = False) -> str:
-    """Have the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed.
+    """Let the trainer train the round's adapter, and return its version. Raises UpstreamError if the job failed.
 
-    A full disk is waited for, up to `limits.outage_seconds`. `again`: ask the trainer although it has trained the
-    version; it does so once more where the version's files are damaged.
+    Where the trainer's disk is full, the job is tried again for up to `limits.outage_seconds`. `again`: ask the trainer
+    although it has trained the version; it trains it again if the version's files are damaged.
     """
     with phase_span(context.key(number, Phase.train)):
         return await _train(context, number, again)
@@ -95,7 +95,7 @@ async def _train(context: RunContext, number: int, again: bool) -> str:
         reason = (job.error or {}).get("detail", "no reason given")
         raise UpstreamError(
             f"The fine-tuning job {job.id} of round {number} {job.status.value}: {reason}.",
-            hint="`a3t run CONFIG --resume` tries again once the cause is mended.",
+            hint="Remove the cause, then `a3t run CONFIG --resume` tries again.",
         )
     return job.fine_tuned_model or version_name(run, number)
 
@@ -106,10 +106,10 @@ def _lacked_room(job: FineTuningJob) -> bool:
 
 
 async def go_live(context: RunContext, number: int, version: str) -> None:
-    """Make the version live: the policy service proves that it loads, the trainer moves the registry's pointer, and the
-    policy service reads the pointer.
+    """Make the version live: the policy service loads it, the trainer moves the registry's live pointer, and the policy
+    service reads the pointer.
 
-    Other replicas of the policy service follow by themselves. Requests of the run name its version in any case.
+    Other replicas of the policy service follow the pointer by themselves. Requests of the run always name the version.
     """
     started, limits = time.monotonic(), context.recipe.limits
     with phase_span(context.key(number, Phase.go_live)):
@@ -129,7 +129,8 @@ async def go_live(context: RunContext, number: int, version: str) -> None:
 
 
 async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuningJob:
-    """The job after it has ended. If the trainer lost the job's records, it gets the training set once more."""
+    """Wait until the job has ended, and return it. If the trainer lost the job's records, the training set is uploaded
+    again."""
     limits, given_again = context.recipe.limits, False
     until = time.monotonic() + limits.training_seconds
     async with trainer_client(context.settings, limits.call_seconds) as trainer:
@@ -141,7 +142,7 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
                 if given_again:
                     raise
                 given_again = True
-                words = f"The trainer has lost the job {job_id}; it gets the set again."
+                words = f"The trainer has lost the job {job_id}; the training set is uploaded again."
                 await context.tell(number, "job_lost", words)
                 job = await start_training(context, number)
                 job_id = job.id
@@ -152,15 +153,15 @@ async def _until_done(context: RunContext, number: int, job_id: str) -> FineTuni
             if time.monotonic() > until:
                 await trainer.cancel(job_id)
                 raise DeadlineError(
-                    f"The job {job_id} took more than limits.training_seconds; it is cancelled.",
+                    f"The job {job_id} took longer than limits.training_seconds and was cancelled.",
                     hint="Raise limits.training_seconds, then `a3t run CONFIG --resume`.",
                 )
             await asyncio.sleep(max(0.5, context.poll_seconds))
 
 
 async def cancel_training(context: RunContext) -> None:
-    """Cancel the fine-tuning job that the run waits for, if there is one. A trainer that is away is told of it in an
-    event; it is not waited for long."""
+    """Cancel the fine-tuning job that the run waits for, if there is one. If the trainer does not answer soon, an event
+    says that the job was not cancelled."""
 
     def running(session: Session) -> Job | None:
         row = get_job(session, context.run, get_run(session, context.run).round)

@@ -1,5 +1,5 @@
-"""Drives a run under its lease: keeps it while the body runs, and stops the body where the lease is lost, or a pause or
-the end of the run is asked for, at whichever process that was asked."""
+"""Holds a run's lease while its driver works: renews it, and stops the driver where the lease is lost or where a user
+asked any process to pause or end the run."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ _LOOK_SECONDS = 1.0
 
 
 class StopRequestedError(A3TError):
-    """Someone asked for a pause, or for the end of the run."""
+    """A user asked to pause or to end the run."""
 
     def __init__(self, wanted: Wanted) -> None:
-        super().__init__(f"The run is asked to be {wanted}.")
+        super().__init__(f"The run is to be {wanted}.")
         self.wanted = wanted
 
 
 @dataclass(slots=True)
 class Hold:
-    """A run in the hands of this process. `store` refuses every transaction once it is not any more."""
+    """This process's lease of a run. `store` refuses every transaction once the lease is lost."""
 
     base: Store
     run: str
@@ -59,13 +59,13 @@ class Hold:
 
     @property
     def store(self) -> Store:
-        """The database as the driver may use it."""
+        """The database, which refuses transactions once the lease is lost."""
         return FencedStore(self.base, self.run, self.me)
 
     @asynccontextmanager
     async def obeying(self) -> AsyncIterator[None]:
-        """Runs the body until it ends or has to stop. Raises StopRequestedError, LeaseLostError, or DatabaseAwayError
-        where the lease could not be renewed."""
+        """Cancel the body of this block when it has to stop. Raises StopRequestedError, LeaseLostError, or
+        DatabaseAwayError where the lease could not be renewed."""
         self._body = asyncio.current_task()
         try:
             if self._reason is not None:
@@ -79,7 +79,8 @@ class Hold:
             self._body = None
 
     async def keep(self) -> None:
-        """Renew the lease, and look what is wanted of the run, until this is cancelled or the lease is lost."""
+        """Renew the lease and check whether a pause or the end of the run is asked for, until this is cancelled or the
+        lease is lost."""
         renewed = time.monotonic()
         while True:
             await asyncio.sleep(min(_LOOK_SECONDS, self.seconds / 4))
@@ -109,11 +110,12 @@ class Hold:
 
 @asynccontextmanager
 async def driving(store: Store, run: str, seconds: float) -> AsyncIterator[Hold]:
-    """Make this process the run's driver inside the block. Raises ConflictError where another one is."""
+    """Make this process the run's driver inside the block. Raises ConflictError where another process drives the
+    run."""
     hold = Hold(store, run, seconds)
     other = await store.do(partial(take_lease, run=run, me=hold.me, seconds=seconds))
     if other is not None:
-        raise ConflictError(f"The run {run} is driven by {other.words}.", hint="Wait, or stop it.")
+        raise ConflictError(f"The run {run} is driven by {other.words}.", hint="Wait until it has ended, or stop it.")
     keeper = asyncio.create_task(hold.keep())
     try:
         yield hold
@@ -125,10 +127,17 @@ async def driving(store: Store, run: str, seconds: float) -> AsyncIterator[Hold]
 
 
 async def follow(store: Store, run: str, listener: Listener, poll_seconds: float = 0.5) -> bool:
-    """Show a run that another process drives, until it is finished (True) or nobody drives it (False)."""
+    """Show a run that another process drives, until it is finished (returns True) or no process drives it (returns
+    False)."""
     other = await store.do(partial(driver_of, run=run))
     if other is not None:
-        listener.note(0, f"{other.words} drives {run} already; this one watches, and takes over if that one ends.")
+        listener.note(
+            0,
+            (
+                f"{other.words} drives {run} already; this process shows its progress, and takes over if the other one "
+                "ends."
+            ),
+        )
     while await store.do(partial(driver_of, run=run)) is not None:
         state = await store.do(lambda session: _state(session, run))
         if state is not None:
@@ -138,7 +147,7 @@ async def follow(store: Store, run: str, listener: Listener, poll_seconds: float
 
 
 def _state(session: Session, run: str) -> PhaseState | None:
-    """How far the phase under way is; None before the first."""
+    """Return the state of the current phase; None before the first phase."""
     row = get_run(session, run)
     if not row.phase:
         return None

@@ -1,7 +1,8 @@
 """The closed loop: round 0, then compose, pair, train, go live, evaluate, round after round (paper §5).
 
-Each phase asks the database what is missing, and does it. An interrupted run is continued by starting the loop again.
-The evaluation of a round's agent changes nothing in the rounds after it, so it is played while the next one trains.
+Each phase reads from the database what is missing, and does that. So an interrupted run is continued by starting the
+loop again. The evaluation of a round's agent does not influence later rounds, so it is played while the next round
+trains.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ _ENDS = {
 
 
 async def drive(context: RunContext) -> RunStatus:
-    """Carry out the phases of the recipe that the database does not show as done, or what else is wanted of the run: a
-    pause, its end. The status that the run has then.
+    """Carry out the phases of the recipe that the database does not show as done. If a pause or the end of the run is
+    asked for, carry that out instead. Returns the status of the run afterwards.
 
-    Raises the A3TError that stopped it, noted in the run; ConflictError where another process drives the run, and
-    LeaseLostError where another one took it over, which then writes on.
+    Raises the A3TError that stopped the run, which is stored with it; ConflictError where another process drives the
+    run; LeaseLostError where another process took the run over and continues it.
     """
     with bound_ids(run=context.run, request_id=os.urandom(8).hex()):
         async with driving(context.store, context.run, context.settings.run_lease_seconds) as hold:
@@ -74,12 +75,15 @@ async def _carry_out(context: RunContext, hold: Hold) -> RunStatus:
     except StopRequestedError as stop:
         return await _settle(context, stop.wanted)
     except (LeaseLostError, DatabaseAwayError):
-        raise  # whoever drives next goes on
+        raise  # the next driver continues the run
     except A3TError as error:
         await _end(context, RunStatus.failed, error)
         raise
     except Exception as error:
-        hidden = A3TError(f"An unexpected error, {type(error).__name__}: {error}", hint="The log has its traceback.")
+        hidden = A3TError(
+            f"An unexpected error, {type(error).__name__}: {error}",
+            hint="The log of the process that drove the run has the traceback.",
+        )
         await _end(context, RunStatus.failed, hidden)
         raise
     except BaseException:
@@ -91,7 +95,7 @@ async def _carry_out(context: RunContext, hold: Hold) -> RunStatus:
 
 
 async def _settle(context: RunContext, wanted: Wanted) -> RunStatus:
-    """Pause or end the run as it was asked for."""
+    """Pause or end the run, as `wanted` says."""
     if wanted is Wanted.paused:
         await _end(context, RunStatus.paused)
         return RunStatus.paused
@@ -105,19 +109,19 @@ async def _rounds(context: RunContext) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             await _in_turn(context, Evaluations(context, group))
-    except BaseExceptionGroup as failures:  # the first one stopped the others
+    except BaseExceptionGroup as failures:  # the first error stopped the other tasks
         raise failures.exceptions[0] from None
 
 
 async def _in_turn(context: RunContext, evaluations: Evaluations) -> None:
-    """Round after round; the evaluations are played while the next round trains."""
+    """Carry out the rounds in order. A round's evaluations are played while the next round trains."""
     recipe = context.recipe
     version = await base_version(context)
     if recipe.round0.evaluate_base:
         evaluations.add(partial(_evaluate_base, version=version))
     for number in range(recipe.first_round, recipe.rounds + 1):
         version = await _round(context, number, version, evaluations)
-        if recipe.collect == "recorded":  # its agent plays what it is asked for, nothing beside it
+        if recipe.collect == "recorded":  # an agent of the user's own plays one phase at a time
             await evaluations.finish()
     await evaluations.finish()
 
@@ -127,14 +131,16 @@ async def _evaluate_base(context: RunContext, version: str) -> None:
 
 
 async def _round(context: RunContext, number: int, version: str, evaluations: Evaluations) -> str:
-    """One round, played by the agent of the round before; returns the version that it trained, whose evaluation ends
-    the round."""
+    """Carry out a round with the agent of the round before, and return the version that it trained. The evaluation of
+    that version, which ends the round, is left to `evaluations`."""
     row = await context.store.do(partial(open_round, run=context.run, number=number))
     if row.status == "finished" and row.version is not None:
         return row.version
     await _collect(context, number, version)
     evaluations.begin()
-    trained = row.version  # a later version may be live by now: what went live once does not go again
+    trained = (
+        row.version
+    )  # a version that went live once does not go live again, because a later one may be live by now
     if trained is None:
         trained = await _learn(context, number, version)
     evaluations.add(partial(_finish, number=number, version=trained))
@@ -142,7 +148,7 @@ async def _round(context: RunContext, number: int, version: str, evaluations: Ev
 
 
 async def _learn(context: RunContext, number: int, version: str) -> str:
-    """Train the round's agent and make it live; its version."""
+    """Train the round's agent, make it live, and return its version."""
     try:
         trained = await train(context, number)
     except NothingToTrainError as error:
@@ -151,7 +157,7 @@ async def _learn(context: RunContext, number: int, version: str) -> str:
         return await _keep_agent(context, number, version, error)
     try:
         await go_live(context, number, trained)
-    except InvalidInputError as error:  # its files may have been damaged since it was trained
+    except InvalidInputError as error:  # the version's files may have been damaged since it was trained
         await context.tell(number, "version_refused", f"{trained} cannot be served: {error.detail}")
         trained = await train(context, number, again=True)
         await go_live(context, number, trained)
@@ -175,9 +181,9 @@ async def _finish(context: RunContext, number: int, version: str) -> None:
 
 
 async def _keep_agent(context: RunContext, number: int, version: str, error: A3TError) -> str:
-    """Continue with the agent that played the round, and return its version: exploring may find a success in the next
+    """Continue with the agent that played the round, and return its version. Exploration may find a success in the next
     round."""
-    words = f"{error.detail} The agent stays {version}."
+    words = f"{error.detail} The agent of this round is still {version}."
 
     def note(session: Session) -> None:
         open_round(session, context.run, number).version = version

@@ -1,4 +1,4 @@
-"""Chooses the episodes of a round's training set (paper §3). Pure functions over rows of the database."""
+"""Chooses the episodes of a round's training set (paper §3), by pure functions of database rows."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Ids of the successes and failures in the order of collection, and the number of episodes that were left out by
-    reason."""
+    """Ids of the successes and failures in the order of collection, and by reason the number of episodes that were left
+    out."""
 
     successes: tuple[str, ...]
     failures: tuple[str, ...]
@@ -44,16 +44,16 @@ class TrainingSet:
 
     @property
     def members(self) -> list[tuple[str, bool]]:
-        """(id, success) of every member."""
+        """Return the pair (id, success) of every member."""
         return [(i, True) for i in self.successes] + [(i, False) for i in self.failures]
 
 
 def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: int) -> TrainingSet:
     """Select the training set from all episodes so far.
 
-    Successes that were demonstrated, prompted or composed are kept; the agent's own only with `own_successes`. Episodes
-    of a task with the same actions count once. The agent's own failure is kept if its task has a success within
-    `scope`; composed failures never are.
+    Demonstrated, prompted and composed successes are kept; successes of the agent's own trial only with
+    `own_successes`. Of several episodes of a task with the same actions, one is kept. The failure of the agent's own
+    trial is kept if its task has a success within `scope`. Composed failures are never kept.
     """
     shortest = rules.prefer == "shortest"
     ordered = sorted(
@@ -73,7 +73,7 @@ def _successes(ordered: Sequence[Candidate], rules: Pairing, dropped: Counter[st
     per_task: Counter[tuple[int, str]] = Counter()
     for c in ordered:
         if not c.success and c.own_trial:
-            continue  # `_failures` decides
+            continue  # `_failures` decides about it
         if not c.success:
             dropped["failed"] += 1
         elif c.own_trial and not rules.own_successes:
@@ -115,7 +115,7 @@ def _failures(
 def _bounded(
     failures: list[Candidate], successes: int, share: float | None, seed: int, dropped: Counter[str]
 ) -> list[Candidate]:
-    """Limit the failures to `share` of the whole set; the seed decides which ones stay."""
+    """Limit the failures to `share` of the whole set. The seed decides which ones are kept."""
     if share is None:
         return failures
     most = int(successes * share / (1 - share))

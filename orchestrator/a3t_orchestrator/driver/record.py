@@ -1,4 +1,4 @@
-"""Stores a driven run's progress in the database, about once a second, so that every process can tell it."""
+"""Stores the progress of a driven run in the database, about once a second, so that every process can read it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 
 class Recorder:
-    """A listener that stores what it hears and passes it on. Use as a context manager."""
+    """A listener that stores the progress that it receives and passes it on. Use it as a context manager."""
 
     def __init__(self, store: Store, run: str, inner: Listener) -> None:
         self._store, self._run, self._inner = store, run, inner
@@ -42,19 +42,19 @@ class Recorder:
         await self._save(patience=0)
 
     def phase(self, state: PhaseState) -> None:
-        """Keeps how far a phase is, for the next time that progress is stored."""
+        """Keep the state of a phase until progress is stored the next time."""
         self._heard = phase_values(state)
         self._inner.phase(state)
 
     def job(self, number: int, job: FineTuningJob) -> None:
-        """Keeps how far a fine-tuning job is."""
+        """Keep the state of a fine-tuning job until progress is stored the next time."""
         told = training_state(job).model_dump(mode="json")
         eta = job.progress.eta_seconds
         self._heard = {"round": number, "phase": Phase.train.value, "job": told, "eta_seconds": eta}
         self._inner.job(number, job)
 
     def note(self, number: int, message: str, level: str = "info") -> None:
-        """Passes a message on; what must last is an event of the run already."""
+        """Pass a message on. It is not stored, because important messages are stored as events of the run."""
         self._inner.note(number, message, level)
 
     async def _keep(self) -> None:
@@ -63,7 +63,8 @@ class Recorder:
             await asyncio.sleep(_STORE_SECONDS)
 
     async def _save(self, patience: float | None = None) -> None:
-        """Progress is told, not needed: where it cannot be stored now, what is stored next says more."""
+        """Store the progress. Errors of the database are ignored, because nothing depends on progress and the next
+        attempt stores a newer state."""
         heard, self._heard = self._heard, None
         if heard is None:
             return
@@ -74,7 +75,7 @@ class Recorder:
 
 
 def phase_values(state: PhaseState) -> dict[str, Any]:
-    """A phase's state as the database keeps it: members of RunProgress."""
+    """Return a phase's state as the values that the database keeps: fields of RunProgress."""
     return {
         "round": state.key.round,
         "phase": state.key.phase.value,
@@ -91,7 +92,7 @@ def phase_values(state: PhaseState) -> dict[str, Any]:
 
 
 def training_state(job: FineTuningJob) -> TrainingState:
-    """What is told of a fine-tuning job."""
+    """Return the state of a fine-tuning job as it is stored with the progress."""
     progress = job.progress
     return TrainingState(
         job_id=job.id,

@@ -1,7 +1,7 @@
-"""The phases of a run with `collect: recorded`: wait until a person's own agent has played enough episodes.
+"""The phases of a run with `collect: recorded`, which wait until an agent of the user's own has played enough episodes.
 
-The policy service records them. What is taken is copied into the database, so that a run that is resumed goes on with
-what it has, and no episode is taken twice by a run.
+The policy service records the episodes. The run copies them into the database, so that a resumed run keeps the episodes
+that it has, and takes no episode twice.
 """
 
 from __future__ import annotations
@@ -42,16 +42,15 @@ from .recorded_episode import WantedEpisodes, trajectory_of
 __all__ = ["OPEN_TASKS", "collect_recorded", "evaluate_recorded"]
 
 OPEN_TASKS = "open_tasks"
-"""Key of a run's details: true where its training tasks are those that are recorded."""
+"""Key of a run's details: true where the training tasks are the tasks of whatever episodes are recorded."""
 
 _PAGE = 200
 _PHASE_OF = {TrajectoryKind.policy: Phase.rollout, TrajectoryKind.composed: Phase.compose}
 
 
 async def collect_recorded(context: RunContext, number: int, version: str) -> PhaseState:
-    """Take the recorded episodes of the training tasks that `version` played; wait for as many as the recipe says.
-
-    Raises DeadlineError where they do not come within `recorded.wait_seconds`."""
+    """Take recorded episodes of the training tasks that `version` played, and wait until there are as many as the
+    recipe says. Raises DeadlineError where they do not arrive within `recorded.wait_seconds`."""
     recipe = context.recipe
     is_open, tasks = await context.store.do(partial(_training_tasks, run=context.run))
     wanted = WantedEpisodes(
@@ -67,11 +66,12 @@ async def collect_recorded(context: RunContext, number: int, version: str) -> Ph
 
 
 async def evaluate_recorded(context: RunContext, number: int, version: str, tasks: list[RunTask]) -> None:
-    """Take one recorded episode of the kind `evaluation` for every held-out task; raises as `collect_recorded`.
+    """Take one recorded episode of the kind `evaluation` for every held-out task. Raises the same errors as
+    `collect_recorded`.
 
     Args:
-        tasks: those that are known. Where a split has fewer than the recipe says, those that are recorded first are
-            its tasks from then on.
+        tasks: the known held-out tasks. Where a split has fewer tasks than the recipe says, the tasks that are recorded
+            first become its tasks.
     """
     for held_out in context.recipe.evaluation_splits:
         mine = [t for t in tasks if t.split == held_out.split]
@@ -93,7 +93,7 @@ def _training_tasks(session: Session, run: str) -> tuple[bool, list[RunTask]]:
 
 @dataclass(slots=True)
 class _Collection:
-    """One phase that collects."""
+    """One phase that collects recorded episodes."""
 
     context: RunContext
     number: int
@@ -101,22 +101,22 @@ class _Collection:
     wanted: WantedEpisodes
     need: int
     once: bool = False
-    """Whether each task gives one episode only."""
+    """Whether only one episode of each task is taken."""
     after: int = 0
     """Number of the last closed episode that was looked at."""
     left_out: Counter[str] = field(default_factory=Counter)
     taken: set[str] = field(default_factory=set)
-    """Recorded episodes that the run has, of any round."""
+    """Ids of recorded episodes that the run has already, of any round."""
     started: float = field(default_factory=time.monotonic)
     before: tuple[int, int] | None = None
 
     async def run(self) -> PhaseState:
-        """Collect until there are enough."""
+        """Collect until there are enough episodes."""
         context = self.context
         addresses = ServiceAddresses.of(context.settings)
         self.taken = await context.store.do(self._begin)
         async with Gateway(addresses, context.recipe.limits) as gateway:
-            await context.store.do(self._state)  # what is there already is not of this pass
+            await context.store.do(self._state)  # episodes that are there already do not belong to this pass
             state = await self._sweep(gateway)
             if state.done < self.need:
                 await self._ask(gateway, state, addresses.policy)
@@ -132,7 +132,7 @@ class _Collection:
         return recorded_ids(session, self.context.run)
 
     async def _sweep(self, gateway: Gateway) -> PhaseState:
-        """Take what has been closed since the last time."""
+        """Take the episodes that have been closed since the last call."""
         while True:
             page = await gateway.patient(
                 lambda: gateway.policy.closed_episodes(self.after, _PAGE, environment=self.wanted.environment)
@@ -155,7 +155,7 @@ class _Collection:
             self.left_out[fault] += 1
 
     async def _take(self, gateway: Gateway, info: RecordedEpisodeInfo) -> str | None:
-        """Copy an episode into the database; why it was left out, or None."""
+        """Copy an episode into the database. Returns the reason why it was left out, or None."""
         episode = await gateway.patient(lambda: gateway.policy.episode(info.id))
         key = self.context.key(self.number, _PHASE_OF.get(info.kind, self.phase))
 
@@ -197,20 +197,21 @@ class _Collection:
         )
 
     async def _ask(self, gateway: Gateway, state: PhaseState, policy: str) -> None:
-        """Say what is waited for, and how it is delivered."""
+        """Tell the user which episodes the run waits for, and how to record them."""
         wanted, live = self.wanted, await gateway.patient(gateway.policy.live)
         kind = ', "kind": "evaluation"' if self.once else ""
         words = (
             f"Waiting for {self.need} recorded episodes of {wanted.environment}, split {', '.join(wanted.splits)}, "
-            f"played by {wanted.version}; {state.done} are there. Let your agent play: POST {policy}/v1/episodes "
+            f"played by {wanted.version}; it has {state.done} so far. Let your agent play: POST {policy}/v1/episodes "
             f'{{"environment": "{wanted.environment}", "split": "{", ".join(wanted.splits)}", "task_id": …{kind}}}, '
             f"completions with the header X-A3T-Episode, then POST {policy}/v1/episodes/ID/reward. "
-            f"The run waits {self.context.recipe.recorded.wait_seconds:g} s at most."
+            f"The run waits for at most {self.context.recipe.recorded.wait_seconds:g} s."
         )
         if live.live != wanted.version:
             words += (
                 f" Requests without a model are answered by {live.live}: let the agent name the model "
-                f"{wanted.version}, or make that one live (`a3t adapters promote`, for the base `a3t adapters demote`)."
+                f"{wanted.version}, or make that model live (`a3t adapters promote`, for the base `a3t adapters "
+                "demote`)."
             )
         await self._note("waiting", words, need=self.need, done=state.done, version=wanted.version)
 
@@ -218,9 +219,10 @@ class _Collection:
         limit = self.context.recipe.recorded.wait_seconds
         if time.monotonic() - self.started > limit:
             raise DeadlineError(
-                f"{state.done} of {self.need} recorded episodes came within recorded.wait_seconds ({limit:g} s)."
-                f"{self._left_out()}",
-                hint=f"Let your agent play with the model {self.wanted.version}; `--resume` goes on waiting.",
+                f"Only {state.done} of {self.need} recorded episodes arrived within recorded.wait_seconds ({limit:g} "
+                f"s).{self._left_out()}",
+                hint=f"Let your agent play with the model {self.wanted.version}; `a3t run … --resume` continues to "
+                "wait.",
             )
 
     def _end(self, session: Session, state: PhaseState) -> None:

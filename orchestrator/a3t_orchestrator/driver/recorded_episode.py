@@ -1,4 +1,5 @@
-"""A recorded episode as a trajectory: every completion is a step, with the exact tokens of prompt and completion."""
+"""Turns a recorded episode into a trajectory: every completion becomes a step, with the exact tokens of prompt and
+completion."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ class WantedEpisodes:
     """Which recorded episodes a phase takes.
 
     Args:
-        splits: those whose tasks it takes.
-        tasks: (split, id) of the tasks; None for any.
+        splits: splits whose tasks the phase takes.
+        tasks: (split, id) of the tasks that it takes; None for any.
     """
 
     run: str
@@ -38,7 +39,7 @@ class WantedEpisodes:
     tasks: frozenset[tuple[str, str]] | None
 
     def concerns(self, episode: RecordedEpisodeInfo) -> bool:
-        """Whether it was meant for the phase at all."""
+        """Return whether the episode was meant for the phase."""
         return (
             episode.environment == self.environment
             and episode.split in self.splits
@@ -47,7 +48,7 @@ class WantedEpisodes:
         )
 
     def fault(self, episode: RecordedEpisodeInfo) -> str | None:
-        """Why an episode that was meant for the phase is left out; None for one that is taken."""
+        """Return why an episode that was meant for the phase is left out; None for one that is taken."""
         if not episode.versions:
             return "without a completion"
         if episode.versions != [self.version]:
@@ -58,8 +59,8 @@ class WantedEpisodes:
 
 
 def trajectory_of(episode: RecordedEpisode, run: str, number: int, sample: int) -> Trajectory | None:
-    """The trajectory of a closed episode in round `number`; None where the policy service knows no token ids of a
-    completion, so that nothing could be trained."""
+    """Return the trajectory of a closed episode in round `number`; None where the policy service does not know the
+    token ids of a completion, which training needs."""
     if not all(call.completion_ids for call in episode.recorded):
         return None
     opened, closed = episode.opened_at, episode.closed_at or episode.opened_at
@@ -87,7 +88,7 @@ def trajectory_of(episode: RecordedEpisode, run: str, number: int, sample: int) 
 
 
 def _step(call: RecordedCall) -> Step:
-    """A completion without an action line is an action as a whole."""
+    """Make the step of a completion. A completion without an action line is an action as a whole."""
     reply = parse_reply(call.completion)
     thought, action = (reply.thought, reply.action) if reply.action else (None, call.completion.strip())
     return Step(

@@ -1,4 +1,4 @@
-"""Begins the run that an HTTP request asks for. Repeating the request gives the same run."""
+"""Begins the run that an HTTP request asks for. A repeated request returns the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .start import begin_run
 __all__ = ["Begun", "begin_requested", "requested_recipe"]
 
 _PATIENCE = 20.0
-"""Seconds for which a request waits for services that are away: shorter than its client's patience."""
+"""Seconds that a request waits for services that do not answer; shorter than the timeout of its client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Begun:
 
 
 def requested_recipe(request: RunCreate) -> Recipe:
-    """The recipe of a request. Raises NotFoundError, InvalidInputError."""
+    """Return the recipe of a request. Raises NotFoundError for an unknown recipe, InvalidInputError for a wrong one."""
     rounds = [] if request.rounds is None else [f"rounds={request.rounds}"]
     overrides = [*request.overrides, *rounds]
     if isinstance(request.recipe, str):
@@ -42,13 +42,13 @@ def requested_recipe(request: RunCreate) -> Recipe:
 async def begin_requested(
     store: Store, settings: OrchestratorSettings, request: RunCreate, key: str | None = None
 ) -> Begun:
-    """Begin the run of a request, unless it was begun before; the orchestrator service drives it.
+    """Begin the run of a request, unless it was begun before. The orchestrator service then drives it.
 
     Args:
         store: the database.
-        settings: addresses of the services.
+        settings: have the addresses of the services.
         request: the request.
-        key: its Idempotency-Key.
+        key: the request's Idempotency-Key; None if it has none.
 
     Raises ConflictError if another run has the name, InvalidInputError if the key was used for another request or the
     recipe cannot be carried out, NotFoundError for an unknown recipe, source, environment or split.
@@ -71,7 +71,7 @@ async def begin_requested(
                 idempotency_key=key,
                 patience=_PATIENCE,
             )
-        except ConflictError:  # the same request came to another replica at the same moment
+        except ConflictError:  # another replica received the same request at the same moment
             known = await store.do(lambda session: _known(session, request, recipe, key))
             if known is None:
                 raise
@@ -82,7 +82,7 @@ async def begin_requested(
 
 
 def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None) -> str | None:
-    """The name of the run that the same request began before; None if there is none."""
+    """Return the name of the run that the same request began before; None if there is none."""
     run = session.scalar(select(Run).where(Run.idempotency_key == key)) if key else None
     if run is not None:
         if not _same(run, request, recipe) or request.name not in (None, run.name):
@@ -96,7 +96,7 @@ def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None
         return None
     if not _same(run, request, recipe):
         raise ConflictError(
-            f"There is a run {run.name!r} already, with another recipe.", hint="Choose another name, or --resume."
+            f"There is already a run {run.name!r} with another recipe.", hint="Choose another name, or resume the run."
         )
     return run.name
 

@@ -37,16 +37,16 @@ async def begin_run(
     idempotency_key: str | None = None,
     patience: float | None = None,
 ) -> str:
-    """Draw the tasks and store the run; its name.
+    """Draw the tasks of a run, store the run, and return its name.
 
     Args:
-        source: a run whose phases are taken over, up to the first that the recipes do not share.
+        source: name of a run whose phases are copied, up to the first phase in which the recipes differ.
         status: `queued` leaves the run to the orchestrator service, `planned` to the caller.
-        idempotency_key: by which the request that made the run is known again.
-        patience: seconds for which an env service that is away is waited for; None: `limits.outage_seconds`.
+        idempotency_key: key by which a repetition of the request is recognised.
+        patience: seconds to wait for an env service that does not answer; None takes `limits.outage_seconds`.
 
-    Raises NotFoundError or InvalidInputError where the environment, a split or a number of tasks is not there, or the
-    source.
+    Raises NotFoundError or InvalidInputError where the environment, a split or the source does not exist, or where a
+    split has too few tasks.
     """
     addresses = ServiceAddresses.of(settings)
     async with EnvClient(addresses.env, addresses.token) as env:
@@ -62,7 +62,11 @@ async def begin_run(
         add_tasks(session, run, "train", training)
         for tasks in held_out:
             add_tasks(session, run, "held_out", tasks)
-        told = f"{len(training)} training tasks" if training else "Training tasks are those that are recorded"
+        told = (
+            f"{len(training)} training tasks"
+            if training
+            else "The training tasks are the tasks of the episodes that are recorded"
+        )
         add_event(session, run, 0, "started", told, training_tasks=len(training))
         if source is not None:
             take_over(session, source, run, recipe)
@@ -76,7 +80,7 @@ async def begin_run(
 async def _drawn_tasks(
     env: EnvClient, recipe: Recipe, patience: float
 ) -> tuple[EnvironmentInfo, list[Task], list[list[Task]]]:
-    """The environment, the training tasks, and those of every held-out split."""
+    """Fetch the environment's description, the training tasks, and the tasks of every held-out split."""
     environment = await _described(env, recipe, patience)
     if environment is None:
         return _unknown(recipe)
@@ -86,7 +90,7 @@ async def _drawn_tasks(
 
 
 async def fetch_tasks(env: EnvClient, recipe: Recipe, split: str, count: int | None, get_data: str = "") -> list[Task]:
-    """`count` tasks of a split, drawn by the run's seed; None takes all.
+    """Fetch `count` tasks of a split, drawn by the recipe's seed; None takes all.
 
     The tasks have the name of the requested split, which may be a part of the split that they are stored in. `get_data`
     says how to get more tasks, for errors.
@@ -108,15 +112,16 @@ def _drawn(recipe: Recipe, tasks: list[Task], split: str, count: int | None, get
         )
     if count is not None and count > len(tasks):
         raise InvalidInputError(
-            f"The recipe wants {count} tasks of the split {split!r}, which has {len(tasks)}.",
-            hint=f"Lower data.tasks or data.held_out, or get more. {get_data}".rstrip(),
+            f"The recipe needs {count} tasks of the split {split!r}, which has only {len(tasks)}.",
+            hint=f"Lower data.tasks or the tasks of data.held_out, or get more tasks. {get_data}".rstrip(),
         )
     random.Random(f"{recipe.seed}/{split}").shuffle(tasks)
     return tasks[:count]
 
 
 def code_commit() -> str:
-    """The commit of the running code: A3T_COMMIT, or what git reports for this folder; empty if neither is known."""
+    """Return the commit of the running code: A3T_COMMIT, or what git reports for this folder; empty if neither is
+    known."""
     named = os.environ.get("A3T_COMMIT")
     if named:
         return named[:64]
@@ -134,8 +139,8 @@ async def _training_tasks(env: EnvClient, recipe: Recipe, get_data: str) -> list
 
 
 def _unknown(recipe: Recipe) -> tuple[EnvironmentInfo, list[Task], list[list[Task]]]:
-    """Description, training tasks and held-out tasks of a recorded environment that the env service does not have.
-    Where the recipe lists no tasks there are none: those that are recorded are the tasks."""
+    """Return description, training tasks and held-out tasks of a recorded environment that the env service does not
+    have. Where the recipe lists no tasks, there are none at first: the tasks of recorded episodes become the tasks."""
     info = EnvironmentInfo(
         name=recipe.environment,
         engines=[],
@@ -159,32 +164,35 @@ def _unknown(recipe: Recipe) -> tuple[EnvironmentInfo, list[Task], list[list[Tas
         raise InvalidInputError(
             f"data.held_out does not say how many tasks {', '.join(unsaid)} has, and the env service does not know "
             f"{recipe.environment}.",
-            hint="Set tasks beside the split.",
+            hint="Set `tasks` next to each `split` there.",
         )
     return info, tasks, []
 
 
 def _listed(recipe: Recipe, ids: list[str]) -> list[Task]:
-    """The training tasks that a recipe lists. Raises InvalidInputError where it wants more than it lists."""
+    """Return the training tasks that a recipe lists. Raises InvalidInputError where `data.tasks` is larger than the
+    list."""
     split = recipe.data.split
     tasks = [Task(id=i, environment=recipe.environment, split=split, type="task") for i in dict.fromkeys(ids)]
-    return _drawn(recipe, tasks, split, recipe.data.tasks, "recorded.tasks lists them.")
+    return _drawn(recipe, tasks, split, recipe.data.tasks, "recorded.tasks is the list.")
 
 
 async def _described(env: EnvClient, recipe: Recipe, patience: float) -> EnvironmentInfo | None:
-    """The env service's description of the recipe's environment, which is stored with the run; None where it does not
-    know one that is recorded."""
+    """Fetch the env service's description of the recipe's environment, which is stored with the run; None for a
+    recorded environment that the env service does not know."""
     found = {info.name: info for info in await patiently(env.environments, patience)}
     if recipe.environment not in found and recipe.collect == "recorded":
         return None
     if recipe.environment not in found:
         raise NotFoundError(
             f"The env service has no environment {recipe.environment!r}; it has {', '.join(found) or 'none'}.",
-            hint="`a3t data` brings data; docs/how-to says how to add an environment of your own.",
+            hint="`a3t data` gets data; docs/how-to/environment.md says how to add an environment of your own.",
         )
     info = found[recipe.environment]
     if recipe.engine is not None and info.engines and recipe.engine not in info.engines:
-        raise InvalidInputError(f"engine: {recipe.environment} has no engine {recipe.engine!r}, but {info.engines}.")
+        raise InvalidInputError(
+            f"engine: {recipe.environment} has no engine {recipe.engine!r}; it has {', '.join(info.engines)}."
+        )
     if recipe.round0.mode == "demonstrations" and not info.expert:
         raise InvalidInputError(
             f"round0.mode is demonstrations, but {info.name} has no scripted expert.",
@@ -194,7 +202,7 @@ async def _described(env: EnvClient, recipe: Recipe, patience: float) -> Environ
         worked_example(recipe, info)
     if recipe.compose.propose == "environment" and not info.samples:
         raise InvalidInputError(
-            f"compose.propose is environment, but {info.name} draws no actions.",
+            f"compose.propose is environment, but {info.name} cannot draw random actions.",
             hint="Set compose.propose to auto or policy.",
         )
     return info.model_copy(update={"task_types": [], "splits": {}})

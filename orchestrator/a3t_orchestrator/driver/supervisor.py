@@ -1,4 +1,5 @@
-"""Drives every run that waits for it, several at a time. Each orchestrator process has one; leases keep them apart."""
+"""Drives the runs that wait for a driver, several at a time. Each orchestrator process has a supervisor; leases make
+sure that each run has one driver."""
 
 from __future__ import annotations
 
@@ -24,9 +25,9 @@ log = get_logger(__name__)
 
 
 class Supervisor:
-    """Looks every `look_seconds`, or when it is woken, for runs without a living driver, and drives them.
+    """Looks every `look_seconds` seconds, or when it is woken, for runs without a living driver, and drives them.
 
-    Stopping cancels what it drives and gives the leases up, so that another process goes on at once.
+    When it is stopped, it gives up the leases of its runs, so that another process can continue them at once.
     """
 
     def __init__(self, store: Store, settings: OrchestratorSettings, look_seconds: float = 1.0) -> None:
@@ -40,18 +41,18 @@ class Supervisor:
         return sorted(self._driven)
 
     def wake(self) -> None:
-        """Look at once, because something was asked of a run."""
+        """Look for runs at once, because a user changed or began a run."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Until this is cancelled."""
+        """Drive runs until this is cancelled."""
         try:
             while True:
                 try:
                     await self._look()
                 except A3TError as error:
                     log.warning("supervisor.waiting", error=str(error))
-                except Exception:  # the next look may find better; runs must not stand still until a restart
+                except Exception:  # the next look may succeed; runs must not wait for a restart of the process
                     log.exception("supervisor.failed")
                 with suppress(TimeoutError):  # not wait_for: before Python 3.12 it may lose a cancellation
                     async with asyncio.timeout(self._look_seconds):
@@ -79,7 +80,7 @@ class Supervisor:
         try:
             recipe = await self._store.do(partial(_recipe, name=name))
             status = await drive(RunContext(self._store, self._settings, name, recipe, in_service=True))
-        except ConflictError as error:  # another replica was faster, or took the run over
+        except ConflictError as error:  # another process was faster, or took the run over
             log.info("run.left", run=name, reason=str(error))
         except A3TError as error:
             log.warning("run.stopped", run=name, error=str(error))
@@ -106,6 +107,7 @@ def _recipe(session: Session, name: str) -> Recipe:
 
 
 def _note_broken(session: Session, name: str, error: str) -> None:
-    """Where even driving could not begin, such as with a recipe of another version: not again every second."""
+    """Mark a run as failed that cannot even be started, for example because of a recipe of another version; otherwise
+    it would be tried every second."""
     if RunStatus(get_run(session, name).status).active:
         touch_run(session, name, status=RunStatus.failed.value, error=error[:2000])

@@ -28,18 +28,20 @@ __all__ = ["NothingToTrainError", "job_request", "start_training", "trainer_clie
 
 
 class NothingToTrainError(InvalidInputError):
-    """No episode so far succeeded."""
+    """There is nothing to train on, because no episode has succeeded so far."""
 
 
 def trainer_client(settings: OrchestratorSettings, timeout: float = 120.0) -> TrainerClient:
-    """A client of the trainer service. Raises InvalidInputError if A3T_TRAINER_URL is not set."""
+    """Make a client of the trainer service. Raises InvalidInputError if A3T_TRAINER_URL is not set."""
     if not settings.trainer_url:
-        raise InvalidInputError("A3T_TRAINER_URL is not set.", hint="Set every A3T_*_URL, or let `a3t up` start all.")
+        raise InvalidInputError(
+            "A3T_TRAINER_URL is not set.", hint="Set every A3T_*_URL, or start all services with `a3t up`."
+        )
     return TrainerClient(settings.trainer_url, settings.token.get_secret_value(), timeout=timeout)
 
 
 def training_set(session: Session, run: str, number: int, recipe: Recipe) -> TrainingSet:
-    """The training set of round `number`: everything collected so far, filtered and paired."""
+    """Select the training set of round `number` from all episodes collected so far: filtered and paired."""
     candidates = [
         Candidate(
             id=row.id,
@@ -59,7 +61,7 @@ def training_set(session: Session, run: str, number: int, recipe: Recipe) -> Tra
 def job_request(
     recipe: Recipe, run: str, number: int, file_id: str, chosen: TrainingSet, parent: str | None
 ) -> FineTuningJobCreate:
-    """The fine-tuning job of a round. Round 0 trains with the settings `training.round0`."""
+    """Make the request for the fine-tuning job of a round. Round 0 trains with the settings `training.round0`."""
     part = recipe.training.round0 if number == 0 else recipe.training
     return FineTuningJobCreate(
         model=recipe.base_model,
@@ -79,11 +81,11 @@ def job_request(
 
 
 async def start_training(context: RunContext, number: int) -> FineTuningJob:
-    """Select the training set, upload it and create the job; all three are stored. Returns the job.
+    """Select the training set, upload it and create the job. All three are stored in the database. Returns the job.
 
     Safe to repeat: the trainer identifies a job by its request, so that the same set and version give the same job. If
-    the trainer is out of reach, this waits for up to `limits.outage_seconds`. Raises NothingToTrainError if no episode
-    succeeded.
+    the trainer cannot be reached, the call is repeated for up to `limits.outage_seconds`. Raises NothingToTrainError if
+    no episode succeeded.
     """
     run, recipe = context.run, context.recipe
     chosen, content = await context.store.do(partial(_prepare, run=run, number=number, recipe=recipe))

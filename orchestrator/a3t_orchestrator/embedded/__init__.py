@@ -1,4 +1,4 @@
-"""Runs Redis, the four services and a worker as local child processes."""
+"""Runs a Redis-compatible server, the services and a worker as local child processes."""
 
 from .stack import *  # noqa: F403
 from .state import *  # noqa: F403

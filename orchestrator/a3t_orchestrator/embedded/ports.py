@@ -1,4 +1,4 @@
-"""Free TCP ports on the loopback interface."""
+"""Finds free TCP ports on the loopback interface."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["choose_ports", "is_free"]
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server can listen on the port now."""
+    """Return whether a server can listen on the port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -21,7 +21,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def choose_ports(names: list[str], first: int | None = None) -> dict[str, int]:
-    """A port for each name: `first` and those that follow it; None takes any free ports.
+    """Choose a port for each name: `first` and the ports that follow it; None takes any free ports.
 
     Raises ConflictError that names a port in use and the program that needs it.
     """
@@ -32,13 +32,13 @@ def choose_ports(names: list[str], first: int | None = None) -> dict[str, int]:
         if not is_free(port):
             raise ConflictError(
                 f"Port {port}, which {name} needs, is in use by another program.",
-                hint="Choose others with --ports, or leave it out and any free ports are taken.",
+                hint="Choose other ports with --ports, or leave the option out to take any free ports.",
             )
     return ports
 
 
 def _any_free(names: list[str]) -> dict[str, int]:
-    """Any free ports. All sockets stay open until every port is known, so that no port is chosen twice."""
+    """Choose any free ports. All sockets stay open until every port is known, so that no port is chosen twice."""
     sockets = {name: socket.socket() for name in names}
     try:
         for opened in sockets.values():

@@ -1,4 +1,4 @@
-"""Supervises one child process."""
+"""Starts, supervises and stops one child process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program to run. `is_ready` says whether it can take work."""
+    """A program to run. `is_ready` returns whether it can take work."""
 
     name: str
     command: list[str]
@@ -39,7 +39,7 @@ class Program:
 
 @dataclass(slots=True)
 class Child:
-    """A program and its current process, which ends when this process ends, however it ends."""
+    """A program and its current process. The child ends when this process ends, even when this process is killed."""
 
     program: Program
     process: subprocess.Popen[bytes] | None = None
@@ -78,12 +78,14 @@ class Child:
         self.started = time.monotonic()
 
     async def wait_ready(self) -> None:
-        """Wait until the program is ready. Raises UnavailableError if it ends before, DeadlineError if it takes too
-        long; both quote its log."""
+        """Wait until the program is ready. Raises UnavailableError if it ends before that, DeadlineError if it takes
+        too long. Both errors quote its log."""
         while not await self.program.is_ready():
             if self.pid is None:
                 code = self.process.poll() if self.process else None
-                raise UnavailableError(f"{self.program.name} ended at once (exit code {code}): {self._last_words()}")
+                raise UnavailableError(
+                    f"{self.program.name} ended before it was ready (exit code {code}): {self._last_words()}"
+                )
             if time.monotonic() - self.started > self.program.ready_seconds:
                 raise DeadlineError(
                     f"{self.program.name} was not ready within {self.program.ready_seconds:.0f} s: {self._last_words()}"
@@ -91,8 +93,8 @@ class Child:
             await asyncio.sleep(0.1)
 
     def tend(self) -> bool:
-        """Start the program again if it has ended, after a pause that grows with each failure. Returns whether it was
-        started now."""
+        """Restart the program if it has ended, after a pause that grows with each failure. Returns whether it was
+        restarted now."""
         now = time.monotonic()
         if self.pid is not None:
             if now - self.started > _STABLE_SECONDS:

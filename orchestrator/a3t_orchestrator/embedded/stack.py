@@ -36,13 +36,13 @@ Note = Callable[[str], None]
 
 
 class EmbeddedStack:
-    """Every process of the system, as children of this one.
+    """Runs every process of the system as a child of this process.
 
     Args:
         settings: `home`, `token` and the log level are used.
         base_model: base model of the policy service.
         first_port: first of the ports, which must be free; None takes any free ports.
-        dashboard: whether the orchestrator service, which drives runs, is started, too.
+        dashboard: whether the orchestrator service, which drives runs and has the dashboard, is started as well.
         note: receives messages about the progress.
     """
 
@@ -67,7 +67,7 @@ class EmbeddedStack:
         self.settings = settings.model_copy(update={"home": self.home, **urls})
 
     def url(self, name: str) -> str:
-        """Address of a service."""
+        """Return the address of a service."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
     async def start(self) -> None:
@@ -86,7 +86,7 @@ class EmbeddedStack:
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Stop the children, those that use others first, and kill those that do not end."""
+        """Stop the children, first those that use others, and kill those that do not end."""
         if self._keeper is not None:
             self._keeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -118,7 +118,7 @@ class EmbeddedStack:
             await asyncio.sleep(0.25)
             for child in self._children.values():
                 if child.tend():
-                    self._note(f"{child.program.name} had died and was started again")
+                    self._note(f"{child.program.name} had died and was restarted")
                     self._save(ready=True)
 
     def _redis(self, config: Path, url: str) -> Program:
@@ -138,7 +138,9 @@ class EmbeddedStack:
         if name == "actre":
             environment |= self._prompted_base()
         command = [sys.executable, "-m", f"a3t_{name}"]
-        probe = "health" if name == "env" else "ready"  # without data env lives, and says so when it is asked for tasks
+        probe = (
+            "health" if name == "env" else "ready"
+        )  # env is not "ready" without data, but it runs, and says so when it is asked for tasks
         return Program(name, command, environment, self._log(name), _http_ready(f"{self.url(name)}/{probe}"))
 
     def _worker(self, redis_url: str) -> Program:
@@ -170,7 +172,8 @@ class EmbeddedStack:
         }
 
     def _prompted_base(self) -> dict[str, str]:
-        """ActRe's annotator `llm` asks the base model of this stack, unless the environment names another server."""
+        """Return variables that make ActRe's annotator `llm` use the base model of this stack, unless the environment
+        names another server."""
         if "A3T_ACTRE_UPSTREAM_URL" in os.environ:
             return {}
         return {
@@ -201,11 +204,11 @@ class EmbeddedStack:
 async def stack_for(
     settings: OrchestratorSettings, base_model: str | None = None, note: Note | None = None
 ) -> AsyncIterator[OrchestratorSettings]:
-    """The settings with addresses of running services: those that are set, those of a running stack, or those of a
-    stack that is started now.
+    """Yield the settings with the addresses of running services: the configured ones, those of a running stack, or
+    those of a stack that is started for the block.
 
     Raises:
-        InvalidInputError: some addresses are set and some are not.
+        InvalidInputError: only some of the addresses are set.
         ConflictError: the running stack serves another base model.
     """
     missing = settings.missing_addresses
@@ -227,7 +230,7 @@ async def stack_for(
 
 
 def is_own_stack(settings: OrchestratorSettings) -> bool:
-    """Whether the services of these settings are children of this process, and end with it."""
+    """Return whether the services of these settings are children of this process and end with it."""
     running = read_state(settings.home.expanduser().resolve())
     return running is not None and running.supervisor.pid == os.getpid()
 
@@ -235,11 +238,12 @@ def is_own_stack(settings: OrchestratorSettings) -> bool:
 def _joined(settings: OrchestratorSettings, running: StackState, base_model: str | None) -> OrchestratorSettings:
     if not running.ready:
         raise ConflictError(
-            "The stack in this A3T_HOME is still starting.", hint="Try again when `a3t status` is green."
+            "The stack in this A3T_HOME is still starting.",
+            hint="Try again once `a3t status` shows that everything is ready.",
         )
     if base_model is not None and running.base_model != base_model:
         raise ConflictError(
-            f"The stack that runs serves the base model {running.base_model}, this needs {base_model}.",
+            f"The running stack serves the base model {running.base_model}, but this command needs {base_model}.",
             hint="Stop it with `a3t down`, or use another A3T_HOME.",
         )
     urls = {f"{name}_url": url for name, url in running.urls.items() if name in (*SERVICES, "orchestrator")}
@@ -249,7 +253,8 @@ def _joined(settings: OrchestratorSettings, running: StackState, base_model: str
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """What httpx would make anew for every client, in more time than the call takes."""
+    """Return a shared TLS context. httpx would make a new one for every client, which takes longer than the call
+    itself."""
     return httpx.create_ssl_context()
 
 

@@ -27,7 +27,7 @@ class ProcessState(BaseModel):
     restarts: int = 0
 
     def lives(self) -> bool:
-        """Whether this process still runs."""
+        """Return whether this process still runs."""
         try:
             process = psutil.Process(self.pid)
             return abs(process.create_time() - self.created) < 1.0 and process.status() != psutil.STATUS_ZOMBIE
@@ -36,7 +36,7 @@ class ProcessState(BaseModel):
 
 
 class StackState(BaseModel):
-    """Content of `run/stack.json`: the supervisor, its children and their addresses."""
+    """Content of `run/stack.json`: the process of `a3t up`, its children and their addresses."""
 
     supervisor: ProcessState
     children: dict[str, ProcessState] = {}
@@ -47,13 +47,13 @@ class StackState(BaseModel):
 
 
 def read_state(home: Path) -> StackState | None:
-    """The running stack; None if there is none, or only the file of one that was killed."""
+    """Read the running stack; None if there is none, or only the file of a stack that was killed."""
     state = _last_state(home)
     return state if state is not None and state.supervisor.lives() else None
 
 
 async def end_orphans(home: Path, seconds: float = 15.0) -> None:
-    """Wait until the children of a killed supervisor have ended by themselves, for at most `seconds`; then end them."""
+    """Wait for at most `seconds` until the children of a killed stack have ended by themselves, then end them."""
     state = _last_state(home)
     if state is None or state.supervisor.lives():
         return
@@ -66,7 +66,7 @@ async def end_orphans(home: Path, seconds: float = 15.0) -> None:
 
 
 def write_state(home: Path, state: StackState) -> None:
-    """Replace the file atomically; readable only by this user, because it has the queue's password."""
+    """Replace the file atomically. It is readable only by this user, because it has the queue's password."""
     path = stack_file(home)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, state.model_dump_json(indent=2), mode=0o600)

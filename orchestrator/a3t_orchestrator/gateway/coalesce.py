@@ -18,11 +18,12 @@ Answer = TypeVar("Answer")
 class Coalescer(Generic[Query, Answer]):
     """Combines calls that arrive while earlier ones are running into one request.
 
-    Each caller waits for its answer, so that at most as many queries wait as the worker plays episodes. The requests
-    carry the ids of whoever made this object, because each belongs to many callers.
+    Each caller waits for its answer, so the number of waiting queries is at most the number of episodes that the worker
+    plays. A request belongs to many callers; its log ids are those of the code that made this object.
 
     Args:
-        send: one call for many queries; returns their answers in order, with a problem document for each that failed.
+        send: makes one call for many queries, and returns their answers in order, with a problem document for each
+            query that failed.
         largest: largest number of queries in one call.
         in_flight: largest number of calls at the same time.
     """
@@ -41,7 +42,7 @@ class Coalescer(Generic[Query, Answer]):
         self._context = contextvars.copy_context()
 
     async def __call__(self, query: Query) -> Answer:
-        """The answer to one query. Raises the error of the call, or that of the query itself."""
+        """Return the answer to one query. Raises the error of the call, or that of the query itself."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((query, future))
         if len(self._senders) < self._slots:
@@ -55,10 +56,10 @@ class Coalescer(Generic[Query, Answer]):
         await asyncio.gather(*self._senders, return_exceptions=True)
 
     async def _drain(self) -> None:
-        """Send until no query waits.
+        """Send calls until no query waits.
 
-        A sender that finds the queue empty frees its place at once; otherwise a query that arrives before its
-        done-callback runs would find no sender.
+        A sender that finds the queue empty frees its place at once. Otherwise a query that arrives before the sender's
+        done-callback would not be sent.
         """
         try:
             while self._waiting:
@@ -75,8 +76,8 @@ class Coalescer(Generic[Query, Answer]):
         try:
             answers = await self._send([query for query, _ in batch])
             if len(answers) != len(batch):
-                raise UpstreamError(f"{len(batch)} queries were sent, {len(answers)} answers came.")
-        except (Exception, asyncio.CancelledError) as error:  # whatever it was, nobody may wait for ever
+                raise UpstreamError(f"{len(batch)} queries were sent, but {len(answers)} answers came back.")
+        except (Exception, asyncio.CancelledError) as error:  # whatever the error is, no caller may wait for ever
             for _, future in batch:
                 _fail(future, error)
             if isinstance(error, asyncio.CancelledError):

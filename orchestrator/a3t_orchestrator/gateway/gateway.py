@@ -1,4 +1,5 @@
-"""The services as episodes call them: shared connections, batched requests, retries while a service is out of reach."""
+"""Calls the services for episodes: with shared connections, batched requests, and retries while a service cannot be
+reached."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ log = get_logger(__name__)
 
 
 class EpisodeLostError(A3TError):
-    """The session vanished while the episode ran: the env service was restarted, or closed it as idle."""
+    """The session was gone while the episode ran: the env service was restarted, or closed the session as idle."""
 
     slug = "episode-lost"
 
@@ -69,7 +70,8 @@ class ServiceAddresses:
         for name in ("env", "policy", "actre"):
             if not urls[name]:
                 raise InvalidInputError(
-                    f"A3T_{name.upper()}_URL is not set.", hint="Set every A3T_*_URL, or let `a3t up` start them all."
+                    f"A3T_{name.upper()}_URL is not set.",
+                    hint="Set every A3T_*_URL, or start all services with `a3t up`.",
                 )
         return cls(
             env=urls["env"] or "",
@@ -80,10 +82,10 @@ class ServiceAddresses:
 
 
 class Gateway:
-    """One pooled client per service. Use as a context manager.
+    """Holds one pooled client for each service. Use it as a context manager.
 
     Calls of episodes that run at the same time are combined into `/v1/act`, `/v1/steps` and `/v1/reasons`. If a service
-    is out of reach, overloaded or slow, calls are repeated for up to `limits.outage_seconds`.
+    cannot be reached, is overloaded or slow, calls are repeated for up to `limits.outage_seconds`.
     """
 
     def __init__(self, addresses: ServiceAddresses, limits: Limits, annotator: str | None = None) -> None:
@@ -122,19 +124,19 @@ class Gateway:
         return await self._in_session(lambda: self._step(query))
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
-        """An action of the session's action space. Raises EpisodeLostError."""
+        """Draw an action of the session's action space. Raises EpisodeLostError."""
         return await self._in_session(lambda: self.env.sample(session_id, request))
 
     async def expert(self, session_id: str) -> str:
-        """The scripted expert's next action. Raises EpisodeLostError."""
+        """Ask the scripted expert for its next action. Raises EpisodeLostError."""
         return await self._in_session(lambda: self.env.expert(session_id))
 
     async def reason(self, query: ReasonQuery) -> Reason:
-        """ActRe's reason for an action."""
+        """Ask ActRe for the reason of an action."""
         return await self.patient(lambda: self._reason(query))
 
     async def patient(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """Repeat an idempotent call while its service is out of reach, for at most `limits.outage_seconds`."""
+        """Repeat an idempotent call while its service cannot be reached, for at most `limits.outage_seconds`."""
         return await patiently(call, self.limits.outage_seconds)
 
     async def _in_session(self, call: Callable[[], Awaitable[Result]]) -> Result:
@@ -154,7 +156,7 @@ class Gateway:
 
 
 async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Result:
-    """Repeat an idempotent call while its service is out of reach, overloaded or slow, for at most `seconds`."""
+    """Repeat an idempotent call while its service cannot be reached, is overloaded or slow, for at most `seconds`."""
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(_PASSING),
         stop=stop_before_delay(seconds),
@@ -163,7 +165,7 @@ async def patiently(call: Callable[[], Awaitable[Result]], seconds: float) -> Re
         reraise=True,
     )
 
-    async def attempt() -> Result:  # a lambda that returns a coroutine is not awaited by tenacity
+    async def attempt() -> Result:  # tenacity would not await the coroutine that a lambda returns
         return await call()
 
     return await retrying(attempt)

@@ -1,1 +1,1 @@
-"""Trajectories in and out: the file formats that trainers and other projects use."""
+"""Exports and imports episodes in the file formats that trainers and other projects use."""

@@ -1,4 +1,4 @@
-"""The dataset card of an exported folder: `README.md` as the Hugging Face Hub reads it."""
+"""Writes the dataset card of an exported folder: `README.md` in the form that the Hugging Face Hub reads."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["dataset_card"]
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_METHOD = """An agent of the ReAct form (thought, action, observation) plays every training task once. Tasks at which
-it failed are explored: at some steps an action that was drawn at random replaces the agent's own, and ActRe, a second
-model, writes the reason for it afterwards. Explored episodes that succeeded become training data; the agent's own
-failure at the same task is their contrast. The agent that was trained on them plays the next round."""
+_METHOD = """An agent of the ReAct form (thought, action, observation) plays every training task once. Tasks that
+it failed are explored: at some steps a random action replaces the agent's own, and ActRe, a second model, writes the
+reason for that action. Explored episodes that succeed become training data, in contrast to the agent's own failure at
+the same task. The agent that is trained on them plays the next round."""
 _KINDS = {
-    "demonstration": "shown by a scripted expert, or imported; reasons by ActRe",
+    "demonstration": "played by a scripted expert, or imported; reasons by ActRe",
     "policy": "the agent's own trials",
     "composed": "explorations of failed tasks",
-    "evaluation": "trials at held-out tasks; not to be trained on",
+    "evaluation": "trials of held-out tasks; not to be trained on",
 }
 
 
 def dataset_card(store: Store, order: ExportOrder, state: dict[str, Any]) -> str:
-    """The card of what `state` counted."""
+    """Return the card of an export; `state` has the numbers of its rows and episodes."""
     with store.session() as session:
         run = get_run(session, order.run)
         versions = {
@@ -57,7 +57,7 @@ def dataset_card(store: Store, order: ExportOrder, state: dict[str, Any]) -> str
 
 {facts}
 
-{f"The environment, in its own words: {' '.join(about.split())}" if about else ""}
+{f"About the environment: {' '.join(about.split())}" if about else ""}
 
 ## Columns
 
@@ -71,8 +71,8 @@ licence of its base model. Set `license` above to what holds for both before you
 
 
 def _front_matter(order: ExportOrder, rows: int) -> dict[str, Any]:
-    """Without `configs`: `datasets` finds `data/train-*` by itself, and then its cache knows a folder that was written
-    anew by the time of its files; where `configs` name the files, it would serve the old rows."""
+    """Return the head of the card. It has no `configs`: without them `datasets` finds `data/train-*` itself and notices
+    by the files' times that a folder was written again. With `configs` its cache would return the old rows."""
     size = next((name for most, name in _SIZES if rows < most), "1M<n<10M")
     return {
         "pretty_name": f"A³T episodes of {order.run}",
@@ -84,7 +84,7 @@ def _front_matter(order: ExportOrder, rows: int) -> dict[str, Any]:
 
 
 def _counts(state: dict[str, Any]) -> str:
-    """A table of rounds and kinds; empty for formats whose rows are no single episodes."""
+    """Return a table of rounds and kinds; empty for formats whose rows are not single episodes."""
     cells: dict[tuple[str, str], dict[str, int]] = {}
     for key, number in state.get("counts", {}).items():
         played, kind, outcome = key.split("/")

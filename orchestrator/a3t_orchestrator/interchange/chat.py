@@ -1,4 +1,5 @@
-"""An episode as a chat: the environment is the user, the agent the assistant, the preamble the system."""
+"""Turns episodes into chats and back: the environment is the user, the agent the assistant, and the preamble the system
+message."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _LABEL = "Observation:"
 
 
 def chat_of(trajectory: Trajectory) -> list[Message]:
-    """The messages of an episode up to its last action. What followed it is the field `final_observation`."""
+    """Return the messages of an episode up to its last action. The observation after it is in the field
+    `final_observation`."""
     messages = [Message("system", head)] if (head := trajectory.preamble.rstrip("\n")) else []
     for step in trajectory.steps:
         messages.append(Message("user", observation_text(step.observation, trajectory.multiline)))
@@ -29,17 +31,19 @@ def chat_of(trajectory: Trajectory) -> list[Message]:
 
 
 def imitated(step: Step) -> bool:
-    """Whether a turn is one to learn from: understood by the environment, and without a made-up observation."""
+    """Return whether a turn may be learned from: the environment accepted its action, and it has no made-up
+    observation."""
     return step.valid and not step.made_up_observation
 
 
 def draft_of(messages: Sequence[Message], row: dict[str, Any]) -> Draft:
-    """The episode of a chat; `row` is the record that it stands in.
+    """Return the episode of a chat. `row` is the record that contains the chat.
 
-    A chat of ours (its record names run and kind) is read back as it was written. In others, opening exchanges without
-    an action ("OK, I will follow your instructions.") are the preamble, `Observation:` labels are taken off, and where
-    no message has the form "Thought: … Action: …" each whole message of the agent is an action without a thought. Where
-    some have it, messages without an action belong to the agent's next one, and one at the end is no step.
+    A chat that A³T exported (its record names run and kind) is read back as it was written. In other chats, opening
+    exchanges without an action ("OK, I will follow your instructions.") become the preamble, and `Observation:` labels
+    are removed. If no message has the form "Thought: … Action: …", each whole message of the agent is an action without
+    a thought. If some messages have this form, messages without an action are joined with the agent's next message, and
+    such a message at the end is not a step.
     """
     ours = row.get("run") is not None and row.get("kind") is not None
     head, body = _own_opening(list(messages)) if ours else opened(messages, row)
@@ -70,7 +74,7 @@ def _turn_text(step: Step) -> str:
 
 
 def _step(number: int, observation: str, message: Message, *, ours: bool, plain: bool) -> Step:
-    """A step; the text of the turn is kept where it is another than thought and action give."""
+    """Make a step. The text of the turn is kept where it differs from the text that thought and action give."""
     reply = parse_reply(message.text) if ours else parse_turn(message.text, plain=plain)
     thought, completion = reply.thought or message.thought, None
     if ours and completion_text(reply.thought, reply.action) != message.text + "\n":
@@ -94,7 +98,8 @@ def _own_opening(messages: list[Message]) -> tuple[str, list[Message]]:
 
 
 def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]:
-    """What stood in front of each message of the agent, those messages, and what stood behind the last."""
+    """Split a chat into the observation before each message of the agent, these messages, and the observation after the
+    last."""
     observations: list[str] = []
     agents: list[Message] = []
     waiting: list[str] = []
@@ -102,8 +107,8 @@ def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]
         if message.role == "assistant":
             if not agents and not waiting:
                 raise InvalidInputError(
-                    "it begins with the agent: nothing says what the task is",
-                    hint="Put the task in front, as a message of the user.",
+                    "it begins with a message of the agent, so the task is not known",
+                    hint="Put the task at the beginning, as a message of the user.",
                 )
             observations.append("\n".join(waiting))
             agents.append(message)
@@ -114,8 +119,8 @@ def _rounds(messages: Iterable[Message]) -> tuple[list[str], list[Message], str]
 
 
 def shared_messages(one: Sequence[Message], other: Sequence[Message]) -> int:
-    """How many messages two chats have in common at their beginning, up to a message of the environment: at least what
-    stands before the first action."""
+    """Return how many messages two chats share at their beginning. The shared part ends with a message of the
+    environment, and has at least the messages before the first action."""
     same = 0
     for mine, theirs in zip(one, other, strict=False):
         if (mine.role, mine.text) != (theirs.role, theirs.text):

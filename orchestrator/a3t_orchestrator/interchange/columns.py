@@ -1,4 +1,5 @@
-"""Columns of a format's rows, described without a library: Parquet files and dataset cards are made from them."""
+"""Describes the columns of a format's rows independently of a library. Parquet files and dataset cards are made from
+it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ __all__ = ["Column", "Columns", "Row", "columns_of", "flattened", "restored"]
 Primitive = Literal["string", "int", "float", "bool", "json"]
 Column = Primitive | list[Any] | dict[str, Any]
 """A primitive; a list of one element, the column of its items; or a mapping, the columns of an object. `json` is a
-value of any form, which columnar files hold as JSON text."""
+value of any form, which columnar files store as JSON text."""
 Columns = dict[str, Column]
 Row = dict[str, Any]
 
@@ -24,12 +25,13 @@ _PRIMITIVES: dict[type, Primitive] = {str: "string", int: "int", float: "float",
 
 
 def columns_of(model: type[BaseModel]) -> Columns:
-    """The columns of a pydantic model as it is written to JSON."""
+    """Return the columns of a pydantic model in its JSON form."""
     return {name: _column(field.annotation) for name, field in model.model_fields.items()}
 
 
 def flattened(value: Any, column: Column) -> Any:
-    """A value as columnar files hold it: every key of an object there, values of any form as JSON text."""
+    """Return a value as columnar files store it: objects with all keys of the column, and values of any form as JSON
+    text."""
     if value is None:
         return None
     if column == "json":
@@ -42,7 +44,8 @@ def flattened(value: Any, column: Column) -> Any:
 
 
 def restored(value: Any, column: Column) -> Any:
-    """The value that `flattened` was given, without keys that hold nothing. What has another form stays as it is."""
+    """Return the value that `flattened` was given, without empty keys. A value of another form is returned
+    unchanged."""
     if column == "json" and isinstance(value, str):
         return _parsed(value)
     if isinstance(column, list) and isinstance(value, list):

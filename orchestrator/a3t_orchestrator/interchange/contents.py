@@ -1,4 +1,5 @@
-"""What a message of somebody else's agent holds: text, reasoning and calls, in one string or in parts."""
+"""Reads the content of messages of other projects' agents: text, reasoning and tool calls, in one string or in
+parts."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ _ARGUMENTS = ("arguments", "input", "args", "parameters")
 
 @dataclass(slots=True)
 class Said:
-    """A turn of an agent: its text, its reasoning, and the actions of its calls."""
+    """A turn of an agent: its text, its reasoning, and the actions of its tool calls."""
 
     text: str = ""
     thought: str | None = None
     calls: list[str] = field(default_factory=list)
 
     def add_calls(self, calls: Any, where: str) -> None:
-        """Take in a list of calls, or None. Raises InvalidInputError for anything else."""
+        """Add a list of tool calls; None adds none. Raises InvalidInputError for anything else."""
         if not calls:
             return
         if not isinstance(calls, list):
@@ -32,23 +33,24 @@ class Said:
         self.calls += [call_of(call, where) for call in calls]
 
     def read_call(self, where: str) -> None:
-        """Take the text for a call in JSON, where it is one."""
+        """Turn the text into a tool call, if it is a tool call in JSON."""
         call = json_object(self.text)
         if call is not None and isinstance(call.get("name"), str):
             self.calls.append(call_of(call, where))
             self.text = ""
 
     def turn(self) -> str:
-        """The text; with calls, the action that they are."""
+        """Return the text of the turn; with tool calls, the action that they form."""
         return f"Action: {'; '.join(self.calls)}" if self.calls else self.text
 
     def reason(self) -> str | None:
-        """The reasoning that stood beside `turn`."""
+        """Return the reasoning that belongs to `turn`; None if there is none."""
         return self.thought or (self.text.strip() or None if self.calls else None)
 
 
 def said(content: Any, where: str) -> Said:
-    """The content of an agent's message: a string, or parts. Raises InvalidInputError for what cannot be read."""
+    """Read the content of an agent's message, a string or a list of parts. Raises InvalidInputError for a part that
+    cannot be read."""
     told = Said()
     if isinstance(content, list):
         _read_parts(content, told, where)
@@ -58,7 +60,7 @@ def said(content: Any, where: str) -> Said:
 
 
 def plain_text(value: Any, where: str) -> str:
-    """The text of a content: a string, or parts of text. Raises InvalidInputError for anything else."""
+    """Return the text of a content: a string, or a list of text parts. Raises InvalidInputError for anything else."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -69,7 +71,7 @@ def plain_text(value: Any, where: str) -> str:
 
 
 def call_text(name: Any, arguments: Any, where: str) -> str:
-    """A tool call as an action: the one text that it was given, else `name(arguments as JSON)`."""
+    """Return a tool call as an action: the text of its only argument, else `name(arguments as JSON)`."""
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
@@ -84,7 +86,7 @@ def call_text(name: Any, arguments: Any, where: str) -> str:
 
 
 def call_of(call: Any, where: str) -> str:
-    """A call as an action, in the forms of OpenAI, Anthropic and Gemini."""
+    """Return a tool call in the form of OpenAI, Anthropic or Gemini as an action."""
     if not isinstance(call, dict) or not isinstance(function := call.get("function", call), dict):
         raise InvalidInputError(f"{where}: an object was expected, not {kind_of(call)}")
     arguments = next((function[key] for key in _ARGUMENTS if function.get(key) is not None), None)
@@ -92,13 +94,13 @@ def call_of(call: Any, where: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Return what a JSON value is, in words."""
     names = {dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null"}
     return names.get(type(value), "a number")
 
 
 def json_value(text: str | bytes) -> Any:
-    """What a text is in JSON; None where it is none."""
+    """Parse a text as JSON; None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -106,7 +108,7 @@ def json_value(text: str | bytes) -> Any:
 
 
 def json_object(text: str) -> dict[str, Any] | None:
-    """The object that a text is in JSON; None where it is none."""
+    """Parse a text as a JSON object; None if it is not one."""
     value = json_value(text)
     return value if isinstance(value, dict) else None
 
@@ -126,7 +128,7 @@ def _read_parts(parts: list[Any], told: Said, where: str) -> None:
 
 
 def _part(part: Any, where: str) -> str:
-    """The text of a part, the result of a call being what the call gave."""
+    """Return the text of a part. The text of a tool result is the output of the tool."""
     if isinstance(part, str):
         return part
     if isinstance(part, dict):

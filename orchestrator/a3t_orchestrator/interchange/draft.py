@@ -1,4 +1,4 @@
-"""An episode as a file tells it, before it has a run, a task and an id of its own."""
+"""An episode as it was read from a file, before it has a run, a task and an id."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ META = (
     "final_observation",
     "created_at",
 )
-"""Fields of a trajectory that stand beside its text in every format of ours."""
+"""Fields of a trajectory that each of A³T's own formats stores next to the text."""
 
 TASK_KEYS = (
     "task_id",
@@ -47,22 +47,22 @@ TASK_KEYS = (
     "trajectory_id",
     "task_name",
 )
-"""Keys under which files name the task, the surest first."""
+"""Keys under which files name the task, the most reliable first."""
 _OUTCOMES = {
     "success": ("is_success", "succeeded", "solved", "resolved", "passed", "correct", "won"),
     "reward": ("final_reward", "total_reward"),
 }
-"""Other names of the outcome."""
+"""Other names of success and reward."""
 _WORDS = {"true": True, "false": False}
 _LENGTHS = {"environment": 32, "engine": 64, "split": 64, "task_id": 512, "task_type": 128, "policy_version": 256}
-"""What the database has room for."""
+"""Largest length of each field in the database, in characters."""
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 """A NUL character as JSON writes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What is taken where a record does not say it."""
+    """Values for records that do not have them."""
 
     run: str
     environment: str | None = None
@@ -72,7 +72,7 @@ class Defaults:
 
 @dataclass(slots=True)
 class Draft:
-    """What a record told. `meta` holds fields of a trajectory as they were read, unchecked."""
+    """The content of a record. `meta` has the fields of a trajectory as they were read, without validation."""
 
     steps: list[Step]
     meta: dict[str, Any]
@@ -80,9 +80,9 @@ class Draft:
     multiline: bool = False
 
     def finish(self, defaults: Defaults) -> Trajectory:
-        """The trajectory, with the id and the run of the record where it has them.
+        """Make the trajectory, with the id and the run of the record if it has them.
 
-        Raises InvalidInputError, which names the field that is missing or wrong.
+        Raises InvalidInputError that names the missing or wrong field.
         """
         if not self.steps:
             raise InvalidInputError("it has no action of an agent")
@@ -120,13 +120,15 @@ class Draft:
 
 
 def meta_of(trajectory: Trajectory) -> dict[str, Any]:
-    """The fields `META` of a trajectory as JSON values, the last observation as the agent would have read it."""
+    """Return the fields `META` of a trajectory as JSON values. The last observation is in the form in which the agent
+    would have read it."""
     values = trajectory.model_dump(mode="json", include=set(META))
     return values | {"final_observation": observation_text(trajectory.final_observation, trajectory.multiline)}
 
 
 def with_outcome(row: dict[str, Any]) -> dict[str, Any]:
-    """The record with `success` and `reward`, where it tells them under other names; what has another form is left."""
+    """Return the record with `success` and `reward`, if it has them under other names. Values of another form are
+    ignored."""
     found: dict[str, Any] = {}
     for name, others in _OUTCOMES.items():
         if row.get(name) is None:
@@ -144,7 +146,7 @@ def _task_name(values: dict[str, Any]) -> str | None:
 
 
 def _outcome(values: dict[str, Any]) -> tuple[bool, float]:
-    """Success and reward. A record that says neither is a demonstration, which succeeded."""
+    """Return success and reward. A record with neither of them counts as a demonstration that succeeded."""
     reward, success = _number(values.get("reward")), _truth(values.get("success"))
     if reward is not None and not isinstance(reward, (int, float)):
         raise InvalidInputError(f"reward: a number was expected, not {str(reward)[:40]!r}")
@@ -159,7 +161,7 @@ def _outcome(values: dict[str, Any]) -> tuple[bool, float]:
 
 
 def _number(value: Any) -> Any:
-    """A number that stands there as text, as a number."""
+    """Turn a number that is written as text into a number; other values are returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -169,14 +171,14 @@ def _number(value: Any) -> Any:
 
 
 def _truth(value: Any) -> Any:
-    """A truth value that stands there as a word or as 1 or 0."""
+    """Turn a word, 1 or 0 into a boolean; other values are returned unchanged."""
     if isinstance(value, str):
         return _WORDS.get(value.strip().lower(), value)
     return bool(value) if value in (0, 1) else value
 
 
 def _check(trajectory: Trajectory) -> None:
-    """Raise InvalidInputError for what the database could not hold."""
+    """Raise InvalidInputError for a value that the database cannot store."""
     for name, most in _LENGTHS.items():
         if len(getattr(trajectory, name) or "") > most:
             raise InvalidInputError(f"{name}: longer than {most} characters")
@@ -184,6 +186,6 @@ def _check(trajectory: Trajectory) -> None:
         if not 0 <= getattr(trajectory, name) <= MAX_INT:
             raise InvalidInputError(f"{name}: not between 0 and {MAX_INT}")
     if not abs(trajectory.reward) < float("inf"):
-        raise InvalidInputError("reward: no finite number")
+        raise InvalidInputError("reward: not a finite number")
     if _NUL.search(trajectory.model_dump_json()):
         raise InvalidInputError("it has a NUL character (U+0000), which PostgreSQL does not store")

@@ -1,4 +1,4 @@
-"""`a3t export`: episodes of a run as rows of a format, to a file, a folder or whoever reads a stream."""
+"""Exports the episodes of a run (`a3t export`): as rows of a format, to a file, a folder or a stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _LINES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".ndjson")
 
 @dataclass(frozen=True, slots=True)
 class ExportOrder:
-    """What is asked for. `outcome` None takes what the format is for: imitation takes successes."""
+    """Which episodes are exported, and how. With `outcome` None the format decides: formats for imitation take
+    successes only."""
 
     run: str
     format: str = "a3t"
@@ -40,12 +41,13 @@ class ExportOrder:
 
     @property
     def kind(self) -> Format:
-        """The format. Raises InvalidInputError for an unknown one."""
+        """Return the format. Raises InvalidInputError for an unknown one."""
         return format_named(self.format)
 
     @property
     def selection(self) -> Selection:
-        """The episodes that match. Held-out ones are among them where they are asked for, or nobody trains on rows."""
+        """Return the selection of episodes. Evaluation episodes belong to it if they are asked for or the format is not
+        for training."""
         wanted = self.outcome or ("success" if self.kind.successes_only else "any")
         success = None if wanted == "any" or self.kind.pair else wanted == "success"
         named = asdict(self.where) | {"run": self.run, "success": success}
@@ -54,14 +56,14 @@ class ExportOrder:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal orders."""
+        """Return a hash that is equal for equal orders."""
         told = [self.format, asdict(self.options), self.selection.described()]
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(slots=True)
 class Exported:
-    """What was written: rows, and episodes by round, kind and outcome."""
+    """Numbers of what was written: rows, and episodes by round, kind and outcome."""
 
     rows: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -76,7 +78,8 @@ class Exported:
 
 
 def total_of(store: Store, order: ExportOrder) -> int:
-    """Number of episodes that an export reads, for a progress bar. Raises NotFoundError for an unknown run."""
+    """Return the number of episodes that an export reads, for a progress bar. Raises NotFoundError for an unknown
+    run."""
     count = pairs_count_of if order.kind.pair else count_of
     with store.session() as session:
         get_run(session, order.run)
@@ -86,12 +89,12 @@ def total_of(store: Store, order: ExportOrder) -> int:
 def exported_rows(
     store: Store, order: ExportOrder, after: int = 0, start: int = 0
 ) -> Iterator[tuple[list[Row], int, int]]:
-    """Rows a page at a time, with the number of episodes that were read for them and the number of the
-    last one's row in the database.
+    """Yield rows page by page, each page with the number of episodes that were read for it and the database row number
+    of the last one.
 
     Args:
-        after: the episodes come behind this row of the database.
-        start: number of rows in front of the first.
+        after: only episodes after this row number of the database.
+        start: number of rows that were written before the first one.
     """
     form, place = order.kind, start
     if form.pair is not None:
@@ -109,12 +112,13 @@ def exported_rows(
 def write_export(
     store: Store, order: ExportOrder, target: Path, advance: Callable[[int], None] = lambda _: None
 ) -> Exported:
-    """Write a file or folder; the form is that of its name. An interrupted one of the same order is continued.
+    """Write a file or folder. The ending of its name says in which form. An interrupted export of the same order is
+    continued.
 
-    Raises NotFoundError for an unknown run, InvalidInputError for a form that is unknown or a folder of other content.
+    Raises NotFoundError for an unknown run, InvalidInputError for an unknown ending or a folder with other content.
 
     Args:
-        advance: is told how many episodes were read.
+        advance: receives the number of episodes that were read since its last call.
     """
     with store.session() as session:
         get_run(session, order.run)
@@ -146,7 +150,8 @@ def _sink(store: Store, order: ExportOrder, target: Path) -> Sink:
     if target.suffix and not target.is_dir():
         known = ", ".join([*_LINES, ".parquet"])
         raise InvalidInputError(
-            f"{target}: the form {target.suffix!r} is unknown.", hint=f"A file ends in {known}; a folder has no ending."
+            f"{target}: the ending {target.suffix!r} is unknown.",
+            hint=f"The name of a file ends in {known}; the name of a folder has no ending.",
         )
 
     def card(state: dict[str, Any]) -> str:

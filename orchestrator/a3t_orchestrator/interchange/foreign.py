@@ -1,4 +1,4 @@
-"""Chats as other projects hold them, made like ours: an instruction, then observations and turns in their order."""
+"""Converts chats of other projects to A³T's form: an instruction, then observations and turns in order."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ __all__ = ["last_seen", "opened"]
 
 
 def opened(messages: Sequence[Message], row: dict[str, Any]) -> tuple[str, list[Message]]:
-    """The preamble, and the messages behind it; `row` is the record that they stand in."""
+    """Return the preamble, and the messages after it. `row` is the record that contains the messages."""
     return _opening(_with_system(_joined(_without_thinking(_told_apart(messages))), row))
 
 
 def _with_system(messages: list[Message], row: dict[str, Any]) -> list[Message]:
-    """The messages behind the instruction that stands beside them (Anthropic, LLaMA-Factory)."""
+    """Return the messages with the instruction in front that the record has in a separate field (Anthropic,
+    LLaMA-Factory)."""
     told = row.get("system")
     if not isinstance(told, str) or not told.strip() or any(message.role == "system" for message in messages):
         return messages
@@ -25,7 +26,8 @@ def _with_system(messages: list[Message], row: dict[str, Any]) -> list[Message]:
 
 
 def _told_apart(messages: Sequence[Message]) -> list[Message]:
-    """The messages; where the agent speaks once and tells a whole episode, its turns and observations."""
+    """Split a single message of the agent that contains a whole episode into turns and observations. Other chats are
+    returned unchanged."""
     spoken = [message for message in messages if message.role == "assistant"]
     if len(spoken) != 1 or len(parts := transcript_of(spoken[0].text)) == 1:
         return list(messages)
@@ -35,7 +37,7 @@ def _told_apart(messages: Sequence[Message]) -> list[Message]:
 
 
 def _without_thinking(messages: list[Message]) -> list[Message]:
-    """The messages, with actions that only think ("think: …", answered "OK.") as thoughts of the next action."""
+    """Turn actions that only think ("think: …", answered by "OK.") into the thought of the next action."""
     acting: list[Message] = []
     thoughts: list[str] = []
     for message in messages:
@@ -52,7 +54,7 @@ def _without_thinking(messages: list[Message]) -> list[Message]:
 
 
 def _joined(messages: list[Message]) -> list[Message]:
-    """The messages, each of the agent's without an action in one with its next message: as the thought of that."""
+    """Join each message of the agent that has no action with its next message, as the thought of that message."""
     if not any(has_action(message.text) for message in messages if message.role == "assistant"):
         return messages
     joined: list[Message] = []
@@ -67,7 +69,7 @@ def _joined(messages: list[Message]) -> list[Message]:
 
 
 def last_seen(observations: list[str], agents: list[Message], last: str) -> str:
-    """Take off what the agent said behind its last action, where others mark theirs; what it saw last."""
+    """Remove the agent's messages after its last action, if the chat marks actions, and return its last observation."""
     marked = any(has_action(message.text) for message in agents)
     while marked and not has_action(agents[-1].text):
         last = "\n".join(filter(None, (observations.pop(), last)))
@@ -76,7 +78,7 @@ def last_seen(observations: list[str], agents: list[Message], last: str) -> str:
 
 
 def _opening(messages: list[Message]) -> tuple[str, list[Message]]:
-    """The preamble, and the messages behind it."""
+    """Return the preamble, and the messages after it."""
     agents = [place for place, message in enumerate(messages) if message.role == "assistant"]
     acting = [place for place in agents if has_action(messages[place].text)]
     start = 0
@@ -85,6 +87,6 @@ def _opening(messages: list[Message]) -> tuple[str, list[Message]]:
     head, rest = messages[:start], messages[start:]
     while rest and rest[0].role == "system":
         head, rest = [*head, rest[0]], rest[1:]
-    if rest and rest[0].role == "assistant" and head:  # the task stands in the system message alone
+    if rest and rest[0].role == "assistant" and head:  # only the system message has the task
         rest = [Message("user", head.pop().text), *rest]
     return "\n\n".join(m.text.strip() for m in head if m.role != "assistant"), rest

@@ -1,4 +1,4 @@
-"""What a file format is: how an episode becomes a row of it, and how a row becomes an episode again."""
+"""The interface of file formats: how an episode becomes a row, and how a row becomes an episode again."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ __all__ = ["Format", "RowOptions"]
 
 @dataclass(frozen=True, slots=True)
 class RowOptions:
-    """Choices of whoever exports.
+    """Options of an export.
 
-    `loss_flags`: messages say whether they are to be trained on, where the format leaves that open.
+    `loss_flags`: whether messages get a flag that says if they are to be trained on, in formats where this flag is
+    optional.
     """
 
     loss_flags: bool = False
@@ -25,31 +26,31 @@ class RowOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A file format. A module of `interchange.formats` with a `FORMAT` adds one."""
+    """A file format. A module in `interchange.formats` with a `FORMAT` adds a format."""
 
     name: str
     title: str
-    """What it is and who reads it, in one line."""
+    """One line that says what the format is and which programs read it."""
     columns: Columns
     flagged_columns: Columns | None = None
-    """The columns with `RowOptions.loss_flags`, where they differ."""
+    """The columns with `RowOptions.loss_flags`; None if they are the same."""
     row: Callable[[Trajectory, int, RowOptions], Row] | None = None
-    """The row of an episode; the number is its place in the file, from 0."""
+    """Makes the row of an episode; the number is its place in the file, from 0."""
     pair: Callable[[Trajectory, Trajectory], Row] | None = None
-    """The row of a success and a failure of one task, for formats of preferences."""
+    """Makes the row of a success and a failure of one task, in formats for preference training."""
     read: Callable[[Row], Draft] | None = None
-    """The episode of a row; raises InvalidInputError. None for a format that cannot be imported."""
+    """Makes the episode of a row, or raises InvalidInputError. None for a format that cannot be imported."""
     read_chosen: Callable[[Row], Draft] | None = None
-    """The better episode of a pair, for formats that cannot be read whole: only where whoever imports asks for it."""
+    """Makes the better episode of a pair, in formats of pairs. Only used if the import asks for it (`--chosen`)."""
     recognises: Callable[[Row], bool] = lambda _: False
-    """Whether a row looks like this format."""
+    """Returns whether a row looks like this format."""
     successes_only: bool = False
-    """Whether failures are left out unless they are asked for: what is imitated."""
+    """Whether failures are left out unless they are asked for, because the rows are imitated."""
     for_training: bool = True
-    """Whether episodes of evaluation are left out unless they are asked for: what was held out stays so."""
+    """Whether evaluation episodes are left out unless they are asked for, so that nobody trains on held-out tasks."""
     order: int = 0
-    """Place among the formats that are asked whether they recognise a row; the lowest first."""
+    """Formats with a lower number are asked first whether they recognise a row."""
 
     def columns_with(self, options: RowOptions) -> Columns:
-        """The columns of rows that were made with these options."""
+        """Return the columns of rows that are made with these options."""
         return self.flagged_columns if options.loss_flags and self.flagged_columns else self.columns

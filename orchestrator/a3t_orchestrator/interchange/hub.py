@@ -1,4 +1,4 @@
-"""Pushing an exported folder to the Hugging Face Hub as a dataset."""
+"""Pushes an exported folder to the Hugging Face Hub as a dataset."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["push_dataset"]
 
 
 def push_dataset(folder: Path, repository: str, *, private: bool = True, api: HfApi | None = None) -> str:
-    """Upload a folder as a dataset and return its address. HF_TOKEN is the credential, HF_ENDPOINT another Hub.
+    """Upload a folder as a dataset and return its address. The variable HF_TOKEN has the token, and HF_ENDPOINT may
+    name another Hub.
 
     Raises UnavailableError where huggingface-hub is not installed, UpstreamError where the Hub refuses or cannot be
     reached.
@@ -40,7 +41,7 @@ def push_dataset(folder: Path, repository: str, *, private: bool = True, api: Hf
     except (HfHubHTTPError, HFValidationError, httpx2.TransportError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UpstreamError(
-            f"The Hugging Face Hub did not take {repository}: {reason}",
+            f"The Hugging Face Hub did not accept {repository}: {reason}",
             hint="Check HF_TOKEN and the repository's name.",
         ) from error
     return str(url)

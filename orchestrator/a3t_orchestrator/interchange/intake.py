@@ -1,4 +1,5 @@
-"""`a3t import`: episodes of a file as a run of their own, from which other runs take their demonstrations."""
+"""Imports episodes (`a3t import`): stores the episodes of a file as a run, from which other runs take their
+demonstrations."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ from .unfold import unfolded
 __all__ = ["ImportOrder", "Imported", "episode_of", "import_file"]
 
 _NAMED = 20
-"""Unreadable records that are named; further ones are counted."""
+"""Number of unreadable records that are named; further ones are only counted."""
 _CHUNK = 100
 _PHASES = {
     TrajectoryKind.demonstration: Phase.demonstrate,
@@ -39,17 +40,17 @@ _PHASES = {
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What is asked for.
+    """What is imported, and how.
 
     Args:
-        run: name of the run that the episodes become.
+        run: name of the run that the episodes are stored as.
         format: name of the format; None recognises that of each record.
-        environment: environment of records that name none.
-        split: split of records that name none.
-        chosen: of pairs of a better and a worse episode, take in the better one; otherwise they are refused.
-        names: which tasks the names in the records mean; other names stay as they are.
-        skip_broken: leave out what cannot be read; otherwise nothing is imported if anything cannot.
-        dry_run: read and count, and store nothing.
+        environment: environment of records that do not name one.
+        split: split of records that do not name one.
+        chosen: whether the better episode of a pair is imported; otherwise pairs are refused.
+        names: task ids by the task names in the records; other names are kept as they are.
+        skip_broken: whether records that cannot be read are left out; otherwise nothing is imported if there is one.
+        dry_run: whether records are only read and counted, and nothing is stored.
     """
 
     run: str
@@ -64,18 +65,18 @@ class ImportOrder:
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did."""
+    """The result of an import."""
 
     run: str
     file: str
     episodes: int = 0
     successes: int = 0
     without_reasons: int = 0
-    """Episodes of which at least one action has no reason."""
+    """Number of episodes in which at least one action has no reason."""
     repeated: int = 0
-    """Records that were there before, word for word."""
+    """Number of records that repeat an earlier record exactly."""
     named: int = 0
-    """Episodes whose task a table of names told."""
+    """Number of episodes whose task was found in a table of names."""
     broken: int = 0
     problems: list[str] = field(default_factory=list)
     formats: dict[str, int] = field(default_factory=dict)
@@ -87,8 +88,8 @@ def import_file(
 ) -> Imported:
     """Store the episodes of a file or folder in one transaction: all of them, or none.
 
-    Raises InvalidInputError, which names what cannot be read, unless that is to be skipped, and for a file without any
-    episode; ConflictError where there is a run of this name.
+    Raises InvalidInputError that names the records that cannot be read, unless they are skipped, and for a file without
+    any episode; ConflictError if there is a run of this name.
     """
     done = Imported(order.run, str(path))
     form = format_named(order.format) if order.format else None
@@ -116,17 +117,17 @@ def import_file(
 def episode_of(
     row: Row, defaults: Defaults, form: Format | None = None, *, chosen: bool = False
 ) -> tuple[Trajectory, str]:
-    """The episode of a record and the name of its format. Raises InvalidInputError that says what is wrong.
+    """Return the episode of a record and the name of its format. Raises InvalidInputError that says what is wrong.
 
     Args:
-        chosen: of a pair of a better and a worse episode, give the better one; otherwise pairs are refused.
+        chosen: whether the better episode of a pair is returned; otherwise pairs are refused.
     """
     form = form or format_of(row)
     read = form.read or (form.read_chosen if chosen else None)
     if read is None:
         raise InvalidInputError(
             f"the format {form.name} holds pairs of a better and a worse episode",
-            hint="--chosen takes in the better ones, as demonstrations.",
+            hint="--chosen imports the better ones, as demonstrations.",
         )
     try:
         told = {name: restored(value, form.columns.get(name, "string")) for name, value in row.items()}
@@ -135,13 +136,13 @@ def episode_of(
         first = error.errors()[0]
         raise InvalidInputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise InvalidInputError(f"it is no record of the format {form.name}: {error!r}") from error
+        raise InvalidInputError(f"it is not a record of the format {form.name}: {error!r}") from error
     except RecursionError as error:
         raise InvalidInputError("nested too deeply") from error
 
 
 class _Taken:
-    """Which ids are taken, and by what: sample numbers keep episodes of one task apart."""
+    """Gives imported episodes ids that are unique in their run. Episodes of one task get different sample numbers."""
 
     def __init__(self, run: str) -> None:
         self._run = run
@@ -150,8 +151,8 @@ class _Taken:
         self._samples: dict[tuple[int, str, str], int] = {}
 
     def place(self, trajectory: Trajectory) -> Trajectory | None:
-        """The episode under an id of this run: its own where it was made in a run of this name, else a new one. None
-        for one that was there before, word for word."""
+        """Return the episode with an id in this run: its own id if it was made in a run of this name, else a new one.
+        Returns None for an exact repetition of an earlier episode."""
         content = hashlib.sha256(trajectory.model_dump_json(exclude={"created_at"}).encode()).digest()
         if content in self._contents:
             return None
@@ -170,7 +171,8 @@ class _Taken:
 
 
 def _unnamed(trajectory: Trajectory) -> str:
-    """A name for the task of an episode that names none: equal for equal beginnings, in which the task stands."""
+    """Return a task name for an episode without one. It is equal for equal first observations, because these contain
+    the task."""
     return f"unnamed-{hashlib.sha256(trajectory.steps[0].observation.encode()).hexdigest()[:12]}"
 
 
@@ -202,7 +204,7 @@ def _note(done: Imported, found: Found, error: InvalidInputError) -> None:
 
 
 def _begin(session: Session, order: ImportOrder) -> None:
-    """The run, with its environment named at the end."""
+    """Create the run. Its environment is set at the end, from the episodes."""
     environment = order.environment or "unknown"
     recipe = Recipe.model_validate({"name": order.run, "environment": environment, "round0": {"mode": "none"}})
     create_run(session, order.run, recipe, "", {})
@@ -230,7 +232,7 @@ def _add(session: Session, chunk: list[tuple[Trajectory, str]]) -> None:
     if not open_ones or not whole:
         add_trajectories(session, chunk, annotated=not open_ones)
     else:
-        for pair in chunk:  # in their order
+        for pair in chunk:  # one by one, so that their order is kept
             add_trajectories(session, [pair], annotated=not _lacks_reasons(pair[0]))
     chunk.clear()
 

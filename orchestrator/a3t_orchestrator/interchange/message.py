@@ -12,10 +12,11 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(slots=True)
 class Message:
-    """A message. `trained` says of an assistant's whether it is to be imitated; None where nobody says."""
+    """A message of a chat. `trained`: whether a message of the assistant is to be imitated; None if that is not
+    known."""
 
     role: Role
     text: str
     trained: bool | None = None
     thought: str | None = None
-    """Reasoning that stood beside the text."""
+    """Reasoning that was given separately from the text."""

@@ -1,4 +1,4 @@
-"""The columns that stand beside the text of an episode."""
+"""The columns that formats have in addition to the text of an episode."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from .draft import META
 __all__ = ["META_COLUMNS"]
 
 META_COLUMNS: Columns = {name: column for name, column in columns_of(Trajectory).items() if name in META}
-"""The fields of `META`, in the order of the schema."""
+"""The columns of the fields in `META`, in the order of the schema."""

@@ -1,4 +1,4 @@
-"""Which tasks the names of other projects mean: tables that `a3t import --names` reads."""
+"""Reads tables that map other projects' task names to task ids, for `a3t import --names`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["Names", "read_names"]
 
 _NAME_KEYS = ("item_id", "name", "id")
 _MOST = 1_000_000
-"""Names that one table may hold."""
+"""Largest number of names in one table."""
 
 
 class Names:
-    """Name → task."""
+    """A table from task name to task id."""
 
     def __init__(self, table: Mapping[str, str]) -> None:
         self._table = table
@@ -28,7 +28,8 @@ class Names:
         return len(self._table)
 
     def task_of(self, name: str, environment: str) -> str | None:
-        """The task of a name. A number of the table is also the task of `ENVIRONMENT_NUMBER`, as AgentGym names it."""
+        """Return the task id of a name; None for an unknown name. A number in the table also matches
+        `ENVIRONMENT_NUMBER`, which is how AgentGym names tasks."""
         found = self._table.get(name)
         prefix, _, number = name.rpartition("_")
         if found is None and prefix == environment and number.isascii() and number.isdecimal():
@@ -37,11 +38,11 @@ class Names:
 
 
 def read_names(files: Iterable[Path]) -> Names:
-    """Tables in the forms that files of records have (JSON Lines, an array, one object).
+    """Read tables from files with records (JSON Lines, an array, or one object).
 
-    A record with `task_id` and a name (`item_id`, `name` or `id`) is one entry; where it has a `task_type`, too, that
-    is the folder of the task, as in AgentGym's mapping files. Any other object is a table of names and tasks.
-    Raises InvalidInputError, which names file, line and reason.
+    A record with `task_id` and a name (`item_id`, `name` or `id`) is one entry; if it also has a `task_type`, that is
+    the folder of the task, as in AgentGym's mapping files. Any other object is a table of names and tasks. Raises
+    InvalidInputError that names file, line and reason.
     """
     table: dict[str, str] = {}
     for file in files:
@@ -55,7 +56,7 @@ def read_names(files: Iterable[Path]) -> Names:
             for name, task in entries.items():
                 if table.setdefault(name, task) != task:
                     raise InvalidInputError(
-                        f"{file}, {found.where}: {name!r} means {task!r}, and before {table[name]!r}"
+                        f"{file}, {found.where}: {name!r} means {task!r}, but {table[name]!r} in an earlier entry"
                     )
             if len(table) > _MOST:
                 raise InvalidInputError(f"{file}: more than {_MOST} names")

@@ -1,4 +1,4 @@
-"""Files as they lie there: packed, in other encodings, or of kinds that are no text."""
+"""Opens files that are packed or in other encodings, and recognises files that are not text."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ _WIDE = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Marks of other encodings; UTF-32's little-endian one begins with that of UTF-16."""
+"""Byte order marks of other encodings. UTF-32 comes first, because its little-endian mark begins with that of
+UTF-16."""
 _UNREAD = {
     b"PK\x03\x04": "a zip archive; unpack it",
     b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it",
     b"7z\xbc\xaf": "a 7z archive; unpack it",
     b"ARROW1": "an Arrow file; save it as Parquet or JSON Lines (`Dataset.to_json`)",
     b"\xff\xff\xff\xff": "an Arrow stream; save it as Parquet or JSON Lines (`Dataset.to_json`)",
-    b"SQLite format 3": "an SQLite database; `A3T_DATABASE_URL` and `a3t export` read ours",
+    b"SQLite format 3": "an SQLite database; for one of A³T set `A3T_DATABASE_URL` and use `a3t export`",
     b"\x80\x04": "a Python pickle, which is never opened; save it as JSON Lines",
     b"\x80\x05": "a Python pickle, which is never opened; save it as JSON Lines",
     b"%PDF": "a PDF",
@@ -34,7 +35,7 @@ _UNREAD = {
 
 
 def unpacked(raw: IO[bytes], start: bytes) -> Any:
-    """A context with the file behind its compression; `start` is how it begins."""
+    """Return a context manager with the decompressed file. `start`: the first bytes of the file."""
     if start[:2] == b"\x1f\x8b":
         return gzip.open(raw)
     if start[:3] == b"BZh":
@@ -45,12 +46,12 @@ def unpacked(raw: IO[bytes], start: bytes) -> Any:
 
 
 def not_text(start: bytes) -> str | None:
-    """What a file is that is no text, and what to do with it; None for text."""
+    """Return what a file is that is not text, and what to do with it; None for text."""
     return next((told for mark, told in _UNREAD.items() if start.startswith(mark)), None)
 
 
 def as_utf8(file: io.BufferedReader[Any], start: bytes) -> io.BufferedReader[Any]:
-    """The file as UTF-8, without a byte order mark; `start` is how it begins."""
+    """Return the file recoded to UTF-8, without a byte order mark. `start`: the first bytes of the file."""
     wide = next((name for mark, name in _WIDE.items() if start.startswith(mark)), None)
     if wide is not None:
         return io.BufferedReader(_Recoded(file, wide), 2**20)
@@ -60,7 +61,7 @@ def as_utf8(file: io.BufferedReader[Any], start: bytes) -> io.BufferedReader[Any
 
 
 class _Recoded(io.RawIOBase):
-    """A file of another encoding as UTF-8; what is no text there becomes U+FFFD."""
+    """Reads a file of another encoding as UTF-8. Invalid bytes become U+FFFD."""
 
     def __init__(self, file: IO[bytes], encoding: str) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Parquet files, and folders in the layout of the Hugging Face `datasets` library. Needs pyarrow."""
+"""Writes Parquet files, and folders in the layout of the Hugging Face `datasets` library. Needs pyarrow."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 __all__ = ["FolderSink", "ParquetSink", "arrow_schema"]
 
 _GROUP = 1_000
-"""Rows of a row group: what a reader holds in memory at least."""
+"""Number of rows in a row group; readers hold at least one row group in memory."""
 SHARD = 10_000
-"""Rows of a file of a folder: what is written again after a kill at most."""
+"""Number of rows in one file of a folder; after a kill at most these are written again."""
 _NOTE = ".a3t-export.json"
-"""Marks a folder as an export, and tells an interrupted one how far it came."""
+"""File that marks a folder as an export, and records how much of it was written."""
 
 
 class ParquetSink:
-    """One Parquet file. After a kill it is written from its beginning."""
+    """Writes one Parquet file. After a kill it is written again from its beginning."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         self.path = path
@@ -38,7 +38,7 @@ class ParquetSink:
         self._writer: Any = None
 
     def resume(self, fingerprint: str) -> State:
-        """Open it; see `Sink.resume`."""
+        """Open the output; see `Sink.resume`."""
         from pyarrow import parquet
 
         try:
@@ -55,7 +55,7 @@ class ParquetSink:
             self._flush()
 
     def finish(self) -> None:
-        """Give it its name; see `Sink.finish`."""
+        """Give the output its final name; see `Sink.finish`."""
         self._flush()
         self._writer.close()
         self._writer = None
@@ -63,7 +63,7 @@ class ParquetSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
-        """Leave it; see `Sink.close`."""
+        """Close the output; see `Sink.close`."""
         if self._writer is not None:
             self._writer.close()
             partial_of(self.path).unlink(missing_ok=True)
@@ -76,7 +76,8 @@ class ParquetSink:
 
 
 class FolderSink:
-    """A folder with `README.md`, the dataset card, and `data/train-*.parquet`; goes on behind its last whole file."""
+    """Writes a folder with the dataset card `README.md` and `data/train-*.parquet`. After a kill it continues after its
+    last complete file."""
 
     def __init__(self, path: Path, columns: Columns, card: Callable[[State], str], shard: int = SHARD) -> None:
         self.path = path
@@ -91,7 +92,7 @@ class FolderSink:
         arrow_schema(columns)
 
     def resume(self, fingerprint: str) -> State:
-        """Open it; see `Sink.resume`."""
+        """Open the output; see `Sink.resume`."""
         self._refuse_others()
         self._fingerprint = fingerprint
         try:
@@ -119,7 +120,7 @@ class FolderSink:
             self._finish_file()
 
     def finish(self) -> None:
-        """Give it its name; see `Sink.finish`."""
+        """Give the output its final name; see `Sink.finish`."""
         if self._sink is None and not self._files:
             self.write([], self._state)
         self._finish_file()
@@ -133,7 +134,7 @@ class FolderSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
-        """Leave it; see `Sink.close`."""
+        """Close the output; see `Sink.close`."""
         if self._sink is not None:
             self._sink.close()
         if self._lock is not None:
@@ -160,17 +161,19 @@ class FolderSink:
             return {}
 
     def _refuse_others(self) -> None:
-        """A folder that is not an export of ours is nobody's to remove."""
+        """Raise InvalidInputError for a folder that is not an export, so that it is never overwritten."""
         if (
             self.path.exists()
             and not (self.path / _NOTE).exists()
             and (not self.path.is_dir() or any(self.path.iterdir()))
         ):
-            raise InvalidInputError(f"{self.path} exists and is no export.", hint="Name a folder that does not exist.")
+            raise InvalidInputError(
+                f"{self.path} exists and is not an export.", hint="Name a folder that does not exist."
+            )
 
 
 def arrow_schema(columns: Columns) -> pyarrow.Schema:
-    """The columns as pyarrow's schema. Raises UnavailableError where pyarrow is not installed."""
+    """Return the columns as a schema of pyarrow. Raises UnavailableError where pyarrow is not installed."""
     try:
         import pyarrow
     except ImportError as error:

@@ -1,4 +1,5 @@
-"""Reads lists of messages that others wrote: the names of OpenAI, ShareGPT, Anthropic, Gemini and LangChain."""
+"""Reads lists of messages of other projects, with the key names of OpenAI, ShareGPT, Anthropic, Gemini and
+LangChain."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ _ROLES: dict[str, Role] = {
     **dict.fromkeys(("function_call", "tool_call", "reasoning"), "assistant"),
 }
 _NAMES = ("role", "from", "speaker", "type")
-"""Keys under which a message says whose it is."""
+"""Keys under which a message names its role."""
 _CONTENTS = ("content", "value", "text", "parts", "output", "summary")
 """Keys under which a message has its content."""
 _CALLS = ("tool_calls", "function_call")
@@ -28,7 +29,7 @@ _NOT_TRAINED = ("weight", "train", "loss")
 
 
 def is_message(item: Any) -> bool:
-    """Whether a value looks like one message, and not like an episode."""
+    """Return whether a value looks like one message, and not like an episode."""
     if not isinstance(item, dict):
         return False
     held = _opened(item)
@@ -36,8 +37,8 @@ def is_message(item: Any) -> bool:
 
 
 def received_messages(value: Any, name: str) -> list[Message]:
-    """The messages of a list. Raises InvalidInputError, which says which message is wrong and how."""
-    if isinstance(value, str) and isinstance(parsed := json_value(value), list):  # as a table holds it
+    """Return the messages of a list. Raises InvalidInputError that says which message is wrong and why."""
+    if isinstance(value, str) and isinstance(parsed := json_value(value), list):  # tables store lists as JSON text
         value = parsed
     if not isinstance(value, list):
         raise InvalidInputError(f"{name}: a list of messages was expected, not {kind_of(value)}")
@@ -45,7 +46,8 @@ def received_messages(value: Any, name: str) -> list[Message]:
 
 
 def spoken(value: Any, name: str, role: Role) -> list[Message]:
-    """The messages of a part of a preference: a list of them, a single one, or a text that `role` says."""
+    """Return the messages of one side of a preference pair: a list of messages, a single message, or a text by
+    `role`."""
     if isinstance(value, str):
         return [Message(role, value)]
     return received_messages([value] if isinstance(value, dict) else value, name)
@@ -80,7 +82,7 @@ def _message(item: Any, where: str) -> Message:
 
 
 def _opened(item: dict[str, Any]) -> dict[str, Any]:
-    """The message itself, where a `data` holds it (LangChain)."""
+    """Return the message inside `data` (LangChain), else the item itself."""
     data = item.get("data")
     return item | data if isinstance(data, dict) and "content" in data else item
 

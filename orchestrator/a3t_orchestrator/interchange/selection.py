@@ -1,4 +1,4 @@
-"""Which episodes are exported, and the pages in which they are read, so that few are in memory at once."""
+"""Selects the episodes of an export, and reads them page by page, so that few are in memory at once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ from ..store import EpisodeFilter, Store, TrainingMember, TrajectoryRow, iter_tr
 __all__ = ["PAGE", "Selection", "count_of", "pages_of", "pair_pages_of", "pairs_count_of"]
 
 PAGE = 100
-"""Episodes in memory at once."""
+"""Number of episodes that are in memory at once."""
 _COLLECTING = [phase.value for phase in Phase if phase.traits.collects]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A filter, whether it may give episodes of evaluation, and the round whose training set they must be in."""
+    """The episodes of an export: a filter, whether evaluation episodes are included, and the round in whose training
+    set they must be."""
 
     where: EpisodeFilter
     evaluation: bool = True
@@ -40,7 +41,7 @@ class Selection:
         return found
 
     def described(self) -> dict[str, Any]:
-        """The choices that narrow it, for messages and fingerprints."""
+        """Return the choices that restrict the selection, for messages and fingerprints."""
         where = {name: value for name, value in asdict(self.where).items() if value is not None}
         return (
             where
@@ -50,19 +51,19 @@ class Selection:
 
 
 def count_of(session: Session, selection: Selection) -> int:
-    """Number of episodes."""
+    """Return the number of selected episodes."""
     query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(session))
     return session.scalar(query) or 0
 
 
 def pages_of(store: Store, selection: Selection, after: int = 0) -> Iterator[tuple[list[Trajectory], int]]:
-    """The episodes in the order in which they were stored, a page at a time, each with the number of its last row; the
-    first comes behind row `after`."""
+    """Yield the episodes page by page in the order in which they were stored, each page with the number of its last
+    row. The first episode is the one after row number `after`."""
     return _pages(store, selection, after)
 
 
 def pairs_count_of(session: Session, selection: Selection) -> int:
-    """Number of failures that may find a success."""
+    """Return the number of failures that may be paired with successes."""
     query = select(func.count()).select_from(TrajectoryRow).where(*selection.conditions(session), *_own_failure())
     return session.scalar(query) or 0
 
@@ -70,13 +71,13 @@ def pairs_count_of(session: Session, selection: Selection) -> int:
 def pair_pages_of(
     store: Store, selection: Selection, after: int = 0
 ) -> Iterator[tuple[list[tuple[Trajectory, Trajectory]], int]]:
-    """(success, failure) of one task: each own failure of the agent against the successes that were composed after it,
-    in the same round; where there is none, against every success that the run collected at the task. Equal action
-    sequences count once."""
+    """Yield pairs (success, failure) of one task, page by page. Each failure of the agent's own trial is paired with
+    the composed successes of the same round; if there are none, with every success that the run collected at the task.
+    Episodes with equal actions are used once."""
     for failures in _rows(store, selection, after, _own_failure()):
         with store.session() as session:
             partners = _partners(session, failures)
-        for failure in failures:  # one failure at a time: forty successes of it are in memory, not all
+        for failure in failures:  # one failure at a time, so that only its own successes are in memory
             with store.session() as session:
                 found = list(iter_trajectories(session, [*partners[failure.id], failure.id]))
             yield [(success, found[-1]) for success in found[:-1]], failure.number
@@ -92,7 +93,7 @@ def _pages(store: Store, selection: Selection, after: int) -> Iterator[tuple[lis
 def _rows(
     store: Store, selection: Selection, after: int, further: Sequence[ColumnElement[bool]] = ()
 ) -> Iterator[Sequence[Any]]:
-    """What identifies the episodes, a page at a time, each in a transaction of its own."""
+    """Yield the keys of the episodes page by page, each page in a separate transaction."""
     query = select(
         TrajectoryRow.number, TrajectoryRow.id, TrajectoryRow.run, TrajectoryRow.task_id, TrajectoryRow.round
     )
@@ -112,7 +113,7 @@ def _own_failure() -> list[ColumnElement[bool]]:
 
 
 def _partners(session: Session, failures: Sequence[Any]) -> dict[str, list[str]]:
-    """Failure → the ids of the successes that it is set against, the earliest first."""
+    """Return for each failure the ids of the successes that it is paired with, the earliest first."""
     query = select(
         TrajectoryRow.id,
         TrajectoryRow.run,

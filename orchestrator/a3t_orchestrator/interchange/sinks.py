@@ -1,4 +1,4 @@
-"""Files that are written row by row, appear under their name only when they are whole, and go on after a kill."""
+"""Writes files row by row. A file gets its name only when it is complete, and an interrupted one is continued."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from .columns import Row
 __all__ = ["LinesSink", "Sink", "State", "json_text", "partial_of"]
 
 State = dict[str, Any]
-"""What a writer notes beside an unfinished file, to go on behind it: JSON values."""
+"""The state that a writer saves next to an unfinished file, in order to continue it: JSON values."""
 
 
 class Sink(Protocol):
-    """A file in the making."""
+    """A file or folder that is being written."""
 
     def resume(self, fingerprint: str) -> State:
-        """Open it; what was noted when the same export was interrupted, else an empty state."""
+        """Open the output. Returns the saved state if the same export was interrupted, else an empty state."""
 
     def write(self, rows: Sequence[Row], state: State) -> None:
-        """Append rows, and note the state that holds behind them."""
+        """Append rows, and save the state that is valid after them."""
 
     def finish(self) -> None:
-        """Give it its name."""
+        """Give the complete output its final name."""
 
     def close(self) -> None:
-        """Leave it; an unfinished one stays for the next call."""
+        """Close the output. An unfinished one stays, so that the next export can continue it."""
 
 
 def partial_of(path: Path) -> Path:
-    """Where an unfinished file lies."""
+    """Return the path of an unfinished file."""
     return path.with_name(f".{path.name}.partial")
 
 
 class LinesSink:
-    """JSON Lines, or one JSON array (`.json`), compressed where the name ends in `.gz`."""
+    """Writes JSON Lines, or one JSON array (`.json`), compressed if the name ends in `.gz`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -56,7 +56,7 @@ class LinesSink:
         self._empty = True
 
     def resume(self, fingerprint: str) -> State:
-        """Open it; see `Sink.resume`."""
+        """Open the output; see `Sink.resume`."""
         self._fingerprint = fingerprint
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ class LinesSink:
         write_atomically(self._note, json.dumps(note))
 
     def finish(self) -> None:
-        """Give it its name; see `Sink.finish`."""
+        """Give the output its final name; see `Sink.finish`."""
         file = self._opened()
         if self._array:
             self._append("[]\n" if self._empty else "\n]\n")
@@ -97,7 +97,7 @@ class LinesSink:
         sync_folder(self.path.parent)
 
     def close(self) -> None:
-        """Leave it; see `Sink.close`."""
+        """Close the output; see `Sink.close`."""
         if self._file is not None:
             self._file.close()
 
@@ -111,7 +111,8 @@ class LinesSink:
         return self._file
 
     def _noted(self) -> State:
-        """The note of an interrupted export that was this one and whose bytes are all there."""
+        """Return the saved state of an interrupted export, if it was the same export and its file is at least as long
+        as saved; else an empty state."""
         try:
             note: State = json.loads(self._note.read_bytes())
             fits = note["fingerprint"] == self._fingerprint and note["bytes"] <= self._partial.stat().st_size
@@ -121,7 +122,7 @@ class LinesSink:
 
 
 def json_text(value: Any) -> str:
-    """A value as JSON on one line; numbers that JSON does not know (infinity) become null."""
+    """Return a value as JSON on one line. Numbers that JSON cannot express (infinity) become null."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     except ValueError:

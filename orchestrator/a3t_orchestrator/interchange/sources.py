@@ -1,4 +1,4 @@
-"""Reads the records of files that others wrote, one at a time, whatever their form: lines, arrays, Parquet, packed."""
+"""Reads the records of other projects' files one at a time: JSON Lines, arrays and Parquet, also packed."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .received import is_message
 __all__ = ["LONGEST", "Found", "read_records"]
 
 LONGEST = 64 * 2**20
-"""Bytes of the longest line, or of a file that holds a single object, that is read."""
+"""Largest size in bytes of a line, or of a file with a single object, that is read."""
 _MOST_MESSAGES = 100_000
-"""Messages of a file that is a single chat."""
+"""Largest number of messages in a file that is a single chat."""
 _PACKED = ("", ".gz", ".bz2", ".xz")
 _ENDINGS = (*(f".{name}{packed}" for name in ("json", "jsonl", "ndjson") for packed in _PACKED), ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A record and where it stands, or what is wrong there."""
+    """A record and its place in the file, or what is wrong at that place."""
 
     where: str
     value: dict[str, Any] | None = None
@@ -38,10 +38,10 @@ class Found:
 
 
 def read_records(path: Path) -> Iterator[Found]:
-    """The records of a file, or of the files of a folder in the order of their names.
+    """Yield the records of a file, or of the files of a folder in the order of their names.
 
-    What cannot be read is a `Found` with a problem, and reading goes on behind it where it can. Raises NotFoundError,
-    and InvalidInputError for what cannot be opened.
+    A record that cannot be read is a `Found` with a problem, and reading continues after it if possible. Raises
+    NotFoundError for a missing file, and InvalidInputError for one that cannot be opened.
     """
     if not path.exists():
         raise NotFoundError(f"There is no file {path}.")
@@ -71,7 +71,7 @@ def _records(path: Path) -> Iterator[Found]:
             with unpacked(raw, start) as text:
                 yield from _text(text)
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        yield Found("behind what could be unpacked", problem=f"the file is damaged: {error}")
+        yield Found("after the part that could be unpacked", problem=f"the file is damaged: {error}")
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -91,7 +91,8 @@ def _text(raw: Any) -> Iterator[Found]:
 
 
 def _lists_on_lines(file: io.BufferedReader[Any]) -> bool:
-    """Whether the first line is a list of messages by itself: lines of chats, where an array was to be expected."""
+    """Return whether the first line is a complete list of messages. Then the file has one chat per line, although it
+    begins like an array."""
     line, end, rest = file.peek(2**20).partition(b"\n")
     if not end or not rest.strip().startswith(b"["):
         return False
@@ -99,7 +100,7 @@ def _lists_on_lines(file: io.BufferedReader[Any]) -> bool:
 
 
 def _skip_blank_lines(file: io.BufferedReader[Any]) -> int:
-    """Read white space up to the first other byte; the number of line ends in it."""
+    """Skip white space, and return the number of line ends in it."""
     lines = 0
     while (byte := file.peek(1)[:1]) and byte.isspace():
         lines += file.read(1) == b"\n"
@@ -121,7 +122,7 @@ def _array(file: IO[bytes]) -> Iterator[Found]:
                 chat = []
                 yield _record(f"record {number}", value)
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
-        yield Found(f"behind record {number}", problem=f"the array cannot be read on: {_one_line(error)}")
+        yield Found(f"after record {number}", problem=f"the rest of the array cannot be read: {_one_line(error)}")
     if chat:
         yield Found("the array of the file", {"messages": chat})
 
@@ -147,7 +148,7 @@ def _lines(file: IO[bytes], skipped: int) -> Iterator[Found]:
 
 
 def _objects(data: bytes) -> list[Found]:
-    """The objects of a file that are written over several lines, one after the other; none where one cannot be read."""
+    """Return the objects of a file in which each object takes several lines; an empty list if one cannot be read."""
     found: list[Found] = []
     place = 0
     try:
@@ -166,11 +167,11 @@ def _parsed(where: str, line: bytes) -> Found:
     try:
         return _record(where, json.loads(line.decode(), parse_constant=_refuse))
     except UnicodeDecodeError as error:
-        return Found(where, problem=f"no UTF-8 text: {error.reason} at byte {error.start}")
+        return Found(where, problem=f"not UTF-8 text: {error.reason} at byte {error.start}")
     except RecursionError:
         return Found(where, problem="nested too deeply")
     except ValueError as error:
-        return Found(where, problem=f"no JSON: {_one_line(error)}")
+        return Found(where, problem=f"not JSON: {_one_line(error)}")
 
 
 def _record(where: str, value: Any) -> Found:
@@ -195,11 +196,11 @@ def _parquet(path: Path) -> Iterator[Found]:
                 number += 1
                 yield Found(f"row {number}", value)
     except (ArrowException, ValueError) as error:
-        yield Found(f"behind row {number}", problem=f"the file cannot be read on: {_one_line(error)}")
+        yield Found(f"after row {number}", problem=f"the rest of the file cannot be read: {_one_line(error)}")
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON value")
+    raise ValueError(f"{constant} is not a JSON value")
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Thought and action in the text of somebody else's agent."""
+"""Finds thought and action in texts of other projects' agents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _THOUGHT = re.compile(
 )
 _OBSERVATION = re.compile(rf"{_START}(?:observation|obs){_LABEL}", re.I | re.M)
 _INLINE = re.compile(rf"(?<=\s)action{_LABEL}", re.I)
-"""An action on the line of its thought."""
+"""An action label on the same line as the thought."""
 _INPUT = re.compile(rf"\A[ \t]*{_START}action[ \t]*input{_LABEL}", re.I | re.M)
 _TAGGED = re.compile(r"<action>(.*?)(?:</action>|\Z)", re.I | re.S)
 _CALLED = re.compile(r"<tool_call>(.*?)(?:</tool_call>|\Z)", re.I | re.S)
@@ -29,14 +29,15 @@ _FENCE = re.compile(r"\A`{3,}[ \t]*[\w+-]*\n(.*?)(?:^[ \t]*`{3,}|\Z)", re.S | re
 
 
 def has_action(text: str) -> bool:
-    """Whether the text marks an action: "Action: …" or `<action>…</action>`, or a call in `<tool_call>`."""
+    """Return whether the text marks an action: "Action: …", `<action>…</action>`, or a call in `<tool_call>`."""
     return bool(_TAGGED.search(text) or _labelled(text) or _calls(text))
 
 
 def parse_turn(text: str, *, plain: bool = False) -> Reply:
-    """Take a turn apart: "Thought: … Action: …", on one line each or the labels on lines of their own, or in tags.
+    """Split a turn into thought and action: "Thought: … Action: …", with each label in front of its text or on a
+    separate line, or in tags.
 
-    `plain`: the whole text is the action. Text that marks no action is else a thought without one.
+    With `plain` the whole text is the action. Otherwise a text that marks no action is a thought without an action.
     """
     if plain:
         return Reply(None, _folded(text.removeprefix(">")))
@@ -50,8 +51,8 @@ def parse_turn(text: str, *, plain: bool = False) -> Reply:
 
 
 def transcript_of(text: str) -> list[tuple[bool, str]]:
-    """The parts of a text that tells a whole episode: what the agent said (true), and what it observed. A single part
-    where the text has no observation that an action follows."""
+    """Split a text that contains a whole episode into parts: turns of the agent (true) and observations (false).
+    Returns a single part if no observation in the text is followed by an action."""
     parts: list[tuple[bool, str]] = []
     for label, part in _parts(text):
         acting = label != "observation"
@@ -63,14 +64,15 @@ def transcript_of(text: str) -> list[tuple[bool, str]]:
 
 
 def task_and_turns(text: str) -> tuple[str, str]:
-    """What stands before the first label of a turn, and the rest."""
+    """Split a text into the part before the first label of a turn, and the rest."""
     found = [mark.start() for pattern in (_THOUGHT, _ACTION) if (mark := pattern.search(text))]
     start = min(found, default=0)
     return text[:start].strip(), text[start:]
 
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
-    """The text in pieces, each with the label that it begins with; an observation goes without its label."""
+    """Yield the pieces of a text, each with the label that it begins with. Observations are returned without their
+    label."""
     marks = [("observation", found) for found in _OBSERVATION.finditer(text)]
     marks += [("turn", found) for pattern in (_THOUGHT, _ACTION) for found in pattern.finditer(text)]
     marks.sort(key=lambda mark: mark[1].start())
@@ -82,7 +84,7 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _labelled(text: str) -> re.Match[str] | None:
-    """Where an action begins: at a label on a line of its own, or behind the thought on its line."""
+    """Find where an action begins: at a label at the start of a line, or after the thought on the same line."""
     found = _ACTION.search(text)
     if found is None and _THOUGHT.match(text.lstrip()):
         found = _INLINE.search(text)
@@ -90,7 +92,8 @@ def _labelled(text: str) -> re.Match[str] | None:
 
 
 def _acted(behind: str) -> str:
-    """The action behind its label: the rest of the line, or what a code fence holds; a tool with its input is one."""
+    """Return the action after its label: the rest of the line, the content of a code fence, or a tool with its
+    input."""
     if fenced := _FENCE.match(behind):
         return _folded(fenced[1])
     line, _, rest = behind.partition("\n")
@@ -102,7 +105,7 @@ def _acted(behind: str) -> str:
 
 
 def _calls(text: str) -> list[str]:
-    """The actions of the calls that stand in tags (Hermes, Qwen); none where their text is no call."""
+    """Return the actions of tool calls in tags (Hermes, Qwen); an empty list if the text in the tags is not a call."""
     read = [json_object(call) for call in _CALLED.findall(text)]
     return [call_of(call, "tool_call") for call in read if call and isinstance(call.get("name"), str)]
 

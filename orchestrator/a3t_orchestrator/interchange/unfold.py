@@ -1,4 +1,4 @@
-"""Finds the episodes in records that wrap them: under other keys, in an envelope, several in one object."""
+"""Finds episodes inside other records: under other keys, inside an outer object, or several in one object."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _MESSAGES = (
     *("trajectory", "history", "conversation", "dialog", "dialogue", "chat", "chat_history", "turns", "traj"),
     *("contents", "transcript", "interactions", "episode", "input", "items", "trace"),
 )
-"""Other names of a list of messages, or of steps."""
+"""Other keys of a list of messages or of steps."""
 _ENVELOPES = ("trajectory", "episode", "body", "request", "row", "record", "sample", "output", "data", "result")
-"""Keys of an object that holds what the episode is."""
+"""Keys of an object inside a record that may have the episode (an envelope)."""
 _COLLECTIONS = ("trajectories", "episodes", "data", "records", "rows", "samples", "examples", "items", "results")
 """Keys of a list of episodes."""
 _FIRST = ("observation", "initial_observation", "init_observation", "first_observation", "obs")
 _TASK = ("task", "instruction", "goal", "question", "query", "task_description", "prompt", "problem", "input")
 _SEEN = ("observation", "obs", "state", "feedback", "next_observation", "next_obs")
 _TEXTS = ("trajectory", "text", "output", "response", "transcript", "answer", "generated_text")
-"""Keys of a text that tells a whole episode; what was asked stands beside it or at its beginning."""
+"""Keys of a text that contains a whole episode. The task is in another field or at the beginning of the text."""
 _THOUGHT = ("thought", "thoughts", "reasoning", "reasoning_content", "think", "rationale")
 _DEEPEST = 4
-"""Envelopes in envelopes that are opened."""
+"""Largest depth of nested envelopes that are opened."""
 
 
 def unfolded(found: Found, depth: int = 0) -> Iterator[Found]:
-    """The episodes of a record, each with its place; the record itself where it is none that wraps."""
+    """Yield the episodes inside a record, each with its place; the record itself if there are none inside it."""
     try:
         yield from _unfolded(found, depth)
     except InvalidInputError as error:
@@ -62,7 +62,7 @@ def _unfolded(found: Found, depth: int) -> Iterator[Found]:
 
 
 def _renamed(row: Row) -> Row | None:
-    """The record under the names that the formats have; None where nothing in it is known."""
+    """Return the record with the key names of the formats; None if no key is known."""
     request, response = row.get("request"), row.get("response")
     if isinstance(request, dict) and isinstance(request.get("messages"), list):
         return row | {"messages": request["messages"] + _answer(response)}
@@ -83,7 +83,7 @@ def _renamed(row: Row) -> Row | None:
 
 
 def _text(row: Row) -> Row | None:
-    """The text of an episode in the ReAct form as a completion."""
+    """Return the record with a text of a whole episode in the ReAct format as its completion."""
     text = next((row[key] for key in _TEXTS if isinstance(row.get(key), str) and has_action(row[key])), None)
     if text is None:
         return None
@@ -94,7 +94,8 @@ def _text(row: Row) -> Row | None:
 
 
 def _log(row: Row, steps: list[Row], key: str) -> Row | None:
-    """An action log. An observation stands in front of its step's action where its key does; else it follows it."""
+    """Return an action log. An observation counts as the one before its step's action if its key comes before the
+    action's key; else as the one after it."""
     name = next((name for name in _SEEN if name in steps[0]), None)
     seen = [step.get(name) for step in steps] if name else [None] * len(steps)
     first = next((row[key] for key in _FIRST if isinstance(row.get(key), str)), None)
@@ -115,7 +116,8 @@ def _log(row: Row, steps: list[Row], key: str) -> Row | None:
 
 
 def _is_other_log(row: Row) -> bool:
-    """Whether it is an action log whose steps have other names for the thought, or calls as actions."""
+    """Return whether a record is an action log whose steps have other key names for the thought, or tool calls as
+    actions."""
     steps = row.get("steps")
     if "observation" not in row or not isinstance(steps, list) or not all(map(_is_step, steps)):
         return False
@@ -143,7 +145,7 @@ def _first_text(step: Row, keys: tuple[str, ...]) -> str | None:
 
 
 def _columns(row: Row) -> Row | None:
-    """An action log whose observations and actions are lists of their own."""
+    """Return an action log from a record whose observations and actions are separate lists."""
     seen, actions, thoughts = row.get("observations"), row.get("actions"), row.get("thoughts")
     if (
         not isinstance(seen, list)
@@ -163,7 +165,7 @@ def _columns(row: Row) -> Row | None:
 
 
 def _several(row: Row) -> list[tuple[str, Row]]:
-    """The records that an object holds: in a list, or under names of their own."""
+    """Return the records inside an object, which are in a list or under separate keys."""
     for key in _COLLECTIONS:
         value = row.get(key)
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
@@ -184,7 +186,7 @@ def _is_episode(row: Row) -> bool:
 
 
 def _opened(row: Row, depth: int) -> Iterator[Row]:
-    """What an envelope holds, with what stands beside it."""
+    """Yield the content of an envelope together with the other fields of the record."""
     for key in _ENVELOPES:
         inner = row.get(key)
         if isinstance(inner, dict):
@@ -195,7 +197,7 @@ def _opened(row: Row, depth: int) -> Iterator[Row]:
 
 
 def _answer(response: Any) -> list[Row]:
-    """The message of an answer in the form of OpenAI's chat completions."""
+    """Return the message of an answer of OpenAI's chat completions."""
     body = response.get("body", response) if isinstance(response, dict) else {}
     choices = body.get("choices") if isinstance(body, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
@@ -204,6 +206,6 @@ def _answer(response: Any) -> list[Row]:
 
 
 def _output(row: Row) -> list[Any]:
-    """The items that an answer in the form of OpenAI's responses adds to its input."""
+    """Return the items that an answer of OpenAI's Responses API adds to its input."""
     output = row.get("output")
     return output if isinstance(output, list) and all(map(is_message, output)) else []

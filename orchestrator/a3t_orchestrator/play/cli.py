@@ -29,19 +29,19 @@ chat = typer.Typer(add_completion=False, help="Play a task together with the age
 _DEFAULTS = {"env": "http://127.0.0.1:8101", "policy": "http://127.0.0.1:8102", "actre": "http://127.0.0.1:8103"}
 
 Environment = Annotated[
-    str | None, typer.Argument(help="Name of the environment; default: the first one of the env service.")
+    str | None, typer.Argument(help="Name of the environment; default: the first environment of the env service.")
 ]
-TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; default: one that --seed draws.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="Id of the task; default: drawn at random by --seed.")]
 Split = Annotated[str | None, typer.Option(help="Split to draw the task from; default: the first one with tasks.")]
 Type = Annotated[str | None, typer.Option(help="Type of the task to draw; default: any type.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draw and of the environment; default: random.")]
-Engine = Annotated[str | None, typer.Option(help="Engine to play on; default: that of the environment.")]
+Engine = Annotated[str | None, typer.Option(help="Engine to play on; default: the environment's first engine.")]
 MaxSteps = Annotated[
-    int | None, typer.Option(min=1, max=1000, help="Largest number of steps; default: that of the environment.")
+    int | None, typer.Option(min=1, max=1000, help="Largest number of steps; default: the environment's limit.")
 ]
 Model = Annotated[str | None, typer.Option(help="Adapter version that makes suggestions; default: the live one.")]
 Save = Annotated[
-    Path | None, typer.Option(help="JSONL file to append the episode to, in the form that `a3t annotate` reads.")
+    Path | None, typer.Option(help="JSONL file to append the episode to, in the format that `a3t annotate` reads.")
 ]
 
 
@@ -74,7 +74,11 @@ def chat_command(
     model: Model = None,
     save: Save = None,
 ) -> None:
-    """Play a task together with the agent: at each turn it shows its thought and the action that it would take."""
+    """Play a task together with the agent, which shows its thought and its action at each turn. An empty line accepts
+    the action.
+
+    Example: `a3t chat --split test --seed 1`
+    """
     _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, True, model, save)
 
 
@@ -106,11 +110,15 @@ def _start(
     try:
         return runner.run(Game.start(services, choice, engine, max_steps, model))
     except UnavailableError as error:
-        raise UnavailableError(error.detail, hint="`a3t up` starts the services; A3T_ENV_URL names others.") from error
+        raise UnavailableError(
+            error.detail,
+            hint="Start the services with `a3t up`, or set A3T_ENV_URL to the address of another env service.",
+        ) from error
 
 
 def _services() -> Services:
-    """The addresses in the environment, else those of the running stack of this A3T_HOME, else the usual ports."""
+    """Make clients for the configured addresses, else for those of the running stack of this A3T_HOME, else for the
+    default ports of this machine."""
     settings = OrchestratorSettings()
     token = settings.token.get_secret_value()
     running = read_state(settings.home.expanduser().resolve())

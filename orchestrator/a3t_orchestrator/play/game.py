@@ -1,4 +1,4 @@
-"""One episode that a person plays: the session, its history, and what the services say about it."""
+"""An episode that a person plays: its session and history, and the calls of the services."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ class Services:
 
 
 async def choose_task(env: EnvClient, choice: TaskChoice) -> tuple[EnvironmentInfo, Task | None]:
-    """The environment, and a task that is drawn by seed among those that fit; None if the choice names the task's id.
+    """Return the environment, and a task that the seed draws among those that fit; None instead of a task if the choice
+    names a task id.
 
     Raises:
-        NotFoundError: there is no such environment, no task, or none that fits.
+        NotFoundError: there is no such environment, or no task that fits.
         InvalidInputError: there is no such split.
     """
     infos = {info.name: info for info in await env.environments()}
@@ -82,7 +83,7 @@ async def _draw(env: EnvClient, info: EnvironmentInfo, split: str, choice: TaskC
     total = (await env.tasks(info.name, split, choice.type, limit=1)).total
     if not total:
         raise NotFoundError(
-            f"No task of type {choice.type!r} is in the split {split!r}.", hint=f"Types: {', '.join(info.task_types)}."
+            f"The split {split!r} has no task of type {choice.type!r}.", hint=f"Types: {', '.join(info.task_types)}."
         )
     place = random.Random(choice.seed).randrange(total)
     return (await env.tasks(info.name, split, choice.type, offset=place, limit=1)).tasks[0]
@@ -118,7 +119,7 @@ class Game:
 
     @property
     def steps(self) -> int:
-        """Steps made so far."""
+        """Number of steps made so far."""
         return len(self.history.turns)
 
     @property
@@ -142,15 +143,16 @@ class Game:
         return result
 
     async def actions(self) -> list[str]:
-        """The admissible actions."""
+        """List the admissible actions of the present state."""
         return await self.services.env.actions(self.session.id)
 
     async def expert(self) -> str:
-        """The scripted expert's next action."""
+        """Ask the scripted expert for its next action."""
         return await self.services.env.expert(self.session.id)
 
     async def suggest(self) -> ActResult:
-        """The policy's turn, generated greedily. It reads the history as it was trained to."""
+        """Ask the policy for its turn, generated greedily. The policy reads the history in the style that it was
+        trained with."""
         self.history.prompt = await prompt_style(self.services.policy, self.model)
         turn = ActTurn(history=self.history, model=self.model, sampling=Sampling(), logprobs=False)
         result = (await self.services.policy.act(ActRequest(turns=[turn]))).results[0]
@@ -159,7 +161,7 @@ class Game:
         return result
 
     async def why(self, action: str) -> str:
-        """ActRe's reason for an action in the present state."""
+        """Ask ActRe for the reason of an action in the present state."""
         query = ReasonQuery(history=self.history, action=action, about=self.about)
         result = (await self.services.actre.reasons(ReasonsRequest(queries=[query]))).results[0]
         if isinstance(result, Problem):
@@ -171,7 +173,7 @@ class Game:
         await self.services.env.close(self.session.id)
 
     def log_line(self) -> dict[str, object]:
-        """The episode as a line of JSON that `a3t annotate` reads."""
+        """Return the episode as the JSON object that `a3t annotate` reads."""
         result = self.result
         return {
             "environment": self.history.environment,

@@ -56,7 +56,7 @@ class Dialogue:
             self._ask_policy()
 
     def _read(self) -> str | None:
-        """A line without leading and trailing blanks; None at the end of the input."""
+        """Read a line, without leading and trailing blanks; None at the end of the input."""
         try:
             line = self.screen.console.input("[bold]> [/bold]").strip()
         except EOFError:
@@ -69,7 +69,7 @@ class Dialogue:
     def _act(self, line: str) -> None:
         action = self._meant(line)
         if not action:
-            self.screen.say("Type an action, or :help.", "yellow")
+            self.screen.say("Type an action, or :help for help.", "yellow")
             return
         result = self._call(self.game.step(action, self._suggestion))
         if result is not None:
@@ -77,7 +77,8 @@ class Dialogue:
             self._begin_turn()
 
     def _meant(self, line: str) -> str:
-        """The action that a line stands for: an empty line is the suggestion, a number an action of the list."""
+        """Return the action that a line stands for: an empty line the suggestion, a number an action of the list, else
+        the line itself."""
         if not line:
             return self._suggestion.action if self._suggestion else ""
         if line.isdecimal() and 1 <= int(line) <= len(self._listed):
@@ -106,7 +107,7 @@ class Dialogue:
     def _why(self, action: str) -> None:
         meant = self._meant(action)
         if not meant:
-            self.screen.say("Say which action: :why ACTION", "yellow")
+            self.screen.say("Name the action: :why ACTION", "yellow")
             return
         reason = self._call(self.game.why(meant))
         if reason is not None:
@@ -118,7 +119,7 @@ class Dialogue:
             self.screen.say(f"  {action}", "bold")
 
     def _call(self, call: Coroutine[Any, Any, ResultT]) -> ResultT | None:
-        """The result of a call. An error is shown, and the game goes on."""
+        """Wait for a call and return its result. An error is shown and the game continues; the result is then None."""
         try:
             return self._run_async(call)
         except A3TError as error:

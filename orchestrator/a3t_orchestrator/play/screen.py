@@ -31,9 +31,11 @@ class Screen:
         self.console = console
 
     def opening(self, session: SessionInfo) -> None:
-        """The task's name and the first observation."""
+        """Print the task's name and the first observation."""
         title = f"{session.task.environment} · {session.task.type or 'task'}"
-        self.console.print(Text(f"task {session.task.id}", "dim"), soft_wrap=True)  # a panel's title would cut it
+        self.console.print(
+            Text(f"task {session.task.id}", "dim"), soft_wrap=True
+        )  # a panel's title would cut the id off
         self._panel(self._plain(session, session.observation), title, f"at most {session.max_steps} steps · :help")
 
     def step(self, session: SessionInfo, result: StepResult) -> None:
@@ -43,7 +45,7 @@ class Screen:
         self._panel(self._plain(session, result.observation), title, note, "cyan" if result.valid else "yellow")
 
     def suggestion(self, suggestion: ActResult) -> None:
-        """The policy's thought and action."""
+        """Print the policy's thought and action."""
         lines = Text.assemble(("policy ", "bold magenta"), (f"({suggestion.model})\n", "dim"))
         if suggestion.thought:
             lines.append(f"  {suggestion.thought}\n", "italic")
@@ -62,11 +64,11 @@ class Screen:
     def ending(self, steps: int, result: StepResult | None) -> None:
         """Print how the episode ended."""
         if result is None or not result.done:
-            self.say(f"Left after {steps} steps.", "bold")
+            self.say(f"You left after {steps} steps.", "bold")
         elif result.success:
             self.say(f"Solved in {steps} steps, reward {result.reward:g}.", "bold green")
         else:
-            self.say(f"Over after {steps} steps without success, reward {result.reward:g}.", "bold red")
+            self.say(f"Ended after {steps} steps without success, reward {result.reward:g}.", "bold red")
 
     def _panel(self, text: str, title: str, note: str = "", style: str = "cyan") -> None:
         self.console.print(

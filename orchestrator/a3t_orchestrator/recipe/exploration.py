@@ -36,16 +36,17 @@ class Compose(Schema):
         None,
         gt=0,
         lt=1,
-        description="Probability of the least likely token of the policy's turn below which an action is sampled in "
-        "place of its own; null disables this rule. It needs a policy service that returns log-probabilities",
+        description="Threshold for sampling where the policy is unsure: if the least likely token of its turn has a "
+        "lower probability, an action is sampled in place of the policy's own; null disables this rule. It needs a "
+        "policy service that returns log-probabilities",
     )
     branch: float = Field(
         0.0,
         ge=0,
         le=1,
         description="Share of the composed episodes that begin with the steps of the agent's own failed trial, up to "
-        "the first repeated or invalid action, or the step at which the policy was least sure; there an action is "
-        "sampled",
+        "its first repeated action, its first invalid action, or the step at which the policy was least sure (one of "
+        "them, drawn at random). At that step an action is sampled",
     )
     samples: int = Field(40, ge=1, description="Largest number of composed episodes for each failed task in one round")
     first: int | None = Field(
@@ -57,8 +58,8 @@ class Compose(Schema):
     stop_at_successes: int | None = Field(
         None,
         ge=1,
-        description="Number of successful episodes after which a task gets no further episode. Counted after the first "
-        "`first` episodes, which `first` must therefore name; null never stops early",
+        description="Number of successful episodes after which a task gets no further episode. Successes are counted "
+        "after the first `first` episodes, so `first` must be set; null never stops early",
     )
     wave: int = Field(
         1, ge=1, description="Number of further episodes that a task gets at a time, after its first `first` episodes"
@@ -88,16 +89,16 @@ class Compose(Schema):
     )
     propose: Literal["auto", "environment", "policy"] = Field(
         "auto",
-        description="Who proposes the action of a sampled step. `environment`: it draws one of its action space. "
-        "`policy`: the policy writes one at `propose_temperature`. `auto`: the environment where it can, else the "
-        "policy",
+        description="Who proposes the action of a sampled step. `environment`: the environment draws an action of "
+        "its action space. `policy`: the policy writes an action at `propose_temperature`. `auto`: the environment "
+        "if it can draw actions, else the policy",
     )
     propose_temperature: float = Field(
         1.5,
         gt=0,
         le=5,
-        description="Sampling temperature at which the policy proposes actions; at most four draws, of which the first "
-        "one counts that differs from the action that the policy would have taken",
+        description="Sampling temperature at which the policy proposes actions. It proposes up to four times, until "
+        "its proposal differs from the action that it would have taken",
     )
     annotator: str | None = Field(
         None,
@@ -112,7 +113,7 @@ class Compose(Schema):
     avoid_policy_action: bool = Field(
         True,
         description="Whether the policy is asked for its own action before an action is sampled, so that the sampled "
-        "action differs from it where there is another one",
+        "action differs from it if the state has another action",
     )
 
     @model_validator(mode="after")
@@ -120,7 +121,10 @@ class Compose(Schema):
         if self.first is not None and self.first > self.samples:
             raise ValueError(f"compose.first is {self.first}, more than compose.samples ({self.samples})")
         if self.stop_at_successes is not None and self.first is None:
-            raise ValueError("compose.stop_at_successes needs compose.first: how many to run before it is looked at")
+            raise ValueError(
+                "compose.stop_at_successes needs compose.first, the number of episodes to play before successes are "
+                "counted"
+            )
         return self
 
 
@@ -129,8 +133,8 @@ class Pairing(Schema):
 
     own_successes: bool = Field(
         False,
-        description="Whether successful episodes of the agent's own trial enter the training set, too. True by default "
-        "where `collect` is `recorded`",
+        description="Whether successful episodes of the agent's own trial also enter the training set. True by "
+        "default where `collect` is `recorded`",
     )
     failures: bool = Field(
         True,
@@ -139,15 +143,15 @@ class Pairing(Schema):
     )
     scope: Literal["accumulated", "round"] = Field(
         "accumulated",
-        description="Where the successful episode beside a failed one may come from. `accumulated`: any round so far. "
-        "`round`: the same round",
+        description="Where the successful episode that a failed one needs may come from. `accumulated`: any round so "
+        "far. `round`: the same round",
     )
     max_failure_share: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Largest share of failed episodes in the training set; surplus ones are left out at random by the "
-        "seed. Null sets no limit",
+        description="Largest share of failed episodes in the training set; surplus ones are left out, drawn at "
+        "random by the seed. null sets no limit",
     )
     max_successes_per_task: int | None = Field(
         None,

@@ -40,27 +40,28 @@ class Layer:
 
 
 def preset_names() -> list[str]:
-    """The presets that `extends` can name."""
+    """List the presets that `extends` can name."""
     return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
 
 
 def preset_values(name: str) -> dict[str, Any]:
-    """The keys that a preset sets."""
+    """Return the keys that a preset sets."""
     return _read(_PRESETS / f"{name}.yaml", ())
 
 
 def read_layers(path: Path) -> list[Layer]:
-    """The files that a recipe consists of, in the order in which they are merged: the recipe itself comes last.
+    """Read the files that a recipe consists of, in the order in which they are merged. The recipe itself comes last.
 
     Raises:
         NotFoundError: the recipe, or a file or preset that `extends` names, does not exist.
-        InvalidInputError: a file is no YAML mapping, `extends` is no name, or files extend each other in a circle.
+        InvalidInputError: a file is not a YAML mapping, `extends` is not a name, or files extend each other in a
+            circle.
     """
     return _layers(path, ())
 
 
 def layers_of(values: dict[str, Any], source: str) -> list[Layer]:
-    """The layers of a recipe that came over the network: `extends` may name presets, never files.
+    """Return the layers of a recipe that came over the network. Its `extends` may name presets, never files.
 
     Raises InvalidInputError where it names something else.
     """
@@ -77,7 +78,7 @@ def layers_of(values: dict[str, Any], source: str) -> list[Layer]:
 
 
 def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with changes: mappings are merged key by key, everything else (lists, too) is replaced."""
+    """Return `base` with changes: mappings are merged key by key; other values, also lists, are replaced."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
@@ -86,7 +87,7 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """One mapping of all layers; a later layer wins."""
+    """Merge all layers into one mapping. A later layer takes precedence."""
     values: dict[str, Any] = {}
     for layer in layers:
         values = changed(values, layer.values)
@@ -94,9 +95,9 @@ def merged(layers: Sequence[Layer]) -> dict[str, Any]:
 
 
 def source_of(layers: Sequence[Layer], key: Sequence[str | int]) -> str | None:
-    """The file that set a key last, such as `("compose", "p")`, in its `fast` section or outside it.
+    """Return the last file that set a key, such as `("compose", "p")`, in its `fast` section or outside it.
 
-    If no file set the whole key, the longest part of it that a file set counts; None if there is none.
+    If no file set the whole key, the longest part of the key that a file set counts. Returns None if there is none.
     """
     for length in range(len(key), 0, -1):
         for layer in reversed(layers):
@@ -121,16 +122,16 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         if above:
             raise NotFoundError(
                 f"{above[-1]}: {KEY} names {path}, which does not exist.",
-                hint="Mend the path: it is relative to the folder of the recipe that names it.",
+                hint="Correct the path: it is relative to the folder of the recipe that names it.",
             )
-        raise NotFoundError(f"There is no recipe {path}.", hint="The project's own are in configs/.")
+        raise NotFoundError(f"There is no recipe {path}.", hint="The recipes of the project are in configs/.")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise InvalidInputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise InvalidInputError(
-            f"{path} is no recipe: it has to be a mapping of keys.",
+            f"{path} is not a recipe: it must be a mapping of keys.",
             hint="Write `key: value` lines; docs/reference/recipe.md lists the keys.",
         )
     return values
@@ -139,12 +140,13 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 def _names(value: Any, path: Path) -> list[str]:
     names = value if isinstance(value, list) else [value]
     if not all(isinstance(name, str) and name for name in names):
-        raise InvalidInputError(f"{path}: {KEY} has to be a preset's name, a path, or a list of them, not {value!r}.")
+        raise InvalidInputError(f"{path}: {KEY} must be a preset's name, a path, or a list of them, not {value!r}.")
     return names
 
 
 def _find(name: str, path: Path) -> Path:
-    """A file relative to the recipe's folder if the name looks like a path, otherwise a preset."""
+    """Return the file of a name in `extends`: a file relative to the recipe's folder if the name looks like a path,
+    otherwise a preset."""
     if name.endswith(_SUFFIXES) or "/" in name:
         return path.parent / name
     if name not in preset_names():

@@ -12,7 +12,8 @@ __all__ = ["Round0Training", "Training"]
 
 
 def _with_defaults(**defaults: Any) -> BeforeValidator:
-    """Fills in the keys that a recipe leaves out of a section whose defaults differ from those of its schema."""
+    """Make a validator that fills in the keys that a recipe leaves out, in a section whose defaults differ from those
+    of its schema."""
     return BeforeValidator(lambda given: {**defaults, **given} if isinstance(given, dict) else given)
 
 
@@ -44,5 +45,8 @@ class Training(TrainingSettings):
     def _continue_keeps_shape(self) -> Training:
         ours, first = self.lora, self.round0.lora
         if self.start == "continue" and (ours.rank, ours.target_modules) != (first.rank, first.target_modules):
-            raise ValueError("training.start is continue, so training.lora and training.round0.lora need equal shapes")
+            raise ValueError(
+                "training.start is continue, so training.lora and training.round0.lora must have the same rank and "
+                "layers"
+            )
         return self

@@ -19,35 +19,37 @@ __all__ = ["changed", "load_recipe", "parse_recipe", "read_values", "recipe_hash
 
 
 def load_recipe(path: Path, *, fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of a YAML file. `overrides` are `key.path=value` with YAML values.
+    """Load the recipe of a YAML file. `overrides` are `key.path=value` with YAML values; `fast` applies the `fast`
+    section.
 
     Raises:
         NotFoundError: the file, or one that `extends` names, does not exist.
-        InvalidInputError: the file is no YAML, or has an unknown key or a wrong value; the error names file and key.
+        InvalidInputError: the file is not YAML, or has an unknown key or a wrong value; the error names file and key.
     """
     layers = read_layers(path)
     return _parse(_values(layers, fast), str(path), overrides, layers)
 
 
 def read_values(path: Path, *, fast: bool = False) -> dict[str, Any]:
-    """The mapping of a YAML file merged with what it extends, and with its `fast` section if asked for. Raises the
-    errors of `load_recipe`."""
+    """Read the mapping of a YAML file, merged with the files that it extends, and with `fast` also with its `fast`
+    section. Raises the same errors as `load_recipe`."""
     return _values(read_layers(path), fast)
 
 
 def parse_recipe(values: dict[str, Any], *, source: str = "recipe", overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of a mapping without `extends`; see `load_recipe`."""
+    """Make the recipe of a mapping without `extends`; see `load_recipe`."""
     return _parse(values, source, overrides, ())
 
 
 def sent_recipe(values: dict[str, Any], *, fast: bool = False, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of a mapping that came over the network, which may extend presets; raises as `load_recipe`."""
+    """Make the recipe of a mapping that came over the network. It may extend presets. Raises the same errors as
+    `load_recipe`."""
     layers = layers_of(values, "recipe")
     return _parse(_values(layers, fast), "recipe", overrides, layers)
 
 
 def recipe_hash(recipe: Recipe) -> str:
-    """SHA-256 of the recipe's keys and values, in hex digits."""
+    """Return the SHA-256 of the recipe's keys and values, in hex digits."""
     return hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()
 
 
@@ -87,7 +89,7 @@ def _override(text: str) -> dict[str, Any]:
         parsed: Any = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise InvalidInputError(
-            f"--set {text!r}: the value is no YAML.", hint="Put quotes around the whole argument."
+            f"--set {text!r}: the value is not valid YAML.", hint="Put quotes around the whole argument."
         ) from error
     for part in reversed(key.split(".")):
         parsed = {part: parsed}
@@ -95,7 +97,7 @@ def _override(text: str) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, source: str, layers: Sequence[Layer]) -> str:
-    """All problems of a recipe on one line, at most five, each with the file that set the key."""
+    """Describe the problems of a recipe on one line, at most five, each with the file that set the key."""
     problems: dict[str, list[str]] = {}
     for problem in error.errors()[:5]:
         where = ".".join(str(part) for part in problem["loc"])

@@ -53,7 +53,7 @@ class Key:
     """One key of the recipe."""
 
     section: str
-    """Dotted path of the mapping that holds it; empty at the top. An entry of a list is `data.held_out[]`."""
+    """Dotted path of the mapping that has the key; empty at the top. An entry of a list is `data.held_out[]`."""
     name: str
     type: str
     default: str
@@ -61,12 +61,13 @@ class Key:
 
 
 def recipe_keys() -> list[Key]:
-    """Every key that a recipe may have, section by section; mappings of keys are sections and no keys themselves."""
+    """Return every key that a recipe may have, section by section. Mappings of keys are sections and not keys
+    themselves."""
     return [key for section, model, values in _sections() for key in _keys_of(section, model, values)]
 
 
 def reference() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     presets = ", ".join(f"`{name}`" for name in preset_names())
     parts = [_INTRODUCTION.format(presets=presets)]
     known: dict[type[BaseModel], tuple[str, list[Key]]] = {}
@@ -83,7 +84,7 @@ def reference() -> str:
 
 
 def _preset_rows(preset: str) -> str:
-    """Every key to which a preset gives another value than the default, with both values."""
+    """Return table rows of the keys to which a preset gives another value than the default, with both values."""
     defaults = Recipe.model_validate({"name": "reference", "environment": "reference"}).model_dump(mode="json")
     rows = []
     for path, value in _leaves(preset_values(preset)):
@@ -105,7 +106,7 @@ def _leaves(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tup
 
 
 def _sections() -> Iterator[tuple[str, type[BaseModel], BaseModel | None]]:
-    """Path, schema and default values of each mapping, the outer one first."""
+    """Yield path, schema and default values of each mapping, outer mappings first."""
     defaults = Recipe.model_validate({"name": "reference", "environment": "reference"})
     yield from _below("", Recipe, defaults)
 
@@ -145,7 +146,8 @@ def _keys_of(section: str, model: type[BaseModel], values: BaseModel | None) -> 
 
 
 def _default(name: str, field: FieldInfo, values: dict[str, Any]) -> str:
-    """The value that a key has in a recipe that leaves it out; a few sections have defaults of their own."""
+    """Return the value of a key in a recipe that leaves it out. A few sections have other defaults than their
+    schema."""
     if field.is_required():
         return "required"
     used = values.get(name, field.get_default(call_default_factory=True))
@@ -153,7 +155,7 @@ def _default(name: str, field: FieldInfo, values: dict[str, Any]) -> str:
 
 
 def _type_of(schema: dict[str, Any], root: dict[str, Any]) -> str:
-    """The type of a JSON schema's property in words, with its bounds."""
+    """Return the type of a JSON schema's property in words, with its bounds."""
     if "$ref" in schema:
         target = root["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
         return "mapping" if target.get("type") == "object" else _type_of(target, root)
@@ -182,17 +184,17 @@ def _differences(keys: list[Key], other: str, first: list[Key]) -> str:
     changed = [key for key, there in zip(keys, first, strict=True) if key.default != there.default]
     if not changed:
         return f"{same}, with the same defaults.\n"
-    return f"{same}, with these defaults of its own:\n\n{_table(changed)}"
+    return f"{same}, but with these defaults:\n\n{_table(changed)}"
 
 
 def _anchor(section: str) -> str:
-    """The anchor that Markdown renderers give a section's heading."""
+    """Return the anchor that Markdown renderers give a section's heading."""
     return "".join(c for c in section.lower() if c.isalnum() or c in "-_ ").replace(" ", "-")
 
 
 def _table(keys: list[Key]) -> str:
     if not keys:
-        return "The keys of its sections, below.\n"
+        return "Only sections; their keys are below.\n"
     rows = [f"| `{k.name}` | {_cell(k.type)} | {_cell(k.default)} | {_cell(k.meaning)} |" for k in keys]
     return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
 

@@ -27,8 +27,8 @@ class Evaluation(Schema):
     )
     training_tasks: bool = Field(
         True,
-        description="Whether the last agent is evaluated on the training tasks, too. False by default where `collect` "
-        "is `recorded`",
+        description="Whether the last agent is also evaluated on the training tasks. False by default where "
+        "`collect` is `recorded`",
     )
     temperature: float = Field(0.0, ge=0, le=5, description="Sampling temperature of evaluation episodes; 0 is greedy")
 
@@ -37,19 +37,22 @@ class Limits(Schema):
     """Limits of episodes, calls and waiting times."""
 
     max_steps: int | None = Field(
-        None, ge=1, le=1000, description="Largest number of steps in an episode; null takes the cap of the environment"
+        None,
+        ge=1,
+        le=1000,
+        description="Largest number of steps in an episode; null takes the limit of the environment",
     )
     max_invalid: int | None = Field(
         None,
         ge=1,
-        description="Number of invalid actions in a row that end an own or evaluation episode as failed; null never "
-        "ends an episode for this reason",
+        description="Number of invalid actions in a row that end an episode of the agent's own trial or of "
+        "evaluation as failed; null never ends an episode for this reason",
     )
     max_stale: int | None = Field(
         None,
         ge=1,
-        description="Number of steps in a row without an observation that is new in the episode that end an own or "
-        "evaluation episode as failed; null never ends an episode for this reason",
+        description="Number of steps in a row without a new observation that end an episode of the agent's own trial "
+        "or of evaluation as failed; null never ends an episode for this reason",
     )
     max_tokens: int = Field(
         96,
@@ -76,7 +79,9 @@ class Limits(Schema):
         5, ge=1, description="Number of times that an episode is sent to workers before the run gives it up"
     )
     outage_seconds: float = Field(
-        180, gt=0, description="Seconds that a service may be out of reach before an episode fails"
+        180,
+        gt=0,
+        description="Seconds for which calls of a service that does not answer are repeated, before an episode fails",
     )
     call_seconds: float = Field(120, gt=0, description="Deadline of one call to a service, in seconds")
     episode_seconds: float = Field(1800, gt=0, description="Deadline of one episode, in seconds")
@@ -85,8 +90,8 @@ class Limits(Schema):
         0.05,
         ge=0,
         le=1,
-        description="Largest share of a phase's episodes that may be given up; if more are lost, the run fails. One "
-        "may be lost in any phase of two or more, unless this is 0",
+        description="Largest share of a phase's episodes that may be given up; if more are given up, the run fails. "
+        "Unless this is 0, one episode may be given up in any phase of two or more",
     )
 
 
@@ -97,12 +102,13 @@ class Recipe(Schema):
     environment: Environment = Field(description="Environment in which the agent acts")
     engine: str | None = Field(
         None,
-        description="Implementation of the environment to play on, as `GET /v1/environments` lists them; "
-        "null takes the default of the env service",
+        description="Engine (implementation) of the environment to play on, one of those that `GET /v1/environments` "
+        "lists; null takes the default of the env service",
     )
     options: dict[str, str] = Field(
         default_factory=dict,
-        description="Options of the sessions of the environment, by name; the page of each environment lists them",
+        description="Options of the environment's sessions, by name; the documentation page of each environment "
+        "lists them",
     )
     base_model: str = Field(
         "a3t/tiny",
@@ -111,9 +117,9 @@ class Recipe(Schema):
     )
     prompt: PromptStyle = Field(
         PromptStyle.plain,
-        description="How the agent reads its history. `plain`: as text in the ReAct format. `chat`: the same texts in "
-        "messages of the base's chat template, for bases that were tuned to chat; the policy service's backend has "
-        "to take and return token ids (local, or openai with vLLM)",
+        description="How the agent reads its history. `plain`: as text in the ReAct format. `chat`: the same texts "
+        "in messages of the base's chat template, for bases that were tuned to chat; the policy service needs a "
+        "backend that takes and returns token ids (local, or openai with vLLM)",
     )
     seed: int = Field(0, ge=0, description="Seed of every random draw: tasks, sampled actions and tokens")
     rounds: int = Field(3, ge=0, description="Number of rounds after round 0")
@@ -121,7 +127,7 @@ class Recipe(Schema):
         "played",
         description="Where the episodes of a round come from. `played`: workers play them in the env service. "
         "`recorded`: an agent of your own plays them with the policy service, which records them; the run waits for "
-        "them. Nothing is composed then, and held-out episodes are recorded, too",
+        "them. No episodes are composed then, and the episodes on held-out tasks are recorded as well",
     )
     recorded: Recorded = Field(default_factory=Recorded, description="What a run with `collect: recorded` waits for")
     data: Data = Field(default_factory=Data, description="Tasks to learn from and to be evaluated on")
@@ -133,8 +139,8 @@ class Recipe(Schema):
     limits: Limits = Field(default_factory=Limits, description="Limits of episodes, calls and waiting times")
     trackers: list[Tracker] | None = Field(
         None,
-        description="Experiment trackers that are told of every round and of the fine-tuning jobs; null takes those of "
-        "A3T_TRACKERS, an empty list none",
+        description="Experiment trackers that receive the figures of every round and of the fine-tuning jobs; null "
+        "takes those of A3T_TRACKERS, an empty list takes none",
     )
     fast: dict[str, Any] = Field(
         default_factory=dict, description="Keys of the recipe that `a3t run --fast` replaces, for a short trial"
@@ -189,7 +195,7 @@ class Recipe(Schema):
 
     @property
     def first_round(self) -> int:
-        """0, or 1 where there is no round 0."""
+        """Number of the first round: 0, or 1 if there is no round 0."""
         return 1 if self.round0.mode == "none" else 0
 
     @property

@@ -18,7 +18,7 @@ log = get_logger(__name__)
 
 
 def shipped_folder() -> Path | None:
-    """The folder with the project's recipes, from wherever the program is started; None where there is none."""
+    """Return the folder with the project's recipes, from wherever the program is started; None if there is none."""
     for folder in (Path.cwd(), *Path(__file__).resolve().parents):
         if (folder / "configs" / "demo.yaml").is_file():
             return folder / "configs"
@@ -26,30 +26,30 @@ def shipped_folder() -> Path | None:
 
 
 def shipped_recipe(name: str) -> Path:
-    """The file of a shipped recipe. Raises NotFoundError, which lists those that there are."""
+    """Return the file of a shipped recipe. Raises NotFoundError that lists the recipes."""
     found = _files()
     if name not in found:
         raise NotFoundError(
             f"There is no recipe {name!r}.",
-            hint=f"There are {', '.join(found) or 'none here'}; or send a whole recipe.",
+            hint=f"The recipes are {', '.join(found) or 'none'}; or send a whole recipe.",
         )
     return found[name]
 
 
 def shipped_recipes() -> list[RecipeInfo]:
-    """What ships, by name."""
+    """List the shipped recipes, sorted by name."""
     files = _files()
     return list(_read(tuple((name, path, path.stat().st_mtime_ns) for name, path in files.items())))
 
 
 @lru_cache(maxsize=2)
 def _read(files: tuple[tuple[str, Path, int], ...]) -> tuple[RecipeInfo, ...]:
-    """What is in the files, which takes a tenth of a second; read again where one was written since."""
+    """Read the files. This takes a tenth of a second, so the result is cached until a file changes."""
     found = []
     for name, path, _ in files:
         try:
             found.append(_info(name, path))
-        except A3TError as error:  # a file that someone changed hides no other
+        except A3TError as error:  # a broken file must not hide the others
             log.warning("recipe.unreadable", recipe=str(path), error=str(error))
     return tuple(found)
 
@@ -73,7 +73,7 @@ def _info(name: str, path: Path) -> RecipeInfo:
 
 
 def _words(path: Path) -> str:
-    """The first paragraph of the comment that the file begins with."""
+    """Return the first paragraph of the comment at the beginning of the file."""
     lines: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()

@@ -1,4 +1,4 @@
-"""Sections of a recipe that say what is learnt from: tasks, round 0, recorded episodes."""
+"""Sections of a recipe that say what the agent learns from: tasks, round 0, recorded episodes."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Data(Schema):
     types: list[str] | None = Field(None, description="Task types to draw from; null draws from all types")
     generate: list[str] | None = Field(
         None,
-        description="Arguments of `a3t data generate ENVIRONMENT` by which `a3t demo` makes the tasks first; null "
-        "where the environment brings its tasks with it",
+        description="Arguments of `a3t data generate ENVIRONMENT`, with which `a3t demo` makes the tasks before the "
+        "run; null for an environment whose tasks need not be generated",
     )
     held_out: list[HeldOut] = Field(default_factory=list, description="Sets of tasks that the agent is evaluated on")
 
@@ -50,10 +50,10 @@ class Round0(Schema):
     mode: Literal["demonstrations", "imported", "few_shot", "none"] = Field(
         "demonstrations",
         description="Where the episodes of round 0 come from. `demonstrations`: the scripted expert acts and ActRe "
-        "writes the reasons. `imported`: the successes of the run `source` are the demonstrations, and ActRe "
-        "writes the reasons that they lack. `few_shot`: the base model plays with a worked example in its prompt, and "
-        "its successful episodes are kept. `none`: there is no round 0, and round 1 begins with the base model. "
-        "Where `collect` is `recorded`, the default is `none`",
+        "writes the reasons. `imported`: the successes of the run `source` are the demonstrations, and ActRe writes "
+        "the missing reasons. `few_shot`: the base model plays with a worked example in its prompt, and its "
+        "successful episodes are kept. `none`: there is no round 0, and round 1 begins with the base model. Where "
+        "`collect` is `recorded`, the default is `none`",
     )
     demonstrations: int = Field(
         60,
@@ -74,8 +74,8 @@ class Round0(Schema):
     )
     preamble: str | None = Field(
         None,
-        description="Path of the file with the worked example that stands in front of each episode; null takes the "
-        "built-in example. Used in the mode `few_shot`",
+        description="Path of a file with the worked example that is put in front of each episode; null takes the "
+        "example of the environment. Used in the mode `few_shot`",
     )
     temperature: float = Field(
         0.7,
@@ -94,7 +94,9 @@ class Round0(Schema):
     @model_validator(mode="after")
     def _check_source(self) -> Round0:
         if (self.mode == "imported") != (self.source is not None):
-            raise ValueError("source names the run of the mode imported: set both, or neither")
+            raise ValueError(
+                "round0.source is the run that the mode imported takes its episodes from: set both, or neither"
+            )
         return self
 
 
@@ -111,12 +113,12 @@ class Recorded(Schema):
     tasks: list[Annotated[str, Field(min_length=1, max_length=512)]] | None = Field(
         None,
         min_length=1,
-        description="Ids of the training tasks; null takes those of the env service where it knows the environment, "
-        "otherwise every task that is recorded",
+        description="Ids of the training tasks; null takes the tasks of the env service if it knows the environment, "
+        "otherwise the task of every recorded episode",
     )
     wait_seconds: float = Field(
         86400,
         gt=0,
-        description="Longest time that a phase waits for recorded episodes, in seconds; then the run fails, and "
-        "`--resume` goes on waiting",
+        description="Longest time that a phase waits for recorded episodes, in seconds. After it the run fails; `a3t "
+        "run … --resume` continues to wait",
     )

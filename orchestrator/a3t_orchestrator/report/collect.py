@@ -39,10 +39,10 @@ _EXAMPLES = 3
 
 
 def collect_report(store: Store, run: str) -> Report:
-    """The report of a run, finished or not. Raises NotFoundError.
+    """Compute the report of a run, finished or not. Raises NotFoundError.
 
-    Phases in which episodes are still being played have no scores: the first episodes to end are short and mostly
-    solved.
+    Phases in which episodes are still being played get no scores, because the first episodes to end are short and
+    mostly successful.
     """
     with store.session() as session:
         row = get_run(session, run)
@@ -129,8 +129,8 @@ def _round(session: Session, row: Round, figures: _Figures) -> RoundReport:
 
 
 def _training_score(whole: Sequence[Tally], number: int, train_split: str) -> Score | None:
-    """Score of the round's agent on the training tasks: its own trial in the next round, or for the last agent its
-    evaluation on them."""
+    """Return the score of the round's agent on the training tasks: from its own trial in the next round, or for the
+    last agent from its evaluation on these tasks."""
     tried = [t for t in whole if t.round == number + 1 and t.phase == Phase.rollout]
     evaluated = [t for t in whole if t.round == number and t.phase == Phase.evaluate and t.split == train_split]
     found = evaluated or tried
@@ -152,8 +152,8 @@ def _composition(number: int, here: Sequence[Tally], figures: _Figures) -> Compo
 
 
 def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list[Evaluated]:
-    """Scores of an agent by split. `accumulated`: score over the rounds so far by split; a split without an entry has
-    no earlier round."""
+    """Return the scores of an agent by split. `accumulated`: scores over the rounds so far by split; a split without an
+    entry has no earlier round."""
     result = []
     for split in sorted({t.split for t in now}):
         mine = [t for t in now if t.split == split]
@@ -173,7 +173,8 @@ def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list
 
 
 def _accumulated(trials: Mapping[int, Sequence[Trial]], number: int) -> dict[str, Score]:
-    """For each split, the best reward of each of the round's tasks over the agents so far, with one trial each."""
+    """Return for each split the accumulated score: for each of the round's tasks the best trial of the agents so far,
+    with one trial each."""
     best = {(t.split, t.task_id): (t.success, t.reward) for t in trials.get(number, ())}
     for earlier, found in trials.items():
         for t in found if earlier < number else ():
@@ -223,7 +224,8 @@ def _kept(session: Session, run: str) -> list[KeptTask]:
 
 
 def _examples(session: Session, run: str) -> list[Trajectory]:
-    """Composed successes with a valid sampled action, one per task, the shortest of the latest rounds."""
+    """Choose example episodes: composed successes with a valid sampled action, one per task, the shortest of the latest
+    rounds."""
     chosen: dict[str, Trajectory] = {}
     for trajectory in telling(session, run):
         if trajectory.task_id not in chosen and any(s.source is Source.sampled and s.valid for s in trajectory.steps):

@@ -1,4 +1,4 @@
-"""The report's figures, as SVG."""
+"""Draws the report's figures as SVG."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIZE = (5.2, 3.4)
 
 
 def figures(report: Report) -> dict[str, str]:
-    """The figures of a report as inline SVG, by title."""
+    """Return the figures of a report as inline SVG, by title."""
     made = {}
     if any(r.evaluations for r in report.rounds):
         made["Success over the rounds"] = _curves(report)
@@ -70,7 +70,7 @@ def _kept(report: Report) -> str:
 
 @contextmanager
 def figure() -> Iterator[tuple[Any, list[str]]]:
-    """Axes to draw on; after the block the list has the SVG."""
+    """Yield axes to draw on, and a list that has the SVG after the block."""
     figure = Figure(figsize=_SIZE, layout="tight")
     svg: list[str] = []
     yield figure.subplots(), svg

@@ -15,26 +15,30 @@ __all__ = ["Composition", "Evaluated", "KeptTask", "Report", "RoundReport", "Spe
 
 
 class Evaluated(BaseModel):
-    """Results of an agent on a split, with one trial per task. `accumulated`: best trial of each task over the rounds
-    so far (paper §5)."""
+    """Results of an agent on a split, with one trial per task. `accumulated` counts the best trial of each task over
+    the rounds so far (paper §5)."""
 
     split: str = Field(description="Split of the tasks")
-    single: Score = Field(description="Score of this agent alone, one trial a task")
+    single: Score = Field(description="Score of this agent alone, one trial per task")
     accumulated: Score = Field(description="Score of the best trial of each task over the rounds so far")
     by_type: dict[str, Score] = Field(description="Score of this agent by type of task")
 
 
 class Composition(BaseModel):
-    """Exploration of a round. `kept` are successes, `rescued` the failed tasks that got at least one."""
+    """Exploration of a round: how many composed episodes were played and how many succeeded."""
 
-    failed_tasks: int = Field(0, description="Training tasks at which the agent's own trial failed")
+    failed_tasks: int = Field(0, description="Number of training tasks at which the agent's own trial failed")
     composed: int = Field(0, description="Composed episodes")
     kept: int = Field(0, description="Composed episodes that succeeded")
-    rescued: int = Field(0, description="Failed tasks with at least one composed success")
-    steps: int = Field(0, description="Steps of composed episodes, those taken over from a failed trial included")
-    sampled_steps: int = Field(0, description="Steps of composed episodes whose action was sampled")
-    sampled_by_coin: int = Field(0, description="Of these, sampled by the draw of probability p")
-    sampled_by_invalid: int = Field(0, description="Of these, sampled after several invalid actions in a row")
+    rescued: int = Field(0, description="Number of failed tasks with at least one composed success")
+    steps: int = Field(
+        0, description="Number of steps of composed episodes, including steps that were copied from a failed trial"
+    )
+    sampled_steps: int = Field(0, description="Number of steps of composed episodes whose action was sampled")
+    sampled_by_coin: int = Field(0, description="Number of those that were sampled by chance, with probability p")
+    sampled_by_invalid: int = Field(
+        0, description="Number of those that were sampled after several invalid actions in a row"
+    )
 
 
 class Spent(BaseModel):
@@ -42,8 +46,8 @@ class Spent(BaseModel):
 
     seconds: dict[str, float] = Field(description="Wall-clock seconds by phase")
     episodes: int = Field(description="Episodes played")
-    prompt_tokens: int = Field(description="Tokens of prompts that the policy read")
-    completion_tokens: int = Field(description="Tokens that the policy generated")
+    prompt_tokens: int = Field(description="Number of prompt tokens that the policy read")
+    completion_tokens: int = Field(description="Number of tokens that the policy generated")
 
 
 class RoundReport(BaseModel):
@@ -52,23 +56,25 @@ class RoundReport(BaseModel):
     round: int = Field(description="Number of the round, from 0")
     version: str | None = Field(description="Adapter version that the round made; null before it is trained")
     status: str = Field(description="`running` or `finished`")
-    demonstrations: int = Field(description="Successful demonstrations collected")
-    trial: Score = Field(description="Score of the agent of the round before on the training tasks")
+    demonstrations: int = Field(description="Number of successful demonstrations")
+    trial: Score = Field(description="Score of the previous round's agent on the training tasks")
     training: Score | None = Field(
         description="Score of this round's agent on the training tasks; null where it was not tried"
     )
     composition: Composition = Field(description="Exploration of the round")
-    training_successes: int = Field(description="Successful trajectories in the training set")
-    training_failures: int = Field(description="Failed trajectories in the training set")
+    training_successes: int = Field(description="Number of successful trajectories in the training set")
+    training_failures: int = Field(description="Number of failed trajectories in the training set")
     loss: float | None = Field(description="Last training loss; null before training")
-    loss_parts: dict[str, float] = Field(description="Last loss by part (nats per token)")
+    loss_parts: dict[str, float] = Field(description="Last training loss by part, in nats per token")
     evaluations: list[Evaluated] = Field(description="Score of this round's agent on each held-out split")
-    lost: int = Field(description="Episodes that were given up")
-    stop_reasons: dict[str, dict[str, int]] = Field(description="Phase → why its episodes ended → how many")
-    made_up_observations: dict[str, int] = Field(
-        description="Phase → turns that were cut in front of an observation that the policy made up"
+    lost: int = Field(description="Number of episodes that were given up")
+    stop_reasons: dict[str, dict[str, int]] = Field(
+        description="By phase and reason, the number of episodes that ended for this reason"
     )
-    spent: Spent = Field(description="What the round took")
+    made_up_observations: dict[str, int] = Field(
+        description="By phase, the number of turns that were cut in front of an observation that the policy made up"
+    )
+    spent: Spent = Field(description="Time and tokens that the round took")
 
 
 class KeptTask(BaseModel):
@@ -77,11 +83,11 @@ class KeptTask(BaseModel):
     task_id: str = Field(description="Id of the task")
     task_type: str = Field(description="Type of the task")
     composed: int = Field(description="Composed episodes of the task")
-    kept: int = Field(description="Of these, successes")
+    kept: int = Field(description="Number of those that succeeded")
 
 
 class Report(BaseModel):
-    """A run, from the database alone."""
+    """The report of a run; all figures are from the database."""
 
     run: str = Field(description="Name of the run")
     status: str = Field(description="Status of the run")
@@ -102,5 +108,5 @@ class Report(BaseModel):
     lost: list[str] = Field(description="Why episodes were given up, one text each")
     examples: list[Trajectory] = Field(description="A few whole trajectories")
     published: PublishedFigures | None = Field(
-        None, description="Figures of others on the same environment; null where there are none"
+        None, description="Published results of others in the same environment; null where there are none"
     )

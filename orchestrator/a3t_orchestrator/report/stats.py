@@ -24,12 +24,12 @@ class Score(BaseModel):
 
     @property
     def percent(self) -> str:
-        """E.g. `83.3 % [70.2–91.4]`."""
+        """Return the rate in percent with its interval, e.g. `83.3 % [70.2–91.4]`."""
         return f"{100 * self.rate:.1f} % [{100 * self.low:.1f}–{100 * self.high:.1f}]" if self.n else "–"
 
 
 def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+    """Return Wilson's score interval of a proportion (Wilson 1927); (0, 1) without trials."""
     if n == 0:
         return 0.0, 1.0
     p, z2 = successes / n, z * z
@@ -41,13 +41,13 @@ def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
 
 
 def score_of(outcomes: Iterable[tuple[bool, float]]) -> Score:
-    """The score of (success, reward) pairs."""
+    """Return the score of (success, reward) pairs."""
     pairs = list(outcomes)
     return score(len(pairs), sum(success for success, _ in pairs), sum(reward for _, reward in pairs))
 
 
 def score(n: int, successes: int, reward: float) -> Score:
-    """The score of `n` trials; `reward` is the sum of their rewards."""
+    """Return the score of `n` trials; `reward` is the sum of their rewards."""
     low, high = wilson(successes, n)
     rate, mean = (successes / n, reward / n) if n else (0.0, 0.0)
     return Score(n=n, successes=successes, rate=rate, low=low, high=high, reward=mean)

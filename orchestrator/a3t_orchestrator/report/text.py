@@ -1,4 +1,4 @@
-"""The report as tables: on a terminal, and in Markdown."""
+"""Writes the report as tables, on a terminal and in Markdown."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PERCENT = re.compile(r"([\d.]+) % \[([\d.]+)–([\d.]+)\]")
 
 
 def splits_of(report: Report) -> list[str]:
-    """The held-out splits that were evaluated."""
+    """Return the held-out splits that were evaluated."""
     return sorted({e.split for r in report.rounds for e in r.evaluations} | {e.split for e in report.base})
 
 
 def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of the table of rounds."""
+    """Return headings and rows of the table of rounds."""
     splits = splits_of(report)
     heads = ["round", "agent", "training tasks", *splits, *(f"{s} accumulated" for s in splits)]
     heads += ["composed", "kept", "set (+/−)", "loss", "seconds"]
@@ -43,7 +43,7 @@ def print_rounds(report: Report, screen: Console = console) -> None:
         narrow,
         [[_narrow_cell(row[i]) for i in shown] for row in rows],
         title=f"{report.run}: {report.status}",
-        caption="success with 95 % Wilson intervals, one trial a task",
+        caption="success with 95 % Wilson intervals, one trial per task",
         right=narrow,
         screen=screen,
     )
@@ -55,7 +55,7 @@ def _narrow_head(head: str) -> str:
 
 
 def _narrow_cell(cell: str) -> str:
-    """A score on two lines, rounded to whole percents."""
+    """Return a score on two lines, rounded to whole percents."""
     found = _PERCENT.fullmatch(cell)
     if found is None:
         return cell
@@ -64,14 +64,14 @@ def _narrow_cell(cell: str) -> str:
 
 
 def markdown(report: Report) -> str:
-    """The whole report in Markdown."""
+    """Return the whole report in Markdown."""
     heads, rows = round_rows(report)
     parts = [
         f"# {report.run}\n",
         f"{report.environment} · base {report.base_model} · seed {report.seed} · commit {report.commit or _NONE} · "
         f"{report.status} · recipe {report.recipe_sha256[:12]}\n",
-        "## Rounds\n\nSuccess in one trial a task, with 95 % Wilson intervals; accumulated: the best of each task over "
-        "the rounds so far.\n",
+        "## Rounds\n\nSuccess in one trial per task, with 95 % Wilson intervals. Accumulated: the best trial of "
+        "each task over the rounds so far.\n",
         _md_table(heads, rows),
         *_type_tables(report),
         *([_published_table(report, report.published)] if report.published else []),
@@ -134,7 +134,7 @@ def _published_table(report: Report, paper: PublishedFigures) -> str:
             theirs = f"{total - failed}/{failed}"
         rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, theirs])
     heads = ["round", "ours", "published", "published, accumulated", "our set (+/−)", "their set (+/−)"]
-    return f"## Beside published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
+    return f"## Compared with published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
 
 
 def _failure_table(report: Report) -> str:

@@ -22,7 +22,7 @@ templates = Environment(
 
 
 def html(report: Report) -> str:
-    """A self-contained page."""
+    """Return the report as a self-contained HTML page."""
     heads, rows = round_rows(report)
     return templates.get_template("report.html").render(
         report=report,
@@ -35,7 +35,7 @@ def html(report: Report) -> str:
 
 
 def write_report(report: Report, folder: Path) -> dict[str, Path]:
-    """Write report.html, report.md and report.json; returns their paths by format."""
+    """Write report.html, report.md and report.json, and return their paths by format."""
     folder.mkdir(parents=True, exist_ok=True)
     contents = {"html": html(report), "md": markdown(report), "json": report.model_dump_json(indent=2)}
     paths = {kind: folder / f"report.{kind}" for kind in contents}

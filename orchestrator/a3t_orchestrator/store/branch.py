@@ -19,7 +19,7 @@ __all__ = ["copy_phase", "copy_round_end", "phases_of"]
 
 
 def phases_of(session: Session, run: str) -> list[PhaseKey]:
-    """The phases that a run has begun, in the order in which a round does them."""
+    """Return the phases that a run has begun, in the order in which a round carries them out."""
     items = session.execute(select(WorkItem.round, WorkItem.phase).where(WorkItem.run == run).distinct())
     found = {PhaseKey(run, number, Phase(phase)) for number, phase in items}
     jobs = session.scalars(select(Job.round).where(Job.run == run))
@@ -28,7 +28,7 @@ def phases_of(session: Session, run: str) -> list[PhaseKey]:
 
 
 def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
-    """Work items, trajectories and seconds of a phase, under the ids that they have in `target`."""
+    """Copy work items, trajectories and seconds of a phase, under the ids that they get in `target`."""
     items = session.scalars(select(WorkItem).where(*_of(WorkItem, key)))
     insert_new(session, WorkItem, [_copied(row, target) for row in items])
     ids = list(session.scalars(select(TrajectoryRow.id).where(*_of(TrajectoryRow, key)).order_by(TrajectoryRow.number)))
@@ -38,7 +38,7 @@ def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
 
 
 def copy_round_end(session: Session, source: str, target: str, number: int) -> None:
-    """The adapter of a finished round, its job and its training set."""
+    """Copy the adapter version of a finished round, its job and its training set."""
     theirs, ours = open_round(session, source, number), open_round(session, target, number)
     ours.version, ours.status, ours.finished_at = theirs.version, theirs.status, theirs.finished_at
     job = get_job(session, source, number)
@@ -64,7 +64,7 @@ def _copied(row: WorkItem | TrajectoryRow, target: str) -> dict[str, Any]:
 
 
 def _values(row: Base) -> dict[str, Any]:
-    """All columns but `number`, which counts the rows of a table."""
+    """Return all columns except `number`, which counts the rows of a table."""
     return {column.name: getattr(row, column.name) for column in row.__table__.columns if column.name != "number"}
 
 

@@ -1,4 +1,4 @@
-"""The clock of leases and pauses: one for all processes, and not trusted to go forward only."""
+"""The clock of leases and pauses. All processes share it, and the code allows for a clock that goes back."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .tables import WorkItem, utc_now
 __all__ = ["is_held", "is_over", "shared_now"]
 
 _JUMP = timedelta(seconds=60)
-"""A time stamp that is further ahead than this was written before the clock went back."""
+"""A time stamp that is further in the future than this was written before the clock went back."""
 _LONGEST_RUN_LEASE = timedelta(minutes=10)
 """A run's lease that ends later than this was taken before the clock went back."""
 
 
 def shared_now(session: Session) -> datetime:
-    """Now, by the clock that all processes share: PostgreSQL's, so that the clocks of several machines need not agree.
-    With SQLite all processes are on one machine."""
+    """Return the time of the clock that all processes share. With PostgreSQL that is the server's clock, so that the
+    clocks of several machines need not agree. With SQLite all processes are on one machine."""
     if session.get_bind().dialect.name != "postgresql":
         return utc_now()
     now: datetime = session.scalar(select(func.clock_timestamp())) or utc_now()
@@ -27,11 +27,11 @@ def shared_now(session: Session) -> datetime:
 
 
 def is_over(now: datetime) -> ColumnElement[bool]:
-    """Whether a work item's claim, or its pause, has ended. One that was given before the clock went back would
-    otherwise last longer by the jump."""
+    """Return the condition that a work item's claim, or its pause, has ended. A claim from before the clock went back
+    also counts as ended; otherwise it would last longer by the jump."""
     return or_(WorkItem.lease_until < now, WorkItem.updated_at > now + _JUMP)
 
 
 def is_held(until: datetime, now: datetime) -> bool:
-    """Whether a run's lease still counts."""
+    """Return whether a run's lease is still valid."""
     return now <= until <= now + _LONGEST_RUN_LEASE

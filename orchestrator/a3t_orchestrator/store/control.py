@@ -1,4 +1,5 @@
-"""What people ask of a run: to pause, to go on, to end, to be removed. The run's driver obeys, wherever it is."""
+"""Stores what users ask of a run: to pause, continue, end or delete it. The run's driver, in any process, reads it and
+follows."""
 
 from __future__ import annotations
 
@@ -29,34 +30,34 @@ __all__ = [
 
 
 def request_pause(session: Session, name: str) -> Run:
-    """Ask for a pause; a run that is paused already stays so. Raises ConflictError for one that is not under way."""
+    """Ask for a pause. A paused run stays paused. Raises ConflictError for a run that is not under way."""
     run = get_run(session, name)
     if run.status == RunStatus.paused:
         run.wanted = Wanted.paused
     elif RunStatus(run.status).active:
-        _ask(session, run, Wanted.paused, "pause_requested", "A pause is asked for")
+        _ask(session, run, Wanted.paused, "pause_requested", "A user asked to pause the run")
     else:
         raise ConflictError(f"The run {name} is {run.status}: there is nothing to pause.")
     return run
 
 
 def request_cancel(session: Session, name: str) -> Run:
-    """Ask for the end of a run; a cancelled run stays so. Raises ConflictError for a finished one."""
+    """Ask for the end of a run. A cancelled run stays cancelled. Raises ConflictError for a finished run."""
     run = get_run(session, name)
     if run.status == RunStatus.finished:
         raise ConflictError(
             f"The run {name} is finished: there is nothing to cancel.", hint=f"`a3t runs delete {name}` removes it."
         )
     if run.status != RunStatus.cancelled:
-        _ask(session, run, Wanted.cancelled, "cancel_requested", "The end of the run is asked for")
+        _ask(session, run, Wanted.cancelled, "cancel_requested", "A user asked to end the run")
     return run
 
 
 def resume_run(session: Session, name: str, rounds: int | None = None) -> Run:
-    """Let a run go on, with more rounds where they are asked for; episodes that it gave up are tried again.
+    """Continue a run, with more rounds if they are asked for. Episodes that it gave up are tried again.
 
-    A run that is under way stays as it is. Raises ConflictError for a finished run without more rounds, and for more
-    rounds while the run is driven.
+    Nothing changes for a run that is under way. Raises ConflictError for a finished run without more rounds, and for
+    more rounds while the run is driven.
     """
     run = get_run(session, name)
     driven = driver_of(session, name) is not None
@@ -68,20 +69,20 @@ def resume_run(session: Session, name: str, rounds: int | None = None) -> Run:
     elif run.status == RunStatus.finished:
         raise ConflictError(
             f"The run {name} is finished after round {last}.",
-            hint=f"`--rounds {last + 1}` adds one. Leave --resume out to begin another run.",
+            hint=f"`--rounds {last + 1}` adds a round. Leave --resume out to begin another run.",
         )
     if RunStatus(run.status).active and driven:
         run.wanted = Wanted.running
         return run
     revive_lost(session, name)
-    _ask(session, run, Wanted.running, "resumed", "The run goes on")
+    _ask(session, run, Wanted.running, "resumed", "The run continues")
     run.status, run.error, run.finished_at = RunStatus.queued, None, None
     run.details = {k: v for k, v in run.details.items() if k != "problem"}
     return run
 
 
 def interrupt_run(session: Session, name: str) -> None:
-    """Note that the process that a run depended on was stopped; the run waits for `resume_run`."""
+    """Mark a run as interrupted, because the process that it depended on was stopped. It waits for `resume_run`."""
     run = get_run(session, name)
     if RunStatus(run.status).active and driver_of(session, name) is None:
         run.status = RunStatus.interrupted
@@ -89,7 +90,8 @@ def interrupt_run(session: Session, name: str) -> None:
 
 
 def unattended(session: Session) -> Sequence[Run]:
-    """Runs that wait for a driver, or whose driver may have died, the oldest first; who drives them is not checked."""
+    """Return the runs that wait for a driver or whose driver may have died, the oldest first. Their leases are not
+    checked."""
     active = (RunStatus.queued, RunStatus.running)
     goes_on = (Run.status == RunStatus.paused) & (Run.wanted == Wanted.running)
     ends = (Run.wanted == Wanted.cancelled) & Run.status.not_in((RunStatus.cancelled, RunStatus.finished))
@@ -98,14 +100,15 @@ def unattended(session: Session) -> Sequence[Run]:
 
 
 def drop_waiting_work(session: Session, run: str) -> int:
-    """Remove the work items that no worker has begun; how many. A run that goes on after all plans them again."""
+    """Remove the work items that no worker has begun, and return their number. If the run is continued later, it plans
+    them again."""
     waiting = WorkItem.state.in_(("pending", "queued"))
     return _count(session.execute(delete(WorkItem).where(WorkItem.run == run, waiting)))
 
 
 def delete_run(session: Session, name: str) -> RunDeleted:
-    """Remove a run and all that is stored of it but its adapter versions. Raises ConflictError while it is under way
-    or episodes of it are being played."""
+    """Delete a run and everything that is stored of it, except its adapter versions. Raises ConflictError while it is
+    under way or its episodes are being played."""
     run = get_run(session, name)
     if RunStatus(run.status).active or driver_of(session, name) is not None:
         raise ConflictError(f"The run {name} is {run.status}.", hint=f"`a3t runs cancel {name}` ends it first.")

@@ -30,7 +30,7 @@ log = get_logger(__name__)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 OUTAGE_SECONDS = 120.0
-"""Seconds that the driver and the workers wait for a database that is out of reach."""
+"""Seconds that the driver and the workers wait for a database that cannot be reached."""
 _POSTGRESQL = {
     "client_encoding": "utf8",
     "connect_timeout": 10,
@@ -39,22 +39,22 @@ _POSTGRESQL = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""Connections whose other end is silent are given up after half a minute; the system's own patience is a quarter of an
-hour, in which an episode's lease ends."""
+"""Options that close a connection after half a minute without an answer. The operating system would wait a quarter of
+an hour, longer than an episode's lease."""
 _MIGRATION_LOCK = 0x413354
 """Key of PostgreSQL's advisory lock: processes that start together migrate one after the other."""
 
 
 class DatabaseAwayError(UnavailableError):
-    """The database is out of reach, or stayed locked."""
+    """The database cannot be reached, or stayed locked."""
 
 
 class Store:
-    """The database behind one engine; safe to share between threads.
+    """The database behind one SQLAlchemy engine. It may be shared between threads.
 
     Args:
         url: SQLAlchemy URL; SQLite (write-ahead log) and PostgreSQL (`postgresql+psycopg://…`) are supported.
-        patience: seconds for which `do` waits while the database is away or locked.
+        patience: seconds for which `do` waits while the database cannot be reached or is locked.
     """
 
     def __init__(self, url: str, patience: float = OUTAGE_SECONDS) -> None:
@@ -65,15 +65,15 @@ class Store:
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A transaction: committed at the end, rolled back on an error."""
+        """Open a transaction, which is committed at the end and rolled back on an error."""
         with self._sessions.begin() as session:
             yield session
 
     async def do(self, work: Callable[[Session], Result], *, patience: float | None = None) -> Result:
-        """`work` in a transaction of its own, in a thread, so that the event loop goes on meanwhile.
+        """Run `work` in a transaction, in a thread, so that the event loop is not blocked, and return its result.
 
-        While the database is away or locked, the transaction is tried again for `patience` seconds (by default
-        the store's own); then DatabaseAwayError says so.
+        While the database cannot be reached or is locked, the transaction is tried again for `patience` seconds (by
+        default those of the store). Then DatabaseAwayError is raised.
         """
 
         def transaction() -> Result:
@@ -104,7 +104,7 @@ class Store:
             raise _unreachable(self.engine, error) from error
 
     def revision(self) -> str | None:
-        """The revision of the schema; None for an empty database."""
+        """Return the revision of the schema; None for an empty database."""
         try:
             with self.engine.connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision()
@@ -112,15 +112,16 @@ class Store:
             raise _unreachable(self.engine, error) from error
 
     def require_current(self, *, patience: float = 0.0) -> None:
-        """Raises UnavailableError unless the schema is the one that this code needs.
+        """Raise UnavailableError unless the schema is the one that this code needs.
 
-        A database that is away is waited for up to `patience` seconds.
+        If the database cannot be reached, this waits for up to `patience` seconds.
         """
         wanted = ScriptDirectory.from_config(alembic_config()).get_current_head()
         found = Retrying(retry=retry_if_exception(_is_away), **_patience(patience))(self.revision)
         if found != wanted:
             raise UnavailableError(
-                f"The database has schema {found or 'none'}, this version needs {wanted}.", hint="Run `a3t db upgrade`."
+                f"The database has schema {found or 'none'}, but this version of A³T needs {wanted}.",
+                hint="Run `a3t db upgrade`.",
             )
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ class Store:
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration, without an ini file."""
+    """Return Alembic's configuration, without an ini file."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     return config
@@ -139,7 +140,9 @@ def _open(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise InvalidInputError("A3T_DATABASE_URL is no SQLAlchemy URL.", hint="E.g. sqlite:////data/a3t.db") from error
+        raise InvalidInputError(
+            "A3T_DATABASE_URL is not an SQLAlchemy URL.", hint="E.g. sqlite:////data/a3t.db"
+        ) from error
     backend = parsed.get_backend_name()
     if backend == "sqlite":
         if parsed.database:
@@ -148,7 +151,7 @@ def _open(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if backend == "postgresql":
-        named = set(parsed.query)  # what the URL says counts
+        named = set(parsed.query)  # parameters in the URL take precedence
         arguments = {key: value for key, value in _POSTGRESQL.items() if key not in named}
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
@@ -171,13 +174,13 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _patience(seconds: float) -> dict[str, Any]:
-    """How tenacity waits for a database: shortly at first, then every few seconds."""
+    """Return how tenacity waits for a database: shortly at first, then every few seconds."""
     wait = wait_exponential(multiplier=0.2, max=5.0)
     return {"stop": stop_after_delay(seconds), "wait": wait, "before_sleep": _tell, "reraise": True}
 
 
 def _is_away(error: BaseException) -> bool:
-    """Whether the connection failed, rather than the query."""
+    """Return whether the connection failed, rather than the query."""
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     return lost or isinstance(error, (DatabaseAwayError, OperationalError, InterfaceError))
 
@@ -191,11 +194,11 @@ def _unreachable(engine: Engine, error: DBAPIError) -> DatabaseAwayError:
     where = engine.url.render_as_string(hide_password=True)
     return DatabaseAwayError(
         f"The database {where} cannot be used: {_cause(error)}.",
-        hint="Check that it runs and that A3T_DATABASE_URL names it; what was begun goes on when it is back.",
+        hint="Check that it runs and that A3T_DATABASE_URL is its address. Runs continue once it is reachable again.",
     )
 
 
 def _cause(error: BaseException | None) -> str:
-    """The message of the database driver on one line."""
+    """Return the message of the database driver on one line."""
     lines = str(getattr(error, "orig", error)).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Trajectories in the database."""
+"""Stores and reads trajectories."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ _HEAD = (
     "created_at",
     "seconds",
 )
-"""Fields that a row has under the names of the schema."""
+"""Fields of `Trajectory` that TrajectoryRow has under the same names."""
 _TOLD = ("preamble", "final_observation")
-"""Fields that the row of the steps has under the names of the schema."""
+"""Fields of `Trajectory` that TrajectorySteps has under the same names."""
 
 _COLLECTED = (
     TrajectoryRow.id,
@@ -71,14 +71,14 @@ _COLLECTED = (
 
 
 def action_hash(steps: Iterable[Step]) -> str:
-    """SHA-256 of the action sequence, hex: equal for duplicates."""
+    """Return the SHA-256 of the sequence of actions in hex digits. It is equal for episodes with the same actions."""
     return hashlib.sha256("\x1f".join(" ".join(s.action.split()) for s in steps).encode()).hexdigest()
 
 
 def save_trajectory(
     session: Session, item_id: str, trajectory: Trajectory, *, phase: str, annotated: bool = True
 ) -> bool:
-    """Store an episode and mark its work item done, in one transaction. False if it was stored before."""
+    """Store an episode and mark its work item as done, in one transaction. Returns False if it was stored before."""
     added = add_trajectories(session, [(trajectory, phase)], annotated=annotated)
     session.execute(
         update(WorkItem).where(WorkItem.id == item_id).values(state="done", worker=None, lease_until=None, error=None)
@@ -87,15 +87,15 @@ def save_trajectory(
 
 
 def add_trajectories(session: Session, episodes: Iterable[tuple[Trajectory, str]], *, annotated: bool = True) -> int:
-    """Store episodes, each with its phase, that are not there yet; how many were not."""
+    """Store episodes, each with its phase, and return how many were new."""
     return insert_trajectories(session, [(_row(one, phase, annotated), _steps_row(one)) for one, phase in episodes])
 
 
 def add_finished(
     session: Session, key: PhaseKey, episodes: Sequence[Trajectory], *, annotated: Callable[[Trajectory], bool]
 ) -> None:
-    """Store episodes that nobody has to play as the finished work of a phase; `annotated` tells of each whether it has
-    its reasons."""
+    """Store episodes that need not be played as the finished work of a phase. `annotated` returns whether an episode
+    has all its reasons."""
     plans = [Plan(e.task_id, e.task_type, e.split, e.kind.value, e.sample, e.policy_version) for e in episodes]
     plan_work(session, key, plans)
     for episode in episodes:
@@ -103,15 +103,15 @@ def add_finished(
 
 
 def unexplained(session: Session, key: PhaseKey) -> list[Plan]:
-    """The annotation that episodes of a phase still need."""
+    """Return plans for the annotation that episodes of a phase still need."""
     columns = (TrajectoryRow.task_id, TrajectoryRow.task_type, TrajectoryRow.split, TrajectoryRow.kind)
     query = select(*columns, TrajectoryRow.sample).where(*_of_phase(key), TrajectoryRow.annotated.is_(False))
     return [Plan(*row, None) for row in session.execute(query.order_by(TrajectoryRow.number))]
 
 
 def insert_trajectories(session: Session, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> int:
-    """Insert the trajectories whose id is not there yet: columns of TrajectoryRow and of TrajectorySteps, both without
-    `number`; how many were."""
+    """Insert the trajectories whose id is not there yet, and return their number. `rows`: columns of TrajectoryRow and
+    of TrajectorySteps, both without `number`."""
     texts = {head["id"]: steps for head, steps in rows}
     columns = TrajectoryRow.__table__.c
     added = insert_returning(session, TrajectoryRow, [head for head, _ in rows], columns.id, columns.number)
@@ -120,7 +120,7 @@ def insert_trajectories(session: Session, rows: Sequence[tuple[dict[str, Any], d
 
 
 def annotate_trajectory(session: Session, item_id: str, trajectory_id: str, steps: Sequence[Step]) -> None:
-    """Write the reasons of a stored episode once, and mark the annotation item done."""
+    """Write the reasons of a stored episode once, and mark the annotation item as done."""
     marked = (
         update(TrajectoryRow)
         .where(TrajectoryRow.id == trajectory_id, TrajectoryRow.annotated.is_(False))
@@ -134,7 +134,7 @@ def annotate_trajectory(session: Session, item_id: str, trajectory_id: str, step
 
 
 def to_trajectory(row: TrajectoryRow) -> Trajectory:
-    """The schema of a row."""
+    """Return the trajectory of a row."""
     values: dict[str, Any] = {name: getattr(row, name) for name in (*_HEAD, *_TOLD)}
     return Trajectory.model_validate(
         values | {"kind": row.kind, "stop_reason": row.stop_reason, "steps": row.steps, "metadata": row.details}
@@ -142,12 +142,12 @@ def to_trajectory(row: TrajectoryRow) -> Trajectory:
 
 
 def get_trajectory(session: Session, trajectory_id: str) -> Trajectory:
-    """The trajectory with this id. Raises NotFoundError."""
+    """Return the trajectory with this id. Raises NotFoundError."""
     return to_trajectory(trajectory_row(session, trajectory_id))
 
 
 def trajectory_row(session: Session, trajectory_id: str) -> TrajectoryRow:
-    """The row, with its steps. Raises NotFoundError."""
+    """Return the row of a trajectory, with its steps. Raises NotFoundError."""
     row = session.scalar(_whole().where(TrajectoryRow.id == trajectory_id))
     if row is None:
         raise NotFoundError(f"There is no trajectory {trajectory_id!r}.", hint="`a3t trajectories list` lists them.")
@@ -155,9 +155,13 @@ def trajectory_row(session: Session, trajectory_id: str) -> TrajectoryRow:
 
 
 def find_trajectory(session: Session, prefix: str) -> Trajectory:
-    """By its id or the beginning of it. Raises NotFoundError, InvalidInputError where several begin so."""
+    """Find a trajectory by its id or the beginning of its id. Raises NotFoundError, or InvalidInputError if several ids
+    begin so."""
     if not prefix or any(c not in "0123456789abcdef" for c in prefix):
-        raise NotFoundError(f"There is no trajectory {prefix!r}.", hint="Ids are hexadecimal digits.")
+        raise NotFoundError(
+            f"There is no trajectory {prefix!r}.",
+            hint="Ids consist of hexadecimal digits; `a3t trajectories list` shows them.",
+        )
     query = select(TrajectoryRow.id).where(TrajectoryRow.id.startswith(prefix)).limit(2)
     found = list(session.scalars(query))
     if len(found) > 1:
@@ -166,7 +170,8 @@ def find_trajectory(session: Session, prefix: str) -> Trajectory:
 
 
 def collected(session: Session, run: str, number: int, split: str) -> list[TrajectoryRow]:
-    """The episodes with steps that rounds 0 to `number` collected on a split: what identifies and sorts them."""
+    """Return the episodes with steps that rounds 0 to `number` collected on a split. Only the columns that identify and
+    sort them are loaded."""
     query = (
         select(TrajectoryRow)
         .options(load_only(*_COLLECTED))
@@ -181,7 +186,7 @@ def collected(session: Session, run: str, number: int, split: str) -> list[Traje
 
 
 def outcomes_by_task(session: Session, key: PhaseKey) -> dict[str, tuple[int, int]]:
-    """Task → (episodes, successes) of a phase."""
+    """Return the numbers of episodes and of successes of a phase, by task."""
     query = (
         select(TrajectoryRow.task_id, TrajectoryRow.success, func.count())
         .where(*_of_phase(key))
@@ -195,26 +200,27 @@ def outcomes_by_task(session: Session, key: PhaseKey) -> dict[str, tuple[int, in
 
 
 def count_successes(session: Session, key: PhaseKey, split: str | None = None) -> int:
-    """Episodes of a phase that succeeded, of one split where it is named."""
+    """Return how many episodes of a phase succeeded; with `split` only those of this split."""
     query = select(func.count()).select_from(TrajectoryRow).where(*_of_phase(key), TrajectoryRow.success)
     return session.scalar(query if split is None else query.where(TrajectoryRow.split == split)) or 0
 
 
 def recorded_ids(session: Session, run: str) -> set[str]:
-    """Ids, at the policy service, of the recorded episodes that a run has taken."""
+    """Return the ids, in the policy service, of the recorded episodes that a run has taken."""
     query = select(TrajectorySteps.details).join(TrajectoryRow, TrajectoryRow.number == TrajectorySteps.number)
     found = session.scalars(query.where(TrajectoryRow.run == run))
     return {details["recorded"] for details in found if "recorded" in details}
 
 
 def iter_trajectories(session: Session, ids: Sequence[str]) -> Iterator[Trajectory]:
-    """Trajectories in the order of their ids, a few at a time in memory."""
+    """Yield trajectories in the order of their ids. Only a few are in memory at a time."""
     for rows in whole_rows(session, ids):
         yield from map(to_trajectory, rows)
 
 
 def whole_rows(session: Session, ids: Sequence[str], size: int = 200) -> Iterator[list[TrajectoryRow]]:
-    """Rows with their steps in the order of their ids, `size` of them at a time; the session forgets those before."""
+    """Yield rows with their steps in the order of their ids, `size` rows at a time. The session forgets the rows before
+    them."""
     for start in range(0, len(ids), size):
         part = ids[start : start + size]
         rows = {row.id: row for row in session.scalars(_whole().where(TrajectoryRow.id.in_(part)))}
@@ -225,7 +231,7 @@ def whole_rows(session: Session, ids: Sequence[str], size: int = 200) -> Iterato
 
 
 def _whole() -> Select[TrajectoryRow]:
-    """Rows with their steps."""
+    """Return a query for rows with their steps."""
     return select(TrajectoryRow).options(joinedload(TrajectoryRow.texts, innerjoin=True))
 
 

@@ -1,4 +1,4 @@
-"""Episodes that were given up: listed, tried again, or dropped."""
+"""Lists, retries and drops episodes that were given up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["count_failures", "drop_failure", "list_failures", "retry_failure"]
 
 
 def list_failures(session: Session, run: str | None = None, limit: int = 100, offset: int = 0) -> list[Failure]:
-    """Episodes that were given up, the newest first. Raises NotFoundError for a run that there is not."""
+    """Return the episodes that were given up, the newest first. Raises NotFoundError for an unknown run."""
     if run is not None:
         get_run(session, run)
     query = select(WorkItem).where(*_lost(run)).order_by(WorkItem.updated_at.desc(), WorkItem.id)
@@ -26,14 +26,14 @@ def list_failures(session: Session, run: str | None = None, limit: int = 100, of
 
 
 def count_failures(session: Session, run: str | None = None) -> int:
-    """How many episodes were given up."""
+    """Return how many episodes were given up."""
     return session.scalar(select(func.count()).select_from(WorkItem).where(*_lost(run))) or 0
 
 
 def retry_failure(session: Session, item_id: str) -> Failure:
-    """Put an episode that was given up back on the work list, with all its attempts.
+    """Put an episode that was given up back on the work list, with its number of attempts reset.
 
-    Raises NotFoundError, and ConflictError where the run has gone on without the episode: its round is finished, or
+    Raises NotFoundError, and ConflictError if the run has continued without the episode: its round is finished, or
     another phase is under way.
     """
     item = _get(session, item_id)
@@ -41,7 +41,7 @@ def retry_failure(session: Session, item_id: str) -> Failure:
     if open_round(session, item.run, item.round).status == "finished":
         raise ConflictError(
             f"Round {item.round} of {item.run} is finished without the episode {item_id}.",
-            hint="A finished round is not changed any more. `a3t failures drop` takes the episode off the list.",
+            hint="A finished round cannot be changed. `a3t failures drop` takes the episode off the list.",
         )
     if RunStatus(run.status).active and (run.round, run.phase) != (item.round, item.phase):
         raise ConflictError(
@@ -55,14 +55,14 @@ def retry_failure(session: Session, item_id: str) -> Failure:
         item.run,
         item.round,
         "retried",
-        f"{item.phase}: the episode of task {item.task_id} is tried again",
+        f"{item.phase}: the episode of task {item.task_id} will be tried again",
         item=item_id,
     )
     return told
 
 
 def drop_failure(session: Session, item_id: str) -> Failure:
-    """Do without an episode for good: it is no longer listed, counted or tried again. Raises NotFoundError."""
+    """Drop an episode: it is no longer listed, counted or tried again. Raises NotFoundError."""
     item = _get(session, item_id)
     told = _failure(item)
     item.state = "dropped"
@@ -71,7 +71,7 @@ def drop_failure(session: Session, item_id: str) -> Failure:
         item.run,
         item.round,
         "dropped",
-        f"{item.phase}: the run does without the episode of task {item.task_id}",
+        f"{item.phase}: the episode of task {item.task_id} was dropped; the run continues without it",
         item=item_id,
     )
     return told
@@ -80,7 +80,9 @@ def drop_failure(session: Session, item_id: str) -> Failure:
 def _get(session: Session, item_id: str) -> WorkItem:
     item = session.get(WorkItem, item_id)
     if item is None or item.state != "lost":
-        raise NotFoundError(f"No episode {item_id!r} was given up.", hint="`a3t failures list` lists those that were.")
+        raise NotFoundError(
+            f"No episode {item_id!r} was given up.", hint="`a3t failures list` lists the episodes that were."
+        )
     return item
 
 
@@ -101,6 +103,6 @@ def _failure(item: WorkItem) -> Failure:
         task_type=item.task_type,
         sample=item.sample,
         attempts=item.attempts,
-        reason=item.error or "no reason was noted",
+        reason=item.error or "no reason was recorded",
         at=item.updated_at,
     )

@@ -1,6 +1,6 @@
-"""JSON for PostgreSQL, whose JSONB has no place for the NUL character, which a model may write like any other.
+"""JSON for PostgreSQL, whose JSONB cannot store the NUL character, which a model may write like any other character.
 
-A text with a NUL is stored with a noncharacter of Unicode and a digit in its place, and read back as it was.
+In a stored text, a Unicode noncharacter and a digit take the place of a NUL. Reading restores the NUL.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REPLACED = re.compile(f"{_MARK}[01]")
 
 
 def dumps(value: Any) -> str:
-    """JSON that PostgreSQL takes."""
+    """Return a value as JSON that PostgreSQL accepts."""
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text or _MARK in text:
         text = json.dumps(_changed(value, _store), ensure_ascii=False)
@@ -28,7 +28,7 @@ def dumps(value: Any) -> str:
 
 
 def loads(text: str | bytes) -> Any:
-    """The value whose JSON `dumps` made."""
+    """Return the value from JSON that `dumps` made."""
     value = json.loads(text)
     marked = _MARK in text if isinstance(text, str) else _MARK.encode() in text
     return _changed(value, _read) if marked else value

@@ -1,5 +1,5 @@
-"""The lease of a run in the database: taken, renewed and given up by compare-and-set, and checked in every transaction
-of its holder, so that a driver that lost its lease writes nothing more."""
+"""The lease of a run in the database. It is taken, renewed and given up by compare-and-set, and checked in every
+transaction of its holder, so that a driver that lost its lease writes nothing more."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LeaseLostError(ConflictError):
-    """Another process drives the run by now; this one must write nothing more."""
+    """Another process drives the run now; this process must write nothing more."""
 
 
 @cache
 def _this_machine() -> str:
-    """Host name, boot and process namespace: where these are equal, process ids mean the same processes."""
+    """Return host name, boot id and process namespace. Where these are equal, process ids mean the same processes."""
     parts = [socket.gethostname()]
     try:
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
-    except OSError:  # no Linux, so no containers that share a kernel
+    except OSError:  # not Linux, so there are no containers that share a kernel
         parts.append(f"{uuid.getnode():x}")
     return "/".join(parts)[:255]
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A process as the holder of one lease. `holder` is never used twice: replicas in containers may share host name
-    and process id."""
+    """A process as the holder of one lease. `holder` is a value that is never used twice, because replicas in
+    containers may have the same host name and process id."""
 
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
     machine: str = field(default_factory=_this_machine)
@@ -57,13 +57,13 @@ class Driver:
 
     @property
     def words(self) -> str:
-        """For people: `process 12 on host`."""
+        """Return the driver in words: `process 12 on host`."""
         return f"process {self.pid} on {self.machine.partition('/')[0]}"
 
     @property
     def is_dead(self) -> bool:
-        """Whether the process is known to have ended. Of one on another machine, or in another container, nothing is
-        known."""
+        """Return whether the process is known to have ended. For a process on another machine or in another container
+        this is False."""
         if self.machine != _this_machine():
             return False
         created = _created(self.pid)
@@ -71,7 +71,7 @@ class Driver:
 
 
 def take_lease(session: Session, run: str, me: Driver, seconds: float) -> Driver | None:
-    """Make `me` the driver of a run for so many seconds. None if that succeeded, else the driver that there is."""
+    """Make `me` the driver of a run for `seconds` seconds. Returns None if that succeeded, else the present driver."""
     insert_new(session, RunLease, [{"run": run, "until": _NEVER}])
     now = shared_now(session)
     row = session.get_one(RunLease, run, populate_existing=True)
@@ -96,7 +96,7 @@ def take_lease(session: Session, run: str, me: Driver, seconds: float) -> Driver
 
 
 def renew_lease(session: Session, run: str, me: Driver, seconds: float) -> bool:
-    """Extend the lease; False where it is no longer `me` who holds it."""
+    """Extend the lease. Returns False if `me` no longer holds it."""
     renewed = session.execute(
         update(RunLease)
         .where(RunLease.run == run, RunLease.holder == me.holder)
@@ -107,7 +107,7 @@ def renew_lease(session: Session, run: str, me: Driver, seconds: float) -> bool:
 
 
 def drop_lease(session: Session, run: str, me: Driver) -> None:
-    """Give the lease up, so that the next driver need not wait for its end."""
+    """Give up the lease, so that the next driver need not wait for its end."""
     session.execute(
         update(RunLease)
         .where(RunLease.run == run, RunLease.holder == me.holder)
@@ -117,13 +117,13 @@ def drop_lease(session: Session, run: str, me: Driver) -> None:
 
 
 def driver_of(session: Session, run: str) -> Driver | None:
-    """Who drives a run now; None where nobody does, or its lease has ended, or its process."""
+    """Return the driver of a run; None if no process drives it, its lease has ended, or its process has ended."""
     row = session.get(RunLease, run, populate_existing=True)
     return None if row is None else _living(row, shared_now(session))
 
 
 def drivers(session: Session) -> dict[str, Driver]:
-    """Run → who drives it, of all runs that are driven now."""
+    """Return the drivers of all runs that are driven now, by run."""
     now = shared_now(session)
     query = select(RunLease).where(RunLease.holder != "", RunLease.until >= now)
     held = session.scalars(query.execution_options(populate_existing=True))
@@ -139,8 +139,8 @@ def _living(row: RunLease, now: datetime) -> Driver | None:
 
 
 class FencedStore(Store):
-    """The store of a driver. Every transaction first makes sure that the lease is still the driver's, and keeps it from
-    being taken until the transaction has ended; raises LeaseLostError otherwise."""
+    """The store of a driver. Every transaction first checks that the driver still holds the lease, and prevents others
+    from taking it until the transaction has ended. Raises LeaseLostError if the lease is lost."""
 
     def __init__(self, store: Store, run: str, me: Driver) -> None:
         self.url, self.patience, self.engine = store.url, store.patience, store.engine
@@ -149,14 +149,14 @@ class FencedStore(Store):
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A transaction of the driver; raises LeaseLostError where the run has another driver."""
+        """Open a transaction of the driver. Raises LeaseLostError if the run has another driver."""
         with super().session() as session:
             if not self._holds(session):
                 raise LeaseLostError(f"The run {self._run} is driven by another process now.")
             yield session
 
     def _holds(self, session: Session) -> bool:
-        if session.get_bind().dialect.name == "sqlite":  # it has no row locks: a write takes the database's
+        if session.get_bind().dialect.name == "sqlite":  # SQLite has no row locks: a write locks the whole database
             mine = update(RunLease).where(RunLease.run == self._run, RunLease.holder == self._me.holder)
             touched = session.execute(mine.values(holder=self._me.holder).execution_options(synchronize_session=False))
             return _rows(touched) == 1
@@ -169,7 +169,7 @@ def _of(row: RunLease) -> Driver:
 
 
 def _created(pid: int) -> float | None:
-    """When a process began; None where there is none."""
+    """Return the start time of a process; None if there is none of this id."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()

@@ -1,4 +1,4 @@
-"""Lists of trajectories: filters, orders, and pages that are equally fast wherever they begin."""
+"""Lists trajectories with filters, orders and pages. Pages by cursor are equally fast wherever they begin."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class EpisodeFilter:
-    """Which trajectories; None means any."""
+    """Which trajectories are listed. None matches any value."""
 
     run: str | None = None
     round: int | None = None
@@ -44,13 +44,13 @@ class EpisodeFilter:
     success: bool | None = None
     stop_reason: str | None = None
     sampled: bool | None = None
-    """With a sampled step, or without one."""
+    """True: only episodes with a sampled step; False: only episodes without one."""
     invalid: bool | None = None
-    """With an invalid turn, or without one."""
+    """True: only episodes with an invalid turn; False: only episodes without one."""
     made_up: bool | None = None
-    """With a made-up observation, or without one."""
+    """True: only episodes with a made-up observation; False: only episodes without one."""
     search: str | None = None
-    """Words that the episode has (search.py)."""
+    """Query of the full-text search (search.py)."""
 
     _COUNTS: ClassVar[dict[str, InstrumentedAttribute[int]]] = {
         "sampled": TrajectoryRow.n_sampled,
@@ -59,7 +59,7 @@ class EpisodeFilter:
     }
 
     def conditions(self, session: Session) -> list[ColumnElement[bool]]:
-        """As SQL of the session's database."""
+        """Return the filter as SQL conditions for the session's database."""
         given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
         return [self._condition(session, name, value) for name, value in given.items()]
 
@@ -69,7 +69,7 @@ class EpisodeFilter:
         if name in self._COUNTS:
             return self._COUNTS[name] > 0 if value else self._COUNTS[name] == 0
         if isinstance(value, str) and "\0" in value:
-            return false()  # PostgreSQL refuses to compare with it
+            return false()  # PostgreSQL refuses to compare with such a value
         column: ColumnElement[bool] = getattr(TrajectoryRow, name) == value
         return column
 
@@ -92,12 +92,12 @@ class Order(StrEnum):
 
     @property
     def descending(self) -> bool:
-        """Whether the largest comes first."""
+        """Whether the largest value comes first."""
         return self.value.startswith("-")
 
     @property
     def column(self) -> InstrumentedAttribute[Any]:
-        """What is sorted by; the number of the row decides between equals."""
+        """The column that is sorted by. Rows with equal values are sorted by their number."""
         name = self.value.removeprefix("-")
         found: InstrumentedAttribute[Any] = getattr(TrajectoryRow, _COLUMNS.get(name, name))
         return found
@@ -108,25 +108,25 @@ _COLUMNS = {"steps": "n_steps", "sampled": "n_sampled", "invalid": "n_invalid"}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows of a list, and where the pages beside it begin (None where there is none)."""
+    """Rows of a list, and the cursors of the next and the previous page (None if there is none)."""
 
     rows: list[TrajectoryRow]
     total: int
     first: int
-    """Place of the first row in the list, from 1, as far as nothing was stored meanwhile."""
+    """Place of the first row in the list, from 1; exact if no trajectory was stored since the first page."""
     next: str | None
     previous: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """The place behind (or before) a row."""
+    """A place in a list: after a row, or before it."""
 
     order: str
     value: Any
     number: int
     place: int
-    """How many rows are in front of the page."""
+    """Number of rows before the page."""
     backward: bool = False
 
     def __str__(self) -> str:
@@ -144,32 +144,32 @@ class _Cursor:
             fits = False
         if not fits:
             raise InvalidInputError(
-                f"{text[:200]!r} is no place in a list sorted by {order.value!r}.",
-                hint="Take `next_cursor` or `previous_cursor` of a page in the same order, or leave it out.",
+                f"{text[:200]!r} is not a cursor of a list sorted by {order.value!r}.",
+                hint="Use `next_cursor` or `previous_cursor` of a page in the same order, or leave the cursor out.",
             )
         return found
 
     @property
     def moment(self) -> Any:
-        """The value as the database compares it."""
+        """Return the value in the form that the database compares."""
         return datetime.fromisoformat(self.value) if isinstance(self.value, str) else self.value
 
 
 def _is_number(value: object) -> bool:
-    """Whether PostgreSQL takes it for an integer column."""
+    """Return whether PostgreSQL accepts the value for an integer column."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**31
 
 
 def list_trajectories(
     session: Session, where: EpisodeFilter, limit: int = 50, offset: int = 0, order: Order = Order.oldest
 ) -> list[TrajectoryRow]:
-    """One page by its offset."""
+    """Return one page of trajectories by its offset."""
     query = select(TrajectoryRow).where(*where.conditions(session)).order_by(*_sorted(order, order.descending))
     return list(session.scalars(query.limit(limit).offset(offset)))
 
 
 def count_trajectories(session: Session, where: EpisodeFilter) -> int:
-    """How many there are over all pages."""
+    """Return the number of matching trajectories over all pages."""
     query = select(func.count()).select_from(TrajectoryRow).where(*where.conditions(session))
     return session.scalar(query) or 0
 
@@ -182,10 +182,11 @@ def page_of_trajectories(
     limit: int = 50,
     offset: int = 0,
 ) -> Page:
-    """The page behind (or before) a cursor, or at an offset. Raises InvalidInputError for a wrong cursor."""
+    """Return the page after (or before) a cursor, or at an offset. Raises InvalidInputError for a wrong cursor."""
     at = _Cursor.read(cursor, order) if cursor else None
     total = count_trajectories(session, where)
-    # One row more than the page has says whether there is another; a second question would cost as much as the first.
+    # One row more than the page shows is read, to find out whether there is another page; a second query would cost as
+    # much as the first.
     if at is None:
         found, first = list_trajectories(session, where, limit + 1, offset, order), offset
     else:
@@ -210,14 +211,14 @@ def page_of_trajectories(
 def neighbours(
     session: Session, row: TrajectoryRow, where: EpisodeFilter, order: Order
 ) -> tuple[TrajectoryRow | None, TrajectoryRow | None]:
-    """The rows before and behind one in a list."""
+    """Return the rows before and after a row in a list."""
     before = _beside(session, where, order, _cursor_of(row, order, 0, backward=True), 1)
     after = _beside(session, where, order, _cursor_of(row, order, 0), 1)
     return before[0] if before else None, after[0] if after else None
 
 
 def trajectory_ids(session: Session, where: EpisodeFilter) -> list[str]:
-    """Ids of all that match, in order of making."""
+    """Return the ids of all matching trajectories, in the order in which they were stored."""
     query = select(TrajectoryRow.id).where(*where.conditions(session))
     return list(session.scalars(query.order_by(*_sorted(Order.oldest, False))))
 
@@ -228,7 +229,7 @@ def _cursor_of(row: TrajectoryRow, order: Order, place: int, *, backward: bool =
 
 
 def _beside(session: Session, where: EpisodeFilter, order: Order, at: _Cursor, limit: int) -> list[TrajectoryRow]:
-    """Rows behind a place, the nearest first; before it where the cursor says so."""
+    """Return rows after a place, the nearest first; for a backward cursor the rows before it."""
     falling = order.descending != at.backward
     here = tuple_(order.column, TrajectoryRow.number)
     place = tuple_(literal(at.moment, order.column.type), literal(at.number, TrajectoryRow.number.type))

@@ -1,4 +1,4 @@
-"""Who is at work now: workers with episodes in hand, and drivers of runs."""
+"""Reads which workers have claimed episodes now, and which processes drive runs."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["WorkerLoad", "drivers_now", "worker_loads"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerLoad:
-    """Episodes that a worker has claimed."""
+    """Numbers of episodes of a run that a worker has claimed."""
 
     worker: str
     run: str
     episodes: int
     silent: int
-    """Episodes whose claim has expired: the worker has not renewed it."""
+    """Number of episodes whose claim has expired, because the worker has not renewed it."""
 
 
 def worker_loads(session: Session) -> list[WorkerLoad]:
-    """What each worker has in hand, by run."""
+    """Return the claimed episodes of each worker, by run."""
     expired = func.sum(case((is_over(shared_now(session)), 1), else_=0))
     query = (
         select(WorkItem.worker, WorkItem.run, func.count(), expired)
@@ -38,5 +38,5 @@ def worker_loads(session: Session) -> list[WorkerLoad]:
 
 
 def drivers_now(session: Session) -> dict[str, str]:
-    """Run → host and process that drive it."""
+    """Return host and process of each run's driver, by run."""
     return {run: driver.words for run, driver in sorted(drivers(session).items())}

@@ -1,4 +1,4 @@
-"""How the episodes of a run ended, added up by the database; reports are computed from it."""
+"""Lets the database count how the episodes of a run ended. Reports are computed from these counts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ _SUMS = (
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Episodes that ended alike, and the sums of what they have in numbers."""
+    """A group of episodes with the same round, phase, split, task type and stop reason: their number, and sums of their
+    figures."""
 
     round: int
     phase: str
@@ -64,7 +65,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class TaskTally:
-    """The episodes of a task."""
+    """Numbers of episodes and successes of a task."""
 
     task_id: str
     task_type: str
@@ -74,7 +75,7 @@ class TaskTally:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An evaluated episode."""
+    """The result of an evaluation episode."""
 
     round: int
     split: str
@@ -84,7 +85,7 @@ class Trial:
 
 
 def tallies(session: Session, run: str) -> list[Tally]:
-    """All episodes of a run, grouped by round, phase, split, task type and stop reason."""
+    """Return all episodes of a run, grouped by round, phase, split, task type and stop reason."""
     group: list[ColumnElement[Any]] = [getattr(TrajectoryRow, name) for name in _GROUP]
     sums: list[ColumnElement[Any]] = [func.sum(getattr(TrajectoryRow, name)) for name in _SUMS]
     query: Select[*tuple[Any, ...]] = select(*group, func.count(), _successes(), *sums)
@@ -92,7 +93,7 @@ def tallies(session: Session, run: str) -> list[Tally]:
 
 
 def task_tallies(session: Session, run: str, phase: Phase) -> list[TaskTally]:
-    """The episodes of a phase over all rounds, by task."""
+    """Return the counts of a phase's episodes over all rounds, by task."""
     query = (
         select(TrajectoryRow.task_id, func.min(TrajectoryRow.task_type), func.count(), _successes())
         .where(TrajectoryRow.run == run, TrajectoryRow.phase == phase)
@@ -102,7 +103,7 @@ def task_tallies(session: Session, run: str, phase: Phase) -> list[TaskTally]:
 
 
 def tasks_by_round(session: Session, run: str, phase: Phase, *, success: bool) -> dict[int, int]:
-    """Round → number of tasks with an episode of the phase that succeeded, or failed."""
+    """Return by round the number of tasks that have an episode of the phase that succeeded (`success`) or failed."""
     tasks = func.count(TrajectoryRow.task_id.distinct())
     query = select(TrajectoryRow.round, tasks).where(
         TrajectoryRow.run == run, TrajectoryRow.phase == phase, TrajectoryRow.success.is_(success)
@@ -111,7 +112,7 @@ def tasks_by_round(session: Session, run: str, phase: Phase, *, success: bool) -
 
 
 def evaluation_trials(session: Session, run: str, train_split: str) -> dict[int, list[Trial]]:
-    """Round → the episodes that its agent was evaluated with on held-out tasks."""
+    """Return by round the results of its agent's evaluation episodes on held-out tasks."""
     query = select(
         TrajectoryRow.round, TrajectoryRow.split, TrajectoryRow.task_id, TrajectoryRow.success, TrajectoryRow.reward
     ).where(TrajectoryRow.run == run, TrajectoryRow.phase == Phase.evaluate, TrajectoryRow.split != train_split)
@@ -122,7 +123,7 @@ def evaluation_trials(session: Session, run: str, train_split: str) -> dict[int,
 
 
 def success_by_round(session: Session, runs: Sequence[str]) -> dict[str, list[float]]:
-    """Run → the success rate of the agent of each round, over all splits that it was evaluated on."""
+    """Return by run the success rates of the agents of its rounds, over all splits that they were evaluated on."""
     query = (
         select(TrajectoryRow.run, TrajectoryRow.round, func.count(), _successes())
         .where(TrajectoryRow.run.in_(runs), TrajectoryRow.phase == Phase.evaluate)
@@ -136,7 +137,7 @@ def success_by_round(session: Session, runs: Sequence[str]) -> dict[str, list[fl
 
 
 def telling(session: Session, run: str, limit: int = 500) -> Iterator[Trajectory]:
-    """Composed successes with a sampled step, the latest round first, and within a round the shortest first."""
+    """Yield composed successes with a sampled step, the latest round first, and within a round the shortest first."""
     query = (
         select(TrajectoryRow.id)
         .where(

@@ -1,4 +1,4 @@
-"""Episodes of the same task: all of them, and the one that stands beside another in the method (paper §3)."""
+"""Finds episodes of the same task: all of them, and the one that the method pairs with an episode (paper §3)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ["counterpart", "episodes_of_task"]
 
 
 def episodes_of_task(session: Session, row: TrajectoryRow, limit: int = 100) -> list[TrajectoryRow]:
-    """The episodes of the row's run and task, by round and in order of making."""
+    """Return the episodes of the row's run and task, by round and in the order in which they were stored."""
     query = select(TrajectoryRow).where(TrajectoryRow.run == row.run, TrajectoryRow.task_id == row.task_id)
     return list(session.scalars(query.order_by(TrajectoryRow.round, TrajectoryRow.number).limit(limit)))
 
 
 def counterpart(session: Session, row: TrajectoryRow) -> TrajectoryRow | None:
-    """To the agent's own failure a composed success of its task, and the other way round; None where there is none.
+    """Return a composed success of the same task for a failure of the agent's own trial, and the other way round; None
+    if there is none.
 
-    One of the same round is preferred, then one that was trained on, then one of a late round.
+    An episode of the same round is preferred, then one that was trained on, then one of a late round.
     """
     wanted = _counterpart_of(row)
     if wanted is None:

@@ -1,4 +1,4 @@
-"""What is told of a run: its state, and how far it is."""
+"""Reads and stores the state and the progress of runs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["progress_of", "run_info", "run_infos", "save_progress"]
 
 
 def run_infos(session: Session, limit: int = 100) -> list[RunInfo]:
-    """The newest runs first."""
+    """Return at most `limit` runs, the newest first."""
     driven = drivers(session)
     return [_info(run, driven.get(run.name)) for run in list_runs(session, limit)]
 
 
 def run_info(session: Session, name: str) -> RunInfo:
-    """Raises NotFoundError."""
+    """Return one run. Raises NotFoundError."""
     return _info(get_run(session, name), driver_of(session, name))
 
 
 def save_progress(session: Session, run: str, values: dict[str, Any]) -> None:
-    """Store how far a run is: members of RunProgress, but those that stand in the run itself."""
+    """Store the progress of a run. `values`: fields of RunProgress, except those that the table of runs has."""
     row = session.get(RunProgressRow, run)
     if row is None:
         session.add(RunProgressRow(run=run, data=values))
@@ -40,7 +40,8 @@ def save_progress(session: Session, run: str, values: dict[str, Any]) -> None:
 
 
 def progress_of(session: Session, name: str) -> RunProgress:
-    """How far a run is: as its driver stored it for the phase under way, else counted. Raises NotFoundError."""
+    """Return the progress of a run: as its driver stored it for the current phase, else counted. Raises
+    NotFoundError."""
     run = get_run(session, name)
     row = session.get(RunProgressRow, name)
     stored = dict(row.data) if row is not None else {}

@@ -1,4 +1,4 @@
-"""Rounds, fine-tuning jobs, training sets and events."""
+"""Stores and reads rounds, fine-tuning jobs, training sets and events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def open_round(session: Session, run: str, number: int) -> Round:
-    """The round, created where it is new."""
+    """Return a round, and create it if it is new."""
     found = session.get(Round, (run, number))
     if found is None:
         found = Round(run=run, round=number, seconds={})
@@ -38,18 +38,18 @@ def open_round(session: Session, run: str, number: int) -> Round:
 
 
 def rounds_of(session: Session, run: str) -> list[Round]:
-    """The rounds of a run in order."""
+    """Return the rounds of a run in order."""
     return list(session.scalars(select(Round).where(Round.run == run).order_by(Round.round)))
 
 
 def spend(session: Session, run: str, number: int, phase: str, seconds: float) -> None:
-    """Add wall-clock seconds to a phase of a round; a resumed phase adds to what it spent before."""
+    """Add wall-clock seconds to a phase of a round. Seconds of a resumed phase are added to those before."""
     row = open_round(session, run, number)
     row.seconds = row.seconds | {phase: round(row.seconds.get(phase, 0.0) + seconds, 3)}
 
 
 def get_job(session: Session, run: str, number: int) -> Job | None:
-    """The fine-tuning job of a round, if it has one."""
+    """Return the fine-tuning job of a round; None if it has none."""
     return session.get(Job, (run, number))
 
 
@@ -72,19 +72,19 @@ def save_job(session: Session, run: str, number: int, job: FineTuningJob) -> Non
 
 
 def set_training_members(session: Session, run: str, number: int, members: Iterable[tuple[str, bool]]) -> None:
-    """Store the training set of a round: (trajectory id, success)."""
+    """Store the training set of a round. `members`: pairs (trajectory id, success)."""
     session.execute(delete(TrainingMember).where(TrainingMember.run == run, TrainingMember.round == number))
     session.add_all(TrainingMember(run=run, round=number, trajectory_id=i, success=s) for i, s in members)
 
 
 def training_members(session: Session, run: str, number: int) -> list[TrainingMember]:
-    """The training set of a round."""
+    """Return the training set of a round."""
     query = select(TrainingMember).where(TrainingMember.run == run, TrainingMember.round == number)
     return list(session.scalars(query.order_by(TrainingMember.trajectory_id)))
 
 
 def training_counts(session: Session, run: str) -> dict[int, tuple[int, int]]:
-    """Round → (successes, failures) of its training set."""
+    """Return by round the numbers of successes and failures in its training set."""
     query = (
         select(TrainingMember.round, TrainingMember.success, func.count())
         .where(TrainingMember.run == run)
@@ -105,7 +105,7 @@ def add_event(
 
 
 def events(session: Session, run: str, after: int = 0, limit: int = 200, kind: str | None = None) -> list[Event]:
-    """Events of a run with an id above `after`, oldest first."""
+    """Return events of a run with an id above `after`, the oldest first; with `kind` only events of this kind."""
     query = select(Event).where(Event.run == run, Event.id > after)
     if kind is not None:
         query = query.where(Event.kind == kind)
@@ -113,5 +113,5 @@ def events(session: Session, run: str, after: int = 0, limit: int = 200, kind: s
 
 
 def last_events(session: Session, run: str, limit: int) -> list[Event]:
-    """The newest events of a run, the newest first."""
+    """Return the last events of a run, the newest first."""
     return list(session.scalars(select(Event).where(Event.run == run).order_by(Event.id.desc()).limit(limit)))

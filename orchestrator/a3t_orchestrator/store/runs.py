@@ -1,4 +1,4 @@
-"""Runs and their tasks."""
+"""Stores and reads runs and their tasks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def free_run_name(session: Session, recipe: Recipe, now: datetime | None = None) -> str:
-    """`<recipe>-<date>-<time>`, with a number behind it where it is taken."""
+    """Return a free name `<recipe>-<date>-<time>`, with a number at its end if that is taken."""
     stamp = (now or utc_now()).strftime("%Y%m%d-%H%M%S")
     name, count = f"{recipe.name}-{stamp}", 1
     while session.get(Run, name) is not None:
@@ -56,12 +56,12 @@ def create_run(
     source: str | None = None,
     idempotency_key: str | None = None,
 ) -> Run:
-    """Store a new run. Raises ConflictError where the name is taken.
+    """Store a new run. Raises ConflictError if the name is taken.
 
     Args:
-        status: `queued` lets the orchestrator service drive it.
-        source: the run that it begins with a copy of.
-        idempotency_key: by which the request that made it is known again.
+        status: with `queued` the orchestrator service drives the run.
+        source: name of the run whose phases it begins with copies of.
+        idempotency_key: key by which a repetition of the request is recognised.
     """
     run = Run(
         name=name,
@@ -79,12 +79,14 @@ def create_run(
     try:
         session.flush()
     except IntegrityError as error:
-        raise ConflictError(f"There is a run {name!r} already.", hint="Choose another name, or --resume.") from error
+        raise ConflictError(
+            f"There is already a run {name!r}.", hint="Choose another name, or resume the run."
+        ) from error
     return run
 
 
 def extend_run(session: Session, name: str, rounds: int) -> Recipe:
-    """Let a run continue to a later last round, with `recipe` from then on."""
+    """Raise the number of a run's last round to `rounds`, and return the changed recipe."""
     run = get_run(session, name)
     recipe = Recipe.model_validate(run.recipe | {"rounds": rounds})
     add_event(session, name, 0, "extended", f"{rounds} rounds instead of {run.recipe['rounds']}", rounds=rounds)
@@ -94,7 +96,7 @@ def extend_run(session: Session, name: str, rounds: int) -> Recipe:
 
 
 def add_tasks(session: Session, run: str, role: str, tasks: Sequence[Task]) -> None:
-    """Store the tasks that a run uses, in their order."""
+    """Store the tasks that a run uses, in their order. `role`: `train` or `held_out`."""
     session.add_all(
         RunTask(run=run, split=t.split, task_id=t.id, role=role, task_type=t.type, position=i)
         for i, t in enumerate(tasks)
@@ -103,7 +105,7 @@ def add_tasks(session: Session, run: str, role: str, tasks: Sequence[Task]) -> N
 
 
 def add_task(session: Session, run: str, role: str, task: Task) -> None:
-    """Store one more task of a run, behind those that are there; one that is there stays as it is."""
+    """Store one more task of a run, after the present ones. A task that is there already is not changed."""
     if session.get(RunTask, (run, task.split, task.id)) is None:
         position = session.scalar(select(func.count()).where(RunTask.run == run, RunTask.split == task.split)) or 0
         values = {"run": run, "split": task.split, "task_id": task.id}
@@ -112,19 +114,19 @@ def add_task(session: Session, run: str, role: str, task: Task) -> None:
 
 
 def run_tasks(session: Session, run: str, role: str, split: str | None = None) -> list[RunTask]:
-    """The tasks of a run in their order."""
+    """Return the tasks of a run in their order."""
     query = select(RunTask).where(RunTask.run == run, RunTask.role == role).order_by(RunTask.split, RunTask.position)
     return list(session.scalars(query if split is None else query.where(RunTask.split == split)))
 
 
 def task_types(session: Session, run: str | None = None) -> list[str]:
-    """The types of the tasks of a run, or of every run, in alphabetical order."""
+    """Return the types of the tasks of a run, or of all runs, in alphabetical order."""
     query = select(RunTask.task_type).distinct().order_by(RunTask.task_type)
     return list(session.scalars(query if run is None else query.where(RunTask.run == run)))
 
 
 def get_run(session: Session, name: str) -> Run:
-    """Raises NotFoundError."""
+    """Return one run. Raises NotFoundError."""
     run = session.get(Run, name)
     if run is None:
         raise NotFoundError(f"There is no run {name!r}.", hint="`a3t runs` lists them.")
@@ -132,7 +134,7 @@ def get_run(session: Session, name: str) -> Run:
 
 
 def environment_of(run: Run) -> EnvironmentInfo:
-    """What the env service said of the run's environment when the run began."""
+    """Return the description of the run's environment that the env service gave when the run began."""
     told = run.details.get("environment")
     if told is not None:
         return EnvironmentInfo.model_validate(told)
@@ -145,13 +147,13 @@ def list_runs(session: Session, limit: int = 100) -> list[Run]:
 
 
 def run_statuses(session: Session, names: Sequence[str]) -> dict[str, str]:
-    """Name → status of those of these runs that exist."""
+    """Return the status of each of these runs that exists, by name."""
     query = select(Run.name, Run.status).where(Run.name.in_(names))
     return {row.name: row.status for row in session.execute(query)}
 
 
 def latest_run(session: Session) -> Run:
-    """The newest run. Raises NotFoundError where there is none."""
+    """Return the newest run. Raises NotFoundError if there is none."""
     runs = list_runs(session, 1)
     if not runs:
         raise NotFoundError("There is no run yet.", hint="Start one with `a3t run CONFIG` or `a3t demo`.")
@@ -159,7 +161,7 @@ def latest_run(session: Session) -> Run:
 
 
 def unfinished_run(session: Session, recipe_name: str) -> Run:
-    """The newest run of a recipe that has not finished. Raises NotFoundError."""
+    """Return the newest run of a recipe that has not finished. Raises NotFoundError."""
     query = select(Run).where(Run.status != "finished").order_by(Run.created_at.desc())
     for run in session.scalars(query):
         if run.recipe.get("name") == recipe_name:
@@ -168,7 +170,7 @@ def unfinished_run(session: Session, recipe_name: str) -> Run:
 
 
 def touch_run(session: Session, name: str, **changes: Any) -> None:
-    """Set columns of a run."""
+    """Set columns of a run. `changes`: new values by name of the column."""
     run = get_run(session, name)
     for key, value in changes.items():
         setattr(run, key, value)

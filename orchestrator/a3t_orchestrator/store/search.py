@@ -1,7 +1,8 @@
 """Full-text search over the observations, thoughts and actions of trajectories.
 
-A query is words, all of which a trajectory must have, in any place. `"two words"` are words that follow each other,
-`-word` one that it must not have, `wor*` the beginning of one. All other characters divide words; no query is an error.
+A query is a list of words. A trajectory must contain all of them, in any place. `"two words"` means words that follow
+each other, `-word` a word that must not occur, `wor*` the beginning of a word. All other characters separate words. No
+query is an error.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from .tables import TrajectoryRow
 __all__ = ["LONGEST_QUERY", "Term", "matches", "search_terms", "term_pattern"]
 
 LONGEST_QUERY = 400
-"""Characters of a query; neither database takes words of any length."""
+"""Largest number of characters in a query, because neither database accepts words of any length."""
 
 _TERM = re.compile(r'(-?)(?:"([^"]*)"?|([^\s"]+))')
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Words that follow each other; where `prefix` is true, the last of them is the beginning of one."""
+    """Words that follow each other. If `prefix` is true, the last one is the beginning of a word."""
 
     words: tuple[str, ...]
     prefix: bool = False
@@ -45,7 +46,7 @@ class Term:
 
 
 def search_terms(query: str) -> list[Term]:
-    """The terms of a query, in their order."""
+    """Return the terms of a query, in their order."""
     found = []
     for minus, quoted, plain in _TERM.findall(query[:LONGEST_QUERY]):
         words = _words(quoted or plain)
@@ -55,7 +56,7 @@ def search_terms(query: str) -> list[Term]:
 
 
 def matches(session: Session, query: str) -> ColumnElement[bool]:
-    """The condition that a row of TrajectoryRow matches a query; a query without a word matches nothing."""
+    """Return the condition that a row of TrajectoryRow matches a query. A query without words matches nothing."""
     terms = search_terms(query)
     wanted = [term for term in terms if not term.excluded]
     unwanted = [term for term in terms if term.excluded]
@@ -69,7 +70,7 @@ def matches(session: Session, query: str) -> ColumnElement[bool]:
 
 
 def term_pattern(terms: Sequence[Term]) -> re.Pattern[str] | None:
-    """Finds in a text what a query asked for, to show it; None where nothing is asked for."""
+    """Return a pattern that finds the terms in a text, in order to mark them; None if there are no terms."""
     wanted = [_written(term) for term in terms if not term.excluded]
     return re.compile("|".join(wanted), re.IGNORECASE) if wanted else None
 
@@ -80,7 +81,8 @@ def _written(term: Term) -> str:
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """Letters, digits and their marks; everything else divides, as it does in the index."""
+    """Split a text into words of letters, digits and their marks. All other characters separate words, as they do in
+    the index."""
     plain = (c if unicodedata.category(c)[0] in "LNM" else " " for c in unicodedata.normalize("NFC", text))
     return tuple("".join(plain).split())
 
@@ -106,7 +108,7 @@ def _tsquery_condition(asked: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Language:
-    """How a database writes what is searched for."""
+    """How a query is written for a database."""
 
     term: Callable[[Term], str]
     condition: Callable[[str], ColumnElement[bool]]

@@ -46,17 +46,18 @@ Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def utc_now() -> datetime:
-    """Now, with its time zone."""
+    """Return the present time with the time zone UTC."""
     return datetime.now(UTC)
 
 
 def is_modelled(name: str | None, kind: str, _: object) -> bool:
-    """For Alembic's comparison: False for the tables of the full-text search, which are no model's."""
+    """Tell Alembic whether to compare an object of the schema: False for the tables of the full-text search, which have
+    no model."""
     return not (kind == "table" and name is not None and name.startswith("trajectory_search"))
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time that comes back with its zone from every database (SQLite drops it)."""
+    """A time that keeps its time zone in every database (SQLite drops it)."""
 
     impl = PlainDateTime(timezone=True)
     cache_ok = True
@@ -69,7 +70,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The base of every table."""
+    """The base class of all tables."""
 
 
 class Run(Base):
@@ -102,7 +103,8 @@ class Run(Base):
 
 
 class RunLease(Base):
-    """Who drives a run: `holder` is empty where nobody does. A driver checks it in every transaction that writes."""
+    """The lease of a run: which process drives it. `holder` is empty if none does. A driver checks the lease in every
+    transaction that writes."""
 
     __tablename__ = "run_leases"
 
@@ -115,7 +117,7 @@ class RunLease(Base):
 
 
 class RunProgressRow(Base):
-    """How far the phase under way is, as the driver stored it last."""
+    """Progress of a run's current phase, as the driver stored it last."""
 
     __tablename__ = "run_progress"
 
@@ -125,7 +127,7 @@ class RunProgressRow(Base):
 
 
 class RunTask(Base):
-    """A task of a run: `role` is train or held_out."""
+    """A task of a run. `role` is `train` or `held_out`."""
 
     __tablename__ = "run_tasks"
 
@@ -138,7 +140,7 @@ class RunTask(Base):
 
 
 class Round(Base):
-    """A round of a run: its adapter version, counts and seconds of every phase."""
+    """A round of a run: its adapter version, and counts and seconds of every phase."""
 
     __tablename__ = "rounds"
 
@@ -152,7 +154,7 @@ class Round(Base):
 
 
 class WorkItem(Base):
-    """One episode (or annotation) that a round needs. Its id is that of the trajectory that it makes."""
+    """One episode (or annotation) that a round needs. Its id is the id of the trajectory that it produces."""
 
     __tablename__ = "work_items"
 
@@ -181,7 +183,7 @@ class WorkItem(Base):
 
 class TrajectoryRow(Base):
     """A trajectory without its steps. Rows are small, so that a hundred thousand of them are filtered, sorted and
-    counted quickly; what is large is in `TrajectorySteps`."""
+    counted quickly. The large columns are in `TrajectorySteps`."""
 
     __tablename__ = "trajectories"
 
@@ -225,7 +227,7 @@ class TrajectoryRow(Base):
 
     __table_args__ = (
         Index("ix_trajectories_listing", "run", "round", "kind", "success"),
-        Index(  # all that a report adds up (outcomes.py), and the next one all that it counts tasks by
+        Index(  # all columns that a report adds up (outcomes.py); the next one: all columns by which it counts tasks
             "ix_trajectories_phase",
             "run",
             "round",
@@ -251,8 +253,8 @@ class TrajectoryRow(Base):
 
 
 class TrajectorySteps(Base):
-    """What is large in a trajectory; `steps` holds the steps as the schema writes them. The database's triggers keep
-    the words of every row in `trajectory_search`, which search.py asks."""
+    """The large columns of a trajectory. `steps` has the steps in the form of the schema. Triggers of the database keep
+    the words of every row in `trajectory_search`, which search.py queries."""
 
     __tablename__ = "trajectory_steps"
 
@@ -277,7 +279,7 @@ class TrainingMember(Base):
 
 
 class Job(Base):
-    """The fine-tuning job of a round, in the state that the trainer reported last."""
+    """The fine-tuning job of a round, in the state that the trainer last reported."""
 
     __tablename__ = "jobs"
 
@@ -293,7 +295,7 @@ class Job(Base):
 
 
 class Event(Base):
-    """An event of a run, with a number that gives the order."""
+    """An event of a run. Its number gives the order."""
 
     __tablename__ = "events"
 

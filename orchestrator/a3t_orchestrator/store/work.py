@@ -1,4 +1,4 @@
-"""Work items of a round: planned, sent, claimed by a worker under a lease, and finally done or given up."""
+"""The list of work items. An item is planned, sent, claimed by a worker under a lease, and finally done or given up."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ __all__ = [
 ]
 
 ANNOTATION = "annotation"
-"""Takes the place of the kind in the id of an annotation item, whose trajectory exists already."""
+"""Replaces the kind in the id of an annotation item, because the trajectory itself exists already."""
 
 _MOST_IDS = 10_000
-"""Ids of one statement: PostgreSQL takes 65,535 parameters, SQLite 32,766."""
+"""Largest number of ids in one statement; PostgreSQL allows 65,535 parameters, SQLite 32,766."""
 _DELIVERABLE = ("pending", "queued")
 _SETTLED = ("done", "lost", "dropped")
 
@@ -76,14 +76,14 @@ class Plan:
 
 
 def insert_new(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
-    """Insert the rows whose primary key is not there yet; how many were."""
+    """Insert the rows whose primary key is not there yet, and return their number."""
     return len(insert_returning(session, table, rows, *table.__table__.primary_key))
 
 
 def insert_returning(
     session: Session, table: type[Base], rows: Sequence[dict[str, Any]], *columns: ColumnElement[Any]
 ) -> list[Row[*tuple[Any, ...]]]:
-    """Insert the rows whose key is not there yet; these columns of those that were inserted."""
+    """Insert the rows whose key is not there yet, and return the given columns of the inserted rows."""
     if not rows:
         return []
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
@@ -92,7 +92,7 @@ def insert_returning(
 
 
 def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
-    """Add episodes to the work list; existing ones stay as they are. Returns the number of new ones."""
+    """Add episodes to the work list. Existing ones are not changed. Returns the number of new ones."""
     rows = [
         {
             "id": trajectory_id(key.run, key.round, p.task_id, _id_kind(key, p), p.sample),
@@ -115,26 +115,26 @@ def plan_work(session: Session, key: PhaseKey, plans: Iterable[Plan]) -> int:
 
 
 def phase_counts(session: Session, key: PhaseKey, split: str | None = None) -> dict[str, int]:
-    """State → number of items, of one split where it is named."""
+    """Return the number of a phase's items by state; with `split` only those of this split."""
     query = select(WorkItem.state, func.count()).where(*_of(key, split)).group_by(WorkItem.state)
     return {row[0]: row[1] for row in session.execute(query)}
 
 
 def has_unsettled(session: Session, key: PhaseKey) -> bool:
-    """Whether the phase has items that are neither done nor lost."""
+    """Return whether the phase has items that are neither done nor given up."""
     counts = phase_counts(session, key)
     return any(state not in _SETTLED for state in counts)
 
 
 def planned_by_task(session: Session, key: PhaseKey, split: str | None = None) -> dict[str, int]:
-    """Task → number of items of a phase, in any state, of one split where it is named."""
+    """Return the number of a phase's items in any state by task; with `split` only those of this split."""
     query = select(WorkItem.task_id, func.count()).where(*_of(key, split)).group_by(WorkItem.task_id)
     return {row[0]: row[1] for row in session.execute(query)}
 
 
 def dispatchable(session: Session, key: PhaseKey, limit: int = 100_000) -> list[str]:
-    """Items that wait to be sent. Items of the same task are far apart in the order, so that chunks take about equally
-    long."""
+    """Return the ids of at most `limit` items that wait to be sent. Items of one task are far apart in the order, so
+    that all chunks take about the same time."""
     rested = or_(WorkItem.lease_until.is_(None), is_over(shared_now(session)))
     query = select(WorkItem.id).where(*_of(key), WorkItem.state == "pending", rested)
     return list(session.scalars(query.order_by(WorkItem.sample, WorkItem.id).limit(limit)))
@@ -150,14 +150,14 @@ def mark_queued(session: Session, ids: Sequence[str]) -> None:
 
 def claim(session: Session, ids: Sequence[str], worker: str, lease_seconds: float, deliveries: int) -> list[WorkItem]:
     """Claim items for a worker. Items that are done or claimed by another worker are left out; an item that was
-    delivered too often becomes lost, which an event records."""
+    delivered too often is given up, which an event records."""
     now = shared_now(session)
     free = or_(WorkItem.state.in_(_DELIVERABLE), (WorkItem.state == "running") & is_over(now))
     exhausted = list(
         session.scalars(select(WorkItem).where(WorkItem.id.in_(ids), free, WorkItem.attempts >= deliveries))
     )
     for item in exhausted:
-        _bury(session, item, item.error or "its worker died every time")
+        _bury(session, item, item.error or "its worker died at each attempt")
     taken = session.scalars(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), free, WorkItem.attempts < deliveries)
@@ -184,7 +184,7 @@ def renew(session: Session, ids: Sequence[str], worker: str, lease_seconds: floa
 
 
 def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
-    """Return the items of a worker that shuts down to the work list; this delivery does not count as a failure."""
+    """Put the items of a worker that shuts down back on the work list. This delivery does not count as a failure."""
     session.execute(
         update(WorkItem)
         .where(WorkItem.id.in_(ids), WorkItem.state == "running", WorkItem.worker == worker)
@@ -193,7 +193,7 @@ def give_back(session: Session, ids: Sequence[str], worker: str) -> None:
 
 
 def return_failed(session: Session, item_id: str, error: str, deliveries: int) -> None:
-    """Return a failed item to the work list after a growing pause; after too many deliveries give it up."""
+    """Put a failed item back on the work list after a pause that grows; after too many deliveries give it up."""
     item = session.get(WorkItem, item_id)
     if item is None or item.state in _SETTLED:
         return
@@ -206,14 +206,14 @@ def return_failed(session: Session, item_id: str, error: str, deliveries: int) -
 
 
 def give_up(session: Session, item_id: str, error: str) -> None:
-    """Give an item up at once, because no further attempt could succeed."""
+    """Give up an item at once, because no further attempt could succeed."""
     item = session.get(WorkItem, item_id)
     if item is not None and item.state not in _SETTLED:
         _bury(session, item, _storable(error))
 
 
 def reclaim_expired(session: Session, key: PhaseKey) -> int:
-    """Return items whose claim has expired to the list, and return their number."""
+    """Put items whose claim has expired back on the list, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(*_of(key), WorkItem.state == "running", is_over(shared_now(session)))
@@ -223,7 +223,7 @@ def reclaim_expired(session: Session, key: PhaseKey) -> int:
 
 
 def requeue_queued(session: Session, key: PhaseKey) -> int:
-    """Return items whose queue entry may be lost to the list, and return their number."""
+    """Put items whose queue entry may be lost back on the list, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(*_of(key), WorkItem.state == "queued")
@@ -233,7 +233,7 @@ def requeue_queued(session: Session, key: PhaseKey) -> int:
 
 
 def revive_lost(session: Session, run: str) -> int:
-    """Return episodes that were given up to the list, because a user asked for it, and return their number."""
+    """Put episodes that were given up back on the list, because a user asked for it, and return their number."""
     result = session.execute(
         update(WorkItem)
         .where(WorkItem.run == run, WorkItem.state == "lost")
@@ -243,21 +243,22 @@ def revive_lost(session: Session, run: str) -> int:
 
 
 def lost_items(session: Session, run: str, number: int | None = None) -> list[WorkItem]:
-    """Episodes that were given up."""
+    """Return the items of episodes that were given up."""
     query = select(WorkItem).where(WorkItem.run == run, WorkItem.state == "lost")
     query = query if number is None else query.where(WorkItem.round == number)
     return list(session.scalars(query.order_by(WorkItem.round, WorkItem.phase, WorkItem.id)))
 
 
 def unfinished_phases(session: Session, run: str) -> set[tuple[int, str, str]]:
-    """The (round, phase, split) that have unfinished episodes."""
+    """Return the triples (round, phase, split) that have unfinished episodes."""
     query = select(WorkItem.round, WorkItem.phase, WorkItem.split).distinct()
     rows = session.execute(query.where(WorkItem.run == run, WorkItem.state.not_in(_SETTLED)))
     return {(number, phase, split) for number, phase, split in rows}
 
 
 def _storable(error: str) -> str:
-    """As much of an error as is kept; PostgreSQL's texts have no place for a NUL."""
+    """Return the part of an error text that is stored. NUL characters are removed, because PostgreSQL cannot store
+    them."""
     return error[:2000].replace("\0", "\ufffd")
 
 
@@ -268,8 +269,8 @@ def _bury(session: Session, item: WorkItem, error: str) -> None:
         item.run,
         item.round,
         "dead_letter",
-        f"{item.phase}: the episode of task {item.task_id} (sample {item.sample}) is given up after "
-        f"{item.attempts} {'delivery' if item.attempts == 1 else 'deliveries'}: {error}",
+        f"{item.phase}: the episode of task {item.task_id} (sample {item.sample}) was given up after {item.attempts} "
+        f"{'delivery' if item.attempts == 1 else 'deliveries'}: {error}",
         level="warn",
         item=item.id,
         phase=item.phase,

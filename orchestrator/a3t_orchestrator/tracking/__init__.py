@@ -1,1 +1,1 @@
-"""Experiment trackers of runs: success, exploration, cost and sample episodes of every round."""
+"""Sends runs to experiment trackers: success, exploration, cost and sample episodes of every round."""

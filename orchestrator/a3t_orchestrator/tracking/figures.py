@@ -1,4 +1,4 @@
-"""The figures of a round, by the names under which every tracker shows them."""
+"""Collects the figures of a round, under the names that all trackers show."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..report.model import Report, RoundReport
 __all__ = ["RoundNote", "figures_of", "samples_of"]
 
 _LONGEST = 4_000
-"""Characters of an episode's text in a table."""
+"""Largest number of characters of an episode's text in a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundNote:
-    """What a tracker is told of a round."""
+    """The data of a round that a tracker receives."""
 
     run: str
     folder: Path
-    """Where trackers without a server keep their files."""
+    """Folder in which trackers without a server keep their files."""
     config: dict[str, Any]
     round: int
     figures: dict[str, float]
@@ -33,13 +33,13 @@ class RoundNote:
 
 
 def figures_of(report: Report, number: int) -> dict[str, float]:
-    """Name → figure of a round: success by split and type, exploration, training set, tokens, seconds."""
+    """Return the figures of a round by name: success by split and type, exploration, training set, tokens, seconds."""
     (round_,) = [row for row in report.rounds if row.round == number]
     return dict(_figures(round_))
 
 
 def samples_of(episodes: list[Trajectory]) -> list[dict[str, Any]]:
-    """Episodes as rows of a table."""
+    """Return episodes as rows of a table."""
     return [
         {
             "id": episode.id,

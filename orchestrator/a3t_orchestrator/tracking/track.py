@@ -1,4 +1,4 @@
-"""Tells the trackers of the settings about rounds that are finished."""
+"""Sends finished rounds to experiment trackers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .trackers import TRACKERS
 __all__ = ["finished_rounds", "track_round", "track_safely"]
 
 _SAMPLES = (("composed", True), ("policy", False), ("evaluation", True), ("evaluation", False), ("demonstration", True))
-"""Kinds and outcomes of which a round's table shows up to two episodes each."""
+"""Kinds and outcomes of sample episodes; a round's table shows up to two episodes of each."""
 
 
 def track_round(store: Store, settings: OrchestratorSettings, run: str, number: int, trackers: Sequence[str]) -> None:
-    """Tell trackers of a round. Raises UnavailableError where one is not installed."""
+    """Send a round to trackers. Raises UnavailableError if one of them is not installed."""
     if not trackers:
         return
     report = collect_report(store, run)
@@ -44,15 +44,15 @@ def track_round(store: Store, settings: OrchestratorSettings, run: str, number: 
 async def track_safely(
     store: Store, settings: OrchestratorSettings, run: str, number: int, trackers: Sequence[str]
 ) -> str | None:
-    """Tell trackers of a round; what went wrong, noted as an event too, because a tracker that is away must not stop a
-    run."""
+    """Send a round to trackers. Returns what went wrong, which is also stored as an event, or None. Errors are not
+    raised, because a tracker that does not answer must not stop a run."""
     import asyncio
 
     for name in trackers:
         try:
             await asyncio.to_thread(track_round, store, settings, run, number, [name])
-        except Exception as error:  # whatever libraries of others raise
-            words = f"The tracker {name} did not take round {number}: {' '.join(str(error).split())[:500]}"
+        except Exception as error:  # the libraries may raise any exception
+            words = f"The tracker {name} did not accept round {number}: {' '.join(str(error).split())[:500]}"
             note = partial(add_event, run=run, number=number, kind="tracking_failed", message=words, level="warn")
             await store.do(lambda session, note=note: note(session))  # type: ignore[misc]
             return words

@@ -1,7 +1,7 @@
-"""Tells TensorBoard, W&B, MLflow and trackio of a round.
+"""Sends a round to TensorBoard, W&B, MLflow or trackio.
 
-Each is opened for one round and closed, under the run's name, so that a run that goes on in another process goes on in
-its tracker, too.
+Each tracker is opened under the run's name for one round and closed again, so that a run that continues in another
+process also continues in its tracker.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def _tensorboard(note: RoundNote) -> None:
 
 
 def _text_value(tag: str, text: str) -> Any:
-    """A text as TensorBoard's text plugin reads it; its own function for this needs TensorFlow."""
+    """Return a text in the form that TensorBoard's text plugin reads. TensorBoard's own function for this needs
+    TensorFlow."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
@@ -103,11 +104,11 @@ TRACKERS: dict[str, Callable[[RoundNote], None]] = {
     "mlflow": _mlflow,
     "trackio": _trackio,
 }
-"""Tracker → what tells it of a round."""
+"""Function that sends a round, by name of the tracker."""
 
 
 def _markdown(note: RoundNote) -> str:
-    """The table as TensorBoard shows it."""
+    """Return the table of sample episodes in Markdown, for TensorBoard."""
     names = list(note.samples[0])
     lines = [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}"]
     for row in note.samples:

@@ -1,4 +1,4 @@
-"""The workers: Celery tasks that play episodes with the environment, the policy and ActRe, many at the same time."""
+"""The workers: Celery tasks that play many episodes at the same time, with the env, policy and ActRe services."""
 
 from .chunk import *  # noqa: F403
 from .plan import *  # noqa: F403

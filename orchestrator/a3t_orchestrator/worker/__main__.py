@@ -1,4 +1,4 @@
-"""`python -m a3t_orchestrator.worker`: a Celery worker."""
+"""`python -m a3t_orchestrator.worker` runs a Celery worker."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Choice:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def step(self, index: int, observation: str, valid: bool) -> Step:
-        """The step of the trajectory that records the choice."""
+        """Return the step of the trajectory that records the choice."""
         return Step(
             index=index,
             observation=observation,
@@ -79,7 +79,7 @@ class Choice:
 
 
 def _again(step: Step) -> Choice:
-    """The choice of the agent's own trial, taken once more."""
+    """Return a choice that repeats a step of the agent's own trial."""
     return Choice(
         step.action,
         step.source,
@@ -101,14 +101,14 @@ class Actor(Protocol):
     invalid_streak: int
 
     async def choose(self, history: History) -> Choice:
-        """The next thought and action."""
+        """Return the next thought and action."""
 
     def observe(self, choice: Choice, valid: bool) -> None:
-        """Receive the environment's verdict on the choice: whether the action was valid."""
+        """Receive whether the environment accepted the action of the choice."""
 
 
 def actor_for(plan: EpisodePlan, gateway: Gateway, session_id: str) -> Actor:
-    """The actor that a plan asks for."""
+    """Return the actor for a plan: the expert, the policy, or the policy with exploration."""
     if plan.kind is TrajectoryKind.demonstration:
         return _Expert(gateway, session_id)
     if plan.exploration is not None:
@@ -134,7 +134,8 @@ class _Expert:
 
 
 class _Policy:
-    """Plays with the policy service. All steps use one version: that of the plan, else the one that answers first."""
+    """Plays with the policy service. All steps use one version: that of the plan, else the version that generated the
+    first step."""
 
     def __init__(self, plan: EpisodePlan, gateway: Gateway) -> None:
         self.invalid_streak = 0
@@ -165,8 +166,8 @@ class _Policy:
     async def _ask(
         self, history: History, temperature: float | None = None, draw: str | None = None
     ) -> tuple[ActResult, float]:
-        """Ask for the policy's turn, with the plan's sampling or at another temperature and draw; returns it with the
-        seconds taken."""
+        """Ask the policy for its turn, with the plan's sampling, or with another temperature and another random draw.
+        Returns the turn and the seconds that it took."""
         plan, before = self.plan, time.perf_counter()
         sampling = Sampling(
             temperature=plan.temperature if temperature is None else temperature,
@@ -212,8 +213,8 @@ class _Explorer(_Policy):
         return own if trigger is None else await self._explore(history, trigger, own)
 
     def _followed_step(self, index: int, seen: str) -> Step | None:
-        """The step of the agent's own trial that this episode follows now. An environment that shows something else
-        than then is followed no longer."""
+        """Return the step of the agent's own trial that this episode repeats now; None after the branch point, or once
+        the environment shows something else than in the trial."""
         if index >= len(self._followed):
             return None
         if self._followed[index].observation != seen:
@@ -222,7 +223,7 @@ class _Explorer(_Policy):
         return self._followed[index]
 
     def _doubt(self, own: Choice, seen: str) -> Trigger | None:
-        """Why the policy's own turn is replaced, now that it is known."""
+        """Return why the policy's own turn, once it is known, is replaced; None if it is kept."""
         if self.rules.repeats and (seen, own.action) in self._taken:
             return Trigger.repeat
         limit = self.rules.unsure_below
@@ -242,7 +243,7 @@ class _Explorer(_Policy):
         return Trigger.coin if coin else None
 
     async def _explore(self, history: History, trigger: Trigger, own: Choice | None = None) -> Choice:
-        """A sampled action with its reason; `own` is what the policy would do, where it is known already."""
+        """Return a sampled action with its reason. `own`: the policy's own choice, if it is known already."""
         if own is None and self.rules.avoid_policy_action:
             own = await super().choose(history)
         seconds = {"policy": own.seconds.get("policy", 0.0)} if own is not None else {}
@@ -264,14 +265,14 @@ class _Explorer(_Policy):
         return await self._explain(history, choice) if self.rules.reasons else choice
 
     async def _proposal(self, history: History, avoid: str | None) -> str:
-        """An action other than `avoid`, if there is one; empty if the policy wrote no action."""
+        """Return a proposed action, other than `avoid` if there is one; empty if the policy wrote no action."""
         if self.rules.proposer is Proposer.policy:
             return await self._drawn(history, avoid)
         seed = seed_of(self.plan.seed, f"sample/{len(history.turns)}")
         return await self.gateway.sample(self._session, SampleRequest(seed=seed, avoid=avoid))
 
     async def _drawn(self, history: History, avoid: str | None) -> str:
-        """The policy's first draw that is an action other than `avoid`; else its last draw that is an action."""
+        """Return the policy's first draw that is an action other than `avoid`; else its last draw that is an action."""
         action = ""
         for draw in range(_DRAWS):
             result, _ = await self._ask(history, self.rules.temperature, f"propose/{len(history.turns)}/{draw}")

@@ -1,4 +1,4 @@
-"""Composed episodes that begin with the agent's own failed trial, and leave it where it went wrong."""
+"""Plans composed episodes that repeat the agent's own failed trial up to a step where it may have gone wrong."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ __all__ = ["branch_points", "branched", "branches"]
 
 
 def branches(plan: EpisodePlan, share: float) -> bool:
-    """Whether this composed episode begins with the failed trial: a share of them does, by their seeds."""
+    """Return whether this composed episode begins with the failed trial. The seed decides, so that the fraction `share`
+    of the episodes does."""
     return random.Random(seed_of(plan.seed, "branch")).random() < share
 
 
 def branched(plan: EpisodePlan, failure: Trajectory) -> EpisodePlan:
-    """The plan that begins with the steps of the failed trial, up to one of its branch points, drawn by the seed."""
+    """Return the plan with the steps of the failed trial at its beginning, up to a branch point that the seed draws."""
     points = branch_points(failure.steps)
     if failure.success or not points:
         return plan
@@ -28,8 +29,8 @@ def branched(plan: EpisodePlan, failure: Trajectory) -> EpisodePlan:
 
 
 def branch_points(steps: Sequence[Step]) -> list[int]:
-    """Where a trial may have gone wrong: the first action that repeats an earlier one after the same observation, the
-    first invalid action, and the step whose least likely token was the least likely of all."""
+    """Return the steps at which a trial may have gone wrong: the first action that repeats an earlier one after the
+    same observation, the first invalid action, and the step with the least likely token of all."""
     found = (_first_repeat(steps), _first_invalid(steps), _least_sure(steps))
     return sorted({at for at in found if at is not None})
 

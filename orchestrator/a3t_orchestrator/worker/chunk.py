@@ -1,4 +1,4 @@
-"""Plays the episodes of one queue task at the same time, and renews the lease on their work items meanwhile."""
+"""Plays the episodes of one queue task at the same time, and keeps renewing the claims on their work items."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class ChunkReport:
-    """Number of a chunk's work items by result. `skipped`: done before, or claimed by another worker."""
+    """Numbers of a chunk's work items by result. `skipped` counts items that were done before or are claimed by another
+    worker."""
 
     done: int = 0
     failed: int = 0
@@ -59,11 +60,11 @@ class ChunkReport:
 async def run_chunk(
     store: Store, settings: OrchestratorSettings, run: str, ids: Sequence[str], worker: str, *, annotate: bool = False
 ) -> ChunkReport:
-    """Play (or annotate) the items that nobody has done yet, and store each as soon as it ends.
+    """Play (or annotate) the items that are not done yet, and store each episode as soon as it ends.
 
-    A failed item goes back to the work list; after `limits.deliveries` failures it is given up. Cancelling returns the
-    unfinished items. If the database is out of reach, this waits; if it stays so, DatabaseAwayError is raised and the
-    items return when their leases end.
+    A failed item goes back to the work list; after `limits.deliveries` failures it is given up. When this call is
+    cancelled, unfinished items go back to the work list. If the database cannot be reached, this waits for it; after
+    the store's patience DatabaseAwayError is raised, and the items go back when their claims expire.
     """
     found = await store.do(partial(_run, name=run))
     if found is None:
@@ -85,7 +86,7 @@ async def run_chunk(
 
 
 class _Chunk:
-    """The work items that this task has claimed, and the lease on them."""
+    """The work items that this queue task has claimed, and their claims."""
 
     def __init__(
         self, store: Store, items: list[WorkItem], worker: str, lease: float, deliveries: int, report: ChunkReport
@@ -128,7 +129,7 @@ class _Chunk:
                 raise
             except A3TError as error:
                 await self._failed(item, str(error), partial(self._settle, item=item.id, error=error))
-            except Exception as error:  # an episode that breaks the worker's code must not be begun for ever
+            except Exception as error:  # an episode that makes the worker's code fail must not be tried for ever
                 log.exception("episode.broken", task=item.task_id)
                 words = f"An unexpected error, {type(error).__name__}: {error}"
                 await self._failed(
@@ -143,7 +144,7 @@ class _Chunk:
         EPISODES.labels(item.phase, "failed").inc()
 
     def _settle(self, session: Session, item: str, error: A3TError) -> None:
-        """Return a failed item to the list, or give it up where it can never be played."""
+        """Put a failed item back on the work list, or give it up if it can never be played."""
         if isinstance(error, UnplayableError):
             give_up(session, item, str(error))
         else:
@@ -152,12 +153,12 @@ class _Chunk:
     async def _keep_lease(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 4)
-            with suppress(DatabaseAwayError):  # whoever stores an episode tells of it
+            with suppress(DatabaseAwayError):  # the code that stores episodes reports this error
                 await self.store.do(lambda session: renew(session, list(self.open), self.worker, self.lease))
 
     async def _give_back(self) -> None:
-        """Return the unfinished items to the work list, without waiting: a worker that stops has little time, and items
-        also return when their leases end."""
+        """Put the unfinished items back on the work list, without waiting for a database that cannot be reached: a
+        worker that stops has little time, and items also go back when their claims expire."""
         try:
             await self.store.do(lambda session: give_back(session, list(self.open), self.worker), patience=0)
         except DatabaseAwayError as error:
@@ -176,7 +177,8 @@ async def _episode(
 
 
 async def _branched(store: Store, recipe: Recipe, plan: EpisodePlan) -> EpisodePlan:
-    """The plan, which begins with the agent's own failed trial if it is one of those that do."""
+    """Return the plan, with the agent's own failed trial at its beginning if the plan is one of those that branch from
+    it."""
     if plan.exploration is None or not branches(plan, recipe.compose.branch):
         return plan
     own = trajectory_id(plan.run, plan.round, plan.task_id, TrajectoryKind.policy, 0)
@@ -194,7 +196,8 @@ async def _annotate(
 
 
 def _run(session: Session, name: str) -> tuple[Recipe, EnvironmentInfo] | None:
-    """The run's recipe and environment; None where nothing is to be played: it is paused, ended or removed."""
+    """Return the run's recipe and environment; None if nothing is to be played because the run is paused, ended or
+    deleted."""
     run = session.get(Run, name)
     if run is None or run.wanted != Wanted.running:
         return None

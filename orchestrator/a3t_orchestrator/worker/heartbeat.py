@@ -1,6 +1,7 @@
-"""A file that a running worker touches, so that a health check only compares the file's age.
+"""Lets a running worker touch a file regularly, so that a health check only has to look at the file's age.
 
-Asking the worker through the queue would start a Python process each time, which costs more than an idle worker.
+A health check that asks the worker through the queue would start a Python process each time, which takes more CPU time
+than an idle worker.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ BEAT_SECONDS = 10.0
 
 
 def beat(app: Celery, path: Path) -> None:
-    """Make workers of `app` touch `path` every 10 seconds, from the moment when they listen to their queues.
+    """Make workers of `app` touch `path` every 10 seconds, as soon as they listen to their queues.
 
-    The worker's own loop does it: if the loop hangs, or waits for Redis, the file becomes old.
+    The worker's own loop touches the file, so that the file becomes old if the loop hangs or waits for Redis.
     """
 
     class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]

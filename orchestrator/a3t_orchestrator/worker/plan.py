@@ -1,4 +1,4 @@
-"""Plans an episode: derives everything that playing it needs from the recipe and the work item."""
+"""Makes the plan of an episode from the recipe and the work item: everything that playing it needs."""
 
 from __future__ import annotations
 
@@ -68,23 +68,23 @@ class EpisodePlan:
     exploration: Exploration | None = None
     prompt: PromptStyle = PromptStyle.plain
     failure: Trajectory | None = None
-    """The agent's own failed trial, where the episode begins with its steps."""
+    """The agent's own failed trial, if the episode begins with its steps; else None."""
     branch_at: int = 0
     """The step of `failure` at which an action is sampled."""
 
     def rng(self) -> random.Random:
-        """The random generator of the draws with probability p."""
+        """Return the random generator for the draws with probability p."""
         return random.Random(self.seed)
 
 
 def seed_of(run_seed: int, episode_id: str) -> int:
-    """The seed of an episode, from the run's seed and the episode's identity."""
+    """Return the seed of an episode, made from the run's seed and the episode's identity."""
     digest = hashlib.sha256(f"{run_seed}\x1f{episode_id}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> EpisodePlan:
-    """The plan of a work item."""
+    """Return the plan of a work item."""
     kind = TrajectoryKind(item.kind)
     composed = kind is TrajectoryKind.composed
     own = kind is TrajectoryKind.policy and item.round > 0
@@ -116,15 +116,15 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
 
 
 def _seed(recipe: Recipe, item: WorkItem) -> int:
-    """The seed does not depend on the run's name, so that another run with the same recipe and seed makes the same
-    draws."""
+    """Return the seed of a work item. It does not depend on the run's name, so that another run with the same recipe
+    and seed makes the same draws."""
     identity = f"{item.round}/{item.phase}/{item.task_id}/{item.kind}/{item.sample}"
     return seed_of(recipe.seed, identity)
 
 
 def _temperature(recipe: Recipe, item: WorkItem) -> float:
-    """The policy's temperature: that of `compose` or `evaluation` in their episodes, 0 in an own trial, and that of
-    `round0` in repeated few-shot attempts."""
+    """Return the policy's temperature: that of `compose` or `evaluation` in their episodes, 0 in the agent's own trial,
+    and that of `round0` in the second and later few-shot attempts."""
     if item.kind == TrajectoryKind.composed:
         return recipe.compose.temperature
     if item.kind == TrajectoryKind.evaluation:
@@ -144,7 +144,7 @@ def _max_stale(recipe: Recipe, kind: TrajectoryKind, own: bool) -> int | None:
 
 
 def proposer_of(propose: str, environment: EnvironmentInfo) -> Proposer:
-    """Who proposes sampled actions, by `compose.propose` and what the environment can do."""
+    """Return who proposes sampled actions, from `compose.propose` and from what the environment can do."""
     if propose == "auto":
         return Proposer.environment if environment.samples else Proposer.policy
     return Proposer(propose)
@@ -165,10 +165,10 @@ def _exploration(recipe: Recipe, environment: EnvironmentInfo) -> Exploration:
 
 
 def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -> str:
-    """The preamble of a work item.
+    """Return the preamble of a work item.
 
     It is the worked example for few-shot episodes of round 0 and for evaluating the base model, the label of success
-    for an agent that `label_prefix` trained, and empty otherwise.
+    for an agent that was trained with `label_prefix`, and empty otherwise.
     """
     phase = Phase(item.phase)
     if recipe.round0.mode == "few_shot" and phase.traits.prompted:
@@ -178,6 +178,7 @@ def preamble_of(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) ->
 
 
 def _trained_behind_labels(recipe: Recipe, agent: int) -> bool:
-    """Whether the agent of a round was trained with `label_prefix`; before the first training the base model acts."""
+    """Return whether the agent of a round was trained with `label_prefix`. Before the first training the agent is the
+    base model."""
     part = recipe.training.round0 if agent == 0 else recipe.training
     return agent >= recipe.first_round and part.objective.name is ObjectiveName.label_prefix

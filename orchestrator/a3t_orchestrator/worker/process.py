@@ -1,6 +1,6 @@
-"""The process of a Celery worker, on all queues or those of `--queues`.
+"""Runs the process of a Celery worker, on all queues or those of `--queues`.
 
-It uses threads, because its work is waiting for services, which compute tokens and games.
+It uses threads, because it mostly waits for the services, which do the computing.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .heartbeat import beat
 __all__ = ["main"]
 
 _ABOUT = (
-    "Plays the episodes of the queue and writes their reasons until it is stopped. Unfinished ones then go back to the "
-    "work list."
+    "Plays the episodes of the queue, and asks ActRe for reasons of finished ones, until it is stopped. Unfinished "
+    "episodes then go back to the work list."
 )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; unfinished work items then go back to the work list."""
+    """Run until SIGTERM or SIGINT. Unfinished work items then go back to the work list."""
     parser = program_parser("python -m a3t_orchestrator.worker", _ABOUT, OrchestratorSettings)
     parser.add_argument(
         "--queues", default=",".join(QUEUES), help=f"queues to serve, separated by commas; default: {','.join(QUEUES)}"
@@ -34,10 +34,12 @@ def main(arguments: list[str] | None = None) -> None:
     queues = parser.parse_args(arguments).queues
     unknown = sorted(set(queues.split(",")) - set(QUEUES))
     if unknown:
-        raise InvalidInputError(f"There are no queues {', '.join(unknown)}; there are {', '.join(QUEUES)}.")
+        raise InvalidInputError(f"There are no queues {', '.join(unknown)}; the queues are {', '.join(QUEUES)}.")
     settings = OrchestratorSettings()
     if not settings.redis_url:
-        raise InvalidInputError("A3T_REDIS_URL is not set.", hint="E.g. redis://host:6379/0.")
+        raise InvalidInputError(
+            "A3T_REDIS_URL is not set.", hint="Set it to the address of Redis, e.g. redis://host:6379/0."
+        )
     configure_logging("worker", settings.log_level, settings.log_json)
     Store(settings.database).require_current(patience=OUTAGE_SECONDS)
     app = configure(settings)

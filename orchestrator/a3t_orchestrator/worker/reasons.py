@@ -14,10 +14,10 @@ __all__ = ["annotated_steps"]
 
 
 async def annotated_steps(trajectory: Trajectory, gateway: Gateway, about: str = "") -> list[Step]:
-    """The steps of the trajectory, with a reason by ActRe for every action that has none.
+    """Return the steps of the trajectory, with a reason by ActRe for every action that had none.
 
-    `about` describes the environment to ActRe. The reasons are written in order, because each belongs to the history of
-    the next.
+    `about` describes the environment to ActRe. The reasons are written in order, because each becomes part of the
+    history for the next.
     """
     episode = trajectory.model_copy(update={"steps": list(trajectory.steps)})
     for index, step in enumerate(episode.steps):

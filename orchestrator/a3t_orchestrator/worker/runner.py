@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 
 async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
-    """Play an episode, and start it again if its session was lost, at most `limits.episode_retries` times."""
+    """Play an episode, and restart it if its session was lost, at most `limits.episode_retries` times."""
     for restart in range(gateway.limits.episode_retries + 1):
         try:
             return await play(plan, gateway)
@@ -40,12 +40,12 @@ async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
 
 
 async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
-    """Play an episode in a session of its own.
+    """Play an episode in a new session, and return its trajectory.
 
     Raises:
         EpisodeLostError: the env service lost the session.
-        UnplayableError: the task is missing, or its game missing or broken for good.
-        A3TError: a service stayed out of reach, or refused; the message names it.
+        UnplayableError: the task or its game is missing or broken, so that trying again does not help.
+        A3TError: a service could not be reached, or refused the call; the message names the service.
     """
     request = SessionCreate(
         environment=plan.environment,
@@ -98,7 +98,7 @@ class _Episode:
         if time.monotonic() - self.started > self.gateway.limits.episode_seconds:
             limit = self.gateway.limits.episode_seconds
             raise DeadlineError(
-                f"The episode of task {self.plan.task_id} took more than {limit:.0f} s.",
+                f"The episode of task {self.plan.task_id} took longer than {limit:.0f} s.",
                 hint="Raise limits.episode_seconds, or lower limits.max_steps.",
             )
         try:
@@ -164,7 +164,7 @@ class _Episode:
         )
 
     def _version(self) -> str | None:
-        """The adapter version that every step of the policy came from."""
+        """The adapter version that generated the policy's steps."""
         if self.plan.kind is TrajectoryKind.demonstration:
             return None
         versions = {s.policy_version for s in self.steps if s.policy_version is not None}

@@ -35,22 +35,22 @@ _stopping = threading.Event()
 
 @app.task(name="a3t.run_episodes", bind=True)  # type: ignore[untyped-decorator]
 def run_episodes(self: Task, run: str, ids: list[str]) -> None:
-    """Play the episodes of a chunk that nobody has played yet."""
+    """Play the episodes of a chunk that have not been played yet."""
     with bound_ids(run=run, request_id=self.request.id):
         _chunk(run, ids, annotate=False)
 
 
 @app.task(name="a3t.annotate_episodes", bind=True)  # type: ignore[untyped-decorator]
 def annotate_episodes(self: Task, run: str, ids: list[str]) -> None:
-    """Write the reasons of the finished episodes of a chunk that have none yet."""
+    """Write reasons for the finished episodes of a chunk that have none yet."""
     with bound_ids(run=run, request_id=self.request.id):
         _chunk(run, ids, annotate=True)
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def _stop_running(**_: Any) -> None:
-    """Cancel the work of all threads of this process, and any that would start: a stopping worker returns its work
-    items instead of finishing them."""
+    """Cancel the work of all threads of this process, and any work that would start: a worker that stops puts its work
+    items back on the list and does not finish them."""
     _stopping.set()
     with _lock:
         for task, loop in _running.items():
@@ -62,7 +62,7 @@ def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
     worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
     try:
         report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
-    except A3TError as error:  # the work list still has the items: the driver sends them again
+    except A3TError as error:  # the work list still has the items, so the driver sends them again
         log.error("chunk.failed", items=len(ids), error=str(error))
         return
     if report is None:
@@ -72,7 +72,7 @@ def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
 
 
 async def _cancellable(work: Coroutine[Any, Any, Result]) -> Result | None:
-    """The result of the work; None if a stop of the worker cancelled it."""
+    """Return the result of the work; None if the worker's stop cancelled it."""
     task = asyncio.ensure_future(work)
     with _lock:
         _running[task] = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Spans of episodes: the root of an episode's trace, below which every service puts what it does for it."""
+"""Makes the root spans of episodes' traces. The spans of all services for an episode lie below its root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["annotation_span", "episode_span", "tell_episode"]
 
 
 def episode_span(plan: EpisodePlan) -> AbstractContextManager[Span]:
-    """The span of an episode, in a trace of its own that is linked to the queue's task."""
+    """Make the span of an episode, in a new trace that is linked to the queue task's trace."""
     if not tracing():
         return span("")
     attributes = {
@@ -38,7 +38,7 @@ def episode_span(plan: EpisodePlan) -> AbstractContextManager[Span]:
 
 
 def annotation_span(item: WorkItem) -> AbstractContextManager[Span]:
-    """The span of writing the reasons of a finished episode, in a trace of its own."""
+    """Make the span of writing the reasons of a finished episode, in a new trace."""
     if not tracing():
         return span("")
     attributes = {
@@ -51,7 +51,7 @@ def annotation_span(item: WorkItem) -> AbstractContextManager[Span]:
 
 
 def tell_episode(here: Span, trajectory: Trajectory) -> None:
-    """Add what came of the episode, and its reward and success as results of an evaluation."""
+    """Add the outcome of the episode to its span, and its reward and success as evaluation results."""
     if not tracing():
         return
     here.set(

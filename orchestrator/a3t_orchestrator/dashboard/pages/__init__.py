@@ -1,4 +1,4 @@
-"""One router a page (or a few pages that belong together)."""
+"""The routers of the dashboard, one for each page or for a few pages that belong together."""
 
 from . import adapters, control, episode, failures, login, play, run, runs, services, trajectories
 

@@ -1,4 +1,4 @@
-"""Adapter versions: what each one comes from, what it scored, and what serves now."""
+"""Pages of adapter versions: how each was trained, its scores, and which one is live."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ router = page_router("/adapters")
 
 @router.get("")
 async def adapters_page(page: PageDep, request: Request) -> Response:
-    """All versions by run, the newest first, and what every policy replica serves."""
+    """Show all versions by run, the newest first, and which version each policy replica serves."""
     settings: OrchestratorSettings = request.app.state.settings
     (manifests, live, trouble), replicas = await asyncio.gather(_registry(settings), policy_replicas(settings))
     runs: dict[str, list[AdapterManifest]] = {}
@@ -35,7 +35,7 @@ async def adapters_page(page: PageDep, request: Request) -> Response:
 
 @router.get("/{version}")
 async def adapter_page(page: PageDep, request: Request, version: str) -> Response:
-    """One version: its card."""
+    """Show one version."""
     async with trainer(request.app.state.settings) as client:
         manifest, everything, live = await asyncio.gather(client.adapter(version), client.adapters(), client.live())
     return page.render("adapter.html", m=manifest, lineage=_lineage(manifest, everything), live=live)
@@ -43,7 +43,7 @@ async def adapter_page(page: PageDep, request: Request, version: str) -> Respons
 
 @router.post("/{version}/promote", **needs(Role.admin))
 async def promote(page: PageDep, request: Request, version: str) -> Response:
-    """Make a version the one that is served by default."""
+    """Make a version live."""
     try:
         async with trainer(request.app.state.settings) as client:
             live = await client.promote(version)
@@ -54,7 +54,7 @@ async def promote(page: PageDep, request: Request, version: str) -> Response:
 
 @router.post("/rollback", **needs(Role.admin))
 async def rollback(page: PageDep, request: Request, version: Annotated[str, Form()]) -> Response:
-    """Go back from this version to the one that was live before it; nothing happens where it is not live any more."""
+    """Go back from this version to the one that was live before it. Nothing happens if it is no longer live."""
     try:
         async with trainer(request.app.state.settings) as client:
             live = await client.rollback(version)
@@ -73,7 +73,7 @@ async def _registry(settings: OrchestratorSettings) -> tuple[list[AdapterManifes
 
 
 def _lineage(manifest: AdapterManifest, everything: list[AdapterManifest]) -> list[Any]:
-    """The versions that it was trained on from, the first one first."""
+    """Return the chain of versions that its training started from, the oldest first."""
     known = {m.version: m for m in everything}
     found: list[AdapterManifest] = []
     parent = manifest.parent

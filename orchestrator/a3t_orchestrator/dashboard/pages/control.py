@@ -1,4 +1,4 @@
-"""Beginning runs, and telling them what to do."""
+"""Pages and forms that begin, pause, resume, cancel and delete runs."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ Text = Annotated[str, Form(max_length=200_000)]
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """What a button does, and what the next page says."""
+    """The function that a button calls, and the notice on the next page."""
 
     change: Callable[[Session, str], Run]
     said: str
 
 
 _ACTIONS = {
-    "pause": _Action(request_pause, "{} will pause: what is being played ends, and is kept."),
-    "resume": _Action(resume_run, "{} goes on."),
-    "cancel": _Action(request_cancel, "{} will end. What it has done is kept."),
+    "pause": _Action(request_pause, "{} will pause. Episodes that are being played are finished and kept."),
+    "resume": _Action(resume_run, "{} continues."),
+    "cancel": _Action(request_cancel, "{} will end. Its results so far are kept."),
 }
 
 
 @router.get("/start")
 def start_page(page: PageDep, recipe: str = "", source: str = "") -> Response:
-    """The form that begins a run."""
+    """Show the form that begins a run."""
     return _form(page, {"recipe": recipe, "source": source})
 
 
@@ -64,14 +64,14 @@ async def start(
     overrides: Text = "",
     fast: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Begin the run that the form describes; what cannot be carried out is said above the form."""
+    """Begin the run that the form describes. Errors are shown above the form."""
     given = {"recipe": recipe, "text": text, "name": name, "source": source, "rounds": rounds, "overrides": overrides}
     try:
         begun = await begin_requested(store, request.app.state.settings, _wanted(given, fast))
     except A3TError as error:
         return _form(page, given | {"fast": fast}, error)
     request.app.state.wake()
-    said = f"{begun.run.name} has begun." if begun.new else f"{begun.run.name} was begun before with the same request."
+    said = f"{begun.run.name} has begun." if begun.new else f"{begun.run.name} was already begun by the same request."
     return page.redirect(f"/runs/{begun.run.name}", said)
 
 
@@ -80,7 +80,9 @@ def control(page: PageDep, store: StoreDep, request: Request, run: str, action: 
     """Pause, resume or cancel a run."""
     found = _ACTIONS.get(action)
     if found is None:
-        raise InvalidInputError(f"A run knows no {action!r}.", hint=f"It knows {', '.join(_ACTIONS)}.")
+        raise InvalidInputError(
+            f"There is no action {action!r} for a run.", hint=f"The actions are {', '.join(_ACTIONS)}."
+        )
     try:
         with store.session() as session:
             found.change(session, run)
@@ -92,17 +94,17 @@ def control(page: PageDep, store: StoreDep, request: Request, run: str, action: 
 
 @router.post("/delete/runs/{run}", **needs(Role.admin))
 def delete(page: PageDep, store: StoreDep, run: str) -> Response:
-    """Remove a run with its trajectories and events."""
+    """Delete a run with its trajectories and events."""
     try:
         with store.session() as session:
             told = delete_run(session, run)
     except A3TError as error:
         return page.redirect(f"/runs/{run}", str(error), "bad")
-    return page.redirect("/", f"{run} is removed, with {told.trajectories} trajectories. {told.note}")
+    return page.redirect("/", f"{run} is deleted, with {told.trajectories} trajectories. {told.note}")
 
 
 def _wanted(given: dict[str, str], fast: bool) -> RunCreate:
-    """The request that the form means. Raises InvalidInputError."""
+    """Make the request that the form describes. Raises InvalidInputError."""
     lines = [line.strip() for line in given["overrides"].splitlines() if line.strip()]
     values: dict[str, Any] = {
         "recipe": _recipe(given),
@@ -122,12 +124,12 @@ def _wanted(given: dict[str, str], fast: bool) -> RunCreate:
 def _recipe(given: dict[str, str]) -> str | dict[str, Any]:
     if not given["text"].strip():
         if not given["recipe"]:
-            raise InvalidInputError("No recipe is chosen.", hint="Choose one that ships, or paste one.")
+            raise InvalidInputError("No recipe is chosen.", hint="Choose one from the list, or paste one.")
         return given["recipe"]
     try:
         found = yaml.safe_load(given["text"])
     except yaml.YAMLError as error:
-        raise InvalidInputError(f"The pasted recipe is no YAML: {error}") from error
+        raise InvalidInputError(f"The pasted recipe is not valid YAML: {error}") from error
     if not isinstance(found, dict):
         raise InvalidInputError("The pasted recipe is not a mapping of keys to values.")
     return found

@@ -1,4 +1,4 @@
-"""One episode as a story, its tokens, and two episodes beside each other."""
+"""Pages of one episode step by step, of the tokens of a step, and of two episodes side by side."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = page_router("/trajectories/{trajectory_id}")
 def episode_page(
     page: PageDep, session: SessionDep, trajectory_id: str, query: Annotated[TrajectoryQuery, Query()]
 ) -> Response:
-    """One episode; the query is that of the list it was chosen from."""
+    """Show one episode. `query` is that of the list from which it was opened."""
     row = trajectory_row(session, find_trajectory(session, trajectory_id).id)
     before, after = neighbours(session, row, query.where, query.order)
     return page.render(
@@ -44,7 +44,7 @@ def episode_page(
 
 @router.get("/steps/{number}/tokens")
 async def tokens_page(page: PageDep, store: StoreDep, request: Request, trajectory_id: str, number: int) -> Response:
-    """The log-probabilities of a step's tokens, as a part of the episode's page."""
+    """Show the log-probabilities of a step's tokens, as a part of the episode's page."""
     trajectory = await store.do(lambda session: find_trajectory(session, trajectory_id))
     if not 0 <= number < len(trajectory.steps):
         raise NotFoundError(f"The episode has no step {number}.", hint=f"It has {len(trajectory.steps)} steps.")
@@ -55,10 +55,11 @@ async def tokens_page(page: PageDep, store: StoreDep, request: Request, trajecto
 
 @router.get("/beside/{other_id}")
 def beside_page(page: PageDep, session: SessionDep, trajectory_id: str, other_id: str) -> Response:
-    """Two episodes of a task, aligned at the first difference."""
+    """Show two episodes of a task side by side, aligned at the first difference."""
     left, right = find_trajectory(session, trajectory_id), find_trajectory(session, other_id)
     if left.task_id != right.task_id:
         raise InvalidInputError(
-            "These episodes are of different tasks.", hint="An episode's page has links to those of its task."
+            "These episodes are of different tasks.",
+            hint="The page of an episode has links to other episodes of its task.",
         )
     return page.render("beside.html", left=left, right=right, steps=beside(left, right))

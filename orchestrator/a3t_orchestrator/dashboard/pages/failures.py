@@ -1,4 +1,4 @@
-"""Episodes that were given up."""
+"""Page of episodes that were given up."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def failures_page(
     run: str | None = None,
     offset: Annotated[int, Query(ge=0, le=MAX_INT)] = 0,
 ) -> Response:
-    """The newest first; `run` shows those of one run."""
+    """List failures, the newest first; `run` shows only those of one run."""
     found, total = list_failures(session, run, _PAGE, offset), count_failures(session, run)
     return page.render("failures.html", run=run, failures=found, total=total, offset=offset, size=_PAGE)
 
@@ -39,13 +39,15 @@ def failures_page(
 @router.post("/{failure}/retry")
 def retry(page: PageDep, store: StoreDep, failure: str, back: Annotated[str, Form()] = "") -> Response:
     """Put an episode back on the work list."""
-    return _do(page, store, retry_failure, failure, back, "The episode of task {} is tried again.")
+    return _do(page, store, retry_failure, failure, back, "The episode of task {} will be tried again.")
 
 
 @router.post("/{failure}/drop", **needs(Role.admin))
 def drop(page: PageDep, store: StoreDep, failure: str, back: Annotated[str, Form()] = "") -> Response:
-    """Do without an episode for good."""
-    return _do(page, store, drop_failure, failure, back, "The run does without the episode of task {}.")
+    """Drop an episode: it is no longer listed, counted or tried again."""
+    return _do(
+        page, store, drop_failure, failure, back, "The episode of task {} is dropped; the run continues without it."
+    )
 
 
 def _do(

@@ -1,4 +1,4 @@
-"""Signing in with the token, and out."""
+"""Pages to sign in with a token, and to sign out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = page_router()
 
 @router.get("/login")
 def login_page(page: PageDep, next: str = "/") -> Response:
-    """The form that asks for the token; one who is signed in already goes on."""
+    """Show the form that asks for the token. A browser that is signed in already is redirected."""
     if page.session is not None and page.session.signed_in:
         return page.redirect(_own_page(next))
     return page.render("login.html", next=_own_page(next), wrong=False)
@@ -30,7 +30,7 @@ def login_page(page: PageDep, next: str = "/") -> Response:
 def log_in(
     page: PageDep, password: Annotated[str, Form(max_length=4096)], next: Annotated[str, Form()] = "/"
 ) -> Response:
-    """Open a session for one who knows a token, and go on to the page that was asked for."""
+    """Open a session if the token is valid, and redirect to the page that was asked for."""
     session = page.sessions.new(password.strip())
     if not session.signed_in:
         return page.render("login.html", 401, next=_own_page(next), wrong=True)
@@ -48,6 +48,6 @@ def log_out(page: PageDep) -> Response:
 
 
 def _own_page(path: str) -> str:
-    """The path where it stays on this host, else the first page."""
+    """Return the path if it stays on this host, else the path of the first page."""
     stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if stays else "/"

@@ -1,4 +1,4 @@
-"""Playing a game in the browser, with the policy's suggestion and ActRe's reasons."""
+"""Pages to play a task in the browser, with the policy's suggestions and ActRe's reasons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Text = Annotated[str, Form(max_length=_LONGEST_ACTION)]
 
 @router.get("")
 async def start_page(page: PageDep, request: Request) -> Response:
-    """What can be played, and the games that are open."""
+    """Show what can be played, and the games that are open."""
     environments: list[EnvironmentInfo] = []
     trouble = ""
     games: Games = request.app.state.games
@@ -43,7 +43,7 @@ async def start_page(page: PageDep, request: Request) -> Response:
 async def start(
     page: PageDep, request: Request, environment: Text, split: Text = "", type: Text = "", task: Text = ""
 ) -> Response:
-    """Begin a game on a task, which is drawn where none is named."""
+    """Begin a game on a task. Without `task` one is drawn at random."""
     _may_play(page)
     choice = TaskChoice(environment, split or None, type or None, task.strip() or None, random.randrange(2**31))
     games: Games = request.app.state.games
@@ -56,7 +56,7 @@ async def start(
 
 @router.get("/{name}")
 def game_page(page: PageDep, request: Request, name: str) -> Response:
-    """A game as far as it is played."""
+    """Show a game and the steps that were played so far."""
     games: Games = request.app.state.games
     played = games.get(name)
     return page.render("play.html", name=name, played=played, game=played.game)
@@ -66,7 +66,7 @@ def game_page(page: PageDep, request: Request, name: str) -> Response:
 async def step(
     page: PageDep, request: Request, name: str, action: Text, step: Annotated[int, Form()], ask: Text = ""
 ) -> Response:
-    """Carry out an action, or ask ActRe for its reason. A form that was sent twice does nothing the second time."""
+    """Carry out an action, or ask ActRe for its reason. A form that is sent twice has no effect the second time."""
     _may_play(page)
     games: Games = request.app.state.games
     async with games.open(name) as played:
@@ -81,7 +81,7 @@ async def step(
 
 @router.post("/{name}/suggest")
 async def suggest(page: PageDep, request: Request, name: str) -> Response:
-    """Ask the policy what it would do."""
+    """Ask the policy for its next action."""
     _may_play(page)
     games: Games = request.app.state.games
     async with games.open(name) as played:

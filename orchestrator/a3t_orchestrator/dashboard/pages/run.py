@@ -1,4 +1,4 @@
-"""One run: how far it is, its curves, where time went, its events."""
+"""Page of one run: its progress, curves, timings and events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["router"]
 router = page_router("/runs/{run}")
 
 REPORT_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox"
-"""The report is one file with its styles inside. Nothing in it can run or ask for anything."""
+"""Content-Security-Policy of the report, which is one file with its styles inside: no scripts, no requests."""
 _EVENTS = 40
 
 
@@ -49,20 +49,20 @@ def run_page(page: PageDep, store: StoreDep, session: SessionDep, run: str) -> R
 
 @router.get("/part/state")
 def state_part(page: PageDep, session: SessionDep, run: str) -> Response:
-    """How far the run is now."""
+    """Show the progress of the run as it is now."""
     return page.part("run_state.html", **_state(session, run))
 
 
 @router.get("/part/log")
 def log_part(page: PageDep, session: SessionDep, run: str) -> Response:
-    """The last events."""
+    """Show the last events of the run."""
     ended = run_info(session, run).status.ended
     return page.part("run_log.html", last=ended, events=last_events(session, run, _EVENTS))
 
 
 @router.get("/part/figures")
 def figures_part(page: PageDep, store: StoreDep, session: SessionDep, run: str) -> Response:
-    """The run's figures as they are now."""
+    """Show the run's figures as they are now."""
     ended = run_info(session, run).status.ended
     return page.part("run_figures.html", last=ended, **_figures(store, run))
 
@@ -75,15 +75,15 @@ async def loss_part(
     run: str,
     round: Annotated[int | None, Query(ge=0, le=MAX_INT)] = None,
 ) -> Response:
-    """The losses of a round's fine-tuning job, as the trainer tells them; without a round, of the newest job."""
+    """Show the losses of a round's fine-tuning job, read from the trainer; without `round`, those of the newest job."""
     job, ended = await store.do(lambda session: _job(session, run, round))
     plots: list[Plot] = []
-    trouble = "The losses show here as soon as a round trains."
+    trouble = "The losses are shown here as soon as a round trains."
     if job is not None and job.job_id is not None:
         try:
             async with trainer(request.app.state.settings) as client:
                 plots = loss_plots(await job_events(client, job.job_id), job.version)
-            trouble = f"The training of {job.version} has not done a step yet."
+            trouble = f"The training of {job.version} has not finished an optimiser step yet."
         except A3TError as error:
             trouble = str(error)
     return page.part("run_loss.html", last=ended or round is not None, plots=plots, trouble=trouble)
@@ -91,14 +91,15 @@ async def loss_part(
 
 @router.get("/report")
 def report_page(store: StoreDep, run: str) -> Response:
-    """The report as `a3t report` writes it."""
+    """Show the report, as `a3t report` writes it."""
     report = collect_report(store, run)
     return HTMLResponse(_drawn(report.model_dump_json()), headers={"Content-Security-Policy": REPORT_CSP})
 
 
 @lru_cache(maxsize=8)
 def _drawn(report: str) -> str:
-    """The page of a report, given as JSON. Its plots take half a second to draw, so pages asked for last are kept."""
+    """Render the page of a report that is given as JSON. Its plots take half a second to draw, so the latest pages are
+    cached."""
     return html(Report.model_validate_json(report))
 
 
@@ -127,7 +128,7 @@ def _figures(store: Store, run: str) -> dict[str, Any]:
 
 
 def _job(session: Session, run: str, number: int | None) -> tuple[Job | None, bool]:
-    """The fine-tuning job of a round, or the newest, and whether the run has ended."""
+    """Return the fine-tuning job of a round, or the newest one, and whether the run has ended."""
     ended = run_info(session, run).status.ended
     trained = _trained(session, run)
     if number is None:
@@ -136,5 +137,5 @@ def _job(session: Session, run: str, number: int | None) -> tuple[Job | None, bo
 
 
 def _trained(session: Session, run: str) -> list[int]:
-    """Rounds with a fine-tuning job."""
+    """Return the rounds that have a fine-tuning job."""
     return [row.round for row in rounds_of(session, run) if get_job(session, run, row.round) is not None]

@@ -1,4 +1,4 @@
-"""All runs, and several of them laid over each other."""
+"""Pages of all runs, and of several runs in one plot."""
 
 from __future__ import annotations
 
@@ -28,23 +28,25 @@ _MOST_COMPARED = 6
 
 @router.get("/")
 def runs_page(page: PageDep, session: SessionDep) -> Response:
-    """All runs, the newest first."""
+    """Show all runs, the newest first."""
     return page.render("runs.html", **_listed(session))
 
 
 @router.get("/runs/part/list")
 def runs_part(page: PageDep, session: SessionDep) -> Response:
-    """The list of runs as it is now."""
+    """Show the list of runs as it is now."""
     return page.part("runs_list.html", **_listed(session))
 
 
 @router.get("/compare")
 def compare_page(page: PageDep, store: StoreDep, run: Annotated[list[str] | None, Query()] = None) -> Response:
-    """Runs laid over each other."""
+    """Show the curves of several runs in one plot."""
     names = list(dict.fromkeys(run or []))
     if not 2 <= len(names) <= _MOST_COMPARED:
         hint = "Tick them in the list of runs, then press Compare."
-        raise InvalidInputError(f"Two to {_MOST_COMPARED} runs can be compared, not {len(names)}.", hint=hint)
+        raise InvalidInputError(
+            f"Two to {_MOST_COMPARED} runs can be compared; the request names {len(names)}.", hint=hint
+        )
     reports = [collect_report(store, name) for name in names]
     splits = sorted({split for report in reports for split in splits_of(report)})
     return page.render("compare.html", reports=reports, plots=overlaid(reports), splits=splits)

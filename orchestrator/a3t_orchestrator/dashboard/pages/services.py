@@ -1,4 +1,4 @@
-"""Services, workers and queues: whether they live, and what they are at."""
+"""Page of services, workers and queues: whether they answer, and what they are doing."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ router = page_router("/services")
 
 @router.get("")
 async def services_page(page: PageDep, store: StoreDep, request: Request) -> Response:
-    """Everything that runs."""
+    """Show all services, workers and queues."""
     return page.render("services.html", **await _state(store, request.app.state.settings))
 
 
 @router.get("/part/state")
 async def services_part(page: PageDep, store: StoreDep, request: Request) -> Response:
-    """The same, as it is now."""
+    """Show their state as it is now."""
     return page.part("services_state.html", **await _state(store, request.app.state.settings))
 
 

@@ -1,4 +1,4 @@
-"""The list of trajectories: filters, search, orders, pages."""
+"""Page that lists trajectories, with filters, search, orders and page numbers."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _ORDERS = {
 
 
 class PageQuery(TrajectoryQuery):
-    """What the form asks for, and the place in the list."""
+    """Filters and order from the form, and the place in the list."""
 
     cursor: str | None = Field(None, max_length=500)
 
 
 @router.get("/trajectories")
 def trajectories_page(page: PageDep, session: SessionDep, query: Annotated[PageQuery, Query()]) -> Response:
-    """Trajectories of all runs, or of one."""
+    """List trajectories of all runs, or of one."""
     if query.run is not None:
         get_run(session, query.run)
     query.sort = query.sort or Order.newest
@@ -71,18 +71,18 @@ def trajectories_page(page: PageDep, session: SessionDep, query: Annotated[PageQ
 
 @router.get("/runs/{run}/trajectories")
 def of_a_run(run: str, query: Annotated[TrajectoryQuery, Query()]) -> Response:
-    """The list with the run chosen."""
+    """Redirect to the list with the run as its filter."""
     return RedirectResponse(list_address("/trajectories", query, run=run), 307)
 
 
 def list_address(path: str, query: TrajectoryQuery, **changes: Any) -> str:
-    """An address that repeats what a list was asked for; `changes` replace members of it."""
+    """Return an address with the filters and order of a list; `changes` replace some of them."""
     values = query.model_dump(mode="json", exclude={"cursor"}, exclude_none=True) | changes
     return f"{path}?{urlencode(values)}" if values else path
 
 
 def _excerpts(session: Session, found: Page, search: str | None) -> dict[int, Excerpt | None]:
-    """Where in the episodes of a page the words stand, by number of the row."""
+    """Find the searched words in the episodes of a page. Returns an excerpt by number of the row."""
     if not search:
         return {}
     rows = select(TrajectorySteps).where(TrajectorySteps.number.in_([row.number for row in found.rows]))

@@ -1,4 +1,4 @@
-"""The formats. Each module of this folder with a `FORMAT` is one; nothing else lists them."""
+"""The formats: each module of this folder with a `FORMAT`. They are not listed anywhere else."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["all_formats", "format_named", "format_of", "recognised"]
 
 @cache
 def all_formats() -> dict[str, Format]:
-    """Every format by its name."""
+    """Return every format by its name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     formats = [importlib.import_module(f"{__name__}.{name}").FORMAT for name in names]
     return {one.name: one for one in formats}
 
 
 def format_named(name: str) -> Format:
-    """Raises InvalidInputError for an unknown name."""
+    """Return the format of this name. Raises InvalidInputError for an unknown name."""
     found = all_formats().get(name)
     if found is None:
         raise InvalidInputError(f"There is no format {name!r}.", hint=f"Formats: {', '.join(all_formats())}.")
@@ -31,12 +31,12 @@ def format_named(name: str) -> Format:
 
 
 def recognised(row: Row) -> Format | None:
-    """The format that a record is in, or None."""
+    """Return the format of a record; None if no format recognises it."""
     return next((one for one in sorted(all_formats().values(), key=lambda one: one.order) if one.recognises(row)), None)
 
 
 def format_of(row: Row) -> Format:
-    """The format that a record is in. Raises InvalidInputError where it looks like none that can be imported."""
+    """Return the format of a record. Raises InvalidInputError if no format that can be imported recognises it."""
     found = recognised(row)
     if found is not None:
         return found
@@ -46,16 +46,16 @@ def format_of(row: Row) -> Format:
         )
     if _is_answer(row) or _is_answer(row.get("response")):
         raise InvalidInputError(
-            "it is a model's answer without the chat in front of it",
-            hint="Write each episode as an object with the list `messages`, the answers among them.",
+            "it is a model's answer without the chat before it",
+            hint="Write each episode as an object with the list `messages`, which has the answers too.",
         )
     keys = ", ".join(map(str, list(row)[:8])) or "none"
     raise InvalidInputError(
-        f"it is in no known format; its keys are: {keys}",
+        f"its format is unknown; its keys are: {keys}",
         hint="Write each episode as an object with the list `messages`, or with `observation` and `steps`.",
     )
 
 
 def _is_answer(value: object) -> bool:
-    """Whether a value is an answer of OpenAI's chat completions, bare or as its batches wrap it."""
+    """Return whether a value is an answer of OpenAI's chat completions, also inside an entry of its batch files."""
     return isinstance(value, dict) and ("choices" in value or _is_answer(value.get("body")))

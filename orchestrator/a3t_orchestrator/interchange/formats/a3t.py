@@ -1,4 +1,4 @@
-"""Our own format: whole trajectories, with token ids, log-probabilities and who wrote what."""
+"""A³T's own format: whole trajectories, with token ids, log-probabilities and the writer of each thought and action."""
 
 from __future__ import annotations
 

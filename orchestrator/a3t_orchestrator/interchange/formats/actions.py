@@ -1,5 +1,5 @@
-"""Action logs: the first observation, then each action with what was seen after it. `a3t annotate` reads and writes
-them, `a3t play --save` writes them."""
+"""Action logs: the first observation, then each action with the observation after it. `a3t annotate` reads and writes
+them; `a3t play --save` writes them."""
 
 from __future__ import annotations
 

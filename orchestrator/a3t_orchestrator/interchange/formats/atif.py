@@ -29,7 +29,7 @@ _TOOL = {
 }
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "agent": "assistant"}
 _IN_PLACE = {"index", "observation", "thought", "action", "completion", "completion_ids", "logprobs", "prompt_tokens"}
-"""Fields of a step that have a place of their own in ATIF; the others stand in `extra`."""
+"""Fields of a step that ATIF has fields for; the others are written to `extra`."""
 
 
 def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
@@ -88,7 +88,8 @@ def _metrics(step: Step) -> Row:
 
 
 def _read(row: Row) -> Draft:
-    """Ours is read back field by field; of others, the dialogue, the tool calls and their results."""
+    """Read a record. One that A³T wrote is read back field by field; from others the dialogue, the tool calls and their
+    results are read."""
     steps = row["steps"]
     if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
         raise InvalidInputError("steps: a list of objects was expected")
@@ -106,7 +107,7 @@ def _read(row: Row) -> Draft:
 
 
 def _messages(steps: list[Any]) -> list[Message]:
-    """The steps as a chat, each result of a call as a message of the environment."""
+    """Return the steps as a chat. Each result of a tool call becomes a message of the environment."""
     messages: list[Message] = []
     for number, step in enumerate(steps, 1):
         where, source = f"step {number}", step.get("source")
@@ -125,19 +126,20 @@ def _messages(steps: list[Any]) -> list[Message]:
         if isinstance(observation, dict):
             results = observation.get("results")
             if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
-                raise InvalidInputError(f"{where}: observation.results is no list of objects")
+                raise InvalidInputError(f"{where}: observation.results is not a list of objects")
             texts = [plain_text(result.get("content"), where) for result in results]
             messages.append(Message("user", "\n".join(texts)))
     return messages
 
 
 def _action_text(step: Row, message: str, where: str) -> str:
-    """The turn in the ReAct form, the calls being the action; of a step without calls, its message."""
+    """Return the turn in the ReAct format, with the tool calls as its action; for a step without tool calls, its
+    message."""
     calls = step.get("tool_calls")
     if not calls:
         return message
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        raise InvalidInputError(f"{where}: tool_calls is no list of objects")
+        raise InvalidInputError(f"{where}: tool_calls is not a list of objects")
     if len(calls) == 1 and calls[0].get("function_name") == "act" and "Action:" in message:
         return message
     acts = "; ".join(call_text(call.get("function_name"), call.get("arguments"), where) for call in calls)
@@ -146,7 +148,7 @@ def _action_text(step: Row, message: str, where: str) -> str:
 
 
 def _restored(step: Step, told: Row, *, own: bool) -> Step:
-    """The step with what the metrics say of its tokens, and with our own fields where they are there."""
+    """Return the step with the token figures of the metrics, and with A³T's own fields if the record has them."""
     metrics = told["metrics"] if isinstance(told.get("metrics"), dict) else {}
     extra = told["extra"] if own and isinstance(told.get("extra"), dict) else {}
     known = {name: value for name, value in extra.items() if name in Step.model_fields}

@@ -1,4 +1,4 @@
-"""AgentGym's form (AgentTraj): `item_id` and `conversations`, in which every message says whether it is trained on."""
+"""AgentGym's format AgentTraj: `item_id` and `conversations`, in which every message says whether it is trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ __all__ = ["FORMAT"]
 
 
 def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
-    """AgentGym knows a human and a model; the preamble is an instruction that the model agreed to."""
+    """Make the row of an episode. AgentGym has only a human and a model, so the preamble becomes an instruction that
+    the model agrees to."""
     messages = []
     for message in chat_of(trajectory):
         if message.role == "assistant":
@@ -30,8 +31,8 @@ def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
 
 
 def _item_id(trajectory: Trajectory) -> str:
-    """The task as ENVIRONMENT_NUMBER, equal for equal tasks: AgentGym finds the episodes of one task by it, and takes
-    the number off its end."""
+    """Return the task as ENVIRONMENT_NUMBER, equal for equal tasks. AgentGym groups episodes by it, and reads the
+    number at its end."""
     prefix, _, number = trajectory.task_id.rpartition("_")
     if prefix == trajectory.environment and number.isascii() and number.isdecimal():
         return trajectory.task_id
@@ -48,7 +49,7 @@ def _read(row: Row) -> Draft:
 
 FORMAT = Format(
     name="conversations",
-    title="AgentGym's AgentTraj form, with `loss` for every message; write it to a .json file for AgentGym's trainer",
+    title="AgentGym's format AgentTraj, with `loss` for every message; write it to a .json file for AgentGym's trainer",
     columns={
         "item_id": "string",
         "conversations": [{"from": "string", "loss": "bool", "value": "string"}],

@@ -1,4 +1,4 @@
-"""Prompt, chosen and rejected for TRL's DPOTrainer: a success against the agent's own failure at the same task."""
+"""Prompt, chosen and rejected for TRL's DPOTrainer: a success, and the agent's own failure at the same task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ __all__ = ["FORMAT"]
 
 
 def _pair(chosen: Trajectory, rejected: Trajectory) -> Row:
-    """The prompt is what both have in common: it ends where their actions part."""
+    """Make the row of a pair. The prompt is the part that both episodes share; it ends at their first different
+    action."""
     better, worse = chat_of(chosen), chat_of(rejected)
     start = shared_messages(better, worse)
     return {
@@ -36,8 +37,8 @@ def _pair(chosen: Trajectory, rejected: Trajectory) -> Row:
 
 
 def _chosen(row: Row) -> Draft:
-    """The better episode. Others may put the prompt into `conversations` (LLaMA-Factory), repeat it in `chosen`
-    (UltraFeedback), or leave it out."""
+    """Return the better episode. Other projects may put the prompt into `conversations` (LLaMA-Factory), repeat it in
+    `chosen` (UltraFeedback), or leave it out."""
     prompt = row.get("prompt", row.get("conversations"))
     start = spoken(prompt, "prompt", "user") if prompt else []
     better = spoken(row["chosen"], "chosen", "assistant")
@@ -51,7 +52,7 @@ def _chosen(row: Row) -> Draft:
 
 FORMAT = Format(
     name="dpo",
-    title="prompt, chosen and rejected, for TRL's DPOTrainer: a success against the agent's own failure at the task",
+    title="prompt, chosen and rejected, for TRL's DPOTrainer: a success, and the agent's own failure at the same task",
     columns={
         "prompt": [message_column],
         "chosen": [message_column],

@@ -1,4 +1,5 @@
-"""Prompt, completion and label for TRL's KTOTrainer: R(τ) = ±1 of every episode as a thumb up or down."""
+"""Prompt, completion and label for TRL's KTOTrainer: the label is true for a successful episode and false for a failed
+one."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ __all__ = ["FORMAT"]
 
 
 def _row(trajectory: Trajectory, number: int, options: RowOptions) -> Row:
-    """The prompt ends with the first observation; all that followed is the completion."""
+    """Make the row of an episode. The prompt ends with the first observation; everything after it is the completion."""
     messages = [written(message) for message in chat_of(trajectory)]
     start = 1 + next((place for place, message in enumerate(messages) if message["role"] == "user"), -1)
     parts = {"prompt": messages[:start], "completion": messages[start:], "label": trajectory.success}
@@ -31,7 +32,7 @@ def _read(row: Row) -> Draft:
 
 
 def _success(label: Any) -> Any:
-    """A label as truth: others write 1 and 0, or 1 and -1."""
+    """Turn a label into a boolean. Other projects write 1 and 0, or 1 and -1."""
     return label > 0 if isinstance(label, int | float) and label in (1, 0, -1) else label
 
 

@@ -1,4 +1,4 @@
-"""Chats in OpenAI's form (`role`, `content`): TRL's SFTTrainer, axolotl, chat templates."""
+"""Chats in OpenAI's format (`role`, `content`), for TRL's SFTTrainer, axolotl and chat templates."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from ..received import received_messages
 __all__ = ["FORMAT", "message_column", "written"]
 
 message_column: Columns = {"role": "string", "content": "string"}
-"""A message as columnar files hold it."""
+"""The columns of a message in columnar files."""
 
 
 def written(message: Message, *, loss_flags: bool = False) -> dict[str, Any]:
-    """A message in OpenAI's form. `loss_flags` adds `weight`, 1 or 0, to the agent's, as its fine-tuning reads it."""
+    """Return a message in OpenAI's format. `loss_flags` adds `weight`, 1 or 0, to messages of the agent, as OpenAI's
+    fine-tuning reads it."""
     row: dict[str, Any] = {"role": message.role, "content": message.text}
     if loss_flags and message.trained is not None:
         row["weight"] = int(message.trained)

@@ -1,4 +1,4 @@
-"""ShareGPT's form (`from`, `value`), which FastChat, LLaMA-Factory, axolotl and ETO read."""
+"""ShareGPT's format (`from`, `value`), which FastChat, LLaMA-Factory, axolotl and ETO read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an episode's agent read observations with their line breaks. WebShop's were read so from the beginning."""
+"""Adds whether an episode's agent read observations with their line breaks. In WebShop it always did."""
 
 from __future__ import annotations
 

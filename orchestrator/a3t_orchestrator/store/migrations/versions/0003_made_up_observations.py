@@ -1,4 +1,4 @@
-"""How many turns of a trajectory were cut in front of an observation that the policy made up."""
+"""Adds how many turns of a trajectory were cut in front of an observation that the policy made up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Steps leave the table of trajectories for one of their own, so that lists, filters and reports read small rows.
+"""Moves the steps of trajectories to a separate table, so that lists, filters and reports read small rows.
 
-Both tables get a number, and triggers of sampled actions are counted. The tables are built anew: PostgreSQL gives the
-room of a dropped column back to no one, and SQLite cannot add a primary key.
+Both tables get a number, and triggers of sampled actions are counted. The tables are created again, because PostgreSQL
+does not free the space of a dropped column, and SQLite cannot add a primary key.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def downgrade() -> None:
 
 
 def _columns() -> list[sa.Column[object]]:
-    """Columns that the table has before and after."""
+    """Return the columns that the table has before and after the migration."""
     return [
         sa.Column("id", sa.String(length=24), nullable=False),
         sa.Column("run", sa.String(length=128), nullable=False),
@@ -135,7 +135,7 @@ def _indexes() -> None:
 
 
 def _members_again() -> None:
-    """Training sets, in a table that refers to the new one: dropping the old one would take them along."""
+    """Copy training sets to a table that refers to the new table, because dropping the old one would delete them."""
     op.rename_table("training_members", "old_members")
     op.create_table(
         "training_members",
@@ -153,7 +153,7 @@ def _members_again() -> None:
 
 
 def _count(trigger: str) -> str:
-    """SQL for the number of steps whose action was sampled for a reason."""
+    """Return SQL for the number of steps whose action was sampled by this trigger."""
     if op.get_bind().dialect.name == "sqlite":
         of_steps, found = "json_each(steps) AS step", "json_extract(step.value, '$.trigger')"
     else:

@@ -1,4 +1,4 @@
-"""Runs are driven by the orchestrator service: what they are asked to do, who drives them, how far they are."""
+"""Adds columns and tables for runs that the orchestrator service drives: what users asked for, leases, and progress."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Full-text search over observations, thoughts and actions, which triggers keep up to date.
+"""Adds a full-text search over observations, thoughts and actions. Triggers keep its index up to date.
 
-`trajectory_search` has the words of every trajectory under its number: on SQLite an FTS5 table that stores no text of
-its own, on PostgreSQL a tsvector with a GIN index. Punctuation divides words in both, so that both find the same.
+`trajectory_search` has the words of every trajectory under its number: on SQLite an FTS5 table that does not store the
+texts, on PostgreSQL a tsvector with a GIN index. Punctuation separates words in both, so that both find the same.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ _SQLITE_TRIGGERS = ("inserted", "changing", "changed", "deleting")
 
 _PUNCTUATION = r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~‘’‚“”„«»–—…·•€£¥§°©®™"""
 _MOST_CHARACTERS = 400_000
-"""Characters of an episode that PostgreSQL searches; fewer where they would be more than a tsvector takes (1 MiB)."""
+"""Number of characters of an episode that PostgreSQL indexes; fewer if they would exceed the size of a tsvector (1
+MiB)."""
 
 _POSTGRESQL = (
     f"""
@@ -112,7 +113,7 @@ def upgrade() -> None:
             bind.exec_driver_sql(statement)
     else:
         for statement in _POSTGRESQL:
-            bind.exec_driver_sql(statement.replace("%", "%%"))  # psycopg takes a single one for a parameter
+            bind.exec_driver_sql(statement.replace("%", "%%"))  # psycopg would read a single % as a parameter
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""How the agent of a trajectory read its history; until now always as plain text."""
+"""Adds how the agent of a trajectory read its history. Before this migration it was always plain text."""
 
 from __future__ import annotations
 

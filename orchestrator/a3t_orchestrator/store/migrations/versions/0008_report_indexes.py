@@ -1,4 +1,4 @@
-"""Indexes that have all that a report adds up, so that it reads no rows of a large run."""
+"""Adds indexes that have all columns that a report adds up, so that a report reads no table rows of a large run."""
 
 from __future__ import annotations
 
