@@ -16,7 +16,7 @@ def test_one_signs_in_with_the_token_and_out_again(site: Site, new_page: OpenPag
     check(page, "login")
     page.keyboard.type("wrong")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    expect(page.get_by_role("alert")).to_have_text("This token is not known.")
     check(page, "login-wrong")
     page.get_by_label("Token").fill(site.token)
     page.keyboard.press("Enter")

@@ -85,7 +85,7 @@ def test_what_is_typed_and_what_a_model_writes_is_text(begin: Page) -> None:
     page = begin
     page.get_by_label("Your action").fill("dance")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Invalid: the environment did not take this action")).to_be_visible()
+    expect(page.get_by_text("Invalid: the environment did not accept this action")).to_be_visible()
     page.get_by_role("button", name="What would the policy do?").click()
     expect(page.get_by_text(NASTY)).to_be_visible()
     assert page.evaluate("window.owned") is None

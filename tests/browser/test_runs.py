@@ -44,8 +44,8 @@ def test_runs_are_ticked_and_compared(open_page: OpenPage) -> None:
     page = open_page("/")
     for name in (DONE, RIVAL):
         page.get_by_label(f"Compare {name}").check()
-    page.get_by_role("button", name="Compare the ticked runs").click()
-    expect(page.get_by_role("heading", name="2 runs beside each other")).to_be_visible()
+    page.get_by_role("button", name="Compare the selected runs").click()
+    expect(page.get_by_role("heading", name="Comparison of 2 runs")).to_be_visible()
     expect(page.locator("figure.plot canvas")).to_have_count(3)
     check(page, "compare")
 
@@ -53,7 +53,7 @@ def test_runs_are_ticked_and_compared(open_page: OpenPage) -> None:
 def test_one_ticked_run_is_not_a_comparison(open_page: OpenPage) -> None:
     page = open_page("/")
     page.get_by_label(f"Compare {DONE}").check()
-    page.get_by_role("button", name="Compare the ticked runs").click()
+    page.get_by_role("button", name="Compare the selected runs").click()
     expect(page.get_by_text("Two to 6 runs can be compared; the request names 1.")).to_be_visible()
 
 
@@ -126,10 +126,10 @@ def test_a_run_is_paused_after_the_question_and_resumed(open_page: OpenPage) -> 
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text(f"{FAILED} continues.")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("paused is asked for")).to_be_visible()
+    expect(page.get_by_text("a user asked for: paused")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"End {FAILED}?")
-    page.get_by_role("button", name="Leave it").click()
+    page.get_by_role("button", name="Go back").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="End it").click()

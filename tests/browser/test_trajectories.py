@@ -37,7 +37,7 @@ def test_an_episode_is_found_by_its_words_and_filters(pair: tuple[str, str], ope
     check(page, "trajectories-search")
     page.get_by_label("Words in observations").fill("\"' <b> ; --")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("No episode fits.")).to_be_visible()
+    expect(page.get_by_text("No episode matches the filters.")).to_be_visible()
     page.get_by_role("link", name="Show all").click()
     expect(page.get_by_text("1 to 50 shown")).to_be_visible()
 
@@ -73,8 +73,8 @@ def test_an_episode_reads_like_a_story(pair: tuple[str, str], open_page: OpenPag
     check(page, "episode")
     check(open_page(f"/trajectories/{pair[0]}", dark=True), "episode-dark")
     phone = open_page(f"/trajectories/{pair[0]}", width=390)
-    expect(phone.get_by_text("Invalid: the environment did not take this action")).to_be_visible()
-    expect(phone.get_by_text("Made up: the policy went on with an observation of its own")).to_be_visible()
+    expect(phone.get_by_text("Invalid: the environment did not accept this action")).to_be_visible()
+    expect(phone.get_by_text("Made up: the policy continued with an observation of its own")).to_be_visible()
     check(phone, "episode-phone")
 
 
@@ -82,7 +82,7 @@ def test_failure_and_success_stand_beside_each_other(pair: tuple[str, str], open
     page = open_page(f"/trajectories/{pair[1]}")
     page.get_by_role("link", name="Show both side by side").click()
     expect(page.get_by_text("The same in both: 2 steps")).to_be_visible()
-    expect(page.get_by_text("Here they part, at step 3")).to_be_visible()
+    expect(page.get_by_text("The episodes differ from step 3 on")).to_be_visible()
     left = page.get_by_role("group", name="The agent's own failure").first
     expect(left).to_contain_text("go to cabinet 1")
     expect(page.get_by_role("group", name="The composed success").first).to_contain_text("go to sinkbasin 1")

@@ -66,7 +66,7 @@ def test_a_wrong_password_opens_nothing(browser: TestClient) -> None:
     token = form_token(browser.get("/login").text)
     reply = browser.post("/login", data={"csrf": token, "password": "wröng"})
     assert reply.status_code == 401
-    assert "That is not the token." in reply.text
+    assert "This token is not known." in reply.text
     assert browser.get("/").status_code == 303
 
 

@@ -323,5 +323,5 @@ def test_a_setting_pushes_every_folder(home: Path, tmp_path: Path, monkeypatch: 
 def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:
     from huggingface_hub import HfApi
 
-    with pytest.raises(UpstreamError, match="did not take org/data"):
+    with pytest.raises(UpstreamError, match="did not accept org/data"):
         push_dataset(tmp_path, "org/data", api=HfApi(endpoint="http://127.0.0.1:9", token="t"))

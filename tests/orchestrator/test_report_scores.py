@@ -125,5 +125,5 @@ def test_turns_with_a_made_up_observation_are_counted_and_shown(store: Store) ->
     screen = Console(width=200, record=True, file=io.StringIO())
     screen.print(render(ended))
     shown = screen.export_text()
-    assert shown.count("✗ went on with a made-up observation") == 2
+    assert shown.count("✗ continued with a made-up observation") == 2
     assert "2 went on with a made-up observation" in shown

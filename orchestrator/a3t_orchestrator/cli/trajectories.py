@@ -162,8 +162,8 @@ def _origin(step: Step) -> Text:
         instead = f" instead of “{step.policy_action}”" if step.policy_action else ""
         by = " (proposed by the policy)" if step.proposed_by is Proposer.policy else ""
         origin = Text(f"  ★ SAMPLED {why}{by}{instead}{version}", "bold yellow")
-    marks = [] if step.valid else [("  ✗ not understood", "red")]
-    marks += [("  ✗ went on with a made-up observation", "red")] if step.made_up_observation else []
+    marks = [] if step.valid else [("  ✗ invalid", "red")]
+    marks += [("  ✗ continued with a made-up observation", "red")] if step.made_up_observation else []
     return Text.assemble(origin, *marks)
 
 

@@ -1,6 +1,6 @@
-// What every page does: questions before forms that cannot be undone, and times that stay true.
+// Behaviour of all pages: questions before forms that cannot be undone, and relative times that are kept up to date.
 
-/** Ask before a form with `data-ask` is sent; without dialogs the browser's own question is used. */
+/** Ask before a form with `data-ask` is sent. Browsers without dialogs show their own question. */
 function askFirst(event) {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || !form.dataset.ask || form.dataset.asked) return;
@@ -24,7 +24,7 @@ export function say(text) {
   if (place && place.textContent !== text) place.textContent = text;
 }
 
-/** The token that changes through the API need in the header X-CSRF-Token. */
+/** The token that requests to the API that change something must send in the header X-CSRF-Token. */
 export function formToken() {
   return document.querySelector('meta[name="csrf"]')?.content ?? "";
 }

@@ -1,12 +1,13 @@
-// Keeps parts of a page up to date without loading it again.
+// Keeps parts of a page up to date without loading the page again.
 //
-// <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the address is asked for the new
-// content of the element, as long as the page is seen; with data-now at once, too. A header X-Last means that nothing will
-// change any more. What is open, focused or typed stays so. After a change the element sends the event "live:changed".
-// An element inside whose `data-say` changes is read out, every other part asks at once, and the notice that a form left goes.
+// <section data-live="/runs/x/part" data-every="2"> … </section>: every 2 seconds the new content of the element is requested
+// from this address, as long as the page is visible; with data-now also at once. A header X-Last in the reply means that
+// nothing will change any more. Unfolded details, focus and typed text are kept. After a change the element sends the event
+// "live:changed". If `data-say` of an element inside changes, its text is read out, all other parts ask at once, and the
+// notice that a form left is removed.
 //
-// data-stream="/v1/runs/x/events?stream=true" on one of the parts: the page follows these server-sent events. While they come,
-// a part with data-on="progress run" asks when one of these happens, and else only every 30 seconds.
+// data-stream="/v1/runs/x/events?stream=true" on one of the parts: the page follows these server-sent events. As long as they
+// come, a part with data-on="progress run" asks when one of the named events comes, and otherwise only every 30 seconds.
 
 import { say } from "./base.js";
 
@@ -94,7 +95,7 @@ class LivePart {
   }
 }
 
-/** Follow a run's events: each lets the parts ask that are about it. The browser connects again by itself. */
+/** Follow a run's events: each event makes the parts that depend on it ask for new content. The browser reconnects by itself. */
 class Stream {
   constructor(address) {
     this.address = address;
@@ -119,12 +120,12 @@ class Stream {
   }
 }
 
-/** Parts that are about this kind of event ask now; with "" all of them, which then ask as often as without a stream. */
+/** Let the parts that depend on this kind of event ask now; with "" all parts, which from then on ask as often as without a stream. */
 function tell(kind) {
   for (const part of parts) if (part.element.dataset.on && (!kind || part.on.has(kind))) part.nudge();
 }
 
-/** A selector that finds the element again in content of the same kind. */
+/** Return a selector that finds the element again in new content of the same part. */
 function placeOf(element) {
   if (element.id) return `#${CSS.escape(element.id)}`;
   const action = element.closest("form")?.getAttribute("action");
@@ -133,7 +134,7 @@ function placeOf(element) {
   return address ? `a[href="${CSS.escape(address)}"]` : "";
 }
 
-/** What is folded open or ticked stays so. */
+/** Keep what is unfolded or ticked. */
 function keepState(old, fresh) {
   for (const found of old.querySelectorAll("details[id]")) {
     const same = fresh.querySelector(`#${CSS.escape(found.id)}`);
@@ -145,7 +146,7 @@ function keepState(old, fresh) {
   }
 }
 
-/** A link with `data-load` puts its page into the element of that id, instead of leaving this page. */
+/** A link with `data-load` loads its page into the element of that id, and the present page stays. */
 async function loadHere(event) {
   const link = event.target.closest?.("a[data-load]");
   if (!link || event.ctrlKey || event.metaKey) return;

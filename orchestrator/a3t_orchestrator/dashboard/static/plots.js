@@ -1,5 +1,5 @@
 // Draws every <figure data-plot="…"> with uPlot, in the colours of the page, light or dark.
-// What a plot holds is described in plots.py; the table below each plot has the same figures.
+// plots.py describes the data of a plot. The table below each plot has the same figures.
 
 const HEIGHT = 260;
 const WHOLE = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((power) => n * 10 ** power)).sort((a, b) => a - b);
@@ -109,7 +109,7 @@ function draw(figure) {
 
 const sizes = new ResizeObserver((entries) => entries.forEach((entry) => draw(entry.target.closest("figure"))));
 
-/** Draw what is new below `root`, and forget what has gone. */
+/** Draw new plots below `root`, and forget removed ones. */
 function drawAll(root) {
   for (const figure of drawn.keys()) {
     if (!figure.isConnected) {
