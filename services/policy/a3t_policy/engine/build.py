@@ -16,8 +16,9 @@ from ..settings import PolicySettings
 from ..text import TextCodec
 from ..versions.check import BaseFacts
 from .engine import Engine, EngineLimits
+from .flat import Chunk
 from .memory import free_memory
-from .runner import Chunk, Runner
+from .runner import Runner
 from .slots import CacheShape, SlotPool
 from .weights import BASE, Weights, load_base, pick_device, pick_dtype
 

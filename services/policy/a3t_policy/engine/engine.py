@@ -20,9 +20,11 @@ from a3t_contracts.logging import get_logger
 from ..generation import Delta, Generation
 from ..text import TextCodec
 from .failures import Failures
+from .flat import Chunk
 from .isolate import isolate
-from .runner import Chunk, Runner
+from .runner import Runner
 from .sampling import Chosen, TokenRandom, choose
+from .schedule import Part, passes
 from .sequence import News, Sequence, Ticket, token_row
 from .slots import SlotPool
 from .stopping import TextTail
@@ -44,7 +46,7 @@ class Engine:
     """Continuous batching over a pool of KV slots.
 
     Each step computes at most `prefill_tokens` tokens of new prompts and one token for each running sequence. Sequences
-    of several versions run in the same step, with one forward pass per version.
+    of several versions run in the same step, with forward passes of their own (`schedule.passes`).
     """
 
     def __init__(self, runner: Runner, codec: TextCodec, limits: EngineLimits, stop_ids: frozenset[int]) -> None:
@@ -169,11 +171,8 @@ class Engine:
         self._drop_lost()
         self._admit()
         for version, group in groupby(sorted(self._running, key=lambda s: s.version), key=lambda s: s.version):
-            members = list(group)
-            decoding = [s for s in members if not s.prefilling]
-            self._prefill(version, [s for s in members if s.prefilling])
-            if decoding:
-                self._advance(version, decoding, 1)
+            for parts in passes(list(group), self.limits.prefill_tokens, flat=self.runner.flat):
+                self._advance(version, parts)
         self._running = [s for s in self._running if s.finish_reason is None]
 
     def _drop_lost(self) -> None:
@@ -206,26 +205,13 @@ class Engine:
             sequence.cached = sequence.done
             self._running.append(self._waiting.popleft())
 
-    def _prefill(self, version: int, members: list[Sequence]) -> None:
-        """Compute waiting prompt tokens up to the step's budget: of the oldest sequence, and of those with about as
-        many tokens left, because a pass is as wide as its widest row."""
-        budget, left = self.limits.prefill_tokens, list(members)
-        while left and budget > 0:
-            size = len(left[0].pending(budget))
-            near = [s for s in left if size // 2 - 16 <= len(s.pending(budget)) <= 2 * size + 16]
-            width = max(len(s.pending(budget)) for s in near)
-            batch = near[: max(1, budget // width)]
-            self._advance(version, batch, min(width, budget))
-            budget -= len(batch) * width
-            left = [s for s in left if s not in batch]
+    def _advance(self, version: int, parts: list[Part]) -> None:
+        """Compute the parts in one pass. A sequence that fails ends alone."""
+        isolate(parts, lambda some: self._compute(version, some), lambda part, error: self._failed(part[0], error))
 
-    def _advance(self, version: int, members: list[Sequence], limit: int) -> None:
-        """Compute the next tokens of each member, at most `limit` each. A member that fails ends alone."""
-        isolate(members, lambda part: self._compute(version, part, limit), self._failed)
-
-    def _compute(self, version: int, members: Iterable[Sequence], limit: int) -> None:
+    def _compute(self, version: int, parts: Iterable[Part]) -> None:
         """One forward pass. Sequences only change after the pass and the choice of tokens have succeeded."""
-        chunks = [(s, Chunk(s.slot, s.done, s.pending(limit))) for s in members]
+        chunks = [(s, Chunk(s.slot, s.done, s.pending(count))) for s, count in parts]
         logits = self.runner.forward(version, [chunk for _, chunk in chunks])
         ready = [n for n, (s, c) in enumerate(chunks) if s.done + len(c.tokens) >= len(s.generation.prompt_ids)]
         chosen = self._choose([chunks[n][0] for n in ready], logits if len(ready) == len(chunks) else logits[ready])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,13 @@ from torch import Tensor
 from transformers import Cache
 
 from .exact import LEAST_ROWS
+from .flat import Chunk, FlatPass
 from .health import PassHealth
-from .lean import LeanModel, Pass, Span
+from .lean import LeanModel, Pass
 from .slots import SlotPool
 from .weights import Weights
 
 __all__ = ["Chunk", "Runner"]
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Tokens to compute for a slot; the first is at position `start`."""
-
-    slot: int
-    start: int
-    tokens: Sequence[int]
 
 
 class _PassCache(Cache):  # type: ignore[misc]
@@ -70,7 +61,14 @@ class Runner:
         """Compute one token of a version in the padding row. Raises what the pass raises."""
         self.forward(version, [Chunk(self.pool.padding_row, 0, [0])])
 
+    @property
+    def flat(self) -> bool:
+        """Whether a pass has no padding, so that chunks of any lengths go well together."""
+        return self.weights.lean and self.device.type == "cpu"
+
     def _forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:
+        if self.flat:
+            return self._compute(version, FlatPass.of(chunks, self.pool, self.dtype, kernel=self.weights.has_kernel))
         rows, where, first = self._rows(chunks)
         width = max(len(chunk.tokens) for chunk in chunks)
         ids = np.zeros((len(rows), width), dtype=np.int64)
@@ -79,63 +77,41 @@ class Runner:
             pad = width - len(chunk.tokens)
             ids[row, pad:] = chunk.tokens
             positions[row, pad:] = np.arange(chunk.start, chunk.start + width - pad) if width > 1 else chunk.start
-        spans = tuple(
-            Span(row, chunk.slot, width - len(chunk.tokens), chunk.start + len(chunk.tokens))
-            for row, chunk in zip(where, chunks, strict=True)
-        )
-        logits = self._compute(version, self._pass(ids, positions, rows, spans, first))
+        longest = max(chunk.length for chunk in chunks)
+        logits = self._compute(version, self._pass(ids, positions, rows, longest, first))
         return logits if where == list(range(len(rows))) else logits[torch.tensor(where, device=logits.device)]
-
-    @property
-    def _row_by_row(self) -> bool:
-        """Whether attention reads each row separately (`LeanModel` on a CPU); rows between those of the chunks are then
-        left out."""
-        return self.weights.lean and self.device.type == "cpu"
 
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
         """The pool rows of the pass, the row of each chunk among them, and the first pool row if they are consecutive:
         attention over whole rows then reads them in place."""
         slots = [chunk.slot for chunk in chunks]
         low, high = min(slots), max(slots) + 1
-        if (
-            not self._row_by_row
-            and max(high - low, LEAST_ROWS) <= 2 * len(slots)
-            and low + LEAST_ROWS <= self.pool.slots
-        ):
+        if max(high - low, LEAST_ROWS) <= 2 * len(slots) and low + LEAST_ROWS <= self.pool.slots:
             span = list(range(low, max(high, low + LEAST_ROWS)))
             return span, [slot - low for slot in slots], low
         padding = [self.pool.padding_row] * max(0, LEAST_ROWS - len(slots))
         return slots + padding, list(range(len(slots))), None
 
-    def _pass(
-        self, ids: np.ndarray, positions: np.ndarray, rows: list[int], spans: tuple[Span, ...], first: int | None
-    ) -> Pass:
-        length = self.pool.granules(max(span.length for span in spans))
+    def _pass(self, ids: np.ndarray, positions: np.ndarray, rows: list[int], longest: int, first: int | None) -> Pass:
+        length = self.pool.granules(longest)
         at = torch.from_numpy(positions).to(self.device)
         where = torch.tensor(rows, device=self.device)
-        mask = None
-        if not (self._row_by_row and at.shape[1] == 1):
-            hidden = self._columns[..., :length] > at[:, None, :, None]
-            mask = torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf)
+        hidden = self._columns[..., :length] > at[:, None, :, None]
         return Pass(
             ids=torch.from_numpy(ids).to(self.device),
             positions=at,
-            mask=mask,
+            mask=torch.zeros(hidden.shape, dtype=self.dtype, device=self.device).masked_fill_(hidden, -torch.inf),
             rows=where,
             places=(where[:, None] * self.pool.width + at).view(-1),
             length=length,
             first=first,
-            spans=spans,
-            seats=(
-                np.array([span.slot for span in spans], dtype=np.int64),
-                np.array([span.length for span in spans], dtype=np.int64),
-            ),
         )
 
-    def _compute(self, version: int, step: Pass) -> Tensor:
+    def _compute(self, version: int, step: Pass | FlatPass) -> Tensor:
         with self.weights.active(version) as module:
             if isinstance(module, LeanModel):
                 return module.forward(step, self.pool).float()
+            assert isinstance(step, Pass)  # noqa: S101  `flat` is true for a lean model on a CPU alone
             reply = module(
                 input_ids=step.ids,
                 position_ids=step.positions.clamp(max=self.pool.context - 1),

@@ -86,6 +86,12 @@ class Weights:
             merge_into(model, adapter)
             return self._fast(model.eval().requires_grad_(False))
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether single tokens attend in one call of a compiled kernel, with every version."""
+        base = self._merged[BASE]
+        return isinstance(base, LeanModel) and base.has_kernel
+
     def give_up_lean(self) -> None:
         """Use the forward of transformers. Call it before any adapter is loaded."""
         self.lean = False
