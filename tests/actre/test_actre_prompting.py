@@ -91,3 +91,42 @@ def test_a_long_description_leaves_room_for_the_history() -> None:
     prompt = build_prompt(query, "v1", 8000)
     assert len(prompt) <= 8000
     assert "go to shelf 39" in prompt
+
+
+EXAMPLE = """You play. Here is an example.
+
+Observation: A gate. Task: open it.
+It is locked.
+Thought: A locked gate needs a key.
+Action: take key
+Observation: You have a key.
+Action: unlock gate
+Observation: It is open.
+
+Now it is your turn.
+"""
+
+
+def test_the_environments_worked_episode_stands_in_the_general_prompt() -> None:
+    history = History(environment="castle", observation="A tower.")
+    prompt = build_prompt(ReasonQuery(history=history, action="climb", example=EXAMPLE), "v1", 24_000)
+    assert "Here is one episode with its reasons.\n\n" in prompt
+    shown = prompt[prompt.index("Observation: A gate.") : prompt.index("Now another episode")]
+    assert shown == (
+        "Observation: A gate. Task: open it.\nIt is locked.\nAction: take key\n"
+        "Reason for the action: A locked gate needs a key.\nObservation: You have a key.\n"
+        "Action: unlock gate\nObservation: It is open.\n\n"
+    )
+    assert "harbour" not in prompt
+    assert "your turn" not in prompt
+
+
+@pytest.mark.parametrize(
+    "example", ["", "no episode at all", "Observation: a room\nAction: look\nObservation: a room", EXAMPLE + "x" * 9000]
+)
+def test_without_a_usable_worked_episode_one_from_elsewhere_is_shown(example: str) -> None:
+    history = History(environment="castle", observation="A tower.")
+    prompt = build_prompt(ReasonQuery(history=history, action="climb", example=example), "v1", 8000)
+    assert "from another environment" in prompt
+    assert "harbour" in prompt
+    assert prompt.endswith("Action: climb" + OPEN)

@@ -22,6 +22,12 @@ class ReasonQuery(Schema):
     about: str = Field(
         "", max_length=8192, description="What the environment is (`EnvironmentInfo.about`), for the prompt of an LLM"
     )
+    example: str = Field(
+        "",
+        max_length=65_536,
+        description="A worked episode of the environment in the ReAct format (`EnvironmentInfo.example`), for a "
+        "general prompt; empty shows one from another environment",
+    )
     origin: Origin | None = Field(None, description="Episode that the question belongs to, for logs and traces")
 
 

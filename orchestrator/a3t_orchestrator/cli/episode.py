@@ -128,6 +128,7 @@ def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int, prompt: Promp
         max_steps=steps,
         max_invalid=None,
         about=info.about,
+        example=info.example,
         prompt=prompt,
         exploration=Exploration(
             p, invalid_streak=3, reasons=True, avoid_policy_action=True, proposer=proposer_of("auto", info)

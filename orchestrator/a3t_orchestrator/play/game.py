@@ -92,11 +92,13 @@ async def _draw(env: EnvClient, info: EnvironmentInfo, split: str, choice: TaskC
 class Game:
     """An open session and its history."""
 
-    def __init__(self, services: Services, session: SessionInfo, model: str | None, about: str = "") -> None:
+    def __init__(
+        self, services: Services, session: SessionInfo, model: str | None, about: str = "", example: str = ""
+    ) -> None:
         self.services = services
         self.session = session
         self.model = model
-        self.about = about
+        self.about, self.example = about, example
         self.history = History(
             environment=session.task.environment, observation=session.observation, multiline=session.multiline
         )
@@ -115,7 +117,7 @@ class Game:
             seed=choice.seed,
             max_steps=max_steps,
         )
-        return cls(services, await services.env.create(wanted), model, info.about)
+        return cls(services, await services.env.create(wanted), model, info.about, info.example)
 
     @property
     def steps(self) -> int:
@@ -162,7 +164,7 @@ class Game:
 
     async def why(self, action: str) -> str:
         """Ask ActRe for the reason of an action in the present state."""
-        query = ReasonQuery(history=self.history, action=action, about=self.about)
+        query = ReasonQuery(history=self.history, action=action, about=self.about, example=self.example)
         result = (await self.services.actre.reasons(ReasonsRequest(queries=[query]))).results[0]
         if isinstance(result, Problem):
             raise error_from_problem(result)

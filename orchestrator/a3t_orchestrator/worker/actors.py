@@ -283,7 +283,13 @@ class _Explorer(_Policy):
 
     async def _explain(self, history: History, choice: Choice) -> Choice:
         before = time.perf_counter()
-        query = ReasonQuery(history=history, action=choice.action, about=self.plan.about, origin=origin_here())
+        query = ReasonQuery(
+            history=history,
+            action=choice.action,
+            about=self.plan.about,
+            example=self.plan.example,
+            origin=origin_here(),
+        )
         reason = await self.gateway.reason(query)
         choice.seconds["actre"] = round(time.perf_counter() - before, 4)
         choice.thought, choice.purpose, choice.reason_by = reason.reason, reason.purpose, ReasonBy.actre

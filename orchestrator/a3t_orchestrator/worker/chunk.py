@@ -191,7 +191,7 @@ async def _annotate(
     episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
     episode = await store.do(lambda session: get_trajectory(session, episode_id))
     with annotation_span(item):
-        steps = await annotated_steps(episode, gateway, environment.about)
+        steps = await annotated_steps(episode, gateway, environment.about, environment.example)
     await store.do(lambda session: annotate_trajectory(session, item.id, episode_id, steps))
 
 

@@ -65,6 +65,7 @@ class EpisodePlan:
     options: dict[str, str] = field(default_factory=dict)
     preamble: str = ""
     about: str = ""
+    example: str = ""
     exploration: Exploration | None = None
     prompt: PromptStyle = PromptStyle.plain
     failure: Trajectory | None = None
@@ -110,6 +111,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
         max_stale=_max_stale(recipe, kind, own),
         preamble=preamble_of(recipe, item, environment),
         about=environment.about,
+        example=environment.example,
         exploration=_exploration(recipe, environment) if composed else None,
         prompt=recipe.prompt,
     )

@@ -13,25 +13,25 @@ from ..gateway import Gateway
 __all__ = ["annotated_steps"]
 
 
-async def annotated_steps(trajectory: Trajectory, gateway: Gateway, about: str = "") -> list[Step]:
+async def annotated_steps(trajectory: Trajectory, gateway: Gateway, about: str = "", example: str = "") -> list[Step]:
     """Return the steps of the trajectory, with a reason by ActRe for every action that had none.
 
-    `about` describes the environment to ActRe. The reasons are written in order, because each becomes part of the
-    history for the next.
+    `about` describes the environment to ActRe, and `example` is a worked episode of it. The reasons are written in
+    order, because each becomes part of the history for the next.
     """
     episode = trajectory.model_copy(update={"steps": list(trajectory.steps)})
     for index, step in enumerate(episode.steps):
         if step.thought is None:
-            episode.steps[index] = await _explained(episode, index, gateway, about)
+            episode.steps[index] = await _explained(episode, index, gateway, about, example)
     return episode.steps
 
 
-async def _explained(episode: Trajectory, index: int, gateway: Gateway, about: str) -> Step:
+async def _explained(episode: Trajectory, index: int, gateway: Gateway, about: str, example: str) -> Step:
     step = episode.steps[index]
     loop = asyncio.get_running_loop()
     before = loop.time()
     history = history_of(episode, index)
-    query = ReasonQuery(history=history, action=step.action, about=about, origin=origin_here())
+    query = ReasonQuery(history=history, action=step.action, about=about, example=example, origin=origin_here())
     reason = await gateway.reason(query)
     return step.model_copy(
         update={

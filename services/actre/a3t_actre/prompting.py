@@ -21,6 +21,7 @@ from a3t_contracts.react import History, observation_text
 from a3t_contracts.schemas import ReasonQuery
 
 from .plugins import installed_reasons
+from .worked import worked_episode
 
 __all__ = ["build_prompt"]
 
@@ -33,9 +34,9 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     """The few-shot prompt with the worked example, the history and the action to explain. It ends with "Reason for the
     action:".
 
-    It is the prompt of the environment's plug-in, or the general one, which includes `query.about`. If it is longer
-    than `max_chars`, the oldest turns are left out; if that is not enough, the middle of the first and the newest
-    observation is cut out.
+    It is the prompt of the environment's plug-in, or the general one, which includes `query.about` and the worked
+    episode `query.example`, unless that is longer than half of `max_chars`. If the prompt is longer than `max_chars`,
+    the oldest turns are left out; if that is not enough, the middle of the first and the newest observation is cut out.
 
     Raises:
         InvalidInputError: there is no such prompt version.
@@ -44,7 +45,9 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     action = " ".join(query.action.split())[:2000]
     turns = [_plain(turn.thought, turn.action, turn.observation, query.history) for turn in query.history.turns]
     first = observation_text(query.history.observation, query.history.multiline)
-    render = partial(_render, template, action=action, about=_clip(" ".join(query.about.split()), max_chars // 4))
+    about = _clip(" ".join(query.about.split()), max_chars // 4)
+    example = worked_episode(query.example) if len(query.example) <= max_chars // 2 else None
+    render = partial(_render, template, action=action, about=about, example=example)
     room = max(1000, max_chars - len(render("", [], 0)))
     first = _clip(first, room // 3)
     kept = _newest(turns, room - len(first))
@@ -78,10 +81,17 @@ def _clip(text: str, length: int) -> str:
 
 
 def _render(
-    template: Template, first: str, turns: list[dict[str, str]], skipped: int, *, action: str, about: str
+    template: Template,
+    first: str,
+    turns: list[dict[str, str]],
+    skipped: int,
+    *,
+    action: str,
+    about: str,
+    example: dict[str, object] | None,
 ) -> str:
     history: dict[str, Any] = {"observation": first, "turns": turns}
-    return template.render(history=history, skipped=skipped, action=action, about=about).rstrip()
+    return template.render(history=history, skipped=skipped, action=action, about=about, example=example).rstrip()
 
 
 @cache
