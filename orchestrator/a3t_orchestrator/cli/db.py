@@ -16,7 +16,9 @@ from ..store import DatabaseAwayError, Store
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Create or update the database's schema, and show its revision."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Create or update the schema of the database, and show its revision.",
 )
 
 

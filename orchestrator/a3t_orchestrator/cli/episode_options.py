@@ -41,30 +41,37 @@ def takes_episode_filter(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _chosen(
-    round: Annotated[int | None, typer.Option(help="Only of this round.")] = None,
-    kind: Annotated[TrajectoryKind | None, typer.Option(help="Only of this kind.")] = None,
-    phase: Annotated[Phase | None, typer.Option(help="Only of this phase.")] = None,
-    split: Annotated[str | None, typer.Option(help="Only on tasks of this split.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only on this task.")] = None,
-    type: Annotated[str | None, typer.Option(help="Only on tasks of this type.")] = None,
-    stop_reason: Annotated[StopReason | None, typer.Option(help="Only those that ended for this reason.")] = None,
+    round: Annotated[int | None, typer.Option(help="Only episodes of this round.")] = None,
+    kind: Annotated[TrajectoryKind | None, typer.Option(help="Only episodes of this kind.")] = None,
+    phase: Annotated[Phase | None, typer.Option(help="Only episodes of this phase of a round.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only episodes on tasks of this split.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only episodes on the task with this id.")] = None,
+    type: Annotated[str | None, typer.Option(help="Only episodes on tasks of this type.")] = None,
+    stop_reason: Annotated[StopReason | None, typer.Option(help="Only episodes that ended for this reason.")] = None,
     sampled: Annotated[
         bool | None,
-        typer.Option("--sampled/--no-sampled", help="With a sampled step, or without one; default: both."),
+        typer.Option(
+            "--sampled/--no-sampled", help="Only episodes with a sampled step, or only those without; default: both."
+        ),
     ] = None,
     invalid: Annotated[
         bool | None,
-        typer.Option("--invalid/--no-invalid", help="With an invalid turn, or without one; default: both."),
+        typer.Option(
+            "--invalid/--no-invalid", help="Only episodes with an invalid turn, or only those without; default: both."
+        ),
     ] = None,
     made_up: Annotated[
         bool | None,
-        typer.Option("--made-up/--no-made-up", help="With a made-up observation, or without one; default: both."),
+        typer.Option(
+            "--made-up/--no-made-up",
+            help="Only episodes in which the policy made up an observation, or only those without; default: both.",
+        ),
     ] = None,
     search: Annotated[
         str | None,
         typer.Option(
-            help='Words of observations, thoughts and actions: `mug shelf`, `"mug 1"` in this order, `-mug` without, '
-            "`mu*` the beginning."
+            help="Only episodes with all of these words in observations, thoughts and actions, e.g. `mug shelf`. "
+            '`"mug 1"`: words in this order; `-mug`: must not occur; `mu*`: beginning of a word.'
         ),
     ] = None,
 ) -> EpisodeFilter:

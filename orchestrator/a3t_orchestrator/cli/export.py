@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False, help="Write a run's episodes to a file t
 @app.command(epilog=" · ".join(f"{one.name}: {one.title}." for one in all_formats().values()))
 @takes_episode_filter
 def export(
-    run: Annotated[str, typer.Argument(help="The run.")],
+    run: Annotated[str, typer.Argument(help="Name of the run.")],
     format: Annotated[str, typer.Option(help=f"Format of the rows: {', '.join(all_formats())}.")] = "a3t",
     to: Annotated[
         Path | None,

@@ -26,7 +26,8 @@ RunOption = Annotated[
     str | None, typer.Option("--run", help="All failures of this run, in place of ids.", show_default=False)
 ]
 Ids = Annotated[
-    list[str] | None, typer.Argument(help="Ids of failures, as `a3t failures list` shows them.", show_default=False)
+    list[str] | None,
+    typer.Argument(help="Ids of failures, as `a3t failures list` shows them; or use --run.", show_default=False),
 ]
 _ALL = 1_000_000
 

@@ -90,6 +90,8 @@ def build_root() -> typer.Typer:
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Agents that write their own training data: act, ask for reasons, learn, repeat.",
+        epilog="Begin with `a3t demo`: it needs no GPU, no server and no download. `a3t COMMAND --help` explains a "
+        "command.",
         add_completion=False,
     )
     app.callback()(_root)

@@ -27,7 +27,7 @@ __all__ = ["app"]
 app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 _PATIENCE_SECONDS = 60.0
-RunName = Annotated[str, typer.Argument(help="The run.", show_default=False)]
+RunName = Annotated[str, typer.Argument(help="Name of the run.", show_default=False)]
 
 
 @app.callback()

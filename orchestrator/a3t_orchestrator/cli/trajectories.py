@@ -63,7 +63,7 @@ def list_(
 ) -> None:
     """List trajectories (stored episodes) that match all options, in the order in which they were stored.
 
-    Example: `a3t trajectories list --run demo-1 --failure --sort -steps`
+    Example: `a3t trajectories list --run demo-1 --failure --sort=-steps`
     """
     where = replace(where, run=run, success=success)
     told = by_service(lambda client: _told(client, where, limit, offset, sort))

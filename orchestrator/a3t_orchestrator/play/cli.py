@@ -58,7 +58,11 @@ def play_command(
     model: Model = None,
     save: Save = None,
 ) -> None:
-    """Play a task yourself, in the terminal."""
+    """Play a task yourself, in the terminal. Type an action at each turn, or :help for a list of commands, such as
+    :suggest, which asks the agent for its thought and action.
+
+    Example: `a3t play --split test --suggest --save mine.jsonl`
+    """
     _play(TaskChoice(environment, split, type, task, _seed(seed)), engine, max_steps, suggest, model, save)
 
 

@@ -133,7 +133,7 @@ def _published_table(report: Report, paper: PublishedFigures) -> str:
             total, failed = paper.training_set[index]
             theirs = f"{total - failed}/{failed}"
         rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, theirs])
-    heads = ["round", "ours", "published", "published, accumulated", "our set (+/−)", "their set (+/−)"]
+    heads = ["round", "this run", "published", "published, accumulated", "training set (+/−)", "published set (+/−)"]
     return f"## Compared with published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
 
 
