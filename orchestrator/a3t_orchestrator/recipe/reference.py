@@ -18,29 +18,30 @@ __all__ = ["Key", "recipe_keys", "reference"]
 
 _INTRODUCTION = """# Recipe keys
 
-A recipe is a YAML file that says everything a run depends on. This page lists every key with its type, its default and
-what it means. It is written by `a3t recipes reference`, from the schema that reads recipes; a key that is not here is
-refused. Defaults are the settings of the A³T paper where the paper prints one.
+A recipe is a YAML file with everything that a run depends on. This page lists every key with its type, its default and
+its meaning. `a3t recipes reference` writes the page from the schema that reads recipes. A key that is not here is
+refused. The defaults are the settings of the A³T paper, where the paper states one.
 
 ## `extends`
 
-`extends` names what a recipe builds on: a preset, the path of another recipe from this recipe's folder (it ends with
-`.yaml`), or a list of both. Mappings are merged key by key; a list or a single value replaces what stood there. A later
-entry of the list wins over an earlier one, and the recipe wins over all of them. The presets are {presets}.
-`a3t recipes show FILE` prints a recipe with everything that it extends.
+`extends` names what a recipe builds on: a preset, the path of another recipe (relative to this recipe's folder, ending
+with `.yaml`), or a list of both. Mappings are merged key by key; a list or a single value replaces the earlier one. A
+later entry of the list takes precedence over an earlier one, and the recipe itself over all of them. The presets are
+{presets}. `a3t recipes show FILE` prints a recipe with everything that it extends.
 
-`a3t run --fast` applies the recipe's `fast` section last but for `--set key.path=value`, which changes one key.
+`a3t run --fast` applies the recipe's `fast` section after that. `--set key.path=value`, which changes one key, is applied
+last.
 """
 
 _TINY_PRESET = "tiny-agent"
 _TINY = """## For tiny models: the preset `tiny-agent`
 
 A model of about a million parameters does not learn with the settings of a 7B model. `extends: tiny-agent` sets what
-such a model needs; everything else in a recipe stays as it is. The keys that exist for such models alone are
+such a model needs; all other keys of a recipe stay the same. These keys exist only for such models:
 `failure_weight`, `failure_nll_cap`, `failure_observations`, `invalid_weight`, `repeat_weight` and `purposeless_weight`
-of `training.objective`, `training.optimisation.interpolation` (in no preset), and `training.augmentation`, which a
-file of the environment's names fills in (`configs/parts`). With their defaults the objective is that of the paper, as
-it is printed.
+of `training.objective`; `training.optimisation.interpolation`, which no preset sets; and `training.augmentation`, whose
+groups of names are in a file for each environment (`configs/parts`). With the defaults of these keys the objective is
+exactly that of the paper.
 
 | key | default | in `tiny-agent` |
 |---|---|---|
