@@ -29,8 +29,8 @@ with `.yaml`), or a list of both. Mappings are merged key by key; a list or a si
 later entry of the list takes precedence over an earlier one, and the recipe itself over all of them. The presets are
 {presets}. `a3t recipes show FILE` prints a recipe with everything that it extends.
 
-`a3t run --fast` applies the recipe's `fast` section after that. `--set key.path=value`, which changes one key, is applied
-last.
+`a3t run --fast` applies the recipe's `fast` section after that. `--set key.path=value`, which changes one key, is
+applied last.
 """
 
 _TINY_PRESET = "tiny-agent"
