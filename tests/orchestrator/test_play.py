@@ -87,7 +87,7 @@ def test_leaving_closes_the_session(addresses: ADDRESSES) -> None:
 
     done = play(addresses, "--seed", "1", typed="go right\n:quit\n")
     assert done.returncode == 0
-    assert "Left after 1 steps." in done.stdout
+    assert "You left after 1 steps." in done.stdout
     metrics = httpx.get(f"{addresses['A3T_ENV_URL']}/metrics").text.splitlines()
     assert "a3t_env_sessions 0.0" in metrics
 
@@ -197,7 +197,7 @@ def test_it_works_in_a_terminal(addresses: ADDRESSES) -> None:
     )
     os.close(theirs)
     screen = _read_until(ours, b"> ")
-    for line, answer in ((b"go right\n", b"room 1"), (b":actions\n", b"go left"), (b"\x04", b"Left after 1 steps.")):
+    for line, answer in ((b"go right\n", b"room 1"), (b":actions\n", b"go left"), (b"\x04", b"You left after 1 steps.")):
         os.write(ours, line)
         screen += _read_until(ours, answer)
     assert run.wait(60) == 0
