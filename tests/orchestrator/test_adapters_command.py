@@ -69,7 +69,7 @@ def test_list_show_and_verify(registry: Path, call: Call) -> None:
     assert listed["live"] is None
     assert json.loads(call("show", "v1", "--json")[1])["metrics"] == {"loss": 1.5}
     assert "adapter_model.safetensors" in call("show", "v1")[1]
-    assert call("verify", "v1")[:2] == (0, "v1 is whole.\n")
+    assert call("verify", "v1")[:2] == (0, "v1 is intact.\n")
 
 
 def test_a_corrupt_version_is_exit_code_2_and_an_unknown_one_3(registry: Path, call: Call) -> None:

@@ -287,12 +287,12 @@ NAMED: dict[str, tuple[bytes, str]] = {
     "zstd": (b"\x28\xb5\x2f\xfd" + bytes(40), "the file: it is packed with zstd; unpack it"),
     "Arrow": (b"ARROW1\x00\x00" + bytes(40), "save it as Parquet or JSON Lines"),
     "a pickle": (pickle.dumps(GOOD), "the file: it is a Python pickle, which is never opened"),
-    "a table": (b"prompt,answer\nx,y\n", "line 1: no JSON"),
+    "a table": (b"prompt,answer\nx,y\n", "line 1: not JSON"),
     "Python's own notation": (
         repr(GOOD).encode(),
-        "line 1: no JSON: Expecting property name enclosed in double quotes",
+        "line 1: not JSON: Expecting property name enclosed in double quotes",
     ),
-    "a page of an error": (b"<!DOCTYPE html>\n<html></html>", "line 1: no JSON"),
+    "a page of an error": (b"<!DOCTYPE html>\n<html></html>", "line 1: not JSON"),
     "nothing": (b"\n \r\n", "has no episode that can be read"),
     "an empty object": (b"{}", "line 1: its format is unknown; its keys are: none"),
     "messages on lines of their own": (
@@ -319,7 +319,7 @@ NAMED: dict[str, tuple[bytes, str]] = {
     "a text without a task": (one({"text": REACT}), "it begins with a message of the agent"),
     "a reward in words": (one(GOOD | {"reward": "high"}), "line 1: reward: a number was expected, not 'high'"),
     "a reward that is no number": (one(GOOD | {"reward": "nan"}), "line 1: reward: not a finite number"),
-    "a line that is cut": (one(GOOD) + b"\n" + one(GOOD)[:60], "line 2: no JSON"),
+    "a line that is cut": (one(GOOD) + b"\n" + one(GOOD)[:60], "line 2: not JSON"),
     "an array that is cut": (one([GOOD, GOOD])[:-40], "after record 1: the rest of the array cannot be read"),
     "a packed file that is cut": (PACKED[:-20], "the file is damaged"),
     "steps that are no objects": (

@@ -136,7 +136,7 @@ def test_arrays_on_lines_of_their_own_and_a_line_that_is_cut(store: Store, tmp_p
     with pytest.raises(InvalidInputError) as refused:
         taken(store, tmp_path / "x.jsonl", lines(row, f"[{row}]", row[:40]))
     assert "line 2: a JSON object was expected, not list" in str(refused.value)
-    assert "line 3: no JSON: Expecting" in str(refused.value)
+    assert "line 3: not JSON: Expecting" in str(refused.value)
 
 
 def test_bytes_that_are_no_text_in_the_middle(store: Store, tmp_path: Path) -> None:

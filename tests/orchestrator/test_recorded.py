@@ -159,7 +159,7 @@ async def test_a_round_waits_says_so_and_takes_no_episode_twice(
         await asyncio.sleep(0.02)
     told = run.told("waiting")
     assert f"Waiting for 2 recorded episodes of {environment}, split train" in told
-    assert "1 are there" in told
+    assert "it has 1 so far" in told
     assert f"POST {services[1]}/v1/episodes" in told
     assert not waiting.done()
     await play(client, services, task(environment, 2, kind="composed"), success=False)

@@ -28,5 +28,5 @@ def test_an_index_that_leads_to_pickles_is_not_followed(tiny_model: Path, tmp_pa
     torch.save(model.state_dict(), tmp_path / "part.bin")
     index = {"metadata": {}, "weight_map": dict.fromkeys(model.state_dict(), "part.bin")}
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(InvalidInputError, match=r"part\.bin, which is no safetensors file"):
+    with pytest.raises(InvalidInputError, match=r"part\.bin, which is not a safetensors file"):
         load_base(request(str(tmp_path), "v0"))
