@@ -376,7 +376,7 @@ async def test_a_query_never_waits_for_an_answer_that_will_not_come() -> None:
     async with asyncio.timeout(20):
         with pytest.raises(ValueError, match="a bug of ours"):
             await double(1)
-        with pytest.raises(UpstreamError, match="1 queries were sent, 0 answers came"):
+        with pytest.raises(UpstreamError, match="1 queries were sent, but 0 answers came back"):
             await double(2)
 
 
