@@ -100,6 +100,6 @@ def test_games_are_kept_by_the_memory_that_they_take(tmp_path: Path) -> None:
 def test_strange_domains_are_not_kept() -> None:
     with grown() as taken:
         for number in range(40):
-            with pytest.raises(InvalidInputError, match="none of the known"):
+            with pytest.raises(InvalidInputError, match="not that of a known"):
                 read_domain(f"(define {number})" + " " * MIB)
         assert taken() < MIB

@@ -10,15 +10,15 @@ from a3t_contracts.program import settings_of_program
 from .settings import EnvSettings
 
 _ABOUT = (
-    "Serves the installed environments over HTTP until it is stopped. Tasks are part of an environment, or made by "
-    "`a3t data`, or `python -m a3t_env.cli` where only this package is installed."
+    "Serves the installed environments over HTTP until it is stopped. Tasks come with an environment, or are made by "
+    "`a3t data` (where only this package is installed: `python -m a3t_env.cli`)."
 )
 
 
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     settings = settings_of_program("python -m a3t_env", _ABOUT, EnvSettings)
-    # Only now, so that --help does not wait for what serving needs.
+    # Imported late, so that --help does not wait for the packages that only serving needs.
     from a3t_contracts.service import serve
 
     from .app import create_app

@@ -38,9 +38,9 @@ log = get_logger(__name__)
 def create_app(
     settings: EnvSettings, environments: Environments | None = None, *, slot: int = 0, folder: Path | None = None
 ) -> FastAPI:
-    """The app of the service, with the environments of the settings unless others are given.
+    """Build the app of the service. `environments` defaults to those of the settings.
 
-    `slot` is the number of this process, and `folder` has the sockets of all processes; None if there is only one.
+    `slot` is the number of this process, from 0. `folder` has the sockets of all processes; None if there is only one.
     """
     offered = environments or configured(settings)
     processes = settings.env_workers if folder else 1
@@ -73,7 +73,7 @@ def create_app(
         if lacking:
             names = ", ".join(lacking)
             raise UnavailableError(
-                f"A3T_ENV_REQUIRED wants {names}, which cannot be used now.",
+                f"A3T_ENV_REQUIRED names {names}, which cannot be used now.",
                 hint=" ".join(lacking.values()),
                 missing=missing,
             )
@@ -105,10 +105,10 @@ def create_app(
 
 
 def limits_of(settings: EnvSettings, slot: int = 0, processes: int = 1) -> SessionLimits:
-    """The limits of one process, which holds its share of the sessions.
+    """Return the limits of one process, which holds an equal share of the sessions.
 
-    Engines in child processes enforce deadlines themselves, because they can kill what hangs. The deadlines of the
-    session manager are a little later, for the other engines.
+    Engines in child processes enforce their deadlines themselves, because they can kill a child that hangs. The
+    deadlines of the session manager are a little longer; they are for the other engines.
     """
     return SessionLimits(
         max_sessions=settings.env_max_sessions // processes + (slot < settings.env_max_sessions % processes),
@@ -121,7 +121,7 @@ def limits_of(settings: EnvSettings, slot: int = 0, processes: int = 1) -> Sessi
 
 
 async def _reap(manager: SessionManager) -> None:
-    """Close idle sessions repeatedly, a few times within each idle time."""
+    """Close idle sessions again and again, a few times in each idle time."""
     while True:
         await asyncio.sleep(min(30.0, manager.limits.idle_seconds / 4))
         try:

@@ -33,8 +33,8 @@ log = get_logger(__name__)
 class Environments:
     """Environments by name.
 
-    Building one may read an index from the disk: call the methods from threads, not from the event loop. An environment
-    without data is tried again at every use, so that data that arrives later is found.
+    Building an environment may read an index from disk, so call the methods from threads, not from the event loop. An
+    environment without data is tried again at every use, so that data added later is found.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Environments:
         self._plugins = {n: p if isinstance(p, EnvironmentPlugin) else _plugin(p) for n, p in plugins.items()}
         self._settings = settings
         self._built: dict[str, Environment] = {}
-        # One each: a remote that does not answer keeps nobody waiting who wants another environment.
+        # One lock for each environment, so that a remote that does not answer delays no call to another environment.
         self._locks = {name: threading.Lock() for name in self._plugins}
 
     def __iter__(self) -> Iterator[str]:
@@ -53,8 +53,9 @@ class Environments:
         return name in self._plugins
 
     def get(self, name: str) -> Environment:
-        """The environment. Raises NotFoundError for an unknown one or one without data, UnavailableError if its data
-        cannot be read."""
+        """Return an environment. Raises NotFoundError if it is unknown or has no data, UnavailableError if its data
+        cannot be read.
+        """
         environment = self._built.get(name)
         if environment is not None:
             return environment
@@ -71,7 +72,7 @@ class Environments:
         return [self._info(name) for name in self._plugins]
 
     def missing(self) -> dict[str, str]:
-        """What each environment lacks that cannot be used now, and how to get it."""
+        """For each environment that cannot be used now, what it lacks and how to get it."""
         problems = {}
         for name in self._plugins:
             try:
@@ -124,7 +125,7 @@ def _plugin(source: EnvironmentSource) -> EnvironmentPlugin:
 
 
 def configured(settings: EnvSettings) -> Environments:
-    """The environments of `known_plugins`. Raises its errors."""
+    """The environments of `known_plugins`, whose errors it raises."""
     return Environments(known_plugins(settings), settings)
 
 

@@ -8,11 +8,12 @@ __all__ = ["NotBegunError", "NotOfferedError"]
 
 
 class NotOfferedError(InvalidInputError):
-    """The environment lacks what was asked for: a list of actions, a sampler, an expert. HTTP status 422. `GET
-    /v1/environments` says what each environment has."""
+    """The environment does not offer what was asked for: a list of actions, a sampler or an expert. HTTP status 422.
+    `GET /v1/environments` says what each environment offers.
+    """
 
     slug = "not-offered"
 
 
 class NotBegunError(DeadlineError):
-    """A call found no free thread or process in time. It was not made and may be repeated. HTTP status 504."""
+    """A call got no free thread or process in time. It was not carried out, and may be repeated. HTTP status 504."""

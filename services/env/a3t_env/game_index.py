@@ -55,7 +55,7 @@ Index = TypeVar("Index", bound=GameIndex[Any])
 
 
 class IndexWatch(Generic[Index]):
-    """Keeps the index of a data folder in memory, and reads it again when the file was replaced.
+    """Keeps the index of a data folder in memory, and reads it again after its file was replaced.
 
     Args:
         folder: data folder of the environment.
@@ -97,7 +97,7 @@ def read_index_file(folder: Path, parse: Callable[[dict[str, Any]], Index], empt
     try:
         content = orjson.loads(path.read_bytes())
         if content["version"] != _VERSION:
-            raise InvalidInputError(f"The index {path} has version {content['version']}; this is for {_VERSION}.")
+            raise InvalidInputError(f"The index {path} has version {content['version']}, not {_VERSION}.")
         return parse(content)
     except FileNotFoundError:
         return empty

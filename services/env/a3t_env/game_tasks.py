@@ -19,21 +19,21 @@ class GameTasks(ABC, Generic[Game]):
     """The part of an environment that looks up tasks in its index of games. Thread-safe.
 
     Args:
-        folder: data folder; an index that changes on disk is read again.
+        folder: data folder; the index is read again when its file changes.
         read: reads the index of such a folder.
     """
 
     title: str
-    """The environment's name as people write it, for errors."""
+    """The environment's name as people write it, for error messages."""
     missing_hint: str
-    """What to do where a task is not here."""
+    """Hint for a task that is not here."""
 
     def __init__(self, folder: Path, read: Callable[[Path], GameIndex[Game]]) -> None:
         self._folder = folder
         self._games: IndexWatch[GameIndex[Any]] = IndexWatch(folder, read)
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the order of the index. An unknown split or type has none."""
+        """Tasks in the order of the index. An unknown split or type has no tasks."""
         games = self._games.index().of(split)
         return [self._task(game) for game in games if type is None or game.type == type]
 
@@ -43,7 +43,7 @@ class GameTasks(ABC, Generic[Game]):
 
     @abstractmethod
     def _task(self, game: Game) -> Task:
-        """The task that a game is."""
+        """Describe a game as a task."""
 
     def _game(self, task_id: str) -> Game:
         game: Game | None = self._games.index().games.get(task_id)

@@ -19,8 +19,12 @@ __all__ = ["answer_requests"]
 
 
 def answer_requests(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> NoReturn:
-    """Answer requests one by one, without end. Output of libraries goes to stderr, and their input is empty."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the parent
+    """Answer requests one by one until stdin is closed. What libraries print goes to stderr; they read an empty
+    stdin.
+    """
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C in a terminal reaches this process too, but the parent handles it
     source, sink = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)

@@ -19,5 +19,5 @@ CLOSED = Counter(
 
 @functools.lru_cache(maxsize=64)
 def steps(environment: str, engine: str) -> Counter:
-    """The counter of steps; kept, because looking up its labels takes longer than counting."""
+    """The counter of steps. It is cached, because looking up its labels takes longer than counting."""
     return _STEPS.labels(environment, engine)

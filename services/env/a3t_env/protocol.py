@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:  # child processes load this module, and need no schemas
+if TYPE_CHECKING:  # child processes load this module, but do not need the schemas
     from a3t_contracts.schemas import EnvironmentInfo, Task
 
 __all__ = ["Environment", "Episode", "Outcome"]
@@ -38,11 +38,12 @@ class Episode(Protocol):
         """Admissible actions of the present state, in the order of the environment."""
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """One action of the action space, drawn uniformly; the same for equal seed and state. `avoid` is never drawn if
-        there is another action."""
+        """Draw one action uniformly from the action space. The same seed and state give the same action. `avoid` is
+        never drawn if there is another action.
+        """
 
     def expert(self) -> str:
-        """The next action of the scripted expert, which only uses what was visible so far."""
+        """Return the next action of the scripted expert, which knows only what was visible so far."""
 
     def close(self) -> None:
         """Release all resources of the episode."""
@@ -51,16 +52,15 @@ class Episode(Protocol):
 class Environment(Protocol):
     """A set of tasks and the engines that play them.
 
-    The optional attribute `inline_engines` is the set of engines whose calls take microseconds: they run on the event
-    loop, all others in threads.
+    The optional attribute `inline_engines` is the set of engines whose calls take only microseconds. Those calls run on
+    the event loop, all others in threads.
     """
 
     def info(self) -> EnvironmentInfo:
-        """The description of the environment: splits, task types, engines (the default first), largest number of steps,
-        …"""
+        """The description of the environment: splits, task types, engines (the default first), default step cap, …"""
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in a fixed order, optionally of one split or type."""
+        """Tasks in a fixed order; all, or those of one split or type."""
 
     def task(self, task_id: str) -> Task:
         """The task with this id. Raises NotFoundError."""
@@ -68,9 +68,9 @@ class Environment(Protocol):
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> Episode:
-        """A new episode, which is not started yet.
+        """Return a new episode, not yet started.
 
         `options` are those of `SessionCreate`; an environment refuses options that it does not know. Raises
-        NotFoundError, InvalidInputError, and UnplayableError for a task that can never be played as its files are: a
-        run gives its episodes up at once.
+        NotFoundError, InvalidInputError, and UnplayableError for a task that can never be played, for instance because
+        a file is damaged; a run then gives up its episodes without another attempt.
         """

@@ -1,6 +1,6 @@
 """Serves a Python environment over HTTP: the reference server of docs/reference/environment-protocol.yaml.
 
-`Host` implements the protocol without HTTP, `environment_app` its routes. A server in another language needs the same.
+`Host` implements the protocol without HTTP, `environment_app` its routes. A server in another language needs both.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def serve(make_env: Kind, *, host: str = "127.0.0.1", port: int = 8200, max_epis
         make_env: a class, or a function without arguments that returns an environment; called once for each episode.
         host: address to listen on.
         port: TCP port to listen on.
-        max_episodes: largest number of open episodes; for a further one the least recently used is closed.
+        max_episodes: most open episodes; if there are more, the least recently used one is closed.
 
-    Raises BadResultError if `make_env` makes no environment.
+    Raises BadResultError if `make_env` does not return an environment.
     """
     import uvicorn
 
@@ -44,7 +44,7 @@ def serve(make_env: Kind, *, host: str = "127.0.0.1", port: int = 8200, max_epis
 
 
 class RefusedError(Exception):
-    """A request that is refused, with the status of the reply."""
+    """A refused request, with the HTTP status of the reply."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -149,7 +149,7 @@ class Host:
         return {"actions": read_actions(given)} if call == "actions" else {"action": read_action(given)}
 
     def close(self, name: str) -> None:
-        """Answer `DELETE /episodes/{id}`. Closing a closed episode is no error."""
+        """Answer `DELETE /episodes/{id}`. Closing a closed episode is not an error."""
         with self._lock:
             episode = self._running.pop(name, None)
         if episode is not None:

@@ -1,6 +1,6 @@
-"""Makes tasks for environments that have none, in a fresh deployment: `python -m a3t_env.seed_data`.
+"""Makes tasks for environments that have none, in a new deployment: `python -m a3t_env.seed_data`.
 
-A3T_SEED_GAMES is the number of training tasks for each environment that can make some by itself; 0 makes none. Existing
+A3T_SEED_GAMES is the number of training tasks for each environment that can generate tasks; 0 makes none. Existing
 tasks are not changed.
 """
 
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     configure_logging("games")
     text = os.environ.get("A3T_SEED_GAMES", str(DEFAULT_GAMES))
     if not text.isdigit():
-        raise InvalidInputError(f"A3T_SEED_GAMES={text!r} is no number of games.")
+        raise InvalidInputError(f"A3T_SEED_GAMES={text!r} is not a number of games.")
     seed(int(text))
 
 

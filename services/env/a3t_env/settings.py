@@ -1,4 +1,6 @@
-"""Settings of the env service, read from the environment: `A3T_…`, those of the service alone `A3T_ENV_…`."""
+"""Settings of the env service, read from environment variables: `A3T_ENV_…`, and `A3T_…` for those that services
+share.
+"""
 
 from __future__ import annotations
 
@@ -20,24 +22,24 @@ class EnvSettings(ServiceSettings):
     )
     env_workers: int = Field(1, ge=1, le=64, description="Number of processes that serve HTTP and hold sessions")
     env_max_sessions: int = Field(
-        4096, ge=1, description="Largest number of open sessions over all processes; opening one more gets 429"
+        4096, ge=1, description="Largest number of open sessions over all processes; a request for one more gets 429"
     )
     env_idle_seconds: float = Field(
         1800.0, gt=0, description="Seconds without a request after which a session is closed"
     )
     env_start_deadline: float = Field(
-        120.0, gt=0, description="Seconds that the start of a session may take; then the request gets 504"
+        120.0, gt=0, description="Seconds that the start of a session may take; after that the request gets 504"
     )
     env_step_deadline: float = Field(
-        30.0, gt=0, description="Seconds that a step may take; then the request gets 504 and the session ends"
+        30.0, gt=0, description="Seconds that a step may take; after that the request gets 504 and the session ends"
     )
     env_threads: int = Field(
         32, ge=1, le=512, description="Number of threads in each process for each environment whose calls block"
     )
     env_required: str = Field(
         "",
-        description="Environments without which /ready answers 503: names, with commas between them. Where it is "
-        "empty, one usable environment is enough",
+        description="Names of environments, with commas between them, without which /ready answers 503. If empty, one "
+        "usable environment is enough",
     )
     env_plugins: str = Field(
         "", description="Environments of your own: NAME=MODULE:CLASS, several with commas between them"
@@ -54,7 +56,7 @@ class EnvSettings(ServiceSettings):
     )
     env_remote_tokens: SecretStr = Field(
         SecretStr(""),
-        description="Bearer tokens that environments behind HTTP want: `NAME=TOKEN`, several with commas between them",
+        description="Bearer tokens for environments behind HTTP: `NAME=TOKEN`, several with commas between them",
     )
     env_remote_max_bytes: int = Field(
         2**20, gt=0, description="Largest reply of an environment behind HTTP to a step, in bytes"

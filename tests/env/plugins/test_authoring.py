@@ -41,7 +41,7 @@ def test_a_new_environment_passes_its_own_test(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
     done = subprocess.run(command, cwd=written[0].parent, capture_output=True, text=True, timeout=250, check=False)
     assert done.returncode == 0, done.stdout
-    with pytest.raises(ConflictError, match="is there already"):
+    with pytest.raises(ConflictError, match="exists already"):
         write_skeleton("my-game", tmp_path)
     with pytest.raises(InvalidInputError, match="cannot be the name"):
         write_skeleton("../game", tmp_path)

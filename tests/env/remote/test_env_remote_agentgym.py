@@ -81,12 +81,12 @@ def test_a_url_that_says_too_little_is_told(query: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "why"),
     [
-        ("http://127.0.0.1:9", "no proper name"),
-        ("game=ftp://127.0.0.1", "names no server"),
-        ("game=http://127.0.0.1:99999", "names no server"),
+        ("http://127.0.0.1:9", "no valid name"),
+        ("game=ftp://127.0.0.1", "not the URL of a server"),
+        ("game=http://127.0.0.1:99999", "not the URL of a server"),
         ("game=http://a:1,game=http://b:1", "twice"),
-        ("game=agentgym+http://a:1?tasks=0", "bad tasks"),
-        ("game=agentgym+http://a:1?tasks=3&tasks=4&split=x", "bad tasks"),
+        ("game=agentgym+http://a:1?tasks=0", "invalid splits"),
+        ("game=agentgym+http://a:1?tasks=3&tasks=4&split=x", "invalid splits"),
     ],
 )
 def test_a_bad_setting_is_refused_at_the_start(setting: str, why: str) -> None:

@@ -163,7 +163,7 @@ async def test_a_replay_that_comes_out_otherwise_is_told(manager_of: ManagerOf) 
     with live_server(environment_app(Dice), port) as url:
         manager = manager_of(f"game={url}")
         session = await manager.create(play())
-    with live_server(environment_app(Dice), port), pytest.raises(UpstreamError, match="came out otherwise"):
+    with live_server(environment_app(Dice), port), pytest.raises(UpstreamError, match="went differently"):
         await manager.step(session.id, "guess 5", 0)
 
 

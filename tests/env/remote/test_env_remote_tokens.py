@@ -99,7 +99,7 @@ def test_nothing_that_shows_settings_shows_tokens() -> None:
 
 @pytest.mark.parametrize("text", ["game", "game=two words", "game=a,game=b", "=abc", "game="])
 def test_a_wrong_setting_is_refused_and_not_quoted(text: str) -> None:
-    with pytest.raises(InvalidInputError, match="of A3T_ENV_REMOTE_TOKENS has not the form") as refused:
+    with pytest.raises(InvalidInputError, match="of A3T_ENV_REMOTE_TOKENS does not have the form") as refused:
         addresses("", SecretStr(text))
     assert "two words" not in str(refused.value)
 

@@ -148,7 +148,7 @@ async def test_a_step_that_found_no_thread_was_not_made(
     waiting = asyncio.create_task(manager.step(waiter, "go right", 0))
     outcomes = await asyncio.gather(held, waiting, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [StuckError, NotBegunError]
-    assert "was not begun" in str(outcomes[1])
+    assert "did not begin" in str(outcomes[1])
     corridor.gate.open.set()
     assert (await manager.step(waiter, "go right", 0)).observation == "You are in room 1."
 

@@ -116,7 +116,7 @@ async def test_a_process_that_is_gone_is_told_and_gone_around(tmp_path: Path) ->
     app = create_app(settings, Environments({"alfworld": CorridorEnvironment}), slot=0, folder=tmp_path)
     with live_server(app) as url:
         async with EnvClient(url, DEVELOPMENT_TOKEN, retry=ONCE) as client:
-            with pytest.raises(UnavailableError, match="The process that holds this session ended"):
+            with pytest.raises(UnavailableError, match="The server process that held this session has ended"):
                 await client.step("1-lost", "look")
             opened = [(await client.create(walk())).id for _ in range(2)]
             assert {i.partition("-")[0] for i in opened} == {"0"}

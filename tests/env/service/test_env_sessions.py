@@ -75,7 +75,7 @@ async def test_the_last_step_can_be_sent_again_after_the_end(make_manager: Manag
 @pytest.mark.parametrize(
     ("action", "index", "message"),
     [
-        ("go left", 1, "Step 1 .* was made with another action"),
+        ("go left", 1, "Step 1 .* was carried out with another action"),
         ("go right", 0, "Step 0 .* is out of order"),
         ("go right", 3, "Step 3 .* is out of order"),
     ],

@@ -77,7 +77,7 @@ def test_a_damaged_index_says_so(tmp_path: Path) -> None:
 def test_the_commands_list_and_verify(textworld_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A3T_HOME", str(tmp_path))
     runner = CliRunner()
-    assert "No games are here yet" in runner.invoke(app, ["list", "textworld"]).stdout
+    assert "There are no games yet" in runner.invoke(app, ["list", "textworld"]).stdout
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "textworld").symlink_to(textworld_home)
     listed = json.loads(runner.invoke(app, ["list", "textworld", "--json"]).stdout)

@@ -86,8 +86,8 @@ def test_broken_files_are_refused_in_plain_words(tmp_path: Path, broken: str, me
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"asin": "é" * 10}, "'asin' is no ASIN"),
-        ({"asin": "A\0"}, "'asin' is no ASIN"),
+        ({"asin": "é" * 10}, "'asin' is not an ASIN"),
+        ({"asin": "A\0"}, "'asin' is not an ASIN"),
         ({"name": None}, "'name' is NoneType, not text"),
         ({"small_description": 5}, "'small_description' is int"),
         ({"small_description": {"a": "b"}}, "'small_description' is dict"),

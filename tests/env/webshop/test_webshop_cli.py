@@ -54,7 +54,7 @@ def test_bad_input_is_a_typed_error(run: CliRunner, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "current", "-x", "x" * 65])
 def test_names_never_become_paths(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InvalidInputError, match="no name for a catalogue"):
+    with pytest.raises(InvalidInputError, match="cannot be the name of a catalogue"):
         catalogue_folder(tmp_path, name)
 
 

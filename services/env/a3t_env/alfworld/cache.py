@@ -1,4 +1,4 @@
-"""Parsed games, shared by all episodes of a process, with a limit of memory."""
+"""A cache of parsed games with a memory limit, shared by all episodes of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .native import Game
 __all__ = ["GameCache"]
 
 _KEY_BYTES = 1000
-"""Bytes of a path and a hash."""
+"""Bytes of a key: a path and a hash."""
 
 
 _MEMORY_PER_FILE_BYTE = 1.25
@@ -24,19 +24,20 @@ def _weight(key: tuple[Path, str], game: Game) -> int:
     """Bytes of memory that a game takes, estimated slightly too high."""
     try:
         return _KEY_BYTES + int(_MEMORY_PER_FILE_BYTE * key[0].stat().st_size)
-    except OSError:  # the file was taken away meanwhile
+    except OSError:  # the file was removed in the meantime
         return _KEY_BYTES + held_bytes(game)
 
 
 class GameCache:
-    """The most recently used games in at most `size` bytes. Thread-safe; two threads may parse the same game at the
-    same time."""
+    """Keeps the most recently used games in at most `size` bytes (default: 64 MiB). Thread-safe; two threads may parse
+    the same game at the same time.
+    """
 
     def __init__(self, size: int = 64 * 2**20) -> None:
         self._games: ByteCache[tuple[Path, str], Game] = ByteCache(size, lambda key: load_game(*key), _weight)
 
     def get(self, path: Path, sha256: str) -> Game:
-        """The parsed game. Raises what `load_game` raises."""
+        """Return the parsed game, from memory or from the file. Raises what `load_game` raises."""
         return self._games.get((path, sha256))
 
     def __len__(self) -> int:

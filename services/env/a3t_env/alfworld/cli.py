@@ -23,9 +23,14 @@ __all__ = ["data_commands"]
 
 _DEFAULT_ARCHIVES = ("json", "pddl", "tw-pddl")
 
-ReplaceOption = Annotated[bool, typer.Option("--replace", help="Also replace games that have the other verb form.")]
+ReplaceOption = Annotated[
+    bool, typer.Option("--replace", help="Also replace games that are here in the other verb form.")
+]
 SkipOption = Annotated[
-    bool, typer.Option("--skip-broken", help="Leave broken games out and list them; default: stop at broken ones.")
+    bool,
+    typer.Option(
+        "--skip-broken", help="Leave broken games out and list them; default: import nothing if a game is broken."
+    ),
 ]
 
 
@@ -37,7 +42,7 @@ def fetch(
     skip_broken: SkipOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Download the official archives (resumable) and import their games."""
+    """Download the official archives and import their games. An interrupted download is continued."""
     names = archive or list(_DEFAULT_ARCHIVES)
     unknown = [name for name in names if name not in ARCHIVES]
     if unknown:
@@ -61,10 +66,10 @@ def import_(
     skip_broken: SkipOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Import games from folders or archives: all of them, or none if some are broken, which are then named.
+    """Import games from folders or archives. If some games are broken, they are named and none is imported.
 
-    The older release says "put X in/on Y", the newer "move X to Y", under the same task ids; to have both, import one
-    of them as a split of its own: --split valid_seen_put.
+    The older release says "put X in/on Y", the newer "move X to Y", under the same task ids. To keep both, import one
+    of them under another name of a split: --split valid_seen_put.
     """
     with progress_bar("Checking games") as advance:
         added = import_games(_store(), source, split, replace=replace, skip_broken=skip_broken, progress=advance)
@@ -78,7 +83,8 @@ def generate(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same games.")] = 0,
     verb_form: Annotated[
-        str, typer.Option(help='Verb of placing an object: "move" as in the newer release, "put" as in the older.')
+        str,
+        typer.Option(help='Verb for putting an object down: "move" as in the newer release, "put" as in the older.'),
     ] = "move",
     as_json: JsonOption = False,
 ) -> None:
@@ -103,12 +109,12 @@ def list_(
     split: Annotated[str | None, typer.Option(help="Show the tasks of this split.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show splits with their numbers of games, or the tasks of one split."""
+    """List the splits with their numbers of games, or the tasks of one split."""
     list_games(
         _store().index(),
         split,
         lambda e: {"task": e.id, "type": e.type, "verb_form": e.verb_form, "instruction": e.instruction},
-        if_none="No games are here yet: `a3t data generate alfworld`, `import` or `fetch`.",
+        if_none="There are no games yet. Run `a3t data generate alfworld`, `import` or `fetch`.",
         as_json=as_json,
     )
 
@@ -117,7 +123,7 @@ def verify(
     split: Annotated[str | None, typer.Option(help="Only games of this split; default: all splits.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that every game of the index is there, unchanged and playable; exit code 1 if not."""
+    """Check that the file of every indexed game exists, is unchanged and can be played; the exit code is 1 if not."""
     store = _store()
     index = store.index()
     refuse_unknown_split(split, index)

@@ -30,14 +30,14 @@ class AlfworldEnvironment(GameTasks[GameEntry]):
     """The games under a data folder. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are not.
 
     Args:
-        folder: data folder (`<A3T_HOME>/data/alfworld`); an index that changes on disk is read again.
+        folder: data folder (`<A3T_HOME>/data/alfworld`); the index is read again when its file changes.
         default_engine: "native" or "official".
-        pool: child processes of the official engine; one is made on first use if none is given.
+        pool: child processes of the official engine; default: a pool is made at the first use.
     """
 
     inline_engines = frozenset({"native"})
     title = "ALFWorld"
-    missing_hint = "`a3t data list alfworld` shows what is here; import or generate games first."
+    missing_hint = "`a3t data list alfworld` lists the games that are here; import or generate games first."
 
     def __init__(self, folder: Path, default_engine: str = "native", pool: OfficialPool | None = None) -> None:
         super().__init__(folder, read_index)
@@ -66,9 +66,9 @@ class AlfworldEnvironment(GameTasks[GameEntry]):
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> AlfworldEpisode:
-        """A fresh episode, not yet started. ALFWorld draws nothing at random, so the seed changes nothing.
+        """Return a new episode, not yet started. ALFWorld draws nothing at random, so the seed has no effect.
 
-        The one option is `search`, how the scripted expert searches: "likely" (default) or "listed".
+        The only option is `search`, how the scripted expert searches: "likely" (default) or "listed".
 
         Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or option, UnplayableError
         for a game file that is missing, changed or broken, UnavailableError where the official engine is not
@@ -108,7 +108,7 @@ class AlfworldEnvironment(GameTasks[GameEntry]):
 def _search_of(options: Mapping[str, str]) -> Search:
     for name, value in options.items():
         if name != "search":
-            raise InvalidInputError(f"ALFWorld has no option {name[:80]!r}.", hint="It has one: search.")
+            raise InvalidInputError(f"ALFWorld has no option {name[:80]!r}.", hint="Its only option is `search`.")
         if value not in get_args(Search):
             raise InvalidInputError(f"The expert has no search {value[:80]!r}.", hint=" or ".join(get_args(Search)))
     return cast(Search, options.get("search", "likely"))

@@ -13,7 +13,7 @@ from .expert import ScriptedExpert, Search
 __all__ = ["AlfworldEpisode"]
 
 _NEVER_SAMPLED = "help"
-"""Action that is always admissible, always gives the same answer, and never changes anything."""
+"""An action that is always admissible, always gives the same observation, and never changes anything."""
 
 
 class AlfworldEpisode:
@@ -39,7 +39,7 @@ class AlfworldEpisode:
         return self._outcome(self._first, valid=True)
 
     def step(self, action: str) -> Outcome:
-        """Carry out an action. `valid` is false exactly if it was not admissible ("Nothing happens.")."""
+        """Carry out an action. `valid` is false if and only if it was not admissible ("Nothing happens.")."""
         self._begun()
         observation, valid = self._engine.step(action)
         self._turns.append((action.strip(), observation))
@@ -51,7 +51,7 @@ class AlfworldEpisode:
         return self._engine.actions()
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """A uniform draw from the admissible commands except `help`; deterministic by seed and state."""
+        """Draw uniformly from the admissible commands except `help`. The same seed and state give the same draw."""
         choices = [a for a in self.actions() if a != _NEVER_SAMPLED]
         others = [a for a in choices if a != avoid]
         return random.Random(seed).choice(others or choices)

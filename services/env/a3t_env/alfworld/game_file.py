@@ -15,7 +15,7 @@ from .native import Game, parse_game
 __all__ = ["MAX_FILE_BYTES", "GameFile", "load_game", "read_game_file"]
 
 MAX_FILE_BYTES = 4 * 2**20
-"""Largest size of a game file in bytes; those of all releases are below a tenth of it."""
+"""Largest size of a game file in bytes. The game files of all releases are smaller than a tenth of it."""
 
 _TEXTS = ("pddl_domain", "grammar", "pddl_problem")
 
@@ -42,12 +42,12 @@ def read_game_file(data: bytes) -> GameFile:
     try:
         content = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"It is no JSON (truncated or damaged): {str(error)[:120]}.") from error
+        raise InvalidInputError(f"It is not JSON (truncated or damaged): {str(error)[:120]}.") from error
     if not isinstance(content, dict):
-        raise InvalidInputError("It is JSON, but no game: an object was expected.")
+        raise InvalidInputError("It is JSON, but not a game: an object was expected.")
     for key in _TEXTS:
         if not isinstance(content.get(key), str):
-            raise InvalidInputError(f"It is JSON, but no game: {key!r} is missing or no text.")
+            raise InvalidInputError(f"It is JSON, but not a game: {key!r} is missing or not a text.")
     solvable = content.get("solvable")
     return GameFile(
         domain=content["pddl_domain"],
@@ -59,7 +59,7 @@ def read_game_file(data: bytes) -> GameFile:
 
 
 def load_game(path: Path, sha256: str | None = None) -> Game:
-    """Parse a game file, and check it against the hash of the index where one is given.
+    """Parse a game file. If the SHA-256 from the index is given, the file must have it.
 
     Raises UnplayableError for a file that is missing, changed or broken.
     """

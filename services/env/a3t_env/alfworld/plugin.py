@@ -19,8 +19,12 @@ __all__ = ["AlfworldSettings", "plugin"]
 class AlfworldSettings(CommonSettings):
     """Settings of ALFWorld."""
 
-    env_official_processes: int = Field(4, ge=1, description="Episodes on the official engine at a time")
-    env_alfworld_engine: Literal["native", "official"] = Field("native", description="The default engine")
+    env_official_processes: int = Field(
+        4, ge=1, description="Most episodes on the official engine at a time, each in a child process"
+    )
+    env_alfworld_engine: Literal["native", "official"] = Field(
+        "native", description="Engine of sessions that ask for none"
+    )
 
 
 def _build(settings: EnvSettings) -> Environment:

@@ -1,8 +1,8 @@
 """AgentGym's client protocol for every environment: create, reset, step, observation, available_actions, close.
 
-AgentGym's clients were written for a server of their own each, which name things differently. All names are read and
-answered; only `create` has two forms, so there are two prefixes. What a client gets as its environment's id is the id
-of a session, which `reset` gives another episode.
+Each of AgentGym's clients was written for its own server, and the servers name the same fields differently. Here
+requests may use any of the names, and replies have all of them. Only `create` has two forms of reply, so there are two
+URL prefixes. The environment id that a client gets is the id of a session; `reset` starts another episode under it.
 """
 
 from __future__ import annotations
@@ -26,20 +26,22 @@ __all__ = ["routers"]
 
 Number = Annotated[int | None, Field(ge=0, le=MAX_INT)]
 _NUMBERS = ("data_idx", "game", "session_id", "item_id", "idx", "seed")
-"""What AgentGym's clients call the number of a task. One sends `idx` and a `seed` that is always 0."""
+"""The names under which AgentGym's clients send the number of a task. One client sends `idx`, and a `seed` that is
+always 0.
+"""
 _ID = "Id that `create` gave, as `id` or `env_idx`"
 Asked = Annotated[str | None, Query(description=_ID)]
 
 
 class Created(BaseModel):
-    """The body of `create`; what only one of AgentGym's servers reads is let be."""
+    """The body of `create`. Fields that only one of AgentGym's servers reads are ignored."""
 
     model_config = ConfigDict(extra="ignore")
-    id: Number = Field(None, description="Number of the task to begin with; null is 0")
+    id: Number = Field(None, description="Number of the first task; default: 0")
 
 
 class Of(BaseModel):
-    """Which environment a body is about."""
+    """The fields of a body that name the environment."""
 
     model_config = ConfigDict(extra="ignore")
     id: str | Number = Field(None, description=_ID)
@@ -63,7 +65,9 @@ class Reset(Of):
 
     @property
     def number(self) -> int:
-        """The task's number, 0 where none is given. Clients that call the environment `env_idx` may call it `id`."""
+        """The task's number; 0 if none is given. Clients that name the environment with `env_idx` may send the number
+        as `id`.
+        """
         named = self.id if self.env_idx is not None and isinstance(self.id, int) else None
         given = (*(getattr(self, name) for name in _NUMBERS), named)
         return next((number for number in given if number is not None), 0)
@@ -76,7 +80,7 @@ class Action(Of):
 
 
 class State(BaseModel):
-    """What an environment shows."""
+    """What a client sees of an environment."""
 
     id: str = Field(description="Id of the environment")
     env_idx: str = Field(description="The same under another name")
@@ -94,7 +98,7 @@ class State(BaseModel):
 
 
 class Actions(BaseModel):
-    """What may be done now."""
+    """The actions that are admissible now."""
 
     available_actions: list[str] = Field(description="Admissible actions")
     clickables: list[str] = Field(description="The same under another name")
@@ -119,14 +123,14 @@ def _add_starts(router: APIRouter, bare: bool) -> None:
     async def create(
         place: Place, sessions: SessionsDep, environments: EnvironmentsDep, body: Created | None = None
     ) -> str | State:
-        """Make an environment. It counts as a session, shows its first task, and is reset to others."""
+        """Make an environment, which is a session here, and start its first task. `reset` starts other tasks."""
         number = body.id if body is not None and body.id is not None else 0
         info = await sessions.create(await start_of(environments, place, number))
         return info.id if bare else await _begun(sessions, info.id)
 
     @router.post("/reset", responses=problems(400, 404, 409, 413, 429, 502, 503, 504), **_STATE)
     async def reset(place: Place, body: Reset, sessions: SessionsDep, environments: EnvironmentsDep) -> State:
-        """Begin an episode of the task with this number. An environment that failed or was reaped is good again."""
+        """Begin an episode of the task with this number. This also revives an environment that failed or was reaped."""
         request = await start_of(environments, place, body.number)
         return await _begun(sessions, (await sessions.restart(body.session, request)).id)
 

@@ -16,17 +16,17 @@ from ..sessions.interface import Sessions
 __all__ = ["EnvironmentsDep", "IncludeActions", "SessionId", "SessionsDep", "json_reply", "problems"]
 
 _WHEN = {
-    400: "The body is no JSON",
+    400: "The body is not JSON",
     401: "The bearer token is missing or wrong",
     403: "The role of the token does not allow it",
     404: "Unknown session, task, environment, split or type",
-    409: "The session's state forbids it: another step is being made, another index, the episode is over",
+    409: "The session's state forbids it: another step is running, the index is wrong, or the episode is over",
     410: "The session is closed or was reaped",
     413: "The body is too large",
     422: "A value has the wrong form, or the environment does not offer what was asked for",
     429: "All sessions are in use; Retry-After says when to try again",
     502: "The engine failed; the session is closed",
-    503: "The environment cannot be used now, perhaps because its server is away; Retry-After says when to try again",
+    503: "The environment is not available now, or its server cannot be reached; Retry-After says when to try again",
     504: "The engine did not answer in time",
 }
 
@@ -46,7 +46,7 @@ IncludeActions = Annotated[bool, Query(description="Return the admissible action
 
 
 def json_reply(model: BaseModel, status: int = 200) -> Response:
-    """The HTTP reply with a model, which is serialised once."""
+    """Return an HTTP reply with a model as its body. The model is serialised only once."""
     return Response(model.__pydantic_serializer__.to_json(model), status, media_type="application/json")
 
 

@@ -1,9 +1,9 @@
 """A faster path for the two step routes.
 
 FastAPI spends 0.3 ms of CPU on routing, dependencies and body of a request whose step takes 0.02 ms. This middleware
-answers well-formed step requests itself, with the same validators and the same serialiser. Any other request (other
-content type, other query, invalid body) goes to the routes of `sessions.py` and `steps.py`, which declare the API and
-write its error messages.
+answers well-formed step requests itself, with the same validators and serialiser. All other requests (another content
+type, another query, an invalid body) go to the routes in `sessions.py` and `steps.py`, which declare the API and write
+its error messages.
 """
 
 from __future__ import annotations

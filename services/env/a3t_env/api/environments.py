@@ -13,5 +13,5 @@ router = APIRouter(prefix="/v1", tags=["environments"])
 
 @router.get("/environments", responses=problems())
 def environments(environments: EnvironmentsDep) -> list[EnvironmentInfo]:
-    """List the environments of this service. One without data has no engines and no splits."""
+    """List the environments of this service. An environment without data has no engines and no splits."""
     return environments.infos()

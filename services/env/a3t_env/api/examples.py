@@ -12,7 +12,7 @@ CREATE: dict[str, Example] = {
         "value": {"environment": "NAME", "task_id": "TASK", "include_actions": True},
     },
     "chosen": {
-        "summary": "The same with a seed, an engine and a step cap of its own",
+        "summary": "The same with a seed, an engine and a step cap",
         "value": {"environment": "NAME", "task_id": "TASK", "seed": 3, "engine": "ENGINE", "max_steps": 30},
     },
 }

@@ -1,4 +1,4 @@
-"""Tasks by number, for protocols that name tasks only so."""
+"""Tasks by number, for protocols that name tasks only by numbers."""
 
 from __future__ import annotations
 
@@ -19,26 +19,28 @@ Place = Annotated[
     str,
     Path(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}(:[A-Za-z0-9][A-Za-z0-9._-]{0,127})?$",
-        description="The environment, all of whose tasks have numbers from 0; or `ENVIRONMENT:SPLIT`, for those of a "
-        "split",
+        description="Name of the environment, whose tasks are numbered from 0; or `ENVIRONMENT:SPLIT`, where only the "
+        "tasks of the split are numbered",
         examples=["NAME", "NAME:train"],
     ),
 ]
 
 
 async def start_of(environments: Environments, place: str, number: int) -> SessionCreate:
-    """The request for an episode of the task with this number, which is its position in `GET /v1/tasks`.
+    """Return the request for an episode of the task with this number, its position in `GET /v1/tasks`.
 
     Raises NotFoundError for an unknown environment or split, and for a number without a task.
     """
     tasks = await tasks_of(environments, place)
     if not 0 <= number < len(tasks):
-        raise NotFoundError(f"There is no task {number} in {place}.", hint=f"It has {len(tasks)} tasks, from 0.")
+        raise NotFoundError(
+            f"There is no task {number} in {place}.", hint=f"Its {len(tasks)} tasks have numbers from 0."
+        )
     return SessionCreate(environment=tasks[number].environment, task_id=tasks[number].id)
 
 
 async def tasks_of(environments: Environments, place: str) -> Sequence[Task]:
-    """The tasks in the order of their numbers. Raises NotFoundError for an unknown environment or split."""
+    """Return the tasks in the order of their numbers. Raises NotFoundError for an unknown environment or split."""
     name, _, split = place.partition(":")
     return await asyncio.to_thread(_listed, environments, name, split or None)
 

@@ -27,7 +27,7 @@ router = APIRouter(prefix="/openenv/{place}", tags=["OpenEnv"], route_class=Json
 
 
 class Schemas(BaseModel):
-    """JSON schemas of what goes over the socket."""
+    """JSON schemas of the messages on the socket."""
 
     action: dict[str, Any] = Field(description="Schema of an action")
     observation: dict[str, Any] = Field(description="Schema of an observation")
@@ -35,7 +35,7 @@ class Schemas(BaseModel):
 
 
 class Metadata(BaseModel):
-    """What an environment is."""
+    """The description of an environment."""
 
     name: str = Field(description="Name of the environment")
     description: str = Field(description="What the agent does there")
@@ -61,7 +61,9 @@ def metadata(place: Place, environments: EnvironmentsDep) -> Metadata:
 
 @router.websocket("/ws")
 async def socket(websocket: WebSocket, place: Place) -> None:
-    """Play: `reset` and `step` are answered by `observation`, `state` by `state`, what fails by `error`."""
+    """Play episodes. `reset` and `step` are answered by `observation`, `state` by `state`, and a failed message by
+    `error`.
+    """
     state = websocket.app.state
     connection = _Connection(place, state.environments, state.sessions)
     await websocket.accept()
@@ -103,7 +105,7 @@ class _Connection:
         """Close the session."""
         session, self._session = self._session, None
         if session is not None:
-            with suppress(NotFoundError):  # so long closed that it is forgotten
+            with suppress(NotFoundError):  # closed so long ago that the service has forgotten it
                 await self._sessions.close(session)
 
     async def _reset(self, data: messages.ResetData) -> str:
@@ -126,7 +128,7 @@ class _Connection:
         return request.model_copy(update=more)
 
     async def _number(self, place: str, data: messages.ResetData) -> int:
-        """The number of the task: the one given, that of the seed, or a random one."""
+        """The number of the task: the number given, the one drawn by the seed given, or a random one."""
         if data.index is not None:
             return data.index
         count = len(await tasks_of(self._environments, place))

@@ -1,4 +1,4 @@
-"""What goes over OpenEnv's socket."""
+"""The messages on OpenEnv's socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class MessageError(Exception):
-    """A message that is none of the protocol's; `code` is one of OpenEnv's."""
+    """A message that the protocol does not have; `code` is one of OpenEnv's error codes."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -45,7 +45,7 @@ class TextAction(BaseModel):
 
 
 class Observation(BaseModel):
-    """What the agent sees, and how the episode stands. The reward and whether it is over stand beside it."""
+    """What the agent sees, and the state of the episode. The message has the reward and `done` beside it."""
 
     text: str = Field(description="The observation")
     actions: list[str] | None = Field(None, description="Admissible actions; null where the environment lists none")
@@ -54,7 +54,7 @@ class Observation(BaseModel):
 
 
 class State(BaseModel):
-    """The episode of a connection; all of it is null or 0 before the first reset."""
+    """The episode of a connection. Before the first reset, every field is null or 0."""
 
     episode_id: str | None = Field(None, description="Id of the session")
     step_count: int = Field(0, description="Number of steps so far")
@@ -76,11 +76,13 @@ class State(BaseModel):
 
 
 class ResetData(BaseModel):
-    """Which task to begin: `task_id`; or `index`, its number in the split; or `seed`, which draws one; or any."""
+    """Which task to begin: `task_id`, or `index` (its number in the split), or `seed` (draws one); else a
+    random task.
+    """
 
-    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="Draws the task; seed of the episode")
+    seed: int | None = Field(None, ge=0, le=MAX_SEED, description="Seed; also draws the task if none is named")
     task_id: str | None = Field(None, description="Id of the task")
-    split: Name | None = Field(None, description="Split; null takes that of the address, or all")
+    split: Name | None = Field(None, description="Split; default: the split in the URL, or all")
     index: int | None = Field(None, ge=0, le=MAX_INT, description="Number of the task in the split, from 0")
     options: dict[str, str] = Field(default_factory=dict, max_length=16, description="Options of the environment")
 
@@ -116,13 +118,13 @@ _INCOMING: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discrim
 
 
 def read(message: str | bytes) -> Incoming:
-    """A client's message. Raises MessageError."""
+    """Parse a client's message. Raises MessageError."""
     if len(message) > INLINE_BYTES:
         raise MessageError("VALIDATION_ERROR", f"The message is over the limit of {INLINE_BYTES} bytes.")
     try:
         given = orjson.loads(message)
     except orjson.JSONDecodeError as fault:
-        raise MessageError("INVALID_JSON", f"The message is no JSON: {fault}.") from fault
+        raise MessageError("INVALID_JSON", f"The message is not JSON: {fault}.") from fault
     try:
         return _INCOMING.validate_python(given)
     except ValidationError as fault:
@@ -133,7 +135,7 @@ def read(message: str | bytes) -> Incoming:
 
 
 def answer(seen: Observation, reward: float | None, done: bool) -> str:
-    """The reply to a reset, whose reward is None, or to a step."""
+    """The reply to a reset, which has no reward (None), or to a step."""
     return _sent("observation", {"observation": seen.model_dump(), "reward": reward, "done": done})
 
 
@@ -143,7 +145,7 @@ def state(shown: State) -> str:
 
 
 def error(fault: MessageError | A3TError) -> str:
-    """The reply where a message could not be carried out."""
+    """The reply to a message that could not be carried out."""
     code = "CAPACITY_REACHED" if isinstance(fault, OverloadedError) else "EXECUTION_ERROR"
     return _sent("error", {"message": str(fault), "code": fault.code if isinstance(fault, MessageError) else code})
 

@@ -44,7 +44,7 @@ async def step(
     sessions: SessionsDep,
     include_actions: IncludeActions = False,
 ) -> Response:
-    """Carry out one action. A step with its `index` may be sent again: it is made once."""
+    """Carry out one action. A step with an `index` may be sent again: it is carried out only once."""
     return json_reply(await sessions.step(session_id, request.action, request.index, include_actions))
 
 
@@ -58,18 +58,18 @@ async def actions(session_id: SessionId, sessions: SessionsDep) -> Response:
 async def sample(
     session_id: SessionId, request: Annotated[SampleRequest, Body(openapi_examples=SAMPLE)], sessions: SessionsDep
 ) -> Response:
-    """Draw one action of the action space uniformly; the same for equal seed and state."""
+    """Draw one action uniformly from the action space. The same seed and state give the same action."""
     return json_reply(ActionReply(action=await sessions.sample(session_id, request)))
 
 
 @router.get("/{session_id}/expert", response_model=ActionReply, responses=problems(404, 409, 410, 502, 504))
 async def expert(session_id: SessionId, sessions: SessionsDep) -> Response:
-    """The next action of the scripted expert, which sees only what the agent has seen."""
+    """Return the next action of the scripted expert, which sees only what the agent has seen."""
     return json_reply(ActionReply(action=await sessions.expert(session_id)))
 
 
 @router.delete("/{session_id}", status_code=204, response_class=Response, responses=problems(404), **needs(Role.run))
 async def close(session_id: SessionId, sessions: SessionsDep) -> Response:
-    """Close a session. Closing a closed one is no error."""
+    """Close a session. Closing a session that is already closed is not an error."""
     await sessions.close(session_id)
     return Response(status_code=204)

@@ -24,8 +24,9 @@ async def steps(
 ) -> Response:
     """Carry out steps of many sessions.
 
-    Each step has its result or its problem document at its position; the status of the reply is 200. A session may
-    occur several times if each of its steps has its index; they are then made in order.
+    The reply has the status 200, and lists for each step its result or its problem document, in the order of the
+    request. A session may occur several times if each of its steps has an index; its steps are then carried out in
+    order.
     """
     results = await sessions.step_many(request.steps, include_actions)
     return json_reply(BatchStepReply.model_construct(results=results))

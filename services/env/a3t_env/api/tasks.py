@@ -25,7 +25,7 @@ def tasks(
     split: Annotated[str | None, Query(description="Only tasks of this split", examples=["valid_seen"])] = None,
     type: Annotated[str | None, Query(description="Only tasks of this type")] = None,
     offset: Annotated[int, Query(ge=0, le=2**31, description="Number of tasks to skip")] = 0,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Largest number of tasks on the page")] = 100,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="Most tasks in the reply")] = 100,
 ) -> Response:
     """List tasks in a fixed order, page by page."""
     chosen = _filtered(environments.get(environment), split, type)

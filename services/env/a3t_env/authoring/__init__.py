@@ -1,1 +1,1 @@
-"""Tools for authors of environments: `a3t env new` writes a skeleton, `a3t env check` tests what a run relies on."""
+"""Tools for authors of environments: `a3t env new` writes a skeleton, `a3t env check` tests whether runs can use it."""

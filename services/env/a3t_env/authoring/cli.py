@@ -1,4 +1,4 @@
-"""`a3t env`: write an environment of one's own, and check it."""
+"""`a3t env`: writes the skeleton of an environment, and checks environments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .new import class_name_of, write_skeleton
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write an environment of your own, and check it.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Write your own environment, and check it.")
 
 _MARKS = {"passed": "[green]✓[/]", "failed": "[red]✗[/]", "noted": "[yellow]·[/]"}
 
@@ -29,7 +29,7 @@ def new(
         Path, typer.Option(help="Folder in which the folder NAME is created; default: the current one.")
     ] = Path(),
 ) -> None:
-    """Write the folder NAME: a working environment to change, its test, a recipe and a README."""
+    """Write the folder NAME with a working environment to change, its test, a recipe and a README."""
     written = write_skeleton(name, into)
     for path in written:
         console.print(f"wrote {path}", highlight=False, markup=False)
@@ -54,12 +54,12 @@ def check(
         ),
     ],
     environment: Annotated[
-        str | None, typer.Option(help="Name of the environment, if a URL is given; default: the only one.")
+        str | None, typer.Option(help="Name of the environment, if the service at the URL has several.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Play an environment and check what runs rely on. Exit code 1 if a check failed."""
-    configure_logging("a3t", "CRITICAL", False)  # what fails is told in the verdicts
+    """Play an environment, and check that it does what runs rely on. The exit code is 1 if a check fails."""
+    configure_logging("a3t", "CRITICAL", False)  # the verdicts report what fails
     failed = asyncio.run(_check(subject, environment, as_json))
     raise typer.Exit(int(failed))
 

@@ -21,8 +21,9 @@ _FILES = {
 
 
 def write_skeleton(name: str, into: Path) -> list[Path]:
-    """Write the folder `name` and return its files, the environment first. Raises InvalidInputError for a name that is
-    not allowed, ConflictError if the folder exists."""
+    """Write the folder `name`, and return the paths of its files, that of the environment first. Raises
+    InvalidInputError for a name that is not allowed, ConflictError if the folder exists.
+    """
     if not _NAME.fullmatch(name):
         raise InvalidInputError(
             f"{name!r} cannot be the name of an environment.",
@@ -30,7 +31,7 @@ def write_skeleton(name: str, into: Path) -> list[Path]:
         )
     folder, module = into / name, name.replace("-", "_").lower()
     if folder.exists():
-        raise ConflictError(f"{folder} is there already.", hint="Choose another name, or remove it.")
+        raise ConflictError(f"The folder {folder} exists already.", hint="Choose another name, or remove it.")
     values = {"name": name, "module": module, "class_name": class_name_of(name)}
     texts = {
         folder / target.format(module=module): Template(_read(source)).substitute(values)

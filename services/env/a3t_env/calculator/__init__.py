@@ -1,1 +1,1 @@
-"""Arithmetic with a calculator as tool: an environment whose actions cannot be listed."""
+"""Arithmetic with a calculator as a tool: an example of an environment that cannot list its actions."""

@@ -1,4 +1,4 @@
-"""What the rest of the system is told of the calculator environment."""
+"""The calculator's description (`EnvironmentInfo`): about, worked example."""
 
 from __future__ import annotations
 

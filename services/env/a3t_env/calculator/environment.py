@@ -19,12 +19,14 @@ _problems = cache(make_problems)
 
 
 class CalculatorEnvironment:
-    """Tasks drawn by seed. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are not."""
+    """Arithmetic tasks, drawn by a fixed seed. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are
+    not.
+    """
 
     inline_engines = frozenset({ENGINE})
 
     def info(self) -> EnvironmentInfo:
-        """Splits, task types, step cap. It lists no actions: any expression is one."""
+        """Splits, task types, step cap. The environment lists no actions, because any expression is an action."""
         return EnvironmentInfo(
             name="calculator",
             engines=[ENGINE],
@@ -38,7 +40,9 @@ class CalculatorEnvironment:
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the order in which they were drawn; the types take turns. An unknown split or type has none."""
+        """Tasks in the order in which they were drawn, one of each type in turn. An unknown split or type has
+        no tasks.
+        """
         return [_task(p) for p in _problems().values() if split in (None, p.split) and type in (None, p.type)]
 
     def task(self, task_id: str) -> Task:
@@ -48,7 +52,8 @@ class CalculatorEnvironment:
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> CalculatorEpisode:
-        """A fresh episode, not yet started. Nothing in it is drawn, so the seed changes nothing; there are no options.
+        """Return a new episode, not yet started. Nothing in it is random, so the seed has no effect; there are no
+        options.
 
         Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or any option.
         """
@@ -63,7 +68,7 @@ def _problem(task_id: str) -> Problem:
     problem = _problems().get(task_id)
     if problem is None:
         raise NotFoundError(
-            f"There is no calculator task {task_id[:200]!r}.", hint="Ids go from train-0000 and from test-0000 on."
+            f"There is no calculator task {task_id[:200]!r}.", hint="Ids begin at train-0000 and at test-0000."
         )
     return problem
 

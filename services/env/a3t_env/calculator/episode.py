@@ -17,7 +17,7 @@ __all__ = ["CalculatorEpisode"]
 _ANSWER = re.compile(r"= ?(-?[0-9]{1,13})")
 _WORDS = list(WORDS.values())
 _DRAWS = 16
-"""Draws that are made for a sampled action other than the one to avoid."""
+"""Most draws for a sampled action that is not the one to avoid."""
 
 
 class CalculatorEpisode:
@@ -26,19 +26,19 @@ class CalculatorEpisode:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._results: list[str] = []
-        """What the calculator showed, in order, whole numbers alone."""
+        """The whole numbers that the calculator showed, in order."""
         self._reached = 0
         """How many of the task's steps the calculator has done."""
         self._over: bool | None = None
         """Whether the answer was given; None before the start."""
 
     def start(self) -> Outcome:
-        """The calculation to do."""
+        """Return the calculation to do, which is the first observation."""
         self._results, self._reached, self._over = [], 0, False
         return Outcome(self._problem.text)
 
     def step(self, action: str) -> Outcome:
-        """Compute an expression, or take the answer, which ends the episode."""
+        """Compute an expression, or check the answer, which ends the episode."""
         self._require_begun()
         text = " ".join(action.split())
         if answer := _ANSWER.fullmatch(text):
@@ -52,8 +52,9 @@ class CalculatorEpisode:
         )
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """A draw from the expressions of two numbers that were shown, and from the answers with one of them;
-        deterministic by seed and state. The action space is larger: any expression."""
+        """Draw an expression of two numbers that were shown, or an answer with one of them. The same seed and state
+        give the same draw. Agents may write any other expression, too.
+        """
         self._require_begun()
         generator = random.Random(seed)
         action = self._drawn(generator)
@@ -64,7 +65,7 @@ class CalculatorEpisode:
         return action
 
     def expert(self) -> str:
-        """The next step of the task on what the calculator has done so far, and at the end the answer."""
+        """The next step of the task after those that the calculator has done, and at the end the answer."""
         self._require_begun()
         value = self._problem.values[self._reached]
         if self._reached == len(self._problem.steps):
@@ -73,7 +74,7 @@ class CalculatorEpisode:
         return f"{value} {WORDS[step.sign]} {step.number}"
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the episode holds no resources."""
 
     def _calculate(self, expression: str) -> Outcome:
         try:

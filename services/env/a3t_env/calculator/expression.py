@@ -1,4 +1,4 @@
-"""What the calculator computes: whole numbers, + - * / or words for them, and parentheses, exactly."""
+"""Evaluates expressions exactly: whole numbers, + - * / or the words for these signs, and parentheses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExpressionError(ValueError):
 
 
 def evaluate(text: str) -> Fraction:
-    """The value of an expression. Raises ExpressionError; cost and size are bounded for every text."""
+    """Return the value of an expression. Time and memory are bounded for every text. Raises ExpressionError."""
     if len(text) > MOST_CHARACTERS:
         raise ExpressionError(f"An expression has at most {MOST_CHARACTERS} characters.")
     signs = _WORD.sub(lambda word: _SIGNS[word[0]], text)

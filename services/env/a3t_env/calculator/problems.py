@@ -1,4 +1,4 @@
-"""Tasks: a first number and steps from there, drawn by seed."""
+"""The tasks, drawn by a fixed seed: a first number, and the steps to compute from it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ SPLITS = {"train": 1000, "test": 200}
 TYPES = {"one_step": 1, "two_steps": 2, "three_steps": 3}
 """Task type → number of steps."""
 LARGEST = 99
-"""No number of a task, and no result on the way, is larger; none is smaller than 1."""
+"""Largest number in a task and among its intermediate results; the smallest is 1."""
 
 WORDS = {"+": "plus", "-": "minus", "*": "times"}
-"""Sign → the word for it in tasks, and in the actions of the expert and of draws."""
+"""Sign → the word for it in tasks, in the expert's actions and in sampled actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Problem:
 
 
 def make_problems() -> dict[str, Problem]:
-    """Id → problem, the same on every machine and day. No text occurs twice, so no test task is a training task."""
+    """Return id → problem, always the same. No text occurs twice, so no test task is also a training task."""
     problems: dict[str, Problem] = {}
     texts: set[str] = set()
     for split, count in SPLITS.items():
@@ -85,7 +85,7 @@ def _draw(id: str, split: str, kind: str, generator: random.Random) -> Problem:
 
 
 def _step(value: int, generator: random.Random) -> Step:
-    """A step that stays from 1 to `LARGEST`; the signs that allow one are equally likely."""
+    """Draw a step whose result is between 1 and `LARGEST`. The signs for which there is one are equally likely."""
     most = {"+": min(30, LARGEST - value), "-": min(30, value - 1), "*": min(9, LARGEST // value)}
     least = {"+": 1, "-": 1, "*": 2}
     sign = generator.choice([s for s in most if most[s] >= least[s]])

@@ -35,8 +35,9 @@ class ChildEpisode:
         return self._child
 
     def start(self) -> dict[str, Any]:
-        """Load the game into a child process, which is taken at the first call, and start it. Takes seconds. Returns
-        the first state."""
+        """Load the game into a child process and start it, which takes seconds. The first call takes the child from the
+        pool. Returns the first state.
+        """
         if self._closed:
             raise GoneError("The episode is closed.")
         if self._child is None:

@@ -1,4 +1,4 @@
-"""A pool of child processes of one program: limited in number, reused, and replaced after a while."""
+"""A pool of child processes of one program. Their number is limited; each is reused, and replaced after some games."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ChildPool:
             least two.
         games_per_child: number of games after which a child is replaced, because engines may leak memory.
         hint: what to do when all children are in use.
-        load_seconds: deadline for loading and for starting a game.
-        step_seconds: deadline for a step.
+        load_seconds: deadline for loading a game, and for starting it, in seconds.
+        step_seconds: deadline for a step, in seconds.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ChildPool:
         self._lock = threading.Lock()
 
     def take(self) -> ChildProcess:
-        """A child for one episode. Raises OverloadedError if all are in use."""
+        """Take a child for one episode. Raises OverloadedError if all are in use."""
         with self._lock:
             child = next((c for c in self._idle if c.alive), None)
             self._idle = [c for c in self._idle if c is not child and c.alive]
@@ -61,7 +61,7 @@ class ChildPool:
             return child
 
     def give_back(self, child: ChildProcess) -> None:
-        """Return a child; one that has died or played its number of games is ended."""
+        """Return a child to the pool. A child that has died or has played `games_per_child` games is ended."""
         with self._lock:
             known = child in self._busy
             self._busy.discard(child)

@@ -28,7 +28,7 @@ class ChildProgram:
         module: module to run; it calls `json_lines.answer_requests`, or `serve` for a game.
         name: name in error messages ("the official engine").
         arguments: arguments of its command line.
-        keep_stderr: whether its error output goes to that of this process; otherwise it is dropped.
+        keep_stderr: whether its error output goes to the error output of this process; otherwise it is discarded.
     """
 
     module: str
@@ -72,12 +72,12 @@ class ChildProcess:
         return self._name[0].upper() + self._name[1:]
 
     def ask(self, seconds: float, op: str, **arguments: str) -> dict[str, Any]:
-        """`request`, returning the content of the reply.
+        """Send a request with `request`, and return the content of the reply.
 
         Raises:
             DeadlineError, UpstreamError: as in `request`.
             UnplayableError: the engine cannot load the game, or says that it can never be played.
-            InvalidInputError: the engine refused.
+            InvalidInputError: the engine refused the request.
         """
         reply = self.request(seconds, {"op": op, **arguments})
         if "error" in reply:
@@ -107,7 +107,7 @@ class ChildProcess:
                 raise
 
     def kill(self) -> None:
-        """Kill the child; a request that waits for it fails. May be called again."""
+        """Kill the child. A request that waits for it fails. May be called more than once."""
         self._process.kill()
         self._process.wait()
         with self._using:

@@ -1,5 +1,5 @@
 """The child's side of the protocol. A request is {"op": name, …arguments}, a reply {"ok": {…}} or {"error": "…"}
-(`json_lines`), with "unplayable": true where the game can never be played."""
+(`json_lines`), with "unplayable": true if the game can never be played."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def serve(game: ChildGame, module: str, what: str) -> NoReturn:
     Args:
         game: the game to play.
         module: the program's name for --help.
-        what: a sentence that says what it plays.
+        what: a sentence that says what the program plays.
     """
     argparse.ArgumentParser(
         prog=f"python -m {module}",

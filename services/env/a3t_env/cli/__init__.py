@@ -1,8 +1,8 @@
 """`a3t data VERB ENVIRONMENT`: fetch, import, generate, list and verify the data of every environment.
 
-An environment brings a `DataCommands` (entry point group `a3t.data`): one function per verb, with typer options of its
-own. `mount.app` adds each function as the command `a3t data VERB ENVIRONMENT`. Verbs that an environment does not have
-are None.
+An environment declares a `DataCommands` (entry point group `a3t.data`): one function for each verb, with its own typer
+options. `mount.app` adds each function as the command `a3t data VERB ENVIRONMENT`. A verb that an environment does not
+have is None.
 """
 
 from .commands import DataCommands, data_home

@@ -27,7 +27,8 @@ class DataCommands:
     list: Command | None = None
     verify: Command | None = None
     seed: Callable[[int], bool] | None = None
-    """Makes about this number of tasks if there are none yet, for a fresh deployment; returns whether it did."""
+    """Makes about the given number of tasks if there are none yet, for a new deployment; returns whether it made some.
+    """
 
     def of(self, verb: str) -> Command | None:
         """The command of a verb, by the name that the user types."""

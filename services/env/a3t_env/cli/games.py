@@ -72,9 +72,9 @@ def report_faults(games: int, faults: list[dict[str, Any]], *, as_json: bool) ->
 
 
 def refuse_unknown_split(split: str | None, index: GameIndex[Game]) -> None:
-    """Raise InvalidInputError for a split that the index does not have; None is all splits."""
+    """Raise InvalidInputError for a split that the index does not have; None stands for all splits."""
     if split is not None and split not in index.splits():
-        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Here: {', '.join(index.splits()) or 'none'}.")
+        raise InvalidInputError(f"There is no split {split!r}.", hint=f"Splits: {', '.join(index.splits()) or 'none'}.")
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

@@ -12,9 +12,9 @@ __all__ = ["app"]
 
 _VERBS = {
     "fetch": "Download an environment's official data.",
-    "import": "Take data from a folder or an archive.",
+    "import": "Import data from a folder or an archive.",
     "generate": "Make tasks on this machine, without a network.",
-    "list": "Show which data is here.",
+    "list": "List the data on this machine.",
     "verify": "Check that the data is complete and unchanged.",
 }
 
@@ -30,7 +30,7 @@ def _mount() -> typer.Typer:
             command = commands.of(verb)
             if command is not None:
                 group.command(environment)(command)
-        # A group of one command must stay a group: `a3t data fetch ENVIRONMENT`.
+        # With a callback, a group of one command stays a group: `a3t data fetch ENVIRONMENT`.
         group.callback()(_group_callback(help_text))
         root.add_typer(group, name=verb)
     return root

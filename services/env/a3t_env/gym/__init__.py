@@ -1,6 +1,6 @@
-"""Gymnasium in both directions: its environments as ours (`from_gymnasium`), and ours as its own.
+"""Gymnasium in both directions: its environments in A³T (`from_gymnasium`), and A³T's in Gymnasium (`gymnasium.make`).
 
-Importing this module registers every environment that is known here with Gymnasium, where that is installed.
+If Gymnasium is installed, importing this module registers every installed or configured environment with it.
 """
 
 from importlib.util import find_spec

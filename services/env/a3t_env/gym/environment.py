@@ -1,4 +1,4 @@
-"""An environment of ours as a Gymnasium environment: texts in, texts out."""
+"""An environment of A³T as a Gymnasium environment, whose actions and observations are texts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _OPTIONS = ("task_id", "split")
 
 
 class TextEnvironment(gymnasium.Env[str, str]):
-    """One episode after the other of an environment.
+    """Plays episodes of an environment, one after the other.
 
-    `reset(seed=, options={"task_id": …, "split": …})` begins an episode: of that task, or of one drawn by the seed
-    from the split. The dict that `reset` and `step` return tells `task_id`, `split`, `type`, `success` and `valid`
-    (whether the action was understood), and the admissible `actions` where they were asked for and the environment
-    lists them. `truncated` is true where the step cap ended the episode.
+    `reset(seed=, options={"task_id": …, "split": …})` begins an episode of that task, or of a task that the seed draws
+    from the split. The dict that `reset` and `step` return has `task_id`, `split`, `type`, `success`, `valid` (whether
+    the action was understood), and the admissible `actions` if they were asked for and the environment lists them.
+    `truncated` is true if the step cap ended the episode.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as Gymnasium declares it
@@ -55,9 +55,9 @@ class TextEnvironment(gymnasium.Env[str, str]):
             max_steps: the step cap; None takes the environment's default.
             include_actions: whether to list the admissible actions.
             options: options of the environment.
-            render_mode: "ansi": `render` gives the last observation.
+            render_mode: "ansi": `render` returns the last observation.
 
-        Raises NotFoundError where there is no such environment or split, or its data is missing.
+        Raises NotFoundError if there is no such environment or split, or its data is missing.
         """
         self.observation_space, self.action_space = AnyText(MAX_OBSERVATION), AnyText(MAX_ACTION)
         self.render_mode = render_mode
@@ -96,7 +96,9 @@ class TextEnvironment(gymnasium.Env[str, str]):
         return self._seen, self._told(self._session, success=self._session.success, valid=True)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Do one action. Raises ResetNeeded before the first `reset`, ConflictError after the end of the episode."""
+        """Carry out one action. Raises ResetNeeded before the first `reset`, ConflictError after the end of the
+        episode.
+        """
         if self._session is None:
             raise gymnasium.error.ResetNeeded("Call reset before step.")
         result = self._running.run(self._play.sessions.step(self._session.id, action, self._steps))
@@ -110,7 +112,7 @@ class TextEnvironment(gymnasium.Env[str, str]):
         return self._seen if self.render_mode == "ansi" else None
 
     def close(self) -> None:
-        """Close the episode and what plays it; closing again is no error."""
+        """Close the episode, and the service or connection that plays it. Closing again is not an error."""
         loop, self._loop = self._loop, None
         if loop is None:
             return
@@ -127,7 +129,7 @@ class TextEnvironment(gymnasium.Env[str, str]):
         return self._loop
 
     def _leave(self) -> None:
-        """Close the session of the episode before."""
+        """Close the session of the previous episode."""
         session, self._session = self._session, None
         if session is not None:
             with suppress(NotFoundError):  # a service that was restarted does not know it

@@ -1,4 +1,4 @@
-"""Ids for `gymnasium.make`: `a3t/NAME-v0` for every environment that is known here."""
+"""Registers the id `a3t/NAME-v0` with Gymnasium for every installed or configured environment."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _ENTRY_POINT = "a3t_env.gym.environment:TextEnvironment"
 
 
 def register() -> list[str]:
-    """The ids of every environment of an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES`.
+    """Register every environment of an installed package, `A3T_ENV_PLUGINS` or `A3T_ENV_REMOTES`, and return the ids.
 
-    The name in an id is the plug-in's title, else its name. Nothing is built or loaded but the plug-ins. Importing
-    `a3t_env.gym` calls this; call it again after a change of the settings. Raises InvalidInputError for a setting of
-    the wrong form.
+    The name in an id is the plug-in's title if it has one, else its name. The plug-ins are loaded, but no environment
+    is built. Importing `a3t_env.gym` calls this; call it again after a change of the settings. Raises InvalidInputError
+    for a malformed setting.
     """
     ids = []
     for name, plugin in known_plugins(EnvSettings()).items():

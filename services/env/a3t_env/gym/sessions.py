@@ -1,4 +1,4 @@
-"""Sessions for callers without an event loop: of this process, or of an env service."""
+"""Sessions for callers without an event loop. They run in this process or in an env service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Loop:
-    """An event loop in a thread of its own, for callers that may have one themselves, as in a notebook."""
+    """An event loop in a separate thread, because the caller's thread may run one already, as in a notebook."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -30,7 +30,7 @@ class Loop:
         self._thread.start()
 
     def run(self, call: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """What the call gives or raises."""
+        """Run a call on the loop. Returns or raises what the call does."""
         return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class Loop:
 
 
 class _Sessions(Protocol):
-    """What the sessions of this process and the client of a service have in common."""
+    """The common methods of the sessions in this process and of the client of a service."""
 
     async def create(self, request: SessionCreate) -> SessionInfo: ...
 
@@ -59,16 +59,16 @@ class Play(Protocol):
 
     @property
     def sessions(self) -> _Sessions:
-        """Where episodes are played."""
+        """The sessions in which episodes are played."""
 
     async def info(self) -> EnvironmentInfo:
-        """What the environment is. Raises NotFoundError or UnavailableError where it cannot be used."""
+        """The environment's description. Raises NotFoundError or UnavailableError if the environment cannot be used."""
 
     async def tasks(self, split: str) -> Sequence[Task]:
         """The tasks of a split, in the environment's order."""
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close all sessions and connections."""
 
 
 class _Local:
@@ -108,7 +108,9 @@ class _Remote:
 
 
 def opened(loop: Loop, name: str, url: str | None, token: str | None) -> tuple[Play, EnvironmentInfo]:
-    """The environment of this process, or of the service at `url`; `token` None takes `A3T_TOKEN`. Raises A3TError."""
+    """Open an environment of this process, or of the service at `url`; `token` defaults to `A3T_TOKEN`. Raises
+    A3TError.
+    """
     settings = EnvSettings()
     if url is not None and token is None:
         token = settings.token.get_secret_value()

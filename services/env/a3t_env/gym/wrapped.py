@@ -1,6 +1,6 @@
-"""Gymnasium environments whose observations can be told as text, with text or discrete actions.
+"""Gymnasium environments whose observations can be put into words, with text or discrete actions.
 
-gymnasium itself is not imported: whoever has such an environment has it.
+This module does not import gymnasium: the caller, who makes the environment, has it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ __all__ = ["GymnasiumGame", "from_gymnasium"]
 
 
 class GymnasiumGame:
-    """A Gymnasium environment with `reset(task, seed)` and `step(action)` in words; see `from_gymnasium`."""
+    """A Gymnasium environment whose `reset(task, seed)` and `step(action)` take and return texts; see
+    `from_gymnasium`.
+    """
 
     def __init__(self, env: Any, splits: Mapping[str, int], names: Sequence[str] | None, tell: Callable[[Any], str]):
         self._env, self._tell = env, tell
@@ -22,12 +24,16 @@ class GymnasiumGame:
             self.actions = lambda: list(self._names or ())
 
     def reset(self, task: Any, seed: int) -> str:
-        """The first observation. The task alone seeds the environment: the same id is the same game."""
+        """Return the first observation. Only the task's seed is used, so that the same task id is always the
+        same game.
+        """
         observation, _ = self._env.reset(seed=int(task.seed))
         return self._tell(observation)
 
     def step(self, action: str) -> tuple[object, ...]:
-        """Observation, reward, done, success (None: by the reward), valid; the last two as `info` says."""
+        """Return observation, reward, done, success and valid. The last two come from `info`; success None means that
+        the reward decides.
+        """
         if self._names is None:
             given: object = action
         elif action in self._names:
@@ -56,16 +62,17 @@ def from_gymnasium(
     tell: Callable[[Any], str] = str,
     **described: Any,
 ) -> Callable[[], Any]:
-    """A Gymnasium environment as one for `serve` or `A3T_ENV_PLUGINS`.
+    """Turn a Gymnasium environment into a factory for `serve` or `A3T_ENV_PLUGINS`.
 
     Args:
         make: makes the environment, for example `lambda: gymnasium.make("FrozenLake-v1")`.
-        splits: number of tasks by split; each task has a seed of its own for `reset`.
-        actions: names of discrete actions in their order; None takes the numbers. Text actions have no names.
-        tell: an observation in words.
+        splits: number of tasks by split; each task has its own seed for `reset`.
+        actions: names of discrete actions in their order; default: their numbers. Text actions have no names.
+        tell: puts an observation into words.
         described: further attributes, for example `max_steps`, `about`, `example`, `success_reward`.
 
-    Raises ValueError where actions are neither text nor discrete, or the names are not as many as the actions.
+    The factory raises ValueError if actions are neither text nor discrete, or if there are not as many names as
+    actions.
     """
 
     def game() -> GymnasiumGame:

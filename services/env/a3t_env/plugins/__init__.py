@@ -1,4 +1,4 @@
-"""Environments of any package. What stands here imports nothing heavy: every child process of a plug-in loads it."""
+"""Environments of any package. Every child process of a plug-in loads this module, so it imports nothing large."""
 
 from .plugin import ENTRY_POINT_GROUP, EnvironmentPlugin
 

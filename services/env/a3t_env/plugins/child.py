@@ -2,8 +2,9 @@
 
 It holds many episodes and answers one request at a time: {"op": "describe"}; {"op": "reset", "episode": id, "task":
 {…}, "seed": n, "options": {…}}; {"op": "step", "episode": id, "action": text}; {"op": "actions", "expert" or "close",
-"episode": id}; {"op": "sample", "episode": id, "seed": n}. A reply is {"ok": …}, or {"error": text} where the plug-in
-raised or gave what is no result; with "unplayable": true where its exception says that the task can never be played.
+"episode": id}; {"op": "sample", "episode": id, "seed": n}. A reply is {"ok": …}, or {"error": text} if the plug-in
+raised or returned an invalid result. The error has "unplayable": true if the exception says that the task can never be
+played.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class PluginHost:
         self._success_reward: dict[int, float] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to a request. Any exception of the plug-in becomes an error in the reply, SystemExit included."""
+        """Answer a request. Any exception of the plug-in, even SystemExit, becomes an error in the reply."""
         operation = request.pop("op")
         try:
             return {"ok": getattr(self, f"_{operation}")(**request)}

@@ -22,14 +22,14 @@ _MOST_TASKS = 200_000
 _TASK_TYPE = "task"
 
 Kind = Callable[[], Any]
-"""A class without constructor arguments, or a factory: called once an episode."""
+"""A class without constructor arguments, or a factory. It is called once for each episode."""
 
 
 class EpisodeTask(dict[str, Any]):
-    """A task as `reset` gets it: a dict whose keys are attributes, too; `str` gives its id.
+    """A task as `reset` gets it: a dict whose keys are also attributes. Its `str` is the task's id.
 
-    Keys: `id`, `split` and `type`; `number`, its place in the split from 0; `seed`, a number of this task alone, the
-    same in every episode, from which to draw what makes the task what it is; and whatever else `tasks` gave.
+    Keys: `id`, `split` and `type`; `number`, its position in the split from 0; `seed`, a number that belongs to this
+    task and is the same in every episode, for drawing the content of the task; and any further keys that `tasks` gave.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -43,13 +43,15 @@ class EpisodeTask(dict[str, Any]):
 
 
 def task_for_reset(task: Mapping[str, Any]) -> EpisodeTask:
-    """The first argument of `reset`."""
+    """Return a task as the first argument of `reset`."""
     own = {name: task[name] for name in ("id", "split", "type", "number")}
     return EpisodeTask({"seed": zlib.crc32(task["id"].encode())} | task.get("given", {}) | own)
 
 
 def describe(kind: Kind) -> dict[str, Any]:
-    """The description. Raises BadResultError for what cannot be an environment, in words for its author."""
+    """Describe an environment. Raises BadResultError, in words for the author, for something that is not an
+    environment.
+    """
     _require_callable(kind)
     one = _instance(kind)
     try:
@@ -148,7 +150,7 @@ def _tasks(one: Any, types: list[str]) -> list[dict[str, Any]]:
     seen: dict[str, str] = {}
     for task in tasks:
         if task["id"] in seen:
-            raise BadResultError(f"the task {task['id']!r} is there twice ({seen[task['id']]}, {task['split']})")
+            raise BadResultError(f"the task {task['id']!r} exists twice ({seen[task['id']]}, {task['split']})")
         seen[task["id"]] = task["split"]
     return tasks
 
@@ -185,7 +187,7 @@ def _listed_task(item: object, split: str, number: int, kind: str) -> dict[str, 
 
 
 def _options(one: Any) -> dict[str, list[str]]:
-    """Option → its values, the default first."""
+    """Option → its allowed values, the default first."""
     options = getattr(one, "options", None) or {}
     if not isinstance(options, Mapping):
         raise BadResultError('options must be a dict of allowed values, as in {"size": ("small", "large")}')

@@ -1,4 +1,4 @@
-"""Which plug-ins there are: those that installed packages name, and those of `A3T_ENV_PLUGINS`."""
+"""Finds the plug-ins: those that installed packages declare, and those of `A3T_ENV_PLUGINS`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _OWN_PACKAGE = "a3t-env"
 _TARGET = re.compile(r"([A-Za-z_]\w*(\.[A-Za-z_]\w*)*|[^,=:]*\.py):[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _FORGET_SECONDS = 10.0
-"""How long a plug-in that could not be loaded is not tried again."""
+"""Seconds before a plug-in that could not be loaded is tried again."""
 
 
 def all_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
-    """Name → plug-in. `A3T_ENV_PLUGINS` wins over an installed package.
+    """Return name → plug-in. `A3T_ENV_PLUGINS` takes precedence over installed packages.
 
-    One that cannot be loaded is there, too: building it raises. Raises InvalidInputError for a setting that is no list
-    of plug-ins.
+    The result has plug-ins that cannot be loaded, too; building them raises. Raises InvalidInputError for a malformed
+    setting.
     """
     found = {point.name: _installed(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
     for name, target in targets_of_setting(settings.env_plugins).items():
@@ -39,7 +39,7 @@ def all_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
 
 
 def targets_of_setting(setting: str) -> dict[str, str]:
-    """Name → target of `name=module:Class,module:Class`; a target without a name has that of its module.
+    """Parse `name=module:Class,module:Class` to name → target. A target without a name is called like its module.
 
     Raises InvalidInputError.
     """
@@ -49,7 +49,7 @@ def targets_of_setting(setting: str) -> dict[str, str]:
         name = name or name_of_target(target)
         if not _TARGET.fullmatch(target) or not _NAME.fullmatch(name):
             raise InvalidInputError(
-                f"A3T_ENV_PLUGINS has {part[:120]!r}, which is no plug-in.",
+                f"A3T_ENV_PLUGINS has {part[:120]!r}, which is not a plug-in.",
                 hint="Write name=module:Class or name=path/to/file.py:Class, several with commas between them.",
             )
         if name in targets:
@@ -59,27 +59,28 @@ def targets_of_setting(setting: str) -> dict[str, str]:
 
 
 def name_of_target(target: str) -> str:
-    """The default name of an environment: that of its module or file."""
+    """The default name of an environment: the name of its module or file."""
     module = target.rpartition(":")[0]
     return PurePath(module).stem if module.endswith(".py") else module.rpartition(".")[2]
 
 
 class PythonSource:
-    """Builds the environment of a target; an error is kept and raised again for a while, so that a broken target is not
-    loaded at every request."""
+    """Builds the environment of a target. An error is kept and raised again for a while, so that a broken target is not
+    loaded at every request.
+    """
 
     def __init__(self, name: str, target: str, origin: str) -> None:
         self._name, self._target, self._origin = name, target, origin
         self._failed: tuple[float, A3TError] | None = None
 
     def __call__(self, settings: EnvSettings) -> Environment:
-        """Build the environment. Raises the A3TError of the last failed build again while that is recent."""
+        """Build the environment. If the last build failed a short time ago, its A3TError is raised again."""
         if self._failed is not None and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:
             return self._build(settings)
         except A3TError as error:
-            error.hint = error.hint or f"It is named in {self._origin}."
+            error.hint = error.hint or f"This environment comes from {self._origin}."
             self._failed = time.monotonic() + _FORGET_SECONDS, error
             raise
 
@@ -103,7 +104,7 @@ class PythonSource:
 
 
 def _installed(point: EntryPoint) -> EnvironmentPlugin:
-    """The service's own are loaded at once; what another package brings is tried in a process of its own first."""
+    """Load the env service's own plug-ins at once; try those of other packages in a child process first."""
     package = point.dist.name if point.dist else "an installed package"
     if package == _OWN_PACKAGE:
         return _rich(point.value)
@@ -116,5 +117,5 @@ def _rich(target: str) -> EnvironmentPlugin:
     except TargetError as error:
         raise InvalidInputError(f"The environment {target} cannot be loaded: {error}") from error
     if not isinstance(found, EnvironmentPlugin):
-        raise InvalidInputError(f"{target} is no EnvironmentPlugin.")
+        raise InvalidInputError(f"{target} is not an EnvironmentPlugin.")
     return found

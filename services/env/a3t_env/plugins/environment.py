@@ -40,7 +40,7 @@ class PluginEnvironment:
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> PluginEpisode:
-        """A fresh episode, not yet started. Raises NotFoundError, InvalidInputError."""
+        """Return a new episode, not yet started. Raises NotFoundError, InvalidInputError."""
         if engine not in (None, ENGINE):
             raise InvalidInputError(
                 f"{self._spec.name} has no engine {str(engine)[:40]!r}.", hint=f"Engines: {ENGINE}."

@@ -1,4 +1,4 @@
-"""One episode of a plug-in, in a child process that it shares, and that may die over another episode."""
+"""One episode of a plug-in. Several episodes share a child process, which may die because of any of them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["PluginEpisode"]
 ResultT = TypeVar("ResultT")
 _MOST_REPLAYS = 4
 _DRAWS = 8
-"""Seeds that are tried for a sampled action other than the one to avoid."""
+"""Most seeds to try for a sampled action that is not the one to avoid."""
 
 
 class PluginEpisode:
     """Implements `a3t_env.protocol.Episode`.
 
-    Where the process dies over another episode, this one is repeated in a new process: the reset and the same actions.
-    It goes on only if they give the same as before. Calls raise UpstreamError or DeadlineError where the plug-in
-    raised, hung, died, or gave what is no result; the episode is lost then.
+    If the process dies because of another episode, this episode is repeated in a new process: the reset, and the same
+    actions. It continues only if they give the same results as before. If the plug-in raises, hangs, dies or returns an
+    invalid result, calls raise UpstreamError or DeadlineError, and the episode is lost.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class PluginEpisode:
         self._process: PluginProcess | None = None
         self._first: bytes | None = None
         self._made: list[tuple[str, bytes]] = []
-        """Actions so far with the digests of what they gave."""
+        """The actions so far, each with a digest of its result."""
         self._actions: list[str] | None = None
         self._lost: A3TError | None = None
         self._closed = False
         self._replays = 0
 
     def start(self) -> Outcome:
-        """The first observation."""
+        """Start the episode, and return the first observation."""
         state = self._persist(self._begin)
         self._first, self._made = _digest(state), []
         return self._take_in(state)
@@ -60,7 +60,7 @@ class PluginEpisode:
         return self._take_in(state)
 
     def actions(self) -> list[str]:
-        """Admissible actions. Raises NotOfferedError where the plug-in lists none."""
+        """Admissible actions. Raises NotOfferedError if the plug-in does not list them."""
         if not self._spec.info.lists_actions:
             raise self._not_offered("does not list its actions")
         if self._actions is None:
@@ -68,9 +68,10 @@ class PluginEpisode:
         return list(self._actions)
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """An action drawn by the plug-in, or else drawn uniformly from the admissible actions.
+        """Return an action that the plug-in draws, or else one drawn uniformly from the admissible actions.
 
-        Raises NotOfferedError where there is neither, ConflictError where no action is admissible."""
+        Raises NotOfferedError if the plug-in does neither, ConflictError if no action is admissible.
+        """
         if self._spec.samples_itself:
             return self._own_sample(seed, avoid)
         if not self._spec.info.samples:
@@ -81,13 +82,13 @@ class PluginEpisode:
         return random.Random(seed).choice([a for a in choices if a != avoid] or choices)
 
     def expert(self) -> str:
-        """The plug-in's scripted expert. Raises NotOfferedError where there is none."""
+        """The next action of the plug-in's scripted expert. Raises NotOfferedError if it has none."""
         if not self._spec.info.expert:
             raise self._not_offered("has no expert")
         return str(self._ask("expert"))
 
     def close(self) -> None:
-        """Close the plug-in's episode; never waits for a busy process."""
+        """Close the plug-in's episode, without waiting for a busy process."""
         self._closed = True
         self._leave()
 
@@ -101,7 +102,7 @@ class PluginEpisode:
         return action
 
     def _ask(self, op: str, **arguments: Any) -> Any:
-        """A request to the present process, or to a new one where that died over another episode."""
+        """Send a request to the current process, or to a new one if that died because of another episode."""
         if self._lost is not None:
             raise self._lost
         if self._process is None or self._first is None:
@@ -128,13 +129,13 @@ class PluginEpisode:
             raise self._lose(
                 UpstreamError(
                     f"The environment {self._spec.name} ({self._spec.target}) failed: {reply['error']}.",
-                    hint="This episode is lost, no other.",
+                    hint="Only this episode is lost.",
                 )
             )
         return reply["ok"]
 
     def _begin(self) -> Any:
-        """The state after the reset in a process that was free or is new. Raises DeadProcessError."""
+        """Take a process, reset the episode in it, and return the state. Raises DeadProcessError."""
         self._leave()
         if self._closed:
             raise GoneError("The episode is closed.")
@@ -142,17 +143,19 @@ class PluginEpisode:
         return self._request(process, "reset", self._reset, self._pool.start_seconds)
 
     def _persist(self, attempt: Callable[[], ResultT]) -> ResultT:
-        """`attempt`, again where the process dies meanwhile over another episode."""
+        """Call `attempt`, and call it again if the process dies because of another episode."""
         while self._replays < _MOST_REPLAYS:
             self._replays += 1
             try:
                 return attempt()
             except DeadProcessError:
                 continue
-        raise self._lose(UpstreamError(f"The processes of {self._pool.what} keep dying over other episodes."))
+        raise self._lose(
+            UpstreamError(f"The processes of {self._pool.what} die again and again because of other episodes.")
+        )
 
     def _repeat(self) -> None:
-        """Bring a new process to where the old one was. Raises UpstreamError where it does not come there."""
+        """Bring a new process to the state of the old one. Raises UpstreamError if it does not reach that state."""
         self._require_same(_digest(self._begin()) == self._first, "the reset")
         for number, (action, digest) in enumerate(self._made):
             if self._process is None:
@@ -164,9 +167,9 @@ class PluginEpisode:
         if not same:
             raise self._lose(
                 UpstreamError(
-                    f"The process of {self._pool.what} died over another episode, and this one could not be repeated: "
-                    f"{what} gave something else than before.",
-                    hint="An environment that depends on the task, the seed and the actions alone survives this.",
+                    f"The process of {self._pool.what} died because of another episode, and this one could not be "
+                    f"repeated: {what} gave a different result than before.",
+                    hint="An environment whose results depend only on task, seed and actions can be repeated.",
                 )
             )
 
@@ -191,6 +194,6 @@ class PluginEpisode:
 
 
 def _digest(state: Mapping[str, Any]) -> bytes:
-    """What an agent sees of a state; `info` may hold times and the like."""
+    """A digest of what an agent sees of a state. It leaves `info` out, which may have times and the like."""
     seen = [state[name] for name in ("observation", "reward", "done", "success", "valid")]
     return blake2b(orjson.dumps(seen), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""An environment as the service knows it before it is used."""
+"""What the service knows of an environment before its first use."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ ENTRY_POINT_GROUP = "a3t.environments"
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentPlugin:
-    """An environment that is built when it is first used.
+    """An environment that is built at its first use.
 
     Args:
-        build: makes the environment; raises an A3TError where its data or a package is missing.
-        max_steps: default step cap of an episode, told even while the environment has no tasks.
-        get_data: how to get tasks, in words, where they are data.
-        title: how its authors write its name, where that is not the plug-in's; part of its id in Gymnasium.
+        build: makes the environment; raises an A3TError if its data or a package is missing.
+        max_steps: default step cap of an episode; it is listed even while the environment has no tasks.
+        get_data: how to get the tasks, in words; empty if they are part of the environment.
+        title: how its authors write its name, if it differs from the plug-in's; part of its id in Gymnasium.
     """
 
     build: Callable[[EnvSettings], Environment]

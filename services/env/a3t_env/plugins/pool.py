@@ -1,4 +1,6 @@
-"""Child processes of one plug-in, each with several episodes: started when they are needed, replaced when they die."""
+"""Child processes of one plug-in, each with several episodes. They start when they are needed, and are replaced when
+they die.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,9 @@ from ..errors import NotBegunError
 __all__ = ["DeadProcessError", "PluginPool", "PluginProcess"]
 
 _EPISODES_A_PROCESS = 1000
-"""A process is replaced after so many, because what an environment leaks stays in it."""
+"""Number of episodes after which a process is replaced, because environments may leak memory."""
 _PATIENCE = 3.0
-"""Seconds that a request waits for its turn beyond the deadline of the one before it, which may hang to its end."""
+"""Seconds that a request waits for its turn after the deadline of the request before it, which may hang until then."""
 
 log = get_logger(__name__)
 
@@ -38,17 +40,17 @@ class PluginProcess(ChildProcess):
         self._seconds = 5.0
 
     def in_turn(self, seconds: float, op: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request when earlier ones are done: {"ok": …} or {"error": text}.
+        """Send a request when the earlier ones are done, and return the reply: {"ok": …} or {"error": text}.
 
         Raises:
-            DeadProcessError: the process was dead before.
-            NotBegunError: other requests held the process for longer than one of them may take.
-            DeadlineError, UpstreamError: the process hung or died over this request.
+            DeadProcessError: the process had died before.
+            NotBegunError: other requests kept the process busy for longer than one request may take.
+            DeadlineError, UpstreamError: the process hung or died because of this request.
         """
         if not self._turn.acquire(timeout=seconds + _PATIENCE):
             raise NotBegunError(
                 f"Other episodes kept the process of {self.what} busy for {seconds + _PATIENCE:g} s.",
-                hint="Repeat it, or raise A3T_ENV_PLUGIN_PROCESSES.",
+                hint="Repeat the request, or raise A3T_ENV_PLUGIN_PROCESSES.",
             )
         try:
             if not self.alive:
@@ -68,7 +70,7 @@ class PluginProcess(ChildProcess):
                 self._turn.release()
 
     def _close_left(self) -> None:
-        """Close what was left; an environment that fails at that has lost the episode anyway."""
+        """Close the episodes that were left. If that fails, the error is dropped: the episode has ended anyway."""
         while self._closing and self.alive:
             episode = self._closing.pop()
             try:
@@ -80,14 +82,14 @@ class PluginProcess(ChildProcess):
 
 
 class PluginPool:
-    """Places episodes. Thread-safe.
+    """Assigns episodes to processes. Thread-safe.
 
     Args:
-        name: of the environment.
+        name: name of the environment.
         target: `module:Class`.
-        size: processes at a time.
-        start_seconds: deadline of a description and of a reset, the start of a process included.
-        step_seconds: deadline of every other request.
+        size: most processes at the same time.
+        start_seconds: deadline in seconds for the description and for a reset, each with the start of a process.
+        step_seconds: deadline in seconds for every other request.
     """
 
     def __init__(self, name: str, target: str, size: int, start_seconds: float, step_seconds: float) -> None:
@@ -104,8 +106,9 @@ class PluginPool:
         return f"the environment {self.name} ({self.target})"
 
     def describe(self) -> dict[str, Any]:
-        """The description that the plug-in gives. Raises InvalidInputError where it is none, DeadlineError,
-        UpstreamError."""
+        """Ask the plug-in for its description. Raises InvalidInputError if that is invalid, DeadlineError,
+        UpstreamError.
+        """
         process = self.place(-1)
         try:
             reply = process.in_turn(self.start_seconds, "describe")
@@ -117,7 +120,9 @@ class PluginPool:
         return description
 
     def place(self, episode: int) -> PluginProcess:
-        """The process for an episode: one without episodes, a new one while there is room, or the least used."""
+        """Return the process for an episode: one without episodes, else a new one if there is room, else the one with
+        the fewest episodes.
+        """
         with self._lock:
             self._processes = [p for p in self._processes if p.alive]
             usable = [p for p in self._processes if p.started < _EPISODES_A_PROCESS]

@@ -1,15 +1,16 @@
-"""What an environment of other people gives, read into an `Outcome` or refused in words that its author understands.
+"""Reads the results of plug-ins and remote environments into an `Outcome`, or refuses them in words for their authors.
 
-Pure functions of plain Python values, used in the child processes of Python plug-ins and for replies of remote servers.
-Accepted results of a step, each with the observation (text), the reward (a finite number) and whether the episode is
-done:
+The functions are used in the child processes of Python plug-ins, and for the replies of remote servers. They accept
+these results of a step, each with the observation (text), the reward (a finite number) and whether the episode is done:
 
-- a tuple `(observation, reward, done[, success[, valid[, actions[, info]]]])`; where the last element is a dict, it is
+- a tuple `(observation, reward, done[, success[, valid[, actions[, info]]]])`; if the last element is a dict, it is
   `info` at any length;
 - exactly `(observation, reward, terminated, truncated, info)`: five elements with a dict last are Gymnasium's;
-- a dict, dataclass, named tuple or pydantic model with those names; `terminated` and `truncated` stand for `done`.
+- a dict, dataclass, named tuple or pydantic model with those names; `terminated` and `truncated` may stand in place of
+`done`.
 
-A reset gives the observation alone, `(observation, info)`, or a dict or object that may have `actions` and `info`.
+A reset returns the observation, `(observation, info)`, or a dict or object with `observation` and perhaps `actions` and
+`info`.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ __all__ = [
 ]
 
 MAX_OBSERVATION = 1_000_000
-"""Characters of an observation."""
+"""Most characters of an observation."""
 MAX_ACTION = 4096
-"""Characters of an action."""
+"""Most characters of an action."""
 MAX_ACTIONS = 10_000
-"""Admissible actions of a state."""
+"""Most admissible actions of a state."""
 MAX_INFO_BYTES = 64 * 1024
-"""`info` as JSON."""
+"""Most bytes of `info` as JSON."""
 
 _TUPLE = ("observation", "reward", "done", "success", "valid", "actions", "info")
 _GYMNASIUM = ("observation", "reward", "terminated", "truncated", "info")
@@ -71,14 +72,15 @@ def read_reset(value: object) -> Reply:
         return _reply(_observation(named.get("observation")), {}, named)
     if isinstance(value, tuple | list):
         if len(value) != 2 or not isinstance(value[1], Mapping):
-            raise BadResultError(f"reset gave {_shown(value)}; it gives the observation, or (observation, info)")
+            raise BadResultError(f"reset gave {_shown(value)}; it must give the observation, or (observation, info)")
         return _reply(_observation(value[0]), {}, {"info": value[1]})
     return _reply(_observation(value), {}, {})
 
 
 def read_step(value: object, success_reward: float = 1.0) -> Reply:
-    """Read the result of a step. If it does not say whether the task is solved, it is solved when the episode ends with
-    a reward of at least `success_reward` in its last step. Raises BadResultError."""
+    """Read the result of a step. If it does not say whether the task is solved, the task counts as solved when the
+    episode ends and the reward of the last step is at least `success_reward`. Raises BadResultError.
+    """
     named = _named(value)
     if named is None:
         named = _of_tuple(value)
@@ -98,16 +100,16 @@ def read_step(value: object, success_reward: float = 1.0) -> Reply:
 
 
 def read_actions(value: object) -> list[str]:
-    """The admissible actions, in their order. Raises BadResultError."""
+    """Read the admissible actions, in their order. Raises BadResultError."""
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence | set | frozenset):
-        raise BadResultError(f"actions are a list of texts, not {_shown(value)}")
+        raise BadResultError(f"actions must be a list of texts, not {_shown(value)}")
     if len(value) > MAX_ACTIONS:
         raise BadResultError(f"there are {len(value):,} actions; at most {MAX_ACTIONS:,} are allowed")
     return [read_action(item) for item in (sorted(value, key=str) if isinstance(value, set | frozenset) else value)]
 
 
 def read_action(value: object) -> str:
-    """One action. Raises BadResultError."""
+    """Read one action. Raises BadResultError."""
     text = _text(value, "an action", MAX_ACTION)
     if not text.strip():
         raise BadResultError("an action is empty")
@@ -116,9 +118,9 @@ def read_action(value: object) -> str:
 
 def _of_tuple(value: object) -> dict[str, Any]:
     if not isinstance(value, tuple | list) or len(value) < 3:
-        raise BadResultError(f"step gave {_shown(value)}; it gives (observation, reward, done) or more")
+        raise BadResultError(f"step gave {_shown(value)}; it must give (observation, reward, done) or more")
     if len(value) > len(_TUPLE):
-        raise BadResultError(f"step gave {len(value)} values; it gives at most {len(_TUPLE)}: {', '.join(_TUPLE)}")
+        raise BadResultError(f"step gave {len(value)} values; at most {len(_TUPLE)} are allowed: {', '.join(_TUPLE)}")
     if len(value) == len(_GYMNASIUM) and isinstance(value[-1], Mapping):
         return dict(zip(_GYMNASIUM, value, strict=True))
     if len(value) > 3 and isinstance(value[-1], Mapping):
@@ -127,7 +129,7 @@ def _of_tuple(value: object) -> dict[str, Any]:
 
 
 def _named(value: object) -> dict[str, Any] | None:
-    """The parts by name, where the value names them."""
+    """The parts of a value by name; None if the value does not name its parts."""
     if isinstance(value, Mapping):
         return {str(key): part for key, part in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -141,7 +143,7 @@ def _named(value: object) -> dict[str, Any] | None:
 def _refuse_unknown(named: Mapping[str, Any], known: set[str], what: str) -> None:
     unknown = sorted(set(named) - known)
     if unknown:
-        raise BadResultError(f"{what} gave {unknown[0]!r}, which nothing reads; known: {', '.join(sorted(known))}")
+        raise BadResultError(f"{what} gave the unknown key {unknown[0]!r}; known: {', '.join(sorted(known))}")
 
 
 def _reply(observation: str, facts: dict[str, Any], named: Mapping[str, Any]) -> Reply:
@@ -164,7 +166,7 @@ def _text(value: object, what: str, most: int) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise BadResultError(f"{what} is no valid Unicode: {error.reason} at character {error.start}") from error
+        raise BadResultError(f"{what} is not valid Unicode: {error.reason} at character {error.start}") from error
     return str(value)
 
 

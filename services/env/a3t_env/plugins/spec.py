@@ -19,10 +19,10 @@ _INFO = ("task_types", "max_steps", "about", "example", "multiline", "success", 
 
 @dataclass(frozen=True, slots=True)
 class PluginSpec:
-    """The name, abilities and tasks of a plug-in.
+    """The name, description, tasks and options of a plug-in.
 
     Args:
-        name: of the environment.
+        name: name of the environment.
         target: `module:Class`.
         tasks: id → task as `task_for_reset` reads it.
         listed: id → task as the API shows it, in the plug-in's order.
@@ -39,14 +39,15 @@ class PluginSpec:
 
     @classmethod
     def read(cls, name: str, target: str, description: Mapping[str, Any]) -> PluginSpec:
-        """Build it from the description that the child process sent. Raises InvalidInputError for values that cannot
-        be shown."""
+        """Build the spec from the description that the child process sent. Raises InvalidInputError for invalid
+        values.
+        """
         try:
             return cls._read(name, target, description)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
-            said = f"The environment {name} ({target}) describes itself badly: {place}: {first['msg']}."
+            said = f"The description of the environment {name} ({target}) is invalid: {place}: {first['msg']}."
             raise InvalidInputError(said) from error
 
     @classmethod
@@ -79,7 +80,9 @@ class PluginSpec:
         )
 
     def options_of(self, given: Mapping[str, str]) -> dict[str, str]:
-        """Every option of a session, the default where none is given. Raises InvalidInputError."""
+        """Return every option of a session, with the default for each one that is not given. Raises
+        InvalidInputError.
+        """
         for option, value in given.items():
             if option not in self.options:
                 known = ", ".join(self.options) or "none"

@@ -1,4 +1,4 @@
-"""Finding what `module:Class` or `path/to/file.py:Class` names."""
+"""Loads the object that `module:Class` or `path/to/file.py:Class` names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TargetError(Exception):
 
 
 def load_target(target: str) -> object:
-    """The object at a target; a module is looked for in the current directory, too. Raises TargetError."""
+    """Load the object of a target. Modules are also looked for in the current directory. Raises TargetError."""
     module_name, _, name = target.rpartition(":")
     folder = os.getcwd()
     if module_name.endswith(".py"):
@@ -37,7 +37,7 @@ def load_target(target: str) -> object:
         ) from error
     except BaseException as error:
         raise TargetError(
-            f"The module {module_name!r} cannot be imported: {where_raised(error)}. Mend it; "
+            f"The module {module_name!r} cannot be imported: {where_raised(error)}. Correct it; "
             f"`python -c 'import {module_name}'` shows the whole traceback."
         ) from error
     for part in name.split("."):
@@ -51,12 +51,14 @@ def load_target(target: str) -> object:
 
 
 def says_unplayable(error: BaseException) -> bool:
-    """Whether an exception says by its attribute `unplayable` that the task can never be played."""
+    """Whether an exception has a true attribute `unplayable`, which says that the task can never be played."""
     return getattr(error, "unplayable", None) is True
 
 
 def where_raised(error: BaseException) -> str:
-    """The error with the last place in its traceback that is not of this package: type, message, file, line."""
+    """Describe an error for its author: type and message, and the function, file and line outside this package that
+    raised it last.
+    """
     place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code

@@ -41,7 +41,7 @@ log = get_logger(__name__)
 class Peer(Sessions):
     """The sessions of another process, which listens on a Unix socket.
 
-    Raises UnavailableError if the process has ended; the supervisor starts another in its place.
+    Calls raise UnavailableError if the process has ended; the supervisor starts another in its place.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -155,7 +155,7 @@ async def _answer(sessions: Sessions, wire: FrameProtocol, number: int, code: in
         wire.send(number, FAILED, _problem_json(error))
     except Exception:
         log.exception("peer.failed", call=call.name)
-        wire.send(number, FAILED, _problem_json(A3TError("An unexpected error in another process; its log has it.")))
+        wire.send(number, FAILED, _problem_json(A3TError("An unexpected error in another process, which logged it.")))
 
 
 def _problem_json(error: A3TError) -> bytes:
@@ -164,6 +164,6 @@ def _problem_json(error: A3TError) -> bytes:
 
 def _gone() -> UnavailableError:
     return UnavailableError(
-        "The process that holds this session ended and is started anew.",
-        hint="Its sessions are lost: open a new one and repeat the episode's actions.",
+        "The server process that held this session has ended; another is being started.",
+        hint="Its sessions are lost: open a new session, and repeat the episode's actions.",
     )

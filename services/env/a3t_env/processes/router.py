@@ -1,4 +1,4 @@
-"""Sends each call to the process that holds the session."""
+"""Sends each call to the server process that holds the session."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SessionRouter(Sessions):
         """Open a session on the next process in turn that has room."""
         order = [*self._processes.values()]
         turn = next(self._turns)
-        refusal: A3TError = UnavailableError("No process answers.")
+        refusal: A3TError = UnavailableError("No server process answers.")
         for step in range(len(order)):
             try:
                 return await order[(turn + step) % len(order)].create(request)
@@ -68,7 +68,7 @@ class SessionRouter(Sessions):
         return await self._of(session_id).step(session_id, action, index, include_actions)
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Make the steps in their processes at the same time; the results are in the order of the request."""
+        """Carry out the steps in their processes at the same time. The results are in the order of the request."""
         parts: dict[str, list[int]] = {}
         for place, step in enumerate(steps):
             parts.setdefault(self._key(step.session_id), []).append(place)
@@ -87,7 +87,9 @@ class SessionRouter(Sessions):
         await self._of(session_id).close(session_id)
 
     def _key(self, session_id: str) -> str:
-        """The number of a session's process; for an id without one, this process, which refuses it."""
+        """The number of a session's process. For an id without one it is the number of this process, which refuses the
+        id.
+        """
         key = session_id.partition("-")[0]
         return key if key in self._processes else str(self._own)
 

@@ -22,7 +22,7 @@ __all__ = ["claim_slot", "process_app", "serve_processes"]
 
 _FOLDER = "A3T_ENV_PROCESSES_FOLDER"
 _claims: list[IO[str]] = []
-"""Lock files of the slots that this process holds; they stay open as long as it runs."""
+"""Lock files of the slots that this process holds. They stay open until the process ends."""
 
 
 def serve_processes(settings: EnvSettings) -> None:
@@ -50,7 +50,7 @@ def process_app() -> FastAPI:
 
 
 def claim_slot(folder: Path, processes: int) -> int:
-    """The lowest number that no running process holds; the lock ends with this process."""
+    """Take the lowest slot number that no running process holds. Its lock is released when this process ends."""
     for slot in range(processes):
         lock = (folder / f"{slot}.lock").open("a+")
         try:
@@ -65,7 +65,9 @@ def claim_slot(folder: Path, processes: int) -> int:
 
 
 def _mark_last_holder_dead(lock: IO[str]) -> None:
-    """Remove the gauges of the slot's last process from the metrics, and write this process's id into the lock."""
+    """Remove the gauges of the slot's previous process from the metrics, and write this process's id into the lock
+    file.
+    """
     lock.seek(0)
     pid = lock.read().strip()
     if pid and "PROMETHEUS_MULTIPROC_DIR" in os.environ:

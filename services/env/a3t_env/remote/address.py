@@ -1,4 +1,4 @@
-"""`A3T_ENV_REMOTES`: which servers play which environments."""
+"""Parses `A3T_ENV_REMOTES`, which says which servers play which environments."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SCHEMES = {
     "agentgym+http": ("agentgym", "http"),
     "agentgym+https": ("agentgym", "https"),
 }
-"""Scheme in the setting → protocol, and the scheme that is really called."""
+"""Scheme in the setting → protocol, and the scheme of the URL that is called."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_EXAMPLE = "Write it as NAME=URL, for example `guess=http://127.0.0.1:8200`; a comma separates several."
+_EXAMPLE = "Write NAME=URL, for example `guess=http://127.0.0.1:8200`, several with commas between them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +54,26 @@ class Address:
 
 
 def addresses(text: str, tokens: SecretStr | None = None) -> list[Address]:
-    """The remotes of a setting `name=url,name=url`, with the tokens of a setting `name=token,name=token`. Raises
-    InvalidInputError that quotes what is wrong, but never a token."""
+    """Parse the settings `name=url,name=url` and `name=token,name=token`. Raises InvalidInputError, which quotes the
+    wrong part, but never a token.
+    """
     token_of = _tokens(tokens.get_secret_value() if tokens is not None else "")
     found = [_address(part.strip(), token_of) for part in text.split(",") if part.strip()]
     for one in found:
         if sum(other.name == one.name for other in found) > 1:
-            raise InvalidInputError(f"A3T_ENV_REMOTES names {one.name!r} twice.", hint="Give each its own name.")
+            raise InvalidInputError(f"A3T_ENV_REMOTES names {one.name!r} twice.", hint="Give each remote another name.")
     return found
 
 
 def _tokens(text: str) -> dict[str, SecretStr]:
-    """Name → token. A token whose name is no remote is let be: its remote may be switched off."""
+    """Return name → token. A token for an unknown remote is ignored, because that remote may be switched off."""
     found: dict[str, SecretStr] = {}
     for number, part in enumerate((part.strip() for part in text.split(",") if part.strip()), start=1):
         name, _, token = part.partition("=")
         if not _NAME.fullmatch(name) or not _TOKEN.fullmatch(token) or name in found:
             raise InvalidInputError(
-                f"Entry {number} of A3T_ENV_REMOTE_TOKENS has not the form NAME=TOKEN, or repeats a name.",
-                hint="Write `guess=abc123`; a comma separates several. A token has letters, digits and -._~+/=.",
+                f"Entry {number} of A3T_ENV_REMOTE_TOKENS does not have the form NAME=TOKEN, or repeats a name.",
+                hint="Write `guess=abc123`, several with commas between them. A token has letters, digits and -._~+/=.",
             )
         found[name] = SecretStr(token)
     return found
@@ -82,15 +83,15 @@ def _address(text: str, token_of: dict[str, SecretStr]) -> Address:
     name, sign, url = text.partition("=")
     parts = _split(url)
     if not sign or not _NAME.fullmatch(name):
-        raise InvalidInputError(f"A3T_ENV_REMOTES has {text[:200]!r}, which has no proper name.", hint=_EXAMPLE)
+        raise InvalidInputError(f"A3T_ENV_REMOTES has {text[:200]!r}, which has no valid name.", hint=_EXAMPLE)
     if "@" in parts.netloc:
         raise InvalidInputError(
-            f"A3T_ENV_REMOTES has a user name or password in the URL of {name}, where errors would show it.",
+            f"A3T_ENV_REMOTES has a user name or password in the URL of {name}, which error messages would show.",
             hint="Leave it out of the URL, and give a token in A3T_ENV_REMOTE_TOKENS=NAME=TOKEN.",
         )
     if parts.scheme not in SCHEMES or not parts.hostname or not _port_is_good(url):
         raise InvalidInputError(
-            f"A3T_ENV_REMOTES gives {name} the URL {url[:200]!r}, which names no server.",
+            f"A3T_ENV_REMOTES gives {name} the URL {url[:200]!r}, which is not the URL of a server.",
             hint=f"{_EXAMPLE} Schemes: {', '.join(SCHEMES)}.",
         )
     protocol, scheme = SCHEMES[parts.scheme]
@@ -101,7 +102,7 @@ def _address(text: str, token_of: dict[str, SecretStr]) -> Address:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL; those of an empty one where it has not the form of any (`http://[`)."""
+    """The parts of a URL; those of an empty URL if it is malformed (`http://[`)."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -116,13 +117,13 @@ def _port_is_good(url: str) -> bool:
 
 
 def _splits(name: str, query: list[tuple[str, str]]) -> tuple[Split, ...]:
-    """`tasks=160&split=train&tasks=40&split=test`: the numbers of the second split go on after those of the first."""
+    """`tasks=160&split=train&tasks=40&split=test`: the numbers of the second split follow those of the first."""
     counts = [value for key, value in query if key == "tasks"]
     names = [value for key, value in query if key == "split"] or ["train"][: len(counts)]
     good = all(count.isdecimal() and 0 < int(count) <= 10_000_000 for count in counts)
     if not good or len(counts) != len(names) or len(set(names)) != len(names) or not all(map(_NAME.fullmatch, names)):
         raise InvalidInputError(
-            f"A3T_ENV_REMOTES has bad tasks for {name}: tasks={', '.join(counts)} split={', '.join(names)}.",
+            f"A3T_ENV_REMOTES has invalid splits for {name}: tasks={', '.join(counts)} split={', '.join(names)}.",
             hint="Each split has a name and a number of tasks: `?tasks=160&split=train&tasks=40&split=test`.",
         )
     splits, first = [], 0

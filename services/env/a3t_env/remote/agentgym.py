@@ -1,8 +1,8 @@
-"""AgentGym's HTTP: create, reset, step, available_actions, close.
+"""AgentGym's HTTP protocol: create, reset, step, available_actions, close.
 
-Its servers differ in the names of keys: the id of an environment is `id` or `env_idx`, the number of a task `data_idx`,
-`game`, `session_id`, `item_id` or `seed`. They let keys be that they do not know, so every name is sent. A server of
-which `reset` takes the id of the task as `id` is told apart by its `env_idx`.
+Its servers name the same things differently: the id of an environment is `id` or `env_idx`, the number of a task
+`data_idx`, `game`, `session_id`, `item_id` or `seed`. They ignore keys that they do not know, so every name is sent. A
+server whose `reset` takes the task's number as `id` is recognised by its `env_idx`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["AgentGymBackend"]
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _UNKNOWN = ("not valid", "has been deleted", "not exist", "KeyError")
-"""Words in errors of its servers that mean an environment which they do not know; their status is 200 all the same."""
+"""Words in the servers' replies that mean an unknown environment. The status of such replies is 200."""
 
 
 class AgentGymBackend(Backend):
@@ -45,7 +45,7 @@ class AgentGymBackend(Backend):
         self._lists = False
 
     def describe(self) -> EnvironmentInfo:
-        """Whether it lists actions is found out by an episode of the first task."""
+        """Describe the environment. An episode of the first task shows whether the server lists actions."""
         task = numbered_tasks(self._address.name, self._address.splits, "task")[0]
         episode, began = self.open(task, 0, {})
         self._lists = began.actions is not None or episode.has_actions()
@@ -95,7 +95,7 @@ class _Episode:
         return urlencode({"id": self._id, "env_idx": self._id})
 
     def reset_body(self, number: int) -> dict[str, Any]:
-        """The number of the task under every name that a server of AgentGym gives it."""
+        """The number of the task under every name that AgentGym's servers use."""
         names = dict.fromkeys(("data_idx", "game", "session_id", "item_id", "seed", "id"), number)
         own = {"id": self._id} if self._key == "id" else {"env_idx": self._id}
         return names | own | {"world_type": "Text"}
@@ -104,7 +104,7 @@ class _Episode:
         said = self._stepped({"id": self._id, "env_idx": self._id, "action": action})
         where = f"The step of {self._backend._address.name}"
         if not isinstance(said, dict):
-            raise UpstreamError(f"{where} is no JSON object.")
+            raise UpstreamError(f"{where} is not a JSON object.")
         given = {
             "observation": _observation(said),
             "reward": said.get("reward"),
@@ -114,7 +114,9 @@ class _Episode:
         return read(where, read_step, given, self._backend._settings.success)
 
     def _stepped(self, body: dict[str, Any]) -> Any:
-        """The reply to a step. Some servers fail at an environment that they do not know: `observation` then, too."""
+        """Send a step, and return the reply. If it fails, `observation` shows whether the server still knows the
+        environment.
+        """
         try:
             return self._backend._said("/step", body)
         except FailedError as error:
@@ -143,7 +145,7 @@ class _Episode:
         raise UpstreamError("AgentGym's protocol has no expert.")
 
     def close(self) -> None:
-        """Not every server of AgentGym has this call; those that lack it answer 404, which is no error here."""
+        """Close the environment. Servers without this call answer 404, which is not an error here."""
         self._backend._said("/close", {"id": self._id, "env_idx": self._id})
 
     def close_if_it_can(self) -> None:
@@ -165,7 +167,9 @@ def _id_of(made: Any, name: str) -> tuple[str, int | str]:
 
 
 def _observation(said: Any) -> Any:
-    """`observation` or `state`, a bare text, or the first of a list."""
+    """The observation in a reply: `observation` or `state`, the reply itself if it is a text, or the first of a
+    list.
+    """
     if isinstance(said, dict):
         return said.get("observation", said.get("state"))
     return said[0] if isinstance(said, list) and said else said

@@ -1,4 +1,4 @@
-"""The interface of a protocol for remote environments."""
+"""The interface that each protocol for remote environments implements."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ __all__ = ["Backend", "Handle"]
 
 
 class Handle(Protocol):
-    """One running episode at the remote. Raises ReplyLostError, EpisodeLostError, BusyError, UpstreamError."""
+    """One running episode at the remote server. Calls raise ReplyLostError, EpisodeLostError, BusyError,
+    UpstreamError.
+    """
 
     def step(self, action: str, index: int) -> Reply:
         """Carry out an action; `index` is its number from 0."""
 
     def actions(self) -> list[str]:
-        """Admissible actions; asked only where the environment lists them."""
+        """Admissible actions; called only if the environment lists them."""
 
     def sample(self, seed: int) -> str:
-        """An action drawn by the remote; asked only where it draws them."""
+        """An action drawn by the remote server; called only if it draws actions."""
 
     def expert(self) -> str:
-        """The expert's action; asked only where there is one."""
+        """The expert's action; called only if the environment has an expert."""
 
     def close(self) -> None:
         """End the episode at the remote."""
 
 
 class Backend(Protocol):
-    """One remote and its protocol. Thread-safe.
+    """One remote server and its protocol. Thread-safe.
 
-    `repeats` says that a step sent twice with the same index is made once; `draws` that the remote draws actions.
+    `repeats`: whether a step sent twice with the same index is carried out once. `draws`: whether the server draws
+    actions.
     """
 
     engine: str
@@ -42,13 +45,13 @@ class Backend(Protocol):
     draws: bool
 
     def describe(self) -> EnvironmentInfo:
-        """Ask the remote for its description. Sets `repeats` and `draws`."""
+        """Ask the server for the environment's description. Sets `repeats` and `draws`."""
 
     def tasks(self) -> Sequence[Task]:
         """All tasks, in a fixed order."""
 
     def open(self, task: Task, seed: int, options: Mapping[str, str]) -> tuple[Handle, Reply]:
-        """A fresh episode and its first observation."""
+        """Open a new episode, and return it with its first observation."""
 
     def close(self) -> None:
         """Close the connections."""

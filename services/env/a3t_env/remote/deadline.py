@@ -1,4 +1,4 @@
-"""One deadline for a whole exchange: a server that answers a byte a second does not hold a thread for ever."""
+"""One deadline for a whole exchange, so that a server that sends one byte per second cannot hold a thread for ever."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _now = threading.local()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Whatever this thread asks of a remote inside ends in so many seconds, or sooner where an outer deadline does."""
+    """Limit the remote calls of this thread inside the block to `seconds`, or to what an outer deadline has left."""
     before: float | None = getattr(_now, "end", None)
     end = time.monotonic() + seconds
     _now.end = end if before is None else min(before, end)
@@ -33,7 +33,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def left() -> float:
-    """Seconds until the deadline of this thread, which must have one; 0 after it."""
+    """Seconds until the deadline of this thread, 0 after it. The thread must have a deadline."""
     return max(0.0, float(_now.end) - time.monotonic())
 
 
@@ -41,12 +41,12 @@ def remaining() -> float:
     """Seconds until the deadline of this thread. Raises httpcore.ReadTimeout after it."""
     seconds = left()
     if seconds == 0.0:
-        raise httpcore.ReadTimeout("its time was over")
+        raise httpcore.ReadTimeout("its time is over")
     return seconds
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """httpcore's own network, whose every wait is bounded by the deadline of the calling thread."""
+    """httpcore's default network, with every wait limited by the deadline of the calling thread."""
 
     def __init__(self) -> None:
         self._network = httpcore.SyncBackend()

@@ -19,12 +19,12 @@ _LIST_SECONDS = 30.0
 
 
 class RemoteEnvironment:
-    """Tasks and episodes of one remote. What it is and which tasks it has is asked once, when it is built.
+    """Tasks and episodes of one remote environment. Its description and tasks are read once, when this object is made.
 
     Args:
-        start_seconds, step_seconds: deadlines of an episode's start and of every other call.
+        start_seconds, step_seconds: deadlines of an episode's start and of every other call, in seconds.
 
-    Raises UpstreamError where the remote is out of reach or describes itself wrongly.
+    Raises UpstreamError if the server cannot be reached or sends an invalid description.
     """
 
     inline_engines = frozenset[str]()
@@ -42,11 +42,11 @@ class RemoteEnvironment:
         self._info = self._info.model_copy(update={"splits": dict(counted), "task_types": types})
 
     def info(self) -> EnvironmentInfo:
-        """The description that the remote gave."""
+        """The description that the server sent."""
         return self._info
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the remote's order."""
+        """Tasks in the server's order."""
         return [
             task
             for task in self._tasks.values()
@@ -63,7 +63,9 @@ class RemoteEnvironment:
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> RemoteEpisode:
-        """A fresh episode; the remote judges the options. Raises NotFoundError, InvalidInputError."""
+        """Return a new episode, not yet started. The server checks the options. Raises NotFoundError,
+        InvalidInputError.
+        """
         if engine not in (None, self._backend.engine):
             raise InvalidInputError(
                 f"{self._info.name} has no engine {str(engine)[:40]!r}.", hint=f"Engine: {self._backend.engine}."

@@ -1,4 +1,4 @@
-"""An episode at a remote, which survives lost replies and a restart of the remote."""
+"""An episode at a remote server, which survives lost replies and a restart of that server."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ __all__ = ["RemoteEpisode"]
 
 ResultT = TypeVar("ResultT")
 _PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)
-"""Seconds before each further attempt: together about as long as a server takes to restart."""
+"""Seconds of waiting before each further attempt. Their sum is about the time that a server takes to restart."""
 _DRAWS = 8
-"""Seeds that are tried for a sampled action other than the one to avoid."""
+"""Most seeds to try for a sampled action that is not the one to avoid."""
 _CLOSE_SECONDS = 5.0
 
 log = get_logger(__name__)
 
 
 class RemoteEpisode:
-    """Remembers its actions and a digest of what each gave. Where the remote lost the episode, it opens another, does
-    the same actions, and goes on if everything came out the same.
+    """Remembers its actions and a digest of each result. If the server has lost the episode, it opens another, repeats
+    the actions, and continues if every result is the same as before.
 
     Args:
-        start_seconds: deadline of the start.
-        step_seconds: deadline of every other call, with all its attempts and a replay.
+        start_seconds: deadline of the start, in seconds.
+        step_seconds: deadline of every other call, in seconds, for all its attempts and a repetition of the episode.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class RemoteEpisode:
         self._last: Reply | None = None
 
     def start(self) -> Outcome:
-        """The first observation."""
+        """Start the episode, and return the first observation."""
         with within(self._start_seconds):
             self._last = self._attempt(self._open, restart=False)
         self._began = _digest(self._last.outcome)
         return self._last.outcome
 
     def step(self, action: str) -> Outcome:
-        """Carry out an action. If its reply is lost, the step is sent again or the episode is replayed."""
+        """Carry out an action. If the reply is lost, the step is sent again or the episode is repeated."""
         index = len(self._past)
         with within(self._step_seconds):
             answer = self._attempt(lambda: self._running().step(action, index), repeats=self._backend.repeats)
@@ -76,7 +76,7 @@ class RemoteEpisode:
         return answer.outcome
 
     def actions(self) -> list[str]:
-        """Admissible actions: those that came with the last reply, or the remote is asked."""
+        """Admissible actions. They came with the last reply, or the server is asked for them."""
         if self._last is not None and self._last.actions is not None:
             return self._last.actions
         if not self._info.lists_actions:
@@ -87,9 +87,9 @@ class RemoteEpisode:
         return found
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """The remote's own draw, or a uniform one from the actions that it lists.
+        """Return an action that the server draws, or one drawn uniformly from the actions that it lists.
 
-        Raises NotOfferedError where there is neither, ConflictError where no action is admissible.
+        Raises NotOfferedError if the server does neither, ConflictError if no action is admissible.
         """
         if self._backend.draws:
             return self._own_sample(seed, avoid)
@@ -110,13 +110,13 @@ class RemoteEpisode:
         return action
 
     def expert(self) -> str:
-        """The expert's next action. Raises NotOfferedError where the environment has none."""
+        """The expert's next action. Raises NotOfferedError if the environment has no expert."""
         if not self._info.expert:
             raise NotOfferedError(f"{self._info.name} has no expert.")
         return self._ask(lambda handle: handle.expert())
 
     def close(self) -> None:
-        """End the episode at the remote, if that still knows it."""
+        """End the episode at the server, if the server still knows it."""
         handle, self._handle = self._handle, None
         if handle is None:
             return
@@ -133,11 +133,11 @@ class RemoteEpisode:
             return self._attempt(lambda: question(self._running()), repeats=True)
 
     def _attempt(self, call: Callable[[], ResultT], *, repeats: bool = True, restart: bool = True) -> ResultT:
-        """`call`, again after what another call can mend.
+        """Make a call, and make it again after an error that another call can repair.
 
         Args:
-            repeats: the call may be made twice for the same episode; else a lost reply costs the episode.
-            restart: an episode that is lost is replayed; else the error is raised.
+            repeats: whether the call may be made twice in the same episode; if not, a lost reply ends the episode.
+            restart: whether a lost episode is repeated; if not, the error is raised.
         """
         pauses = iter(_PAUSES)
         while True:
@@ -169,7 +169,7 @@ class RemoteEpisode:
         return answer
 
     def _running(self) -> Handle:
-        """The episode at the remote; a fresh one with the same past where the last was lost."""
+        """The episode at the server. If the last one was lost, this is a new one with the same actions."""
         if self._handle is None:
             self._handle = self._replayed()
         return self._handle
@@ -189,9 +189,9 @@ class RemoteEpisode:
     def _compare(self, number: int, what: str, before: bytes, now: Reply) -> None:
         if _digest(now.outcome) != before:
             raise UpstreamError(
-                f"{self._info.name} lost the episode of task {self._task.id!r}, and its repetition came out otherwise: "
+                f"{self._info.name} lost the episode of task {self._task.id!r}, and its repetition went differently: "
                 f"after {what} (observation {number}) it now says {now.outcome.observation[:200]!r}.",
-                hint="Play the task again. What comes out the same for the same task, seed and actions is repeated.",
+                hint="Play the task again. Episodes can be repeated if task, seed and actions determine the results.",
             )
 
     def _forget(self, error: Exception, *, running: bool) -> None:
@@ -201,7 +201,7 @@ class RemoteEpisode:
             self._close_quietly(lost)
 
     def _close_quietly(self, handle: Handle) -> None:
-        """End an episode that may still run at the remote."""
+        """End an episode that may still run at the server, and log errors."""
         try:
             with within(1.0):
                 handle.close()
@@ -210,7 +210,7 @@ class RemoteEpisode:
 
 
 def _pause(pauses: Iterator[float]) -> bool:
-    """Wait before the next attempt; false where there is none."""
+    """Wait before the next attempt. Returns false if there is no further attempt."""
     pause = next(pauses, None)
     if pause is None or pause >= left():
         return False

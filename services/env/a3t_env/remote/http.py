@@ -1,4 +1,4 @@
-"""HTTP to a remote that is not trusted: pooled, limited in time and size, without redirects."""
+"""HTTP calls to a server that is not trusted: they are limited in time and size, and follow no redirects."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["LIST_BYTES", "RemoteHttp", "checked", "read"]
 
 ResultT = TypeVar("ResultT")
 LIST_BYTES = 64 * 2**20
-"""Largest reply that lists tasks."""
+"""Largest reply that lists tasks, in bytes."""
 
 
 class RemoteHttp:
-    """One remote. Thread-safe; connections are kept and shared.
+    """Calls one remote server. Thread-safe; connections are kept and shared.
 
     Args:
-        name: the environment's name, for errors.
+        name: the environment's name, for error messages.
         base: URL without a slash at its end.
-        max_bytes: larger replies are not read to their end.
+        max_bytes: largest reply in bytes; a larger one is refused.
         headers: sent with every call.
     """
 
@@ -44,9 +44,9 @@ class RemoteHttp:
         )
 
     def call(self, method: str, path: str, body: Any = None, *, max_bytes: int | None = None) -> bytes:
-        """The body of a reply of status 2xx, within the deadline of this thread.
+        """Make a call within the deadline of this thread, and return the body of a reply with a status 2xx.
 
-        Raises ReplyLostError where no reply came, EpisodeLostError for 404 and 410, BusyError for 429 and 503,
+        Raises ReplyLostError if no reply came, EpisodeLostError for 404 and 410, BusyError for 429 and 503,
         UnplayableError for 422 with `"unplayable": true` in its body, RefusedError for 400 and any other 422,
         UpstreamError for every other reply and for one that is too large.
         """
@@ -79,7 +79,7 @@ class RemoteHttp:
             if len(received) > limit:
                 raise UpstreamError(
                     f"The server of {self.name} answered {what} with more than {limit} bytes.",
-                    hint="Let it send less, or raise A3T_ENV_REMOTE_MAX_BYTES.",
+                    hint="Let the server send less, or raise A3T_ENV_REMOTE_MAX_BYTES.",
                 )
         return bytes(received)
 
@@ -104,7 +104,7 @@ class RemoteHttp:
 
 
 def _unplayable(body: bytes) -> bool:
-    """Whether a reply says that its task can never be played."""
+    """Whether the body of a reply says that the task can never be played."""
     try:
         said = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -113,18 +113,18 @@ def _unplayable(body: bytes) -> bool:
 
 
 def checked(adapter: TypeAdapter[ResultT], body: bytes, where: str) -> ResultT:
-    """The reply as its type. Raises UpstreamError that names the first fault."""
+    """Parse a reply. Raises UpstreamError, which names the first fault."""
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, fault["loc"])) or "the reply"
-        raise UpstreamError(f"{where} is not as the protocol says: {place}: {fault['msg']}.") from error
+        raise UpstreamError(f"{where} does not follow the protocol: {place}: {fault['msg']}.") from error
 
 
 def read(where: str, reader: Callable[..., ResultT], *given: object) -> ResultT:
-    """Apply a reader of results to a reply. Raises UpstreamError that says what is wrong with it."""
+    """Apply a reader of results to a reply. Raises UpstreamError, which says what is wrong with the reply."""
     try:
         return reader(*given)
     except BadResultError as error:
-        raise UpstreamError(f"{where} is not as the protocol says: {error}.") from error
+        raise UpstreamError(f"{where} does not follow the protocol: {error}.") from error

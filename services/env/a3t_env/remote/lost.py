@@ -8,23 +8,23 @@ __all__ = ["BusyError", "EpisodeLostError", "FailedError", "RefusedError", "Repl
 
 
 class ReplyLostError(UpstreamError):
-    """No reply came: the remote may or may not have carried out the request."""
+    """No reply came. The server may or may not have carried out the request."""
 
 
 class EpisodeLostError(UpstreamError):
-    """The remote knows the episode no more, for example after its restart."""
+    """The server no longer knows the episode, for example after its restart."""
 
 
 class FailedError(UpstreamError):
-    """The remote answered with a status of 500 or more."""
+    """The server answered with a status of 500 or more."""
 
 
 class RefusedError(UpstreamError):
-    """The remote refuses the request, for example because of an unknown option."""
+    """The server refuses the request, for example because of an unknown option."""
 
 
 class BusyError(Exception):
-    """The remote did nothing and asks for another attempt later; `error` is raised if there is none."""
+    """The server did nothing and asks for another attempt later. `error` is raised if there is no further attempt."""
 
     def __init__(self, error: A3TError) -> None:
         super().__init__(str(error))

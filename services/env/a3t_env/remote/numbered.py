@@ -1,4 +1,4 @@
-"""Tasks that are only numbers: a remote that lists none makes one from each number."""
+"""Numbered tasks, for servers that do not list their tasks and start one by its number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["numbered_tasks", "splits_of"]
 
 
 def splits_of(sizes: Mapping[str, int]) -> list[Split]:
-    """Splits with the numbers of each going on after those of the one before."""
+    """Return the splits. The task numbers of each split follow those of the split before."""
     splits, first = [], 0
     for name, tasks in sizes.items():
         splits.append(Split(name, tasks, first))
@@ -21,7 +21,7 @@ def splits_of(sizes: Mapping[str, int]) -> list[Split]:
 
 
 def numbered_tasks(environment: str, splits: Sequence[Split], type: str) -> list[Task]:
-    """`train-000`, `train-001`, …, `train-199` for 200 tasks of the split `train`.
+    """Make the tasks of some splits, for instance `train-000` to `train-199` for 200 tasks of the split `train`.
 
     `metadata` has `index`, the number in the split, and `number`, the number over all splits, both from 0.
     """

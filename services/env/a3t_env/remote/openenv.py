@@ -1,6 +1,6 @@
-"""OpenEnv's client protocol over its socket: one connection is one episode.
+"""OpenEnv's client protocol over its WebSocket; one connection plays one episode.
 
-Over HTTP its `reset` and `step` make a new environment each, so only descriptions are read there.
+Over HTTP, each `reset` and each `step` of OpenEnv makes a new environment, so HTTP is used only for descriptions.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from .settings import RemoteSettings, described, read_settings
 __all__ = ["OpenEnvBackend"]
 
 _QUIET = logging.getLogger(f"{__name__}.socket")
-"""websockets' own logger writes headers, and so the token, at DEBUG."""
+"""The logger of the package websockets writes headers, and so the token, at the level DEBUG."""
 _QUIET.setLevel(logging.INFO)
 _SCHEMA = TypeAdapter(dict[str, Any])
 _TEXTS = ("text", "message", "observation", "prompt", "content", "response", "output", "result")
-"""Fields that hold the text of an observation where there are several texts."""
+"""Usual names of the field with the observation's text, if an observation has several texts."""
 _LISTS = ("actions", "available_actions", "admissible_actions", "admissible_commands", "legal_actions")
 
 
@@ -56,7 +56,7 @@ class OpenEnvBackend(Backend):
         self._lists = False
 
     def describe(self) -> EnvironmentInfo:
-        """`GET /schema` names the field of the action; it must have just one that is needed and takes text."""
+        """Read the field of an action from `GET /schema`. An action must have exactly one required field for text."""
         where = f"/schema of {self._address.name}"
         schema = checked(_SCHEMA, self._http.call("GET", "/schema"), where)
         self._action = self._settings.action or _text_field(schema.get("action"), self._address.name)
@@ -88,7 +88,7 @@ class OpenEnvBackend(Backend):
         self._http.close()
 
     def _connected(self, stack: ExitStack) -> ClientConnection:
-        """The socket of an episode. Where it leads is checked before anything is sent; redirects are not followed."""
+        """Open the socket of an episode. Its address is checked before anything is sent; redirects are not followed."""
         where = f"The server of {self._address.name} ({self._address.url}/ws)"
         try:
             opening = connect(
@@ -107,12 +107,12 @@ class OpenEnvBackend(Backend):
             raise ReplyLostError(f"{where} cannot be connected: {error}") from error
         except ValueError as error:  # a redirect
             raise UpstreamError(
-                f"{where} cannot be connected: {error}.", hint="Name the address that it leads to."
+                f"{where} cannot be connected: {error}.", hint="Give the address that it redirects to."
             ) from error
 
 
 def _reached(url: str, what: str) -> socket.socket:
-    """A connection to the server of a URL, if its address may be called."""
+    """Connect to the server of a URL. Raises if its address may not be called."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "wss" else 80)
     opened = socket.create_connection((parts.hostname, port), timeout=max(left(), 0.001))
@@ -154,7 +154,7 @@ class _Episode:
             self._socket.send('{"type": "close"}')
 
     def _given(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
-        """The reply to a message in the words of this service."""
+        """Send a message, and return the reply with the field names of this service."""
         said = self._exchange(kind, data)
         seen = said.get("observation")
         reward = said.get("reward")
@@ -170,7 +170,7 @@ class _Episode:
     def _exchange(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
         what = f"{self._name} at {kind}"
         try:
-            # A server that is full closes at once: its reason is still there to be read.
+            # A server that is full closes the connection at once; its reason can still be read below.
             with suppress(ConnectionClosed):
                 self._socket.send(orjson.dumps({"type": kind, "data": data}).decode())
             text = self._socket.recv(timeout=left(), decode=False)
@@ -197,7 +197,7 @@ class _Episode:
 
 
 def _text_field(action: Any, name: str) -> str:
-    """The one field of an action that takes the agent's text. Raises InvalidInputError where it is not plain."""
+    """Return the field of an action that takes the agent's text. Raises InvalidInputError if that is ambiguous."""
     fields = action.get("properties", {}) if isinstance(action, dict) else {}
     texts = [key for key, kind in fields.items() if isinstance(kind, dict) and kind.get("type") == "string"]
     needed = [key for key in texts if key in action.get("required", [])] or texts
@@ -210,7 +210,9 @@ def _text_field(action: Any, name: str) -> str:
 
 
 def _text_of(seen: Any, field: str) -> Any:
-    """An observation as text: the field that is set, the first of the usual names, the only text, or all as JSON."""
+    """Return an observation's text: the field of the settings, else the first usual name, else the only text, else
+    all fields as JSON.
+    """
     if not isinstance(seen, dict):
         return seen
     if field:

@@ -1,4 +1,4 @@
-"""The remotes of `A3T_ENV_REMOTES` as plug-ins."""
+"""Makes plug-ins of the environments in `A3T_ENV_REMOTES`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["remote_plugins"]
 
 _SLOW = 0.5
 _REST = 10.0
-"""A remote that took more than `_SLOW` seconds to fail is left alone for so many times as long."""
+"""After a failure that took more than `_SLOW` seconds, the server is not called for this multiple of that time."""
 
 
 def remote_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
-    """Name → plug-in of every remote. Raises InvalidInputError for a setting of the wrong form."""
+    """Return name → plug-in for every remote environment. Raises InvalidInputError for a malformed setting."""
     return {
         address.name: EnvironmentPlugin(_Remote(address).build, get_data=f"Start its server at {address.url}.")
         for address in addresses(settings.env_remotes, settings.env_remote_tokens)
@@ -33,7 +33,9 @@ def remote_plugins(settings: EnvSettings) -> dict[str, EnvironmentPlugin]:
 
 
 class _Remote:
-    """Builds the environment. One that is slow to fail is not tried at every request: its error is raised again."""
+    """Builds the environment. If a build failed slowly, its error is raised again for a while, so that not every
+    request waits for another attempt.
+    """
 
     def __init__(self, address: Address) -> None:
         self._address = address
@@ -41,7 +43,7 @@ class _Remote:
         self._rests_until = 0.0
 
     def build(self, settings: EnvSettings) -> Environment:
-        """Raises UnavailableError where the remote is out of reach or answers wrongly."""
+        """Build the environment. Raises UnavailableError if the server cannot be reached or its replies are invalid."""
         if self._failed is not None and time.monotonic() < self._rests_until:
             raise self._failed
         backend, began = _backend(self._address, settings), time.monotonic()

@@ -1,4 +1,4 @@
-"""Settings in the query of a remote's URL, for protocols whose servers do not describe themselves."""
+"""Settings in the query of a remote environment's URL, for protocols whose servers send no description."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["RemoteSettings", "described", "read_settings"]
 
 
 class RemoteSettings(BaseModel):
-    """The query without `tasks` and `split`."""
+    """The settings in the query, except `tasks` and `split`."""
 
     model_config = ConfigDict(extra="forbid")
 
     max_steps: int = Field(30, ge=1, le=1000, description="Largest number of steps of an episode")
-    success: FiniteFloat = Field(1.0, description="Reward of the last step from which on the task counts as solved")
+    success: FiniteFloat = Field(1.0, description="Least reward of the last step for a solved task")
     about: str = Field("", description="What the agent does there and which actions it has")
-    multiline: bool = Field(True, description="Whether line breaks of observations stay")
+    multiline: bool = Field(True, description="Whether observations keep their line breaks")
     action: str = Field("", description="OpenEnv: field of the action that takes the agent's text")
     observation: str = Field("", description="OpenEnv: field of the observation that the agent reads")
 
@@ -37,8 +37,8 @@ def read_settings(address: Address) -> RemoteSettings:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         raise InvalidInputError(
-            f"The URL of {address.name} has a bad {'.'.join(map(str, fault['loc']))}: {fault['msg']}.",
-            hint=f"It may set: tasks, split, {', '.join(RemoteSettings.model_fields)}.",
+            f"The URL of {address.name} has an invalid {'.'.join(map(str, fault['loc']))}: {fault['msg']}.",
+            hint=f"The URL may set: tasks, split, {', '.join(RemoteSettings.model_fields)}.",
         ) from error
 
 

@@ -25,7 +25,7 @@ Action = Annotated[str, Field(max_length=4096)]
 
 
 class _Said(BaseModel):
-    """Keys that are not of the protocol are let be: another version may send them."""
+    """Ignores unknown keys, because another version of the protocol may send them."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -86,7 +86,7 @@ class SimpleBackend(Backend):
         if address.settings or address.splits:
             raise InvalidInputError(
                 f"The URL of {address.name} has a query, which this protocol does not use.",
-                hint="Its server tells tasks and settings by `GET /info`.",
+                hint="Its server gives its tasks and settings with `GET /info`.",
             )
         self._name = address.name
         self._http = RemoteHttp(address.name, address.url, max_bytes, address.headers)
@@ -113,7 +113,7 @@ class SimpleBackend(Backend):
         )
 
     def tasks(self) -> Sequence[Task]:
-        """`GET /tasks`, or numbered ones where the server has no such call."""
+        """Return the tasks of `GET /tasks`, or numbered tasks if the server does not have that call."""
         if "tasks" not in self._said.calls:
             return numbered_tasks(self._name, splits_of(self._said.splits), self._said.task_types[0])
         body = self._http.call("GET", "/tasks", max_bytes=LIST_BYTES)

@@ -1,4 +1,4 @@
-"""The protocol of session stores: the sessions of this process, or those of several processes behind a router."""
+"""The interface of sessions. They run in this process, or in several processes behind a router."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Sessions(Protocol):
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
-        """Make one step."""
+        """Carry out one step."""
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Make one step in each of many sessions."""
+        """Carry out one step in each of many sessions."""
 
     async def close(self, session_id: str) -> None:
         """Close a session."""

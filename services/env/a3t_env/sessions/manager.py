@@ -27,7 +27,7 @@ __all__ = ["SessionManager"]
 
 ResultT = TypeVar("ResultT")
 _LOOP_SLICE = 0.005
-"""Seconds that a batch of inline steps may block the event loop without a pause."""
+"""Most seconds for which a batch of inline steps blocks the event loop without a pause."""
 
 log = get_logger(__name__)
 
@@ -35,10 +35,10 @@ log = get_logger(__name__)
 class SessionManager:
     """The sessions of one process. All methods must be called from one event loop.
 
-    Engines that answer in microseconds run on the loop, where a thread would cost more than the step; all others run in
-    threads.
+    Engines that answer in microseconds run on the event loop, because a thread would take more time than the step. All
+    other engines run in threads.
 
-    Errors: NotFoundError (unknown session, task, …), GoneError (session closed), ConflictError (two steps at once,
+    Raises NotFoundError (unknown session, task, …), GoneError (session closed), ConflictError (two steps at once,
     wrong index, episode over), OverloadedError (too many sessions), DeadlineError (the engine hangs), UpstreamError
     (the engine failed).
     """
@@ -68,10 +68,10 @@ class SessionManager:
         return await self._start(self._table.new_id(), request)
 
     async def restart(self, session_id: str, request: SessionCreate) -> SessionInfo:
-        """Start another episode under an earlier session id; the running episode is closed first.
+        """Start another episode under an earlier session id. A running episode is closed first.
 
-        For protocols that reset an environment again and again. The session may have ended meanwhile. Raises
-        NotFoundError for an unknown id, ConflictError while another episode is being started under it.
+        Protocols that reset the same environment several times use this. The session may have ended in the meantime.
+        Raises NotFoundError for an unknown id, ConflictError while another episode is being started under it.
         """
         if session_id in self._restarting:
             raise ConflictError(f"Another episode of session {session_id} is being started.")
@@ -112,7 +112,7 @@ class SessionManager:
         return await self._read(session, session.episode.actions)
 
     async def sample(self, session_id: str, request: SampleRequest) -> str:
-        """Draw one action of the action space uniformly; the same for equal seed and state."""
+        """Draw one action uniformly from the action space. The same seed and state give the same action."""
         session = self._table.get(session_id)
         return await self._read(session, lambda: session.episode.sample(request.seed, request.avoid))
 
@@ -124,7 +124,7 @@ class SessionManager:
     async def step(
         self, session_id: str, action: str, index: int | None = None, include_actions: bool = False
     ) -> StepResult:
-        """Make one step, or return the earlier result of the same step."""
+        """Carry out one step, or return the earlier result of the same step."""
         session = self._table.get(session_id)
         wanted = session.wants_actions(include_actions)
         if session.inline:
@@ -132,10 +132,10 @@ class SessionManager:
         return await self._step_blocking(session, action, index, wanted)
 
     async def step_many(self, steps: Sequence[SessionStep], include_actions: bool = False) -> list[StepOutcome]:
-        """Make steps of many sessions; the results are in the order of the request. A step that fails has its problem
-        document as result.
+        """Carry out steps of many sessions. The results are in the order of the request; the result of a failed step is
+        its problem document.
 
-        A session may occur several times if each of its steps has its index; they are then made in order.
+        A session may occur several times if each of its steps has an index; its steps are then carried out in order.
         """
         results: list[StepOutcome | None] = [None] * len(steps)
         blocking: dict[str, list[int]] = {}
@@ -165,13 +165,13 @@ class SessionManager:
         return [result for result in results if result is not None]
 
     async def close(self, session_id: str) -> None:
-        """Close a session; closing it again is no error. Raises NotFoundError for an unknown id."""
+        """Close a session. Closing it again is not an error. Raises NotFoundError for an unknown id."""
         session = self._table.remove(session_id, "is closed")
         if session is not None:
             await self._dispose(session, "closed")
 
     async def reap(self) -> int:
-        """Close the sessions that were not used for their idle time, and return their number."""
+        """Close the sessions that were not used for `idle_seconds`, and return their number."""
         idle = self._table.idle()
         for session in idle:
             self._table.remove(session.id, f"was closed after {self.limits.idle_seconds:g} s without use")
@@ -189,7 +189,7 @@ class SessionManager:
         self._pools.shutdown()
 
     def _threads(self, environment: str) -> EngineThreads:
-        """The threads of an environment; unknown names share one pool."""
+        """The threads of an environment. Unknown names share one pool."""
         return self._pools.of(environment if environment in self.environments else "")
 
     async def _attempt(self, step: SessionStep, include_actions: bool) -> StepOutcome:
@@ -217,7 +217,7 @@ class SessionManager:
             if index == session.steps and action == making:
                 return await asyncio.shield(future)
             raise ConflictError(
-                f"Another step of session {session.id} is being made.", hint="Send one step of a session at a time."
+                f"Another step of session {session.id} is running.", hint="Send one step of a session at a time."
             )
         result = session.repeated(action, index)
         if result is not None:
@@ -227,7 +227,7 @@ class SessionManager:
         return await self._make(session, action, wanted)
 
     async def _make(self, session: Session, action: str, wanted: bool) -> StepResult:
-        """Make a step in a thread. Requests that repeat the same step meanwhile share its result or error."""
+        """Carry out a step in a thread. Requests that repeat the step while it runs get the same result or error."""
         future: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
         session.making = (action, future)
         try:
@@ -247,7 +247,7 @@ class SessionManager:
             self._table.touch(session)
 
     async def _read(self, session: Session, run: Callable[[], ResultT]) -> ResultT:
-        """Make a call of the episode that does not change it."""
+        """Make a call that does not change the episode."""
         if not session.inline:
             return await self._exclusive(session, run, self._refused)
         try:
@@ -258,7 +258,9 @@ class SessionManager:
     async def _exclusive(
         self, session: Session, run: Callable[[], ResultT], failed: Callable[[Session, Exception], A3TError]
     ) -> ResultT:
-        """Run `run` in a thread while no other thread uses the session. If it hangs or fails, the session ends."""
+        """Call `run` in a thread while no other thread uses the session. If the call hangs or fails, the session
+        ends.
+        """
         what = f"The {session.engine} engine of session {session.id}"
         async with session.lock:
             self._table.get(session.id)
@@ -274,8 +276,9 @@ class SessionManager:
                 raise failed(session, error) from error
 
     def _refused(self, session: Session, error: Exception) -> A3TError:
-        """The error to raise for a call that changes nothing; a refusal (no expert for this task, …) leaves the session
-        as it is."""
+        """The error to raise for a call that changes nothing. A refusal (no expert for this task, …) does not end
+        the session.
+        """
         if isinstance(error, A3TError) and error.status < 500 and not isinstance(error, GoneError):
             return error
         return self._failed(session, error)
@@ -304,7 +307,7 @@ class SessionManager:
             self._dispose(session, reason, stuck)
 
     def _dispose(self, session: Session, reason: str, stuck: bool = False) -> asyncio.Task[None]:
-        """Close the episode once its running call has returned; at once if that call is stuck."""
+        """Close the episode after its running call has returned, or at once if that call is stuck."""
 
         threads = self._threads(session.task.environment)
 
@@ -332,6 +335,6 @@ def _advance(session: Session, action: str, wanted: bool) -> tuple[Outcome, list
 def _refuse_twice(step: SessionStep, seen: set[str]) -> None:
     if step.index is None and step.session_id in seen:
         raise ConflictError(
-            f"Session {step.session_id[:80]} stands in the batch twice.", hint="Give its steps their index."
+            f"Session {step.session_id[:80]} is in the batch twice.", hint="Give each of its steps an index."
         )
     seen.add(step.session_id)

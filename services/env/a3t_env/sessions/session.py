@@ -29,8 +29,8 @@ class SessionLimits:
 class Session:
     """The state of one session.
 
-    `inline`: whether the episode answers in microseconds and may run on the event loop. Any other episode is used by
-    one thread at a time, under `lock`; the step that is being made is in `making`. `origin`: whose episode it is.
+    `inline`: whether the episode answers in microseconds and may run on the event loop. Other episodes are used by one
+    thread at a time, under `lock`; `making` is the running step. `origin`: the run and work item of the episode.
     """
 
     id: str
@@ -57,16 +57,17 @@ class Session:
 
     @property
     def ids(self) -> dict[str, str]:
-        """Run and episode that it belongs to, for log lines."""
+        """The ids of the session's run and episode, for log lines."""
         return self.origin.ids if self.origin is not None else {}
 
     def wants_actions(self, asked: bool) -> bool:
-        """Whether a reply has the admissible actions; never if the environment does not list them."""
+        """Whether a reply includes the admissible actions. It never does if the environment does not list them."""
         return self.lists_actions and (asked or self.include_actions)
 
     def repeated(self, action: str, index: int | None) -> StepResult | None:
-        """The last result, if this step was made already; None if it is the next step. Raises ConflictError for any
-        other index, and for a step after the end."""
+        """Return the last result if this step was already carried out, or None if it is the next step. Raises
+        ConflictError for any other index, and for a step after the end.
+        """
         if index is not None and index == self.steps - 1 and action == self.last_action:
             return self.last
         if self.done:
@@ -75,7 +76,7 @@ class Session:
                 hint="Close the session and open a new one.",
             )
         if index is not None and index != self.steps:
-            what = "was made with another action" if index == self.steps - 1 else "is out of order"
+            what = "was carried out with another action" if index == self.steps - 1 else "is out of order"
             raise ConflictError(
                 f"Step {index} of session {self.id} {what}.",
                 hint=f"Its next step has index {self.steps}.",
@@ -84,7 +85,7 @@ class Session:
         return None
 
     def record(self, action: str, outcome: Outcome, actions: list[str] | None) -> StepResult:
-        """Record a step. At the largest number of steps the episode ends without success."""
+        """Record a step. The episode ends without success at its `max_steps`-th step."""
         index = self.steps
         self.steps += 1
         capped = not outcome.done and self.steps >= self.max_steps
@@ -107,7 +108,7 @@ class Session:
         return self.last
 
     def info(self, actions: list[str] | None) -> SessionInfo:
-        """The present state for the API; `reward` is the sum so far."""
+        """The present state for the API. Its `reward` is the sum of the rewards so far."""
         return SessionInfo(
             id=self.id,
             task=self.task,

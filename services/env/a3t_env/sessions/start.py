@@ -17,8 +17,9 @@ log = get_logger(__name__)
 def open_session(
     environments: Environments, request: SessionCreate, session_id: str, now: float
 ) -> tuple[Session, list[str] | None]:
-    """A session with a started episode, with its admissible actions if the request wants them. Raises NotFoundError,
-    InvalidInputError, UpstreamError."""
+    """Start an episode. Returns its session, and the admissible actions if the request asks for them. Raises
+    NotFoundError, InvalidInputError, UpstreamError.
+    """
     environment = environments.get(request.environment)
     info, task = environment.info(), environment.task(request.task_id)
     engine = request.engine or info.engines[0]

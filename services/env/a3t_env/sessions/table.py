@@ -32,8 +32,9 @@ class SessionTable:
         return iter(list(self._open.values()))
 
     def new_id(self) -> str:
-        """A session id that cannot be guessed. The part before its dash is the number of the process that holds the
-        session."""
+        """Make a session id that cannot be guessed. The part before its dash is the number of the process that holds
+        the session.
+        """
         return f"{self._slot}-{secrets.token_hex(10)}"
 
     def reserve(self) -> None:
@@ -41,7 +42,7 @@ class SessionTable:
         if len(self._open) + self._starting >= self._limits.max_sessions:
             raise OverloadedError(
                 f"All {self._limits.max_sessions} sessions are in use.",
-                hint="Close sessions that are done, or raise A3T_ENV_MAX_SESSIONS.",
+                hint="Close finished sessions, or raise A3T_ENV_MAX_SESSIONS.",
                 retry_after=2.0,
             )
         self._starting += 1
@@ -57,7 +58,7 @@ class SessionTable:
         metrics.OPEN.inc()
 
     def get(self, session_id: str) -> Session:
-        """The open session, which counts as used now. Raises GoneError, NotFoundError."""
+        """Return an open session, and count it as used now. Raises GoneError, NotFoundError."""
         session = self._open.get(session_id)
         if session is None:
             raise self._absent(session_id)
@@ -71,8 +72,9 @@ class SessionTable:
             self._open.move_to_end(session.id)
 
     def remove(self, session_id: str, why: str) -> Session | None:
-        """Remove a session from the open ones and remember `why`; None if it is closed already. Raises NotFoundError
-        for an unknown id."""
+        """Remove a session from the open ones, and remember why. Returns None if it is closed already. Raises
+        NotFoundError for an unknown id.
+        """
         session = self._open.pop(session_id, None)
         if session is None:
             if session_id in self._closed:
@@ -85,7 +87,7 @@ class SessionTable:
         return session
 
     def idle(self) -> list[Session]:
-        """Sessions that were not used for `idle_seconds` and are making no step, the longest idle first."""
+        """Sessions that were not used for `idle_seconds` and have no running step, the longest idle first."""
         since = self._clock() - self._limits.idle_seconds
         found = []
         for session in self._open.values():

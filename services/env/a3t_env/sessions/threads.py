@@ -1,4 +1,4 @@
-"""Blocking calls of engines in threads, each with a deadline, and with the log context of its caller."""
+"""Runs blocking calls of engines in threads, each with a deadline and the log context of its caller."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StuckError(DeadlineError):
 
 
 class EngineThreads:
-    """Threads for blocking calls, and a few further ones for closing, which must work while the others hang."""
+    """Threads for blocking calls, and a few further threads for closing, which must work while the others hang."""
 
     def __init__(self, threads: int) -> None:
         self._calls = ThreadPoolExecutor(threads, thread_name_prefix="engine")
@@ -33,7 +33,7 @@ class EngineThreads:
     ) -> ResultT:
         """Run `run` in a thread. A result that arrives after the deadline is passed to `late`.
 
-        Raises StuckError if it takes longer than `deadline` seconds, NotBegunError if it found no free thread.
+        Raises StuckError if the call takes longer than `deadline` seconds, NotBegunError if no thread became free.
         """
         submitted = self._calls.submit(contextvars.copy_context().run, run)
         wrapped = asyncio.wrap_future(submitted)
@@ -42,8 +42,8 @@ class EngineThreads:
             return wrapped.result()
         if submitted.cancel():
             raise NotBegunError(
-                f"{what} waited {deadline:g} s for a free thread and was not begun.",
-                hint="Repeat it, or raise A3T_ENV_THREADS.",
+                f"{what} waited {deadline:g} s for a free thread and did not begin.",
+                hint="Repeat the request, or raise A3T_ENV_THREADS.",
             )
         submitted.add_done_callback(lambda finished: _after(finished, late))
         wrapped.add_done_callback(lambda finished: finished.cancelled() or finished.exception())
@@ -54,20 +54,20 @@ class EngineThreads:
         await asyncio.wrap_future(self._closers.submit(contextvars.copy_context().run, run))
 
     def shutdown(self) -> None:
-        """Take no more calls, and do not wait for threads that hang."""
+        """Accept no more calls. Does not wait for threads that hang."""
         self._calls.shutdown(wait=False, cancel_futures=True)
         self._closers.shutdown(wait=True)
 
 
 class EnginePools:
-    """A thread pool for each environment, so that one that hangs does not block the others."""
+    """A thread pool for each environment, so that an environment that hangs does not block the others."""
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._pools: dict[str, EngineThreads] = {}
 
     def of(self, environment: str) -> EngineThreads:
-        """The threads of an environment; they are started when needed."""
+        """The threads of an environment. They are started when they are needed."""
         if environment not in self._pools:
             self._pools[environment] = EngineThreads(self._threads)
         return self._pools[environment]

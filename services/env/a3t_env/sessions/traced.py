@@ -1,4 +1,4 @@
-"""Spans of steps: an agent's action is a call of the tool that its environment is."""
+"""Trace spans of steps. In a trace, an agent's action is a tool call, and the environment is the tool."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["step_span", "tell_step"]
 
 
 def step_span(session: Session, action: str) -> AbstractContextManager[Span]:
-    """The span of a session's next step, below that of its episode."""
+    """The span of a session's next step, a child of the episode's span."""
     if not tracing():
         return span("")
     origin, environment = session.origin, session.task.environment
@@ -33,7 +33,7 @@ def step_span(session: Session, action: str) -> AbstractContextManager[Span]:
 
 
 def tell_step(here: Span, result: StepResult) -> None:
-    """Add what came of the step."""
+    """Add the result of the step to the span."""
     if tracing():
         here.set(
             {

@@ -1,1 +1,1 @@
-"""TextWorld: generated interactive fiction, played on the textworld package in child processes."""
+"""TextWorld: generated text adventures, which the textworld package plays in child processes."""

@@ -1,4 +1,4 @@
-"""The challenges of the textworld package that games are made of, at levels for short episodes."""
+"""The challenges of the textworld package from which games are generated, with settings for short episodes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["CHALLENGES", "HELDOUT_SPLIT", "TRAIN_SPLIT", "draw_settings"]
 TRAIN_SPLIT, HELDOUT_SPLIT = "train", "heldout"
 
 Settings = dict[str, Any]
-"""What a challenge's `make` is told; see the docstrings of `textworld.challenges`."""
+"""The arguments of a challenge's `make`; see the docstrings of `textworld.challenges`."""
 
 
 def draw_settings(challenge: str, split: str, seed: int) -> Settings:
-    """The settings of one game, by its seed."""
+    """Draw the settings of one game by its seed."""
     return CHALLENGES[challenge](random.Random(seed), split)
 
 
@@ -30,7 +30,9 @@ def _treasure_hunter(rng: random.Random, _: str) -> Settings:
 
 
 def _cooking(rng: random.Random, split: str) -> Settings:
-    """One or two ingredients to find in the kitchen, to cut or to cook. Recipes of held-out games are in no other."""
+    """One or two ingredients to find in the kitchen, and to cut or to cook. No training game has a recipe of a
+    held-out game.
+    """
     ingredients = rng.randint(1, 2)
     return {
         "recipe": ingredients,
@@ -50,4 +52,4 @@ CHALLENGES: dict[str, Callable[[random.Random, str], Settings]] = {
     "treasure_hunter": _treasure_hunter,
     "cooking": _cooking,
 }
-"""Task type → what draws the settings of a game."""
+"""Task type → function that draws the settings of a game."""

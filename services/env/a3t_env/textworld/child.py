@@ -1,7 +1,7 @@
 """The child process around textworld.
 
-A state is {"text", "actions", "won", "done", "score", "most", "plan"}; `plan` is the package's own way to win from
-here, as far as it knows one.
+A state is {"text", "actions", "won", "done", "score", "most", "plan"}; `plan` has the commands that win from here, if
+the package knows them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .texts import tidy
 __all__ = ["TextWorldGame", "main"]
 
 _NO_VERB = "That's not a verb I recognise."
-"""The interpreter's own answer."""
+"""The interpreter's answer to an unknown verb."""
 
 
 class TextWorldGame:
@@ -52,10 +52,10 @@ class TextWorldGame:
         return self._state
 
     def step(self, command: str) -> dict[str, Any]:
-        """Do a command that begins with a verb of the game.
+        """Carry out a command that begins with a verb of the game.
 
-        No other one reaches the interpreter, which has verbs of its own: to save files, to start anew, to show what is
-        hidden.
+        Other commands do not reach the interpreter, because it has further verbs: to save files, to restart, to show
+        what is hidden.
         """
         if command.partition(" ")[0] not in self._verbs:
             return self._state | {"text": _NO_VERB}

@@ -31,7 +31,7 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same games.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Generate games (splits train, heldout), about two seconds each. Needs no network."""
+    """Generate games (splits train, heldout). A game takes about two seconds. Needs no network."""
     types = type_ or list(CHALLENGES)
     for name in types:
         if name not in CHALLENGES:
@@ -52,12 +52,12 @@ def list_(
     split: Annotated[str | None, typer.Option(help="Show the tasks of this split.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show splits with their numbers of games, or the tasks of one split."""
+    """List the splits with their numbers of games, or the tasks of one split."""
     list_games(
         read_index(data_home("textworld")),
         split,
         lambda e: {"task": e.id, "type": e.type, "actions": len(e.walkthrough), "instruction": e.instruction},
-        if_none="No games are here yet: `a3t data generate textworld`.",
+        if_none="There are no games yet. Run `a3t data generate textworld`.",
         as_json=as_json,
     )
 
@@ -66,7 +66,7 @@ def verify(
     split: Annotated[str | None, typer.Option(help="Only games of this split; default: all splits.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check that every game is there, unchanged, and won by its walkthrough; exit code 1 if not."""
+    """Check that every game exists, is unchanged and is won by its walkthrough; the exit code is 1 if not."""
     require_textworld()
     folder = data_home("textworld")
     index = read_index(folder)

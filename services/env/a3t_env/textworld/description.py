@@ -1,4 +1,4 @@
-"""TextWorld's description (`EnvironmentInfo`) for the rest of the system."""
+"""TextWorld's description (`EnvironmentInfo`): about, worked example."""
 
 from __future__ import annotations
 

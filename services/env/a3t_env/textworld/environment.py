@@ -28,16 +28,16 @@ class TextWorldEnvironment(GameTasks[GameEntry]):
     """The games under a data folder. Implements `a3t_env.protocol.Environment`; thread-safe, episodes are not.
 
     Args:
-        folder: data folder (`<A3T_HOME>/data/textworld`); an index that changes on disk is read again.
-        processes: episodes at a time, a child process each.
-        load_seconds: deadline for loading and for starting a game.
-        step_seconds: deadline for a step.
+        folder: data folder (`<A3T_HOME>/data/textworld`); the index is read again when its file changes.
+        processes: most episodes at the same time, each in a child process.
+        load_seconds: deadline for loading a game, and for starting it, in seconds.
+        step_seconds: deadline for a step, in seconds.
 
-    Raises UnavailableError where the package is not installed.
+    Raises UnavailableError if the package textworld is not installed.
     """
 
     title = "TextWorld"
-    missing_hint = "`a3t data list textworld` shows what is here."
+    missing_hint = "`a3t data list textworld` lists the games that are here."
 
     def __init__(
         self, folder: Path, processes: int = 4, load_seconds: float = 120.0, step_seconds: float = 30.0
@@ -70,8 +70,8 @@ class TextWorldEnvironment(GameTasks[GameEntry]):
     def episode(
         self, task_id: str, engine: str | None = None, seed: int = 0, *, options: Mapping[str, str] | None = None
     ) -> TextWorldEpisode:
-        """A fresh episode, not yet started. A game draws nothing at random, so the seed changes nothing; there are no
-        options.
+        """Return a new episode, not yet started. A game draws nothing at random, so the seed has no effect; there are
+        no options.
 
         Raises NotFoundError for an unknown task, InvalidInputError for an unknown engine or any option,
         UnplayableError for a game file that is missing or was changed.

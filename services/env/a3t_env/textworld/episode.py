@@ -25,16 +25,16 @@ class TextWorldEpisode:
         self._played = played
         self._walkthrough = walkthrough
         self._followed: int | None = 0
-        """How many commands of the walkthrough were done; None where the agent has left it."""
+        """Number of the walkthrough's commands that were done; None after the agent has left the walkthrough."""
         self._state: dict[str, Any] | None = None
 
     def start(self) -> Outcome:
-        """The task and the first room."""
+        """Start the episode. The first observation has the task and the first room."""
         self._state, self._followed = self._played.start(), 0
         return self._outcome(self._state, valid=True)
 
     def step(self, action: str) -> Outcome:
-        """Carry out an action. `valid` is false if it was not admissible and changed nothing that can be seen."""
+        """Carry out an action. `valid` is false if it was not admissible and had no visible effect."""
         before, command = self._begun(), " ".join(action.split())
         after = self._played.step(command)
         self._follow(command, before["plan"], after["plan"])
@@ -47,7 +47,7 @@ class TextWorldEpisode:
         return list(self._begun()["actions"])
 
     def sample(self, seed: int, avoid: str | None = None) -> str:
-        """A uniform draw from the admissible commands; deterministic by seed and state."""
+        """Draw uniformly from the admissible commands. The same seed and state give the same draw."""
         choices = self.actions()
         others = [a for a in choices if a != avoid]
         if not choices:
@@ -55,16 +55,16 @@ class TextWorldEpisode:
         return random.Random(seed).choice(others or choices)
 
     def expert(self) -> str:
-        """The next command of the package's walkthrough; where the agent has left it, of the package's own plan from
-        here. Both know the whole game, not only what was visible.
+        """The next command of the package's walkthrough. After the agent has left the walkthrough, it is the next
+        command of the package's plan from here. Both know the whole game, not only what was visible.
 
-        Raises InvalidInputError where the package knows no way to win from here.
+        Raises InvalidInputError if the package knows no way to win from here.
         """
         plan = self._begun()["plan"]
         if self._followed is not None and self._followed < len(self._walkthrough):
             return self._walkthrough[self._followed]
         if not plan:
-            raise InvalidInputError("TextWorld knows no way to win from here.", hint="Start the task anew.")
+            raise InvalidInputError("TextWorld knows no way to win from here.", hint="Start the task again.")
         command: str = plan[0]
         return command
 
@@ -73,7 +73,9 @@ class TextWorldEpisode:
         self._played.close()
 
     def _follow(self, command: str, before: list[str], after: list[str]) -> None:
-        """A detour that leaves the plan as it was, such as a look around, does not leave the walkthrough."""
+        """Count the done commands of the walkthrough. A command that changes no plan, such as "look", does not leave
+        it.
+        """
         if self._followed is None:
             return
         if self._followed < len(self._walkthrough) and command == self._walkthrough[self._followed]:

@@ -1,7 +1,7 @@
-"""Making games with the textworld package's own generators. The same seed makes the same games.
+"""Makes games with the generators of the textworld package. The same seed makes the same games.
 
-A game that differs from an earlier one in nothing that matters is left out, so a held-out game is never one that was
-trained on; and one that its own walkthrough does not win is left out, too.
+Two kinds of games are left out: those that differ from an earlier game only in things without importance, so that no
+held-out game equals a training game; and those that their own walkthrough does not win.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SERIAL = slice(0x12, 0x18)
 
 
 def require_textworld() -> None:
-    """Raises UnavailableError where the package is not installed."""
+    """Raise UnavailableError if the package textworld is not installed."""
     try:
         import textworld.challenges  # noqa: F401
     except ImportError as error:
@@ -39,14 +39,15 @@ def require_textworld() -> None:
 def generate_games(
     folder: Path, counts: Mapping[str, int], types: Sequence[str], seed: int, known: Mapping[str, GameEntry]
 ) -> Iterator[GameEntry]:
-    """Games of each split, the types in turn; about two seconds each. A game that is known is given and not made again.
+    """Yield the games of each split, one of each type in turn. A game takes about two seconds; known games are not made
+    again.
 
     Args:
         folder: where story files are written; paths of the entries are under `games/`.
         counts: split → number of games.
         known: games that are here already, by id.
 
-    Raises UnavailableError where textworld makes no game that differs from all others.
+    Raises UnavailableError if textworld makes no game that differs from all others.
     """
     alike: set[str] = set()
     for split, count in counts.items():
@@ -58,7 +59,7 @@ def generate_games(
 
 
 def walkthrough_wins(story: Path, walkthrough: Sequence[str]) -> bool:
-    """Whether the commands, each of them admissible when its turn comes, win the game."""
+    """Whether the commands win the game and each of them is admissible at its time."""
     game = TextWorldGame()
     game.load(str(story))
     state = game.start()
@@ -82,7 +83,7 @@ def _new_game(
 
 
 def _made(folder: Path, split: str, kind: str, name: str, seed: int) -> GameEntry | None:
-    """One game, compiled and won by its walkthrough; None where the seed gives none."""
+    """Make one game that its walkthrough wins; None if the seed gives no such game."""
     from textworld.challenges import CHALLENGES
     from textworld.generator import CouldNotCompileGameError, QuestGenerationError, compile_game
     from textworld.generator.game import GameOptions
@@ -116,7 +117,7 @@ def _made(folder: Path, split: str, kind: str, name: str, seed: int) -> GameEntr
 
 
 def _forget_the_day(story: Path) -> None:
-    """Zeros in place of the date, so that the same seed makes the same bytes on any day."""
+    """Write zeros in place of the date, so that the same seed makes the same bytes on every day."""
     data = bytearray(story.read_bytes())
     data[_SERIAL] = b"0" * 6
     story.write_bytes(data)

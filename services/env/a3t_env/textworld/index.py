@@ -1,4 +1,4 @@
-"""The index of the games that are here: one file, replaced atomically; the env service reads nothing else to start."""
+"""The index of the games: one file, which is replaced atomically. The env service starts by reading only this file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ __all__ = ["GameEntry", "Index", "read_index", "write_index"]
 
 @dataclass(frozen=True, slots=True)
 class GameEntry:
-    """A game: its task id, its story file under the data folder (facts in a .json beside it), and what it is."""
+    """A game: its task id, the path of its story file in the data folder (a .json beside it has its facts), and its
+    properties.
+    """
 
     id: str
     split: str
@@ -23,9 +25,9 @@ class GameEntry:
     facts_sha256: str
     instruction: str
     walkthrough: tuple[str, ...]
-    """The package's commands that win, checked on the engine."""
+    """Commands that win the game, from the package and checked on the engine."""
     likeness: str
-    """Equal for games that differ in nothing but where things that do not matter stand."""
+    """Equal for games that differ only in the places of objects that the task does not need."""
 
 
 Index = GameIndex[GameEntry]
@@ -33,12 +35,12 @@ Index = GameIndex[GameEntry]
 
 
 def read_index(folder: Path) -> Index:
-    """The index of a data folder; an empty one where there is none. Raises InvalidInputError for a broken one."""
+    """Read the index of a data folder; an empty one if there is no file. Raises InvalidInputError for a broken file."""
     return read_index_file(folder, _parse, Index(), "Delete it and generate the games again.")
 
 
 def write_index(folder: Path, index: Index) -> None:
-    """Replace the index in one step."""
+    """Replace the index atomically."""
     write_index_file(folder, {"games": [asdict(game) for game in index.games.values()]})
 
 

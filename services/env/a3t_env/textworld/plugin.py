@@ -17,7 +17,7 @@ __all__ = ["TextWorldSettings", "plugin"]
 class TextWorldSettings(CommonSettings):
     """Settings of TextWorld."""
 
-    env_textworld_processes: int = Field(4, ge=1, description="TextWorld episodes at a time; each has a process")
+    env_textworld_processes: int = Field(4, ge=1, description="Most TextWorld episodes at the same time")
 
 
 def _build(settings: EnvSettings) -> Environment:

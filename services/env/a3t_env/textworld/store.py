@@ -1,4 +1,4 @@
-"""Adding games to the data folder: made beside the others, then published by replacing the index."""
+"""Adds games to the data folder. They are made in a temporary folder, then added by replacing the index."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Added", "add_games", "faults_of"]
 _STAGING = ".staging"
 
 Progress = Callable[[int, int], None]
-"""Told (games made, games in all)."""
+"""Called with the number of games made so far, and the number of all games."""
 
 
 @dataclass(slots=True)
 class Added:
-    """What adding games did: new games by split, and how many were here already."""
+    """Result of adding games: the number of new games by split, and the number that were here already."""
 
     games: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
@@ -32,9 +32,9 @@ class Added:
 def add_games(
     folder: Path, counts: Mapping[str, int], types: Sequence[str], seed: int, progress: Progress | None = None
 ) -> Added:
-    """Make the games of a seed that are not here yet. A process that is killed leaves the old index and its games.
+    """Make the games of a seed that are not here yet. If the process is killed, the old index and its games remain.
 
-    Raises UnavailableError where textworld is not installed or makes none, ConflictError while another process adds
+    Raises UnavailableError if textworld is not installed or makes no games, ConflictError while another process adds
     games.
     """
     require_textworld()
@@ -56,7 +56,7 @@ def add_games(
 
 
 def faults_of(folder: Path, split: str | None = None) -> Iterator[tuple[GameEntry, str | None]]:
-    """Each game of the index, and what is wrong with it: its files differ, or its walkthrough does not win it."""
+    """Yield each game of the index with its fault (its files differ, or its walkthrough does not win), or None."""
     for entry in read_index(folder).of(split):
         fault = _fault(folder, entry)
         if fault is None and not walkthrough_wins(folder / entry.path, entry.walkthrough):

@@ -1,4 +1,4 @@
-"""The game's texts as an agent reads them."""
+"""Turns the game's texts into what an agent reads."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ _AFTERWARDS = re.compile(r"\*\*\* The End \*\*\*.*", re.DOTALL)
 
 
 def tidy(feedback: str) -> str:
-    """The text without logo, status line, blank lines, indentation and what stands below the end of the game."""
+    """Remove logo, status line, blank lines, indentation and the text after the end of the game."""
     text = _AFTERWARDS.sub("*** The End ***", _STATUS.sub("", _LOGO.sub("", feedback)))
     return "\n".join(line.strip() for line in text.splitlines() if line.strip())

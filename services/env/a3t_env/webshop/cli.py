@@ -39,13 +39,13 @@ def import_(
     ] = None,
     skip_broken: Annotated[
         bool,
-        typer.Option("--skip-broken", help="Leave broken products out and list them; default: stop at broken ones."),
+        typer.Option("--skip-broken", help="Leave broken products out and list them; default: stop if there are any."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Import the original's products: items_shuffle*.json, items_ins_v2*.json, items_human_ins*.json.
 
-    Works in bounded memory on files of any size; a build that was killed goes on where it was.
+    Works in bounded memory on files of any size. If it was killed, the same command continues where it stopped.
     """
     _build(find_files(paths, limit), name, "imported", skip_broken=skip_broken, as_json=as_json)
 
@@ -64,7 +64,7 @@ def list_(
     use: Annotated[str | None, typer.Option(help="Make this catalogue the current one.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the catalogues; the env service uses the current one."""
+    """List the catalogues. The env service uses the current one."""
     root = data_home("webshop")
     if use is not None:
         _known(use)
@@ -75,7 +75,7 @@ def list_(
         emit_json(rows)
         return
     if not rows:
-        console.print("No catalogue yet: run `a3t data generate webshop`.")
+        console.print("There is no catalogue yet. Run `a3t data generate webshop`.")
         return
     counts = ("products", "goals", "human_goals")
     shown = [
@@ -89,7 +89,7 @@ def verify(
     name: Annotated[str | None, typer.Argument(help="Name of the catalogue; default: all catalogues.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every product and the files of the index; exit code 1 if something is wrong."""
+    """Check every product and the files of the index. The exit code is 1 if something is wrong."""
     names = [_known(name)] if name else catalogue_names(data_home("webshop"))
     found = {n: verify_catalogue(catalogue_folder(data_home("webshop"), n)) for n in names}
     if as_json:
@@ -118,7 +118,7 @@ def _build(source: Source, name: str, kind: str, *, skip_broken: bool = False, a
         return
     console.print(
         f"Catalogue [bold]{name}[/bold]: {row['products']:,} products, {row['goals']:,} goals, "
-        f"{row['human_goals']:,} human goals. It is the current one now."
+        f"{row['human_goals']:,} human goals. It is now the current catalogue."
     )
     for problem in manifest.problems:
         errors_console.print(f"[yellow]Mended:[/yellow] {escape(problem)}", highlight=False)
@@ -147,7 +147,7 @@ def _row(name: str) -> dict[str, Any]:
 
 @contextmanager
 def _bar() -> Iterator[OnProgress]:
-    """A progress bar on stderr; a line for each stage."""
+    """A progress bar on stderr, with a line for each stage."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors_console) as progress:
         stages: dict[str, Any] = {}

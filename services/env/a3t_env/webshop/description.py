@@ -18,7 +18,7 @@ ABOUT = (
 SUCCESS = "the reward is 1"
 GET_DATA = "Run `a3t data generate webshop`, or `a3t data import webshop FOLDER`."
 TASK_NUMBERS = {"webshop_": "goal-00000"}
-"""AgentGym's server plays the original's synthetic goals by their number."""
+"""AgentGym's server numbers the original's synthetic goals in this way."""
 PUBLISHED = PublishedFigures(
     test_set="500 test instructions, Mistral-7B",
     single=[45.4, 49.0, 48.0, 49.0],

@@ -31,9 +31,9 @@ class WebShopEnvironment:
 
     Args:
         data_folder: `<A3T_HOME>/data`; catalogues are in its folder `webshop`.
-        catalogue: name of the catalogue; None takes the current one (see `a3t data list webshop`).
-        seed: seed of purchase prices and price limits; 233 is that of the published recordings.
-        tagger: finds nouns for the type part of rewards; None takes spaCy's model if it is installed.
+        catalogue: name of the catalogue; default: the current one (see `a3t data list webshop`).
+        seed: seed of purchase prices and price limits; default: 233, the seed of the published recordings.
+        tagger: finds nouns for the type part of rewards; default: spaCy's model if it is installed, else a rule.
 
     Raises NotFoundError if there is no such catalogue, InvalidInputError for one of another format.
     """
@@ -65,7 +65,9 @@ class WebShopEnvironment:
         )
 
     def tasks(self, split: str | None = None, type: str | None = None) -> Sequence[Task]:
-        """Tasks in the order of the goals; without a split those of the synthetic goals. An unknown split has none."""
+        """Tasks in the order of the goals. Without a split, the tasks of the synthetic goals. An unknown split has
+        no tasks.
+        """
         if split is not None and split not in self._ranges:
             return ()
         kind, numbers = self._ranges[split] if split else ("synthetic", range(len(self.shop.synthetic)))
@@ -81,8 +83,8 @@ class WebShopEnvironment:
     ) -> WebShopEpisode:
         """A new episode. Options: `mode` (text, text_rich or url) and `show_attributes` (true or false).
 
-        `seed` is that of searches for random products. Raises NotFoundError, InvalidInputError, and UnplayableError
-        where the goal's product cannot be read any more.
+        `seed` draws the results of searches for random products. Raises NotFoundError, InvalidInputError, and
+        UnplayableError if the goal's product can no longer be read.
         """
         if engine not in (None, ENGINE):
             raise InvalidInputError(f"WebShop has no engine {str(engine)[:40]!r}.", hint=f"Engines: {ENGINE}.")

@@ -14,7 +14,9 @@ __all__ = ["WebShopEpisode"]
 
 
 class WebShopEpisode:
-    """One session in an observation mode, watched by the scripted shopper. Success is a reward of exactly 1."""
+    """One shopping session in an observation mode. The scripted shopper sees every page. Success is a reward of
+    exactly 1.
+    """
 
     def __init__(self, session: ShopSession, mode: Mode) -> None:
         self._session, self._mode = session, mode
@@ -22,7 +24,7 @@ class WebShopEpisode:
 
     @property
     def page(self) -> Page:
-        """The present page, for players that are no model."""
+        """The present page, for players without a model."""
         return self._session.page
 
     def start(self) -> Outcome:

@@ -18,7 +18,7 @@ def catalogue_folder(root: Path, name: str) -> Path:
     """The folder of a catalogue, whether it exists or not. Raises InvalidInputError for a name that is not allowed."""
     if not _NAME.fullmatch(name) or name == _CURRENT:
         raise InvalidInputError(
-            f"{name[:80]!r} is no name for a catalogue.", hint="Use letters, digits, '.', '_' and '-'."
+            f"{name[:80]!r} cannot be the name of a catalogue.", hint="Use letters, digits, '.', '_' and '-'."
         )
     return root / name
 
@@ -29,12 +29,12 @@ def catalogue_names(root: Path) -> list[str]:
 
 
 def make_current(root: Path, name: str) -> None:
-    """Make a catalogue the one that is used where none is named."""
+    """Make a catalogue the current one, which is used if no catalogue is named."""
     write_atomically(root / _CURRENT, name)
 
 
 def current_name(root: Path) -> str | None:
-    """The current catalogue: the one that was chosen last, else the first one."""
+    """Name of the current catalogue: the one chosen last, else the first one."""
     names, file = catalogue_names(root), root / _CURRENT
     chosen = file.read_text("utf-8").strip() if file.is_file() else ""
     return chosen if chosen in names else next(iter(names), None)

@@ -24,9 +24,10 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "paper_valid": (500, 900),
     "paper_train": (1500, 3800),
 }
-"""The first goal, and the one after the last. The splits test, eval and train are those of the original. Of the paper's
-splits only the sizes are known (2,300/400/500): its validation and training tasks are taken from the original's eval
-and train."""
+"""Split → number of its first goal, and the number after its last. The splits test, eval and train are those of the
+original. The paper only gives the sizes of its splits (2,300/400/500), so its validation and training tasks are
+taken from the original's eval and train.
+"""
 
 _ID = re.compile(r"(goal|human)-([0-9]{5}|[1-9][0-9]{5,8})")
 _PREFIX: dict[GoalKind, str] = {"synthetic": "", "human": "human_"}
@@ -63,7 +64,7 @@ def split_of(kind: GoalKind, number: int) -> str:
 
 
 def task_of(shop: Shop, kind: GoalKind, number: int, split: str | None = None) -> Task:
-    """A goal as a task. The task does not reveal which product is meant. Raises NotFoundError."""
+    """Describe a goal as a task, which does not reveal the wanted product. Raises NotFoundError."""
     goal = shop.goals(kind).goal(number)
     return Task(
         id=f"{_NAME[kind]}-{number:05d}",

@@ -26,7 +26,7 @@ class Excluded:
 def check_game(folder: Path, root: Path) -> GameEntry | Excluded:
     """Check a game folder `…/<split>/<task>/<trial>`.
 
-    Left out, as in alfworld: games without a game file, of other task types, with sliced objects or movable
+    As alfworld does, it leaves out games without a game file, of other task types, with sliced objects or movable
     receptacles, and games that are not marked as solvable. Raises InvalidInputError for a broken game.
     """
     split, task, trial = folder.parts[-3:]
@@ -65,7 +65,7 @@ def _type(folder: Path, task: str) -> str:
     try:
         content = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"Its traj_data.json is no JSON: {str(error)[:120]}.") from error
+        raise InvalidInputError(f"Its traj_data.json is not JSON: {str(error)[:120]}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("task_type"), str):
         raise InvalidInputError("Its traj_data.json names no task_type.")
     return str(content["task_type"])

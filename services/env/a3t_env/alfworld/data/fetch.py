@@ -23,7 +23,7 @@ _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file to download. `sha256` is empty where it is not known."""
+    """A file to download: its address, its size in bytes and its SHA-256, which is empty where it is not known."""
 
     url: str
     size: int
@@ -58,7 +58,7 @@ ARCHIVES = {
 _TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 
 Progress = Callable[[int, int], None]
-"""Called with the number of bytes so far, and the number in all."""
+"""Called with the number of bytes downloaded so far, and the size of the file in bytes."""
 
 
 def fetch_archive(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
@@ -77,8 +77,8 @@ def fetch_archive(archive: Archive, folder: Path, progress: Progress | None = No
         _download(archive, part, progress)
     except httpx.TransportError as error:
         raise UnavailableError(
-            f"{archive.url} is out of reach or broke off: {error or type(error).__name__}.",
-            hint="Run the same command again to go on from where it stopped; `a3t data generate alfworld` and "
+            f"{archive.url} cannot be reached, or the transfer broke off: {error or type(error).__name__}.",
+            hint="Run the same command again to continue the download; `a3t data generate alfworld` and "
             "`a3t data import alfworld` need no network.",
         ) from error
     _check(archive, part)

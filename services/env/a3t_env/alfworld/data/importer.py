@@ -31,9 +31,9 @@ def import_games(
 
     Args:
         sources: read one after the other; game files and traj_data.json may come from different archives.
-        split: name of the split; by default that of the folder two above the trial (train, valid_seen, …).
+        split: name of the split; default: the name of the folder two levels above the trial (train, valid_seen, …).
         replace: let games of one verb form take the place of games of the other.
-        skip_broken: leave out what is broken, and name it in what is returned.
+        skip_broken: leave broken games out, and name them in what is returned.
 
     Raises:
         NotFoundError, InvalidInputError, TooLargeError, ConflictError: nothing was added.
@@ -51,7 +51,7 @@ def import_games(
                     batch.broken.add(error)
             if split is not None and len(splits) > 1:
                 raise InvalidInputError(
-                    f"{source} holds several splits ({', '.join(sorted(splits))}), and --split names one.",
+                    f"{source} has games of several splits ({', '.join(sorted(splits))}), but --split gives one name.",
                     hint="Import the folder of one split at a time.",
                 )
         if not games:
@@ -70,7 +70,7 @@ def _where_they_may_be(sources: Iterable[Path]) -> str:
 
 
 def _stage(batch: Batch, member: Member, split: str | None, source: Path) -> str:
-    """Stage a file; the split under which it was found."""
+    """Stage a file, and return the split under which it was found."""
     folders = member.folders[-3:]
     if split is not None and len(folders) == 2:
         folders = (split, *folders)
@@ -87,4 +87,4 @@ def _valid(name: str, source: Path) -> str:
     try:
         return _NAME.validate_python(name)
     except ValidationError as error:
-        raise InvalidInputError(f"{source}: {name[:100]!r} is no name of a split, task or trial.") from error
+        raise InvalidInputError(f"{source}: {name[:100]!r} is not a valid name of a split, task or trial.") from error

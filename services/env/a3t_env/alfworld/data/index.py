@@ -18,7 +18,7 @@ __all__ = ["GameEntry", "Index", "read_index", "write_index"]
 
 @dataclass(frozen=True, slots=True)
 class GameEntry:
-    """A game: its task id (the official trial path), its path under the data folder, and its properties."""
+    """A game: its task id (the official trial path), its path relative to the data folder, and its properties."""
 
     id: str
     split: str
@@ -47,7 +47,7 @@ class Index(GameIndex[GameEntry]):
 
 
 def read_index(folder: Path) -> Index:
-    """The index of a data folder; an empty one if there is none. Raises InvalidInputError for a broken one."""
+    """Read the index of a data folder; an empty one if there is no file. Raises InvalidInputError for a broken file."""
     return read_index_file(folder, _parse, Index(), "Delete it and import or generate the games again.")
 
 

@@ -45,7 +45,7 @@ _ENCRYPTED = 0x1
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of a game: the names of the folders above it, its name, and its bytes."""
+    """A file of a game: the names of the folders above it, its name, and its content."""
 
     folders: tuple[str, ...]
     name: str
@@ -55,7 +55,7 @@ class Member:
 def read_source(path: Path) -> Iterator[Member]:
     """The game files of a folder or an archive (zip; tar, plain or compressed with gzip, bzip2 or xz).
 
-    Raises NotFoundError, InvalidInputError (damaged, hostile, or no archive at all), TooLargeError.
+    Raises NotFoundError, InvalidInputError (damaged, unsafe or not an archive) and TooLargeError.
     """
     if path.is_dir():
         yield from _folder(path)
@@ -81,7 +81,7 @@ def _guarded(path: Path, members: Iterator[Member]) -> Iterator[Member]:
         yield from members
     except _DAMAGE as error:
         raise InvalidInputError(
-            f"The archive {path} is truncated, damaged or no archive: {str(error)[:160] or type(error).__name__}.",
+            f"{path} is damaged, or is not an archive: {str(error)[:160] or type(error).__name__}.",
             hint="Give a folder, a .zip, or a .tar (.gz, .bz2, .xz); download it again if it broke off.",
         ) from error
 
@@ -93,7 +93,7 @@ def _folder(root: Path) -> Iterator[Member]:
         if path.name not in _WANTED and not (is_link and path.is_dir()):
             continue
         if is_link or not path.is_file():
-            raise InvalidInputError(f"{path} is no regular file.", hint="Copy the games instead of linking them.")
+            raise InvalidInputError(f"{path} is not a regular file.", hint="Copy the games instead of linking them.")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise TooLargeError(_too_large(str(path)))
         folders = (root.name, *path.relative_to(root).parts[:-1])
@@ -152,14 +152,14 @@ class _Budget:
         if self._bytes > MAX_UNPACKED_BYTES or self._members > MAX_MEMBERS:
             raise TooLargeError(
                 f"The archive {self._path} unpacks to more than {MAX_UNPACKED_BYTES // 2**30} GiB or "
-                f"{MAX_MEMBERS} files; the official ones have a tenth of it."
+                f"{MAX_MEMBERS} files; the official archives have a tenth of that."
             )
 
 
 def _safe(path: Path, name: str) -> PurePosixPath:
     pure = PurePosixPath(name.replace("\\", "/"))
     if pure.is_absolute() or ".." in pure.parts or "\0" in name or ":" in (pure.parts or ("",))[0]:
-        raise InvalidInputError(f"The archive {path} holds a name that leaves its folder: {name[:200]!r}.")
+        raise InvalidInputError(f"The archive {path} has a file name that leads outside its folder: {name[:200]!r}.")
     return pure
 
 
@@ -170,4 +170,4 @@ def _member(path: Path, name: PurePosixPath, data: bytes) -> Member:
 
 
 def _too_large(where: str) -> str:
-    return f"{where} has more than {MAX_FILE_BYTES // 2**20} MiB; no game is as large."
+    return f"{where} has more than {MAX_FILE_BYTES // 2**20} MiB; no game is that large."

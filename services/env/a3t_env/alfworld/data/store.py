@@ -28,12 +28,14 @@ GAME_FILE, TRAJECTORY_FILE = "game.tw-pddl", "traj_data.json"
 _GAMES = "games"
 
 Progress = Callable[[int, int], None]
-"""Called with the number of checked games, and the number in all."""
+"""Called with the number of games checked so far, and the number of all games."""
 
 
 @dataclass(slots=True)
 class Added:
-    """Result of adding games: new or changed games by split, left-out ones by reason, and broken ones."""
+    """Result of adding games: numbers of new or changed games by split and of games left out by reason, and the broken
+    ones.
+    """
 
     games: dict[str, int] = field(default_factory=dict)
     unchanged: int = 0
@@ -56,7 +58,7 @@ class GameStore:
         return read_index(self.folder)
 
     def holds(self, entry: GameEntry) -> bool:
-        """Whether the file of a game is here as in the index; the next import replaces it if not."""
+        """Whether the file of a game exists with the hash of the index; if not, the next import replaces it."""
         try:
             return sha256_file(self.folder / entry.path) == entry.sha256
         except OSError:
@@ -64,8 +66,9 @@ class GameStore:
 
     @contextmanager
     def batch(self) -> Iterator[Batch]:
-        """A batch to fill and commit; what is not committed is removed. Raises ConflictError while another process adds
-        games."""
+        """Open a batch to fill and commit; what is not committed is removed. Raises ConflictError while another process
+        adds games.
+        """
         (self.folder / _GAMES).mkdir(parents=True, exist_ok=True)
         with sole_writer(self.folder):
             self._sweep(self.index())
@@ -85,7 +88,7 @@ class GameStore:
 
 
 class Batch:
-    """Games that are staged, and added together by `commit`."""
+    """Games that are staged one by one, and added together by `commit`."""
 
     def __init__(self, store: GameStore, folder: Path) -> None:
         self._store = store
@@ -94,15 +97,15 @@ class Batch:
         """Files that could not be staged, and games that are not playable."""
 
     def write(self, split: str, task: str, trial: str, name: str, data: bytes) -> None:
-        """Stage one file of a game; the names were checked by the caller.
+        """Stage one file of a game. The caller has checked the names.
 
         Raises ConflictError for a game file that is staged already with other content.
         """
         target = self._folder / split / task / trial / name
         if name == GAME_FILE and target.exists() and target.read_bytes() != data:
             raise ConflictError(
-                f"The sources hold {split}/{task}/{trial}/{name} twice, with different content.",
-                hint="Import one after the other: the second with --split NAME as a split of its own, or --replace.",
+                f"The sources have {split}/{task}/{trial}/{name} twice, with different content.",
+                hint="Import one source after the other: the second with --split NAME (another split), or --replace.",
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
@@ -112,17 +115,17 @@ class Batch:
 
         Args:
             replace: let games of one verb form take the place of games of the other.
-            skip_broken: leave broken games out, and name them in what is returned.
+            skip_broken: leave broken games out, and name them in the result.
 
         Raises:
-            InvalidInputError: some games are broken, all of which it names; nothing was added.
+            InvalidInputError: some games are broken (the error names all of them); nothing was added.
             ConflictError: a split would change its verb form; nothing was added.
         """
         added = Added()
         entries = self._check(added, progress)
         if self.broken and (not skip_broken or not entries):
             total = self.broken.count + len(entries) + sum(added.excluded.values())
-            hint = "Nothing was added; --skip-broken takes the others." if entries else "Nothing was added."
+            hint = "Nothing was added; --skip-broken adds the others." if entries else "Nothing was added."
             raise self.broken.error(f"{self.broken.count} of {total} games are broken", hint)
         added.broken = self.broken.lines()
         index = self._store.index()
@@ -166,6 +169,6 @@ def _refuse_other_form(index: Index, entries: list[GameEntry]) -> None:
         known = index.games.get(entry.id)
         if known is not None and known.verb_form != entry.verb_form:
             raise ConflictError(
-                f"{entry.split} is here with games that say {known.verb_form!r}; these say {entry.verb_form!r}.",
-                hint=f"Import them as a split of their own (--split {entry.split}_{entry.verb_form}), or --replace.",
+                f"The games of {entry.split} here say {known.verb_form!r}; the new ones say {entry.verb_form!r}.",
+                hint=f"Import them under another split (--split {entry.split}_{entry.verb_form}), or --replace.",
             )

@@ -33,9 +33,10 @@ _SEED = "a3t paper subset"
 
 
 def paper_subsets(games: Iterable[GameEntry]) -> dict[str, tuple[str, ...]]:
-    """`paper_train` and `paper_valid`, disjoint, the same for the same training games; none without enough games.
+    """The subsets `paper_train` and `paper_valid` by name. They are disjoint, and the same for the same training games;
+    empty if there are too few games.
 
-    The paper does not name its tasks: the counts are the paper's, the draw is ours.
+    The paper does not name its tasks: the numbers by type are the paper's, which tasks are drawn is our choice.
     """
     by_type: dict[str, list[str]] = {kind: [] for kind in PAPER_TRAIN}
     for game in games:

@@ -1,4 +1,4 @@
-"""`a3t data verify alfworld`: whether every indexed game is there, unchanged and playable."""
+"""`a3t data verify alfworld`: checks that every indexed game exists, is unchanged and can be played."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Fault:
 
 
 def verify_games(store: GameStore, split: str | None = None) -> Iterator[Fault | None]:
-    """For each indexed game None, or its fault."""
+    """Yield one value for each indexed game: None if it can be played, else its fault."""
     for entry in store.index().of(split):
         try:
             load_game(store.folder / entry.path, entry.sha256)

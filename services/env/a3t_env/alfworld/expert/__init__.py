@@ -1,4 +1,6 @@
-"""A scripted expert that sees only observations: the source of demonstrations and the ceiling in reports."""
+"""A scripted expert that sees only observations. It plays demonstrations, and reports show its success as an upper
+bound.
+"""
 
 from .expert import ScriptedExpert, Search
 from .priors import Priors, load_priors

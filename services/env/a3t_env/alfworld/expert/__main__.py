@@ -1,7 +1,7 @@
 """`python -m a3t_env.alfworld.expert [--split S]`: how many games the scripted expert solves, and in how many steps.
 
-Every game under A3T_HOME is played once on the native engine, from the observations alone. The exit code is 1 where
-less than 99 % of the games of a split are solved.
+The expert plays every game under A3T_HOME once on the native engine. The exit code is 1 if less than 99 % of the games
+of a split are solved.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A game, and the number of steps until it was won; None if it was not."""
+    """A game, and the number of steps until it was won (None if it was not won)."""
 
     id: str
     split: str
@@ -86,7 +86,7 @@ def main(
 
 
 def _rows(played: Sequence[Played], index: Index) -> Iterator[Row]:
-    """A row for each type of each split, and one for the split."""
+    """Yield a row for each task type of each split, and one for the whole split."""
     for split in sorted({game.split for game in played}):
         of_split = [game for game in played if game.split == split]
         for type_ in (*TASK_TYPES, _ALL):
@@ -106,7 +106,7 @@ def _rows(played: Sequence[Played], index: Index) -> Iterator[Row]:
 
 
 def _show(rows: Sequence[Row], by: str, not_solved: Sequence[str]) -> None:
-    """The types of one split, or the whole of each split; JSON has both."""
+    """Print the rows of one split by task type, or one row for each split; as JSON, print all rows."""
     shown = []
     for row in rows:
         if by == "type" or row["type"] == _ALL:

@@ -22,7 +22,7 @@ _NAMES = re.compile(_NAME)
 
 
 class Belief:
-    """What is known of an episode; it is given every (action, observation)."""
+    """What the expert knows about an episode. `observe` must be called with every action and its observation."""
 
     def __init__(self, first_observation: str) -> None:
         self.receptacles = receptacles_of(first_observation)
@@ -40,16 +40,18 @@ class Belief:
         self.failed: set[str] = set()
         """Actions without effect since the last action that changed anything."""
         self.refused: set[tuple[str, str]] = set()
-        """(object type, receptacle) where putting did nothing although the agent stood there."""
+        """(object type, receptacle) pairs for which putting had no effect although the agent stood there."""
         self.says_put = False
-        """Whether this release says "put X in/on Y"."""
+        """Whether the game's release says "put X in/on Y" rather than "move X to Y"."""
 
     def put_command(self, entity: str, receptacle: str) -> str:
         """The command of the game's release that puts an object down."""
         return f"put {entity} in/on {receptacle}" if self.says_put else f"move {entity} to {receptacle}"
 
     def where(self, wanted: str) -> Iterator[tuple[str, str]]:
-        """(object, receptacle) of the seen objects of a type; of several in one place the last listed first."""
+        """Yield (object, receptacle) for the seen objects of a type; of several in one place, the last in the list
+        comes first.
+        """
         for receptacle, items in self.seen.items():
             for item in reversed(items):
                 if type_of(item) == wanted:

@@ -13,19 +13,20 @@ from .task import ParsedTask, parse_task
 __all__ = ["ScriptedExpert", "Search"]
 
 Search = Literal["likely", "listed"]
-"""Where the expert looks next: where such things are most often, or in the next place of the room's list."""
+"""How the expert chooses where to look next: where such objects are most often, or the next place in the room's list.
+"""
 
 _APPLIANCES = {"heat": ("microwave",), "cool": ("fridge",), "clean": ("sinkbasin", "sink", "bathtubbasin")}
 _OPENING_COST = 2.0
 """Number of steps for looking into a closed receptacle."""
 _CLOSABLE = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
 _PLAUSIBLE = 0.05
-"""A listed search leaves places for last that are less than this share as likely as the likeliest place."""
+"""A "listed" search visits a place last if it is less than this fraction as likely as the likeliest place."""
 
 
 class ScriptedExpert:
-    """Plays an episode. `observe` is called with every (action, observation), whoever chose the action; `act` gives the
-    next action.
+    """Plays an episode. Call `observe` with every action and its observation, whoever chose the action; `act` returns
+    the next action.
 
     It takes the last matching object that a list names, and never repeats an action that just had no effect.
 
@@ -48,7 +49,7 @@ class ScriptedExpert:
         self._belief.observe(action, observation)
 
     def act(self) -> str:
-        """The next action; "look" if nothing is left to try."""
+        """Return the next action; "look" if nothing is left to try."""
         for action in self._ideas():
             if action not in self._belief.failed:
                 return action
@@ -80,7 +81,9 @@ class ScriptedExpert:
         yield from self._search(wanted)
 
     def _is_placed(self, entity: str, receptacle: str) -> bool:
-        """Whether an object lies where the goal wants it: of two, both in the same receptacle."""
+        """Whether an object lies where the goal wants it. If the goal asks for two, both must be in the same
+        receptacle.
+        """
         if self.goal.count == 1:
             return False
         return receptacle == self._target_of_two()
@@ -123,7 +126,7 @@ class ScriptedExpert:
             yield from self._at(receptacle, self._belief.put_command(held, receptacle))
 
     def _willing(self, held: str, receptacles: list[str]) -> list[str]:
-        """The receptacles that have not refused such an object; all if all have."""
+        """The receptacles that have not refused such an object; all of them if each has refused one."""
         refused = self._belief.refused
         return [r for r in receptacles if (type_of(held), r) not in refused] or receptacles
 
@@ -152,7 +155,7 @@ class ScriptedExpert:
         return sorted(onward, key=lambda r: (not self._is_opening(r), worth[r] < least))
 
     def _worth(self, wanted: str) -> dict[str, float]:
-        """Receptacle → how often such objects lie there, for each step that looking takes."""
+        """Receptacle → how often such objects lie there, divided by the number of steps that looking takes."""
         usual = self._priors.of(wanted)
         return {r: usual.get(type_of(r), 0.0) / self._looking_cost(r) for r in self._belief.receptacles}
 

@@ -25,7 +25,7 @@ _SMALLEST_SHARE = 0.0005
 
 
 def count_priors(games: Iterable[Game]) -> dict[str, dict[str, float]]:
-    """The table of some games."""
+    """Count the table over some games: object type → receptacle type → share (0 to 1)."""
     instances: Counter[str] = Counter()
     holding: Counter[tuple[str, str]] = Counter()
     for game in games:

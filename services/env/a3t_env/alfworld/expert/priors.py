@@ -28,5 +28,5 @@ class Priors:
 
 @lru_cache(maxsize=1)
 def load_priors() -> Priors:
-    """The shipped table."""
+    """Read the shipped table."""
     return Priors(json.loads(files(__package__).joinpath(PRIORS_TABLE).read_text()))

@@ -10,11 +10,13 @@ from .expert import ScriptedExpert, Search
 __all__ = ["solve"]
 
 Disturb = Callable[[str, Sequence[str]], str]
-"""Replaces the expert's action: (its action, the admissible ones) → the action to do instead."""
+"""Called with the expert's action and the admissible ones; returns the action to do instead."""
 
 
 def solve(game: Game, cap: int = 50, search: Search = "likely", disturb: Disturb | None = None) -> int | None:
-    """Number of steps until the expert wins; None if it does not within `cap` steps."""
+    """Play a game with the expert. Returns the number of steps until it won, or None if it did not win in `cap`
+    steps.
+    """
     engine = NativeEngine(game)
     expert = ScriptedExpert(engine.start(), search=search)
     for step in range(1, cap + 1):

@@ -30,7 +30,9 @@ _TASK = re.compile(r"Your task is to: (.+)")
 
 @dataclass(frozen=True, slots=True)
 class ParsedTask:
-    """The goal: `count` objects, treated, in one target receptacle; or one object held next to a lit lamp."""
+    """The goal: `count` objects, perhaps treated first, in one target receptacle; or one object held next to a lit
+    lamp.
+    """
 
     object: str
     target: str | None = None
@@ -40,7 +42,7 @@ class ParsedTask:
 
 
 def parse_task(observation: str) -> ParsedTask:
-    """The goal in a first observation. Raises InvalidInputError for an unknown wording."""
+    """Read the goal from the first observation. Raises InvalidInputError for an unknown wording."""
     found = _TASK.search(observation)
     text = found.group(1).strip().rstrip(".").lower() if found else ""
     for pattern, treatment, count in _PATTERNS:

@@ -1,4 +1,4 @@
-"""Making games: a room, a task, things in places, and the check that the game can be solved."""
+"""Makes games: draws a room, a task and the places of objects, and checks that the game can be solved."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class GeneratedGame:
 
 
 def generate_games(split: str, count: int, seed: int, verb_form: VerbForm = "move") -> Iterator[GeneratedGame]:
-    """Games of all six types in turn, deterministic by (split, seed, position).
+    """Yield games of all six task types in turn. The same split, seed and position give the same game.
 
-    `generated_train` uses the floor plans that ALFRED trains on, `generated_heldout` those that it keeps apart.
+    `generated_train` uses the floor plans that ALFRED trains on, `generated_heldout` its held-out floor plans.
     Raises UnavailableError without the alfworld package, InvalidInputError for another split.
     """
     if split not in (TRAIN_SPLIT, HELDOUT_SPLIT):
@@ -84,7 +84,7 @@ def _game(
 def _fill(
     trial: str, scene: Scene, task: DrawnTask, verb_form: VerbForm, package: Package, rng: random.Random
 ) -> bytes | None:
-    """The game file of a filled room, or None where it cannot be solved."""
+    """Return the game file of a filled room, or None if the game cannot be solved."""
     things = tuple(place_things(task, scene, package, load_priors(), rng))
     room = Room(trial, scene, things, _start(scene, rng), task)
     content = {

@@ -1,4 +1,6 @@
-"""What the generator takes from the alfworld package: floor plans, object lists, kitchen facts, templates."""
+"""Reads what the generator needs from the alfworld package: floor plans, object lists, abilities of objects,
+templates.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from a3t_contracts.errors import UnavailableError
 __all__ = ["FloorPlanFiles", "Package", "load_package"]
 
 Pose = tuple[float, float, float, float]
-"""Where the agent stands to use something: x and z in metres, rotation and horizon in degrees."""
+"""Pose in which the agent uses something: x and z in metres, rotation and horizon in degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,11 @@ class Package:
 
     @cached_property
     def openable(self) -> frozenset[str]:
-        """Receptacle kinds with a door or the like."""
+        """Receptacle kinds that can be opened and closed."""
         return frozenset(self._constants.OPENABLE_CLASS_LIST) - self.containers
 
     def scenes(self, *, held_out: bool) -> tuple[int, ...]:
-        """Numbers of the floor plans for training, or of those that ALFRED keeps apart."""
+        """Numbers of ALFRED's floor plans for training, or of the held-out ones."""
         numbers = self._constants.TEST_SCENE_NUMBERS if held_out else self._constants.TRAIN_SCENE_NUMBERS
         return tuple(sorted(numbers))
 
@@ -95,7 +97,7 @@ class Package:
         return tuple(self._goals.gdict[task_type]["templates"])
 
     def goal(self, task_type: str) -> str:
-        """The PDDL goal with {obj}, {recep}, {toggle}; closes the problem."""
+        """The PDDL goal with {obj}, {recep}, {toggle}, and the bracket that closes the problem."""
         return str(self._goals.gdict[task_type]["pddl"]).replace("#", "-")
 
     def floor_plan(self, number: int) -> FloorPlanFiles:
@@ -114,5 +116,5 @@ class Package:
 
 @lru_cache(maxsize=1)
 def load_package() -> Package:
-    """The package, read once. Raises UnavailableError where it is not installed."""
+    """Read the package, once for a process. Raises UnavailableError if it is not installed."""
     return Package()

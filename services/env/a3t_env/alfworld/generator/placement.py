@@ -14,7 +14,7 @@ __all__ = ["Thing", "place_things"]
 
 _INSTANCES = (1, 2, 3)
 _INSTANCE_WEIGHTS = (42, 32, 26)
-"""How often a room has one, two or three of a kind (training games of the official release)."""
+"""How often a room has one, two or three objects of a kind, counted over the official training games."""
 _RARE = 0.002
 """Weight of a place that is allowed but unusual."""
 _LAMP_PLACES = ("Desk", "SideTable", "Dresser", "Shelf", "CoffeeTable", "DiningTable")
@@ -35,7 +35,7 @@ class Thing:
 
 
 def place_things(task: DrawnTask, scene: Scene, package: Package, priors: Priors, rng: random.Random) -> list[Thing]:
-    """Draw the objects of a game. None of those that the task asks for is at its target from the start."""
+    """Draw the objects of a game and their places. No object that the task asks for is at its target at the start."""
     things: list[Thing] = []
     for kind in scene.objects:
         if kind in package.abilities["Toggleable"]:

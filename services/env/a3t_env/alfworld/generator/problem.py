@@ -1,4 +1,4 @@
-"""Writing a filled room as a PDDL problem, in the form that the official games have."""
+"""Writes a filled room as a PDDL problem, in the form of the official games."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Room:
 
 
 def mangle(id_: str) -> str:
-    """An id with the characters that PDDL does not allow spelt out."""
+    """Spell out the characters of an id that PDDL does not allow."""
     for character, word in _MANGLED:
         id_ = id_.replace(character, word)
     return id_

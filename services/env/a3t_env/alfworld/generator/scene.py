@@ -1,4 +1,4 @@
-"""A room: its receptacles and where the agent stands to use them. The same for every game on a floor plan."""
+"""A room: its receptacles and where the agent stands to use them. All games on a floor plan share it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .package import FloorPlanFiles, Package, Pose, load_package
 __all__ = ["Receptacle", "Scene", "load_scene", "location_id", "position"]
 
 _PARTS = {"Sink": "SinkBasin", "Bathtub": "BathtubBasin"}
-"""Things whose usable part is a receptacle of its own."""
+"""Objects with a part that is a separate receptacle, which is the one that is used."""
 _COUNTS = {"StoveBurner": 4}
 _STEP = 0.25
 _HORIZON = 45.0
@@ -35,7 +35,7 @@ class Scene:
     objects: tuple[str, ...]
     """Kinds of things that can be picked up or switched on in this room."""
     fixtures: tuple[str, ...]
-    """Kinds that are only looked at: a house plant, a television."""
+    """Kinds of objects that can only be looked at: a house plant, a television."""
     floor: tuple[tuple[float, float], ...]
 
 
@@ -61,7 +61,7 @@ def position(rng: random.Random) -> str:
 
 
 def location_id(pose: Pose) -> str:
-    """A place of the agent as ALFRED writes it: grid cells, quarter turns, degrees."""
+    """A place where the agent stands, as ALFRED writes it: grid cells, quarter turns, degrees."""
     x, z, rotation, horizon = pose
     return f"loc|{round(x / _STEP)}|{round(z / _STEP)}|{round(rotation / 90)}|{round(horizon)}"
 
@@ -80,7 +80,9 @@ def _receptacles(plan: FloorPlanFiles, package: Package) -> list[Receptacle]:
 
 
 def _placed(plan: FloorPlanFiles, kinds: list[str]) -> list[Receptacle]:
-    """Receptacles that the room has but the files give no place for; placed once and for all by the plan's number."""
+    """Receptacles that the room has without a place in the files. Their places are drawn by the number of the floor
+    plan, so they are always the same.
+    """
     rng = random.Random(f"floor plan {plan.number}")
     placed = []
     for kind in kinds:

@@ -17,7 +17,7 @@ def stage(batch: Batch, split: str, game: GeneratedGame) -> None:
 
 
 def add_generated(folder: Path, split: str, count: int, seed: int = 0) -> None:
-    """Generate games into a data folder (`<A3T_HOME>/data/alfworld`). Raises as `Batch.commit` does."""
+    """Generate games into a data folder (`<A3T_HOME>/data/alfworld`). Raises what `Batch.commit` raises."""
     with GameStore(folder).batch() as batch:
         for game in generate_games(split, count, seed):
             stage(batch, split, game)

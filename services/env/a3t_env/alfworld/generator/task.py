@@ -1,4 +1,4 @@
-"""Drawing a task for a room: a type, an object, and a target or a lamp."""
+"""Draws a task for a room: a task type, an object, and a target or a lamp."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class DrawnTask:
 
     @property
     def count(self) -> int:
-        """Objects asked for."""
+        """Number of objects that the task asks for."""
         return 2 if self.type == "pick_two_obj_and_place" else 1
 
     @property
     def appliance(self) -> str:
-        """Kind of the receptacle that cleans, heats or cools; empty where nothing is to be done."""
+        """Kind of the receptacle that cleans, heats or cools; empty if the task asks for none of these."""
         return _ABILITY[self.type][1] if self.type in _ABILITY else ""
 
 
 def draw_task(task_type: str, scene: Scene, package: Package, rng: random.Random) -> DrawnTask | None:
-    """A random task of a type, or None where the room allows none."""
+    """Draw a task of a type; None if the room allows no such task."""
     kinds = {r.kind for r in scene.receptacles}
     lamps = package.abilities["Toggleable"]
     carried = [kind for kind in scene.objects if kind not in lamps]
@@ -63,5 +63,5 @@ def draw_task(task_type: str, scene: Scene, package: Package, rng: random.Random
 
 
 def _homes(kind: str, receptacles: set[str], package: Package) -> set[str]:
-    """Receptacle kinds of the room that take an object kind."""
+    """Kinds of receptacles in the room that an object kind may be put in."""
     return {r for r in receptacles if kind in package.accepts.get(r, ())}

@@ -13,9 +13,9 @@ _VERBS = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
 
 
 def solve(game: Game, task: DrawnTask) -> list[str] | None:
-    """Commands that win the game, each of them admissible, or None where the plan does not work out.
+    """Return admissible commands that win the game, or None if the plan does not win it.
 
-    None too for a game that is won before anything is done.
+    It is also None for a game that is won before the first command.
     """
     engine = NativeEngine(game)
     engine.start()
@@ -32,7 +32,7 @@ def solve(game: Game, task: DrawnTask) -> list[str] | None:
 
 
 def _plan(game: Game, task: DrawnTask) -> Iterator[str]:
-    """The straight way. "go to" and "open" are left out where one stands there, or it is open, already."""
+    """Yield the shortest plan. "go to" is left out where the agent stands there already, "open" where it is open."""
     wanted = [pair for pair in _lying(game, task.object) if _kind(game, pair[1]) != task.target.lower()]
     for entity, receptacle in wanted[: task.count]:
         name, place = game.names[entity], game.names[receptacle]

@@ -12,11 +12,11 @@ from .state import State
 __all__ = ["Commands", "admissible"]
 
 Commands = dict[str, tuple[Effect, int, int]]
-"""Command → what it does, to which entities."""
+"""Command → its effect, and the two entities that it is about."""
 
 
 def admissible(game: Game, state: State) -> Commands:
-    """Every command that does something here, by its text. The agent's order is the sorted one."""
+    """Return the admissible commands by their text. What the agent sees is sorted."""
     commands = dict(_anywhere(game))
     for receptacle in game.at.get(state.location, ()):
         del commands[_go_to(game, receptacle)]
@@ -28,7 +28,7 @@ def admissible(game: Game, state: State) -> Commands:
 
 
 def _anywhere(game: Game) -> Commands:
-    """What can be done in any place, going to every receptacle included; made once for a game."""
+    """Commands that are admissible in any place, such as going to each receptacle; made once for a game."""
     if not game.anywhere:
         known: Commands = {_go_to(game, r): (effects.goes, r, place) for r, place in game.location_of.items()}
         known |= {"look": (effects.looks, 0, 0), "inventory": (effects.takes_stock, 0, 0)}
@@ -69,7 +69,7 @@ def _holding(game: Game, state: State, held: int) -> Iterator[tuple[str, tuple[E
 
 
 def _uses(game: Game, state: State, held: int, receptacle: int) -> Iterator[tuple[str, Effect]]:
-    """What the held object can be put through here. Heating, cooling and cleaning need no open door."""
+    """Yield what can be done with the held object at a receptacle. Heating, cooling and cleaning need no open door."""
     is_open = receptacle not in game.openable or receptacle in state.opened
     if is_open and not game.accepts.get(receptacle, frozenset()).isdisjoint(game.kinds.get(held, ())):
         yield "putobject", effects.puts

@@ -1,7 +1,7 @@
 """Which rules a game's PDDL domain holds.
 
-The games of all releases share one domain, up to two points: whether a plain Sink cleans, and whether there is a
-`help` action. Anything else would be another game than the one that this engine knows, and is refused.
+The games of all releases share one domain, except for two points: whether a plain Sink cleans, and whether there is a
+`help` action. This engine knows no other rules, so it refuses a domain that differs otherwise.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _recognised(text: str) -> Domain:
     core = core.replace(_SINK, "").replace(" ", "")
     if helps > 1 or hashlib.sha256(core.encode()).hexdigest() != _CORE_SHA256:
         raise InvalidInputError(
-            "The game's PDDL domain is none of the known ALFWorld releases.",
+            "The game's PDDL domain is not that of a known ALFWorld release.",
             hint="Play it with the official engine.",
         )
     cleaners = {"sinkbasintype"} | ({"sinktype"} if has_sink else set())
@@ -54,6 +54,6 @@ _known: ByteCache[str, Domain] = ByteCache(4 * 2**20, _recognised)
 
 
 def normalise(text: str) -> str:
-    """The domain in lower case, without comments, with one space where there was any and none inside brackets."""
+    """Return a domain in lower case, without comments, with single spaces and no spaces next to brackets."""
     flat = _SPACE.sub(" ", _COMMENT.sub("", text.lower())).strip()
     return flat.replace("( ", "(").replace(" )", ")")

@@ -87,11 +87,13 @@ def slices(game: Game, state: State, entity: int, knife: int) -> str:
 
 
 QUERIES: frozenset[Effect] = frozenset({looks, takes_stock, helps, examines_receptacle, examines_object})
-"""Effects that leave the state as it was."""
+"""Effects that do not change the state."""
 
 
 def _said(game: Game, state: State, action: str, first: int, second: int) -> str:
-    """The action's own phrase; where it goes on with what is in a receptacle, the receptacle is the first entity."""
+    """Fill the action's phrase. If the phrase ends with what is in a receptacle, that receptacle is the first
+    entity.
+    """
     phrase = game.wording.feedbacks[action]
     text = phrase.text.format(game.names[first], game.names[second])
     return text + examine_receptacle(game, state, first) if phrase.examines else text

@@ -30,7 +30,9 @@ _SINGLE = ("receptacleatlocation", "atlocation", "holds")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Game:
-    """Entities are numbered in the order of their ids, which is the order of every list that the agent reads."""
+    """A parsed game. Entities are numbers, in the order of their ids, which is also the order of every list that the
+    agent reads.
+    """
 
     task: str
     wording: Wording
@@ -52,7 +54,7 @@ class Game:
     kinds: Mapping[int, frozenset[str]]
     """Object → its types."""
     cleaning: tuple[frozenset[int], frozenset[int]]
-    """Objects that can be cleaned, receptacles that clean; likewise `heating` and `cooling`."""
+    """(objects that can be cleaned, receptacles that clean); `heating` and `cooling` likewise."""
     heating: tuple[frozenset[int], frozenset[int]]
     cooling: tuple[frozenset[int], frozenset[int]]
     containers: _Pairs
@@ -62,11 +64,11 @@ class Game:
 
 
 def parse_game(domain: str, grammar: str, problem: str) -> Game:
-    """Parse the three parts of a game file. Raises InvalidInputError that says what is wrong with it."""
+    """Parse the three parts of a game file. Raises InvalidInputError, which says what is wrong with the file."""
     task, rest = read_task(grammar)
     wording, rules = read_wording(rest), read_domain(domain)
     if rules.has_help and wording.help_text is None:
-        raise InvalidInputError("The game's domain has a help action and its grammar has no text for it.")
+        raise InvalidInputError("The game's domain has a help action, but its grammar has no text for it.")
     return _Builder(read_problem(problem)).build(task, wording, rules)
 
 
@@ -144,7 +146,7 @@ class _Builder:
 
 
 def _check(problem: Problem) -> None:
-    """Refuse what no release has and the reference would answer in its own way."""
+    """Refuse facts that no release has, because this engine and the reference engine might treat them differently."""
     facts = problem.facts
     for predicate, rows in facts.items():
         _check_rows(predicate, rows, problem.objects)
@@ -165,7 +167,7 @@ def _check(problem: Problem) -> None:
 
 
 def _check_rows(predicate: str, rows: Sequence[tuple[str, ...]], types: Mapping[str, str]) -> None:
-    """Whether a predicate's facts are about as many things, of such types, as the domain declares."""
+    """Refuse facts of a predicate whose number or types of arguments differ from what the domain declares."""
     wanted = SIGNATURES.get(predicate)
     if wanted is None:
         raise InvalidInputError(f"The game has facts of an unknown predicate: {predicate[:40]}.")

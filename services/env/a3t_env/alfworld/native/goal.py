@@ -23,7 +23,7 @@ DYNAMIC: Mapping[str, Ask] = {
     "issliced": lambda state, a: a[0] in state.sliced,
     "istoggled": lambda state, a: a[0] in state.toggled,
 }
-"""What changes during an episode. There is one agent, so an agent among the arguments is not looked at."""
+"""Predicates whose facts change during an episode. There is one agent, so an agent argument is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """An `exists`: candidates of each variable, and for each the literals that are decided once it is bound."""
+    """An `exists` of the goal: for each variable, its candidates and the literals that can be decided once it
+    is bound.
+    """
 
     candidates: tuple[tuple[int, ...], ...]
     literals: tuple[tuple[Literal, ...], ...]

@@ -43,7 +43,7 @@ _Raw = tuple[str, tuple[int | str, ...], bool]
 
 
 def compile_goal(problem: Problem, numbers: Mapping[str, int]) -> tuple[Clause, ...]:
-    """The clauses over numbered entities. Raises InvalidInputError for a form that is not known."""
+    """Compile the goal to clauses over numbered entities. Raises InvalidInputError for an unknown form of goal."""
     parts = problem.goal[1:] if problem.goal and problem.goal[0] == "and" else [problem.goal]
     return tuple(_ClauseCompiler(problem, numbers).compile(part) for part in parts)
 
@@ -116,7 +116,7 @@ class _ClauseCompiler:
         return tuple(sorted(self._numbers[n] for n in names))
 
     def _matching(self, predicate: str, arguments: tuple[int | str, ...]) -> set[str]:
-        """Values of the one variable among the arguments that make a fact of the game."""
+        """Return the values of the only variable among the arguments for which the game has such a fact."""
         place = next(i for i, a in enumerate(arguments) if isinstance(a, int))
         rows = (row for row in self._problem.facts.get(predicate, ()) if len(row) == len(arguments))
         return {row[place] for row in rows if all(a == row[i] for i, a in enumerate(arguments) if isinstance(a, str))}

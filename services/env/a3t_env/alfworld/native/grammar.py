@@ -1,4 +1,4 @@
-"""What a game's own grammar says: command templates, feedback phrases, the task.
+"""Reads a game's grammar: command templates, feedback phrases, the task.
 
 The releases differ in wording ("put X in/on Y" or "move X to Y", "You arrive at loc 12" or "at shelf 1", with or
 without a help text), so wording is read from the game. How lists are made, and what `look` and `examine` report in
@@ -78,7 +78,7 @@ class Wording:
 
 
 def read_task(grammar: str) -> tuple[str, str]:
-    """The task line, and the grammar without it (the same for all games of a release).
+    """Return the task line, and the grammar without it, which is the same for all games of a release.
 
     Raises InvalidInputError where there is none.
     """
@@ -113,7 +113,7 @@ _known: ByteCache[str, Wording] = ByteCache(4 * 2**20, _wording)
 
 
 def structure_hash(grammar: Grammar) -> str:
-    """Identifies the rules that this engine renders by code of its own."""
+    """Return a hash of the grammar rules that this engine implements in Python."""
     rules = {
         name: [[rule.get("condition", ""), rule.get("rhs", "")] for rule in grammar.rules.get(name, [])]
         for name in _STRUCTURE
@@ -125,7 +125,7 @@ def structure_hash(grammar: Grammar) -> str:
 def _check_structure(grammar: Grammar) -> None:
     if structure_hash(grammar) != _STRUCTURE_SHA256:
         raise InvalidInputError(
-            "The game's grammar is none of the known ALFWorld releases.", hint="Play it with the official engine."
+            "The game's grammar is not that of a known ALFWorld release.", hint="Play it with the official engine."
         )
 
 

@@ -16,7 +16,7 @@ _TOKEN = re.compile(
     r'"""(?P<block>.*?)"""|"(?P<text>[^"]*)"|(?P<name>[\w/-]+)|(?P<mark>::|[;{}])|(?P<junk>\S)', re.DOTALL
 )
 _COMMENT_LINE = re.compile(r"^[^\S\n]*#.*$", re.MULTILINE)
-"""Blanks without line breaks: with them, a block of empty lines would take a time that is square in their number."""
+"""Blanks without line breaks. If the pattern matched line breaks too, empty lines would take quadratic time."""
 
 Rules = dict[str, list[dict[str, Any]]]
 
@@ -45,7 +45,7 @@ class Grammar:
 
 
 def parse_grammar(text: str) -> Grammar:
-    """Parse a grammar. Raises InvalidInputError that says where it is malformed."""
+    """Parse a grammar. Raises InvalidInputError, which says where it is malformed."""
     grammar = Grammar()
     tokens = _tokens(text)
     for kind, value in tokens:

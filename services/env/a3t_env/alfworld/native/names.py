@@ -1,4 +1,4 @@
-"""From PDDL ids to the names that an agent reads: `Cabinet_bar__plus_00_dot_68_bar_…` is "cabinet 4"."""
+"""Turns PDDL ids into the names that an agent reads: `Cabinet_bar__plus_00_dot_68_bar_…` becomes "cabinet 4"."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _BAR = "_bar_"
 
 
 def demangle(ids: Iterable[str]) -> dict[str, str]:
-    """Names of all ids that carry a position.
+    """Return id → name for all ids that contain a position.
 
     Instances of a kind are numbered downwards in the order of their sorted ids, so the last one is number 1
     (alfworld.agents.utils.misc.Demangler without shuffling). "basin" anywhere in an id makes its kind a basin.

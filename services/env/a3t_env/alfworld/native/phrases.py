@@ -19,7 +19,7 @@ _SPECIAL = re.compile(r'[;|"<>\[\]#{}\t]')
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A format string over positional names; `examines` where the receptacle's contents follow."""
+    """A format string with slots {0}, {1} for names; `examines` says whether the contents of a receptacle follow it."""
 
     text: str
     examines: bool = False

@@ -1,4 +1,4 @@
-"""Reading a PDDL problem: declared objects, initial facts, goal."""
+"""Reads a PDDL problem: declared objects, initial facts, goal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Problem:
 
 
 def read_problem(text: str) -> Problem:
-    """Parse a problem. Raises InvalidInputError that says which part is malformed."""
+    """Parse a problem. Raises InvalidInputError, which says which part is malformed."""
     flat = _COMMENT.sub("", text).lower()
     head = _OBJECTS.search(flat)
     start, end = flat.find("(:init"), flat.find("(:goal")
@@ -42,7 +42,7 @@ def read_problem(text: str) -> Problem:
 
 
 def parse_expression(text: str) -> SExpression:
-    """Nested lists of the one bracketed expression at the start of `text`; what follows it is not read."""
+    """Parse the bracketed expression at the start of `text` into nested lists. The rest of the text is not read."""
     stack: list[SExpression] = []
     for match in _TOKEN.finditer(text):
         token = match.group()

@@ -57,10 +57,10 @@ class State:
         self.sliced: frozenset[int] = start.sliced
         self.toggled: frozenset[int] = start.toggled
         self.left: frozenset[tuple[int, int]] = frozenset()
-        """(object, receptacle) where the object was taken out of the receptacle and not put back."""
+        """(object, receptacle) for each object that was taken out of the receptacle and not put back."""
 
     def take(self, entity: int, receptacle: int) -> None:
-        """Move an object from a receptacle to the hand. One that is listed elsewhere too stays listed there."""
+        """Move an object from a receptacle to the agent's hand. If another receptacle lists it too, it stays there."""
         self.contents[receptacle] = self.contents[receptacle] - {entity}
         self.left |= {(entity, receptacle)}
         self.lying[self.location] = self.lying.get(self.location, frozenset()) - {entity}

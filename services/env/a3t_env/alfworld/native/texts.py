@@ -14,14 +14,14 @@ _MIDDLE = "You are in the middle of a room. Looking quickly around you, you see 
 
 
 def introduction(game: Game, state: State) -> str:
-    """The first observation. It lists the room, which a later `look` from the same place does not."""
+    """The first observation. It lists the receptacles of the room; a later `look` from the same place does not."""
     room = f"{_MIDDLE}{_listing(game, sorted(game.location_of))}."
     view = look(game, state) if game.at.get(state.location) else room
     return f"-= Welcome to TextWorld, ALFRED! =-\n\n{view}\n\n{game.task}"
 
 
 def look(game: Game, state: State) -> str:
-    """What stands here, and what was taken out of a receptacle and put down in another at the same place."""
+    """What the agent faces, and which objects it took out of a receptacle and put into another at the same place."""
     here = game.at.get(state.location, ())
     if not here:
         return f"{_MIDDLE}nothing."

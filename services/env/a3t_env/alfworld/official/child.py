@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 
 class _Game:
-    """The game at hand, through textworld and alfworld's renaming; never with an expert."""
+    """The loaded game, with the names that alfworld gives to objects, and without alfworld's expert."""
 
     def __init__(self) -> None:
         self._env: Any = None

@@ -19,7 +19,7 @@ def official_available() -> bool:
 
 
 class OfficialEngine:
-    """The engine protocol (a3t_env.alfworld.engine) over alfworld and textworld. Errors are those of `ChildEpisode`."""
+    """The engine protocol (a3t_env.alfworld.engine) over alfworld and textworld. Raises what `ChildEpisode` raises."""
 
     def __init__(self, pool: ChildPool, path: Path) -> None:
         if not official_available():
@@ -29,7 +29,9 @@ class OfficialEngine:
         self._actions: list[str] = []
 
     def start(self) -> str:
-        """Load the game into a child process, taken on the first call, and start the episode. Takes seconds."""
+        """Load the game into a child process and start the episode, which takes seconds. The first call takes the child
+        from the pool.
+        """
         return self._take_in(self.played.start())
 
     def step(self, command: str) -> tuple[str, bool]:

@@ -1,9 +1,9 @@
 """`python -m a3t_env.alfworld.parity --games 200 [--split S]`: the native engine against the official one.
 
-Every game is walked for `--steps` commands (24 by default: enough for an errand through two appliances) on both,
-and text, validity, won and the list of admissible commands are compared after the start and after every step. The first
-difference of a game is printed with its history; the exit code is 1 if there is any. The official engine takes some
-5 seconds a game and a tenth of a second a step, so games are spread over processes.
+Both engines play the same `--steps` commands of every game (default: 24, enough to use two appliances). After the start
+and after every step, the observation, validity, success and the list of admissible commands are compared. The first
+difference in a game is printed with its history, and the exit code is then 1. The official engine takes about 5 seconds
+to load a game and 0.1 seconds for a step, so several processes share the games.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ from .compare import Comparison, compare
 __all__ = ["compare_games", "draw_games"]
 
 _PATIENCE = 900.0
-"""Seconds to wait for the official engine: on a busy machine the comparison is slow rather than interrupted."""
+"""Seconds to wait for the official engine. The limit is long, so that a busy machine slows the comparison down but does
+not end it.
+"""
 
 _LOG_EVERY = 10
-"""Number of games between two lines of progress if there is no terminal for a bar."""
+"""Number of games between two lines of progress, if there is no terminal for a progress bar."""
 
 
 def draw_games(index: Index, count: int, split: str | None, seed: int) -> list[GameEntry]:
-    """Games to compare: drawn in turn from every (split, task type, verb form), so that a few games cover all."""
+    """Draw games to compare, in turn from every (split, task type, verb form), so that a few games cover all of
+    them.
+    """
     groups: dict[tuple[str, str, str], list[GameEntry]] = {}
     for entry in index.of(split):
         groups.setdefault((entry.type, entry.split, entry.verb_form), []).append(entry)

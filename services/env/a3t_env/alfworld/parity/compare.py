@@ -26,8 +26,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The result of a comparison: the commands made, and what each engine returned at the first difference (None if
-    there is none)."""
+    """The result of a comparison: the commands carried out, and what each engine returned at the first difference (None
+    if there is none).
+    """
 
     game: str
     history: tuple[str, ...]
@@ -63,14 +64,14 @@ class Comparison:
 
 
 def compare(name: str, path: Path, official: Engine, steps: int, seed: int) -> Comparison:
-    """Walk through a game with both engines and compare all they show after every step.
+    """Play the same commands on both engines, and compare everything that they return after every step.
 
     Args:
-        name: how reports call the game.
+        name: name of the game in reports.
         path: its game file.
-        official: the reference, not yet started on the same file.
-        steps: length of the walk; a game goes on after it is won.
-        seed: of the walk, together with the name.
+        official: the reference engine with the same file, not yet started.
+        steps: number of commands; the game continues after it is won.
+        seed: seed of the walk, which also depends on the name.
     """
     game = load_game(path)
     native = NativeEngine(game)

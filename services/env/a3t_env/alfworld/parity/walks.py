@@ -51,7 +51,9 @@ _MALFORMED_SHARE = 0.15
 
 
 def walk(game: Game, engine: NativeEngine, first: str, rng: random.Random) -> Walk:
-    """A walk of one of four kinds: by verbs, errands through every appliance, stacking, or the scripted expert."""
+    """Return a random one of four kinds of walk: by verbs, through every appliance, stacking, or the scripted
+    expert.
+    """
     kinds = (_by_verbs, _errands, _stacking, _expert)
     steps = rng.choice(kinds)(game, engine, first, rng)
     fallback = _by_verbs(game, engine, first, rng)
@@ -71,7 +73,7 @@ def _by_verbs(_game: Game, engine: NativeEngine, _first: str, rng: random.Random
 
 
 def _errands(game: Game, engine: NativeEngine, _first: str, rng: random.Random) -> Walk:
-    """Take something, put it through every appliance that works on it, look at it, slice with it, put it down."""
+    """Take an object, use every appliance that works on it, look at it, slice with it, and put it down."""
     able = [(o, r) for o, r in _reachable(game) if any(o in objects for objects, _ in _appliances(game))]
     able += [(o, r) for o, r in _reachable(game) if o in game.knives]
     rng.shuffle(able)
@@ -88,7 +90,7 @@ def _errands(game: Game, engine: NativeEngine, _first: str, rng: random.Random) 
 
 
 def _stacking(game: Game, engine: NativeEngine, _first: str, rng: random.Random) -> Walk:
-    """Carry things between receptacles at the same place, and look: "Next to it" lists what was carried."""
+    """Carry objects between receptacles at the same place, then look: "Next to it" lists the carried objects."""
     shared = [r for rs in game.at.values() if len(rs) > 1 for r in rs]
     source = [(o, r) for o, r in _reachable(game) if r in shared] or _reachable(game)
     rng.shuffle(source)

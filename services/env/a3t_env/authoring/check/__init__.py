@@ -1,4 +1,4 @@
-"""`a3t env check`: what a run relies on, proven over the service's own API."""
+"""`a3t env check`: tests over the service's API whether an environment does what runs rely on."""
 
 from .checks import CHECKS, check_environment
 from .model import Verdict

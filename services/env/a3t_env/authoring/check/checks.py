@@ -24,13 +24,15 @@ _TASKS = 8
 _SPEED_STEPS = 20
 _BAD = ("", "   ", "\n", "no such action", "\x07", "🙂" * 10, '{"action": 1}', "'; DROP TABLE tasks; --", "x" * 4096)
 _RANDOM_HINT = (
-    "Draw everything random from the task or the seed (random.Random(seed)), never from random itself, the time or a "
-    "set; keep the state of an episode in its own object, not in the module or the class."
+    "Draw everything random with random.Random(seed) from the seed or the task, never from the module random, the time "
+    "or the order of a set; keep the state of an episode in its own object, not in the module or the class."
 )
 
 
 async def check_environment(client: EnvClient, info: EnvironmentInfo) -> AsyncIterator[Verdict]:
-    """The verdict of each check, as soon as it is known. The checks end early if the environment fails a basic one."""
+    """Yield the verdict of each check as soon as it is known. If the environment fails a basic check, the rest is left
+    out.
+    """
     subject = Subject(client, info, await _some_tasks(client, info))
     for title, check in CHECKS.items():
         try:
@@ -58,12 +60,14 @@ async def _start(subject: Subject) -> Verdict:
         if session.done:
             raise CheckFailedError(f"The episode of task {task.id} is over before its first step.")
         if not session.observation.strip():
-            raise CheckFailedError(f"Task {task.id} begins without an observation.", "Let reset return what is seen.")
+            raise CheckFailedError(f"Task {task.id} begins without an observation.", "Let reset return one.")
     splits = ", ".join(f"{count} in {split}" for split, count in subject.info.splits.items())
     if not subject.info.about.strip():
-        text = f"{len(subject.tasks)} tasks start ({splits}), but the environment does not say what it is about."
-        return Verdict("start", "noted", text, "Set `about`: an LLM that writes reasons reads it.")
-    return Verdict("start", "passed", f"{len(subject.tasks)} tasks were tried and start ({splits}).")
+        text = f"{len(subject.tasks)} tasks start ({splits}), but the environment has no text `about`."
+        return Verdict(
+            "start", "noted", text, "Say in `about` what the agent does: an LLM that writes reasons reads it."
+        )
+    return Verdict("start", "passed", f"All {len(subject.tasks)} tried tasks start ({splits}).")
 
 
 async def _same(subject: Subject) -> Verdict:
@@ -72,11 +76,9 @@ async def _same(subject: Subject) -> Verdict:
         first = await subject.play(task)
         steps += len(first.steps)
         _require_equal(difference(first, await subject.again(task, first)), "Played twice with the same actions")
-    text = (
-        f"{len(subject.tasks[:4])} tasks, played twice with the same actions, gave the same ({steps} steps each time)."
-    )
+    text = f"{len(subject.tasks[:4])} tasks, played twice with the same actions, gave the same ({steps} steps each)."
     if subject.source.startswith("guessed"):
-        text += " Its actions are not known: they were guessed."
+        text += " The check does not know its actions, and guessed some."
         return Verdict("same seed", "noted", text, "Set `about` (… for example: ACTION) or `example`, or add `sample`.")
     return Verdict("same seed", "passed", f"{text} Played with {subject.source}.")
 
@@ -88,12 +90,14 @@ async def _repeated(subject: Subject) -> Verdict:
         first = await subject.client.step(session.id, action, index)
         again = await subject.client.step(session.id, action, index)
         if first != again:
-            raise CheckFailedError(f"Step {index} ({shown(action)}), sent twice, gave two results.")
+            raise CheckFailedError(f"Step {index} ({shown(action)}), sent twice, gave two different results.")
     await _require(
         ConflictError, subject.client.step(session.id, "again", len(played.steps) + 5), "A step out of order"
     )
     await subject.client.close(session.id)
-    return Verdict("repeated steps", "passed", f"{len(played.steps)} steps, sent twice each, were made once each.")
+    return Verdict(
+        "repeated steps", "passed", f"{len(played.steps)} steps, sent twice each, were carried out once each."
+    )
 
 
 async def _at_once(subject: Subject) -> Verdict:
@@ -102,7 +106,7 @@ async def _at_once(subject: Subject) -> Verdict:
     together = await asyncio.gather(*(subject.again(task, alone[task.id]) for task in tasks))
     for played in together:
         _require_equal(difference(alone[played.task], played), f"Alone and among {_AT_ONCE} others")
-    return Verdict("64 at once", "passed", f"{_AT_ONCE} episodes at the same time gave what each gives alone.")
+    return Verdict("64 at once", "passed", f"Each of {_AT_ONCE} episodes at the same time gave what it gives alone.")
 
 
 async def _closing(subject: Subject) -> Verdict:
@@ -111,7 +115,7 @@ async def _closing(subject: Subject) -> Verdict:
         await subject.client.close(session.id)
         await subject.client.close(session.id)
     await _require(GoneError, subject.client.step(sessions[0].id, "look", 0), "A step after closing")
-    return Verdict("closing", "passed", f"{_AT_ONCE} episodes were closed in the middle, each twice.")
+    return Verdict("closing", "passed", f"{_AT_ONCE} unfinished episodes were closed, each twice.")
 
 
 async def _bad_actions(subject: Subject) -> Verdict:
@@ -123,7 +127,7 @@ async def _bad_actions(subject: Subject) -> Verdict:
         except A3TError as error:
             raise CheckFailedError(
                 f"The action {shown(action)} ended the episode: {error.detail}",
-                "Answer what is not understood with an observation that says so, and valid=False; raise nothing.",
+                "Do not raise for an unknown action: return an observation that says so, and valid=False.",
             ) from error
         if result.valid:
             accepted.append(action)
@@ -132,10 +136,10 @@ async def _bad_actions(subject: Subject) -> Verdict:
         return Verdict(
             "bad actions",
             "noted",
-            f"{len(_BAD)} senseless actions were answered, but none was called invalid.",
-            "Give valid=False for what is not understood: runs count invalid actions and learn to leave them out.",
+            f"{len(_BAD)} meaningless actions were answered, but none with valid=False.",
+            "Return valid=False for an action that is not understood: runs count such actions and learn to avoid them.",
         )
-    text = f"{len(_BAD)} senseless actions were answered; {len(_BAD) - len(accepted)} were called invalid."
+    text = f"{len(_BAD)} meaningless actions were answered, {len(_BAD) - len(accepted)} of them with valid=False."
     return Verdict("bad actions", "passed", text)
 
 
@@ -144,7 +148,7 @@ async def _offers(subject: Subject) -> Verdict:
     session = await subject.open(subject.tasks[0])
     found = []
     if info.lists_actions:
-        found.append(f"lists {len(await subject.client.actions(session.id))} actions at first")
+        found.append(f"lists {len(await subject.client.actions(session.id))} actions in its first state")
     if info.samples:
         found.append("draws actions")
     await subject.client.close(session.id)
@@ -152,8 +156,8 @@ async def _offers(subject: Subject) -> Verdict:
         found.append(await _expert(subject))
     if found:
         return Verdict("offers", "passed", f"The environment {', '.join(found)}.")
-    text = "It neither lists nor draws actions, and has no expert: the agent alone proposes what to do."
-    return Verdict("offers", "noted", text, "Add `actions` or `sample` if you can: exploring begins sooner.")
+    text = "It neither lists nor draws actions, and has no expert: only the agent can propose actions."
+    return Verdict("offers", "noted", text, "Add `actions` or `sample` if you can: the agent then explores sooner.")
 
 
 async def _expert(subject: Subject) -> str:
@@ -169,7 +173,7 @@ async def _expert(subject: Subject) -> str:
     if not solved:
         raise CheckFailedError(
             f"Its expert solves none of {len(subject.tasks)} tasks within {subject.info.max_steps} steps.",
-            "Mend `expert`, raise `max_steps`, or give reward 1 (or success) where a task is solved.",
+            "Correct `expert`, raise `max_steps`, or return reward 1 (or success) when a task is solved.",
         )
     return f"has an expert that solves {solved} of {len(subject.tasks)} tasks"
 
@@ -189,17 +193,17 @@ async def _speed(subject: Subject) -> Verdict:
     rate = made / (time.perf_counter() - began)
     for session in sessions:
         await subject.client.close(session.id)
-    text = f"{rate:,.0f} steps a second in {_AT_ONCE} episodes at once, the HTTP API included."
+    text = f"{rate:,.0f} steps per second in {_AT_ONCE} episodes at the same time, through the HTTP API."
     figures = {"steps_per_second": round(rate, 1)}
     if rate < _AT_ONCE / 2:
-        hint = "An agent waits for its environment: raise A3T_ENV_PLUGIN_PROCESSES, or make `step` faster."
+        hint = "Agents will wait for this environment: raise A3T_ENV_PLUGIN_PROCESSES, or make `step` faster."
         return Verdict("speed", "noted", text, hint, figures)
     return Verdict("speed", "passed", text, figures=figures)
 
 
 def _require_equal(found: str, what: str) -> None:
     if found:
-        raise CheckFailedError(f"{what}, it gave something else: {found}.", _RANDOM_HINT)
+        raise CheckFailedError(f"{what}, it gave a different result: {found}.", _RANDOM_HINT)
 
 
 async def _require(expected: type[A3TError], call: Awaitable[object], what: str) -> None:

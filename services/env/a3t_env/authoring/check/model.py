@@ -9,7 +9,7 @@ __all__ = ["CheckFailedError", "Verdict"]
 
 
 class CheckFailedError(Exception):
-    """A check found a fault: what, and what to do."""
+    """A check found a fault. The text says which, the hint what to do."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)
@@ -18,13 +18,13 @@ class CheckFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One check in plain words.
+    """The result of one check, in words.
 
     Args:
-        check: what was checked.
-        state: `passed`; `failed`: a run would suffer; `noted`: it works, but something could be better.
-        text: what was found.
-        hint: what to do.
+        check: name of the check.
+        state: `passed`; `failed`: runs would not work correctly; `noted`: runs work, but could be better.
+        text: what the check found.
+        hint: what the author can do.
         figures: numbers that were measured, by name with unit.
     """
 

@@ -32,7 +32,7 @@ class Subject:
     """The environment under check.
 
     Args:
-        most_steps: number of steps at which a played episode is ended.
+        most_steps: number of steps after which the check ends an episode.
     """
 
     def __init__(self, client: EnvClient, info: EnvironmentInfo, tasks: list[Task], most_steps: int = 12) -> None:
@@ -49,11 +49,11 @@ class Subject:
         return "the example's actions" if self._known() else f"guessed actions ({', '.join(_GUESSES)})"
 
     async def open(self, task: Task, seed: int = _SEED) -> SessionInfo:
-        """A session of a task."""
+        """Open a session of a task."""
         return await self.client.create(SessionCreate(environment=self.info.name, task_id=task.id, seed=seed))
 
     async def play(self, task: Task, seed: int = _SEED) -> Played:
-        """An episode with actions of its own choice."""
+        """Play an episode with actions that the check chooses."""
         session = await self.open(task, seed)
         played = Played(task.id, seed, session.observation)
         done = session.done
@@ -66,7 +66,7 @@ class Subject:
         return played
 
     async def again(self, task: Task, played: Played) -> Played:
-        """The same task and seed with the same actions."""
+        """Play the same task with the same seed and actions."""
         session = await self.open(task, played.seed)
         second = Played(task.id, played.seed, session.observation)
         for index, (action, first) in enumerate(played.steps):

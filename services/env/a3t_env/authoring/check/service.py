@@ -19,7 +19,8 @@ from ...settings import EnvSettings
 __all__ = ["serving"]
 
 _REMOTE = "remote"
-"""Name of a remote that is checked without one; its token is `remote=TOKEN` in A3T_ENV_REMOTE_TOKENS."""
+"""Name of a remote environment that is checked by its URL alone; A3T_ENV_REMOTE_TOKENS has its token as `remote=TOKEN`.
+"""
 _ONCE = RetryPolicy(attempts=1)
 _CALL_SECONDS = 300.0
 _INFO_SECONDS = 5.0
@@ -27,15 +28,15 @@ _INFO_SECONDS = 5.0
 
 @asynccontextmanager
 async def serving(subject: str, environment: str | None = None) -> AsyncIterator[tuple[EnvClient, EnvironmentInfo]]:
-    """A client of the service, and the environment's description.
+    """Serve or reach an environment; yields a client of its service, and its description.
 
     Args:
         subject: the name of an environment, `module:Class`, `path/to/file.py:Class`, the URL of an env service, or
             that of an environment behind HTTP as in `A3T_ENV_REMOTES`.
-        environment: which one, where the service at the URL has several.
+        environment: name of the environment, if the service at the URL has several.
 
-    Raises NotFoundError where there is no such environment or it cannot be used, InvalidInputError for a URL with
-    several environments and no choice.
+    Raises NotFoundError if there is no such environment or it cannot be used, InvalidInputError if the service at the
+    URL has several environments and `environment` names none.
     """
     settings = EnvSettings()
     token = settings.token.get_secret_value()
@@ -62,7 +63,9 @@ async def serving(subject: str, environment: str | None = None) -> AsyncIterator
 
 
 async def _is_remote(url: str, settings: EnvSettings, name: str) -> bool:
-    """Whether an environment is at a URL: by its scheme, or because it answers `/info`, which env services do not."""
+    """Whether a URL is that of a single environment: by its scheme, or because it answers `/info`, which env services
+    do not.
+    """
     if not url.startswith(("http://", "https://")):
         return True
     (address,) = addresses(f"{name}={url}", settings.env_remote_tokens)
@@ -74,7 +77,7 @@ async def _is_remote(url: str, settings: EnvSettings, name: str) -> bool:
 
 
 def _with(plugins: str, name: str, target: str) -> str:
-    """The setting with one more plug-in, which replaces one of its name."""
+    """Return the setting with one more plug-in, which replaces any plug-in of the same name."""
     targets = targets_of_setting(plugins) | {name: target}
     return ",".join(f"{key}={value}" for key, value in targets.items())
 
@@ -84,13 +87,13 @@ def _chosen(infos: list[EnvironmentInfo], name: str | None, where: str) -> Envir
     if name is None:
         if len(usable) != 1:
             names = ", ".join(info.name for info in infos)
-            raise InvalidInputError(f"{where} has several environments: {names}.", hint="Choose one by --environment.")
+            raise InvalidInputError(f"{where} has several environments: {names}.", hint="Name one with --environment.")
         return usable[0]
     found = next((info for info in infos if info.name == name), None)
     if found is None:
         raise NotFoundError(
             f"{where} has no environment {name!r}, only {', '.join(info.name for info in infos)}.",
-            hint="Name yours in A3T_ENV_PLUGINS=name=module:Class, or check module:Class itself.",
+            hint="Add it with A3T_ENV_PLUGINS=name=module:Class, or check module:Class directly.",
         )
     if found.problem:
         raise NotFoundError(found.problem)

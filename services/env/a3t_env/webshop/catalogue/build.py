@@ -1,4 +1,6 @@
-"""Builds a catalogue folder from a stream of products: in bounded memory, atomically, and resumable after a kill."""
+"""Builds a catalogue folder from a stream of products. It needs bounded memory, and can be resumed after a kill; the
+finished folder appears atomically.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ from .sources import Source, Sourced
 __all__ = ["Progress", "build_catalogue"]
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with the name of the stage, the amount done, and the total."""
 
 CHUNK = 20_000
 _KEPT_PROBLEMS = 50
@@ -37,7 +39,7 @@ _ASIN = 10
 
 @dataclass
 class _State:
-    """How far a build has come; saved after every chunk."""
+    """The progress of a build, which is saved after every chunk."""
 
     source: dict[str, Any]
     position: int = 0
@@ -62,8 +64,8 @@ def build_catalogue(
         source: the products.
         target: folder of the catalogue.
         kind: imported or generated.
-        progress: receives the progress.
-        skip_broken: leave out records that cannot be read; the manifest lists them.
+        progress: called with the progress.
+        skip_broken: whether to leave out records that cannot be read; the manifest lists them.
 
     Raises InvalidInputError for a source without products or with broken records, which it names, ConflictError if
     another process builds `target`.
@@ -89,7 +91,7 @@ class _Build:
         state = self._state
         broken = Faults(_NAMED_BROKEN, state.broken, state.broken_count)
         if broken and not (skip_broken and state.products):
-            hint = "--skip-broken takes the others." if state.products else None
+            hint = "--skip-broken adds the others." if state.products else None
             raise broken.error(f"{broken.count} of {state.records} records are broken", hint)
         if not state.products:
             raise InvalidInputError(
@@ -184,7 +186,7 @@ class _Build:
         write_json(self._work / "state.json", asdict(self._state))
 
     def _truncate(self) -> None:
-        """Cut off what a killed build wrote behind its last saved state."""
+        """Cut off what a killed build wrote after its last saved state."""
         n = self._state.products
         widths = {"products.len": 4, "asins.bin": _ASIN, "pricing.bin": 16, "category.bin": 4, "query.bin": 4}
         for name, size in [("products.bin", self._state.bytes)] + [(f, w * n) for f, w in widths.items()]:
@@ -217,7 +219,7 @@ def _asins(work: Path, count: int) -> Iterator[str]:
 
 
 def _replace(work: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one."""
+    """Replace an older folder by the finished one."""
     (work / "lock").unlink(missing_ok=True)
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)

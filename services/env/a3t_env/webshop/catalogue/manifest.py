@@ -18,8 +18,9 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a catalogue was made of. `kind`: imported or generated; `problems`: the first faults that were mended;
-    `broken`: records that were left out because they cannot be read."""
+    """The origin of a catalogue. `kind`: imported or generated; `problems`: the first faults that were corrected;
+    `broken`: records that were left out because they cannot be read.
+    """
 
     format: int
     kind: str
@@ -34,15 +35,16 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read a manifest. Raises NotFoundError for a folder that is no catalogue, InvalidInputError for one of another
-    format."""
+    """Read a manifest. Raises NotFoundError for a folder that is not a catalogue, InvalidInputError for a catalogue
+    of another format.
+    """
     path = folder / "manifest.json"
     if not path.is_file():
-        raise NotFoundError(f"{folder} is no catalogue.", hint="Run `a3t data generate webshop` to make one.")
+        raise NotFoundError(f"{folder} is not a catalogue.", hint="Run `a3t data generate webshop` to make one.")
     data = orjson.loads(path.read_bytes())
     if data.get("format") != FORMAT:
         raise InvalidInputError(
-            f"The catalogue {folder} has format {data.get('format')}, this version reads {FORMAT}.",
+            f"The catalogue {folder} has format {data.get('format')}; this version reads format {FORMAT}.",
             hint="Import or generate it again.",
         )
     return Manifest(**data)

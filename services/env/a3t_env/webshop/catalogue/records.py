@@ -1,4 +1,4 @@
-"""A product, and how it is read from the records of the original's files."""
+"""A product, and its parser for the records of the original's files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MAX_COMBINATIONS = 1_000_000
 original's products have hundreds."""
 
 _PRODUCT_BYTES, _LIST_BYTES, _PLACE_BYTES = 800, 120, 24
-"""Memory of an empty product, of a list or a dictionary's entry, and of a text's place in a list (rounded up)."""
+"""Bytes of an empty product, of an entry of a list or dictionary, and of a text's place in a list (rounded up)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class HumanInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product with what pages, rewards and goals need. `pricing`: one price, or both ends of a range, in dollars."""
+    """A product with the data for pages, rewards and goals. `pricing`: one price, or both ends of a range, in
+    dollars.
+    """
 
     asin: str
     title: str
@@ -66,7 +68,7 @@ class Product:
 
     @property
     def price_tag(self) -> str:
-        """The price in the form of the pages."""
+        """The price as pages show it."""
         return price_tag(self.pricing)
 
 
@@ -78,12 +80,13 @@ def price_tag(pricing: list[float]) -> str:
 def product_from_record(
     record: Mapping[str, Any], attributes: Any, humans: Any, where: str
 ) -> tuple[Product, list[str]]:
-    """The product of a raw record and of the entries of its ASIN in the other two files (None for no entry), with the
-    faults that were mended. Raises InvalidInputError that names the record and the field."""
+    """Make a product from a raw record and from the entries for its ASIN in the other two files (None for no entry).
+    Returns it with the faults that were corrected. Raises InvalidInputError, which names the record and the field.
+    """
     asin = _text(record, "asin", where)
     where = f"{where} (asin {asin[:20]})"
     if not _ASIN.fullmatch(asin):
-        raise InvalidInputError(f"{where}: the field 'asin' is no ASIN.", hint="Mend the record or take it out.")
+        raise InvalidInputError(f"{where}: the field 'asin' is not an ASIN.", hint="Correct the record or remove it.")
     pricing, problems = _pricing(record.get("pricing"), where)
     extra = {} if attributes is None else attributes
     if not isinstance(extra, dict):
@@ -122,15 +125,16 @@ def pack(product: Product) -> bytes:
 
 
 def unpack(data: bytes) -> Product:
-    """A product from its stored form."""
+    """Read a product from its stored form."""
     fields = orjson.loads(data)
     fields["humans"] = [HumanInstruction(**human) for human in fields["humans"]]
     return Product(**fields)
 
 
 def memory_of(product: Product) -> int:
-    """Bytes of memory that a product takes, estimated slightly too high: `held_bytes` would take longer than reading
-    it."""
+    """Bytes of memory that a product takes, estimated slightly too high. Counting them with `held_bytes` would take
+    longer than reading the product.
+    """
     texts = [product.asin, product.title, product.description, product.category, product.query]
     texts += [product.product_category, product.instruction or "", *product.bullets, *product.attributes]
     texts += product.instruction_attributes
@@ -149,7 +153,7 @@ def _text(record: Mapping[str, Any], key: str, where: str, default: str | None =
         return default
     if not isinstance(value, str):
         found = "is missing" if key not in record else f"is {type(value).__name__}, not text"
-        raise InvalidInputError(f"{where}: the field {key!r} {found}.", hint="Mend the record or take it out.")
+        raise InvalidInputError(f"{where}: the field {key!r} {found}.", hint="Correct the record or remove it.")
     return value
 
 
@@ -164,12 +168,13 @@ def _pricing(raw: Any, where: str) -> tuple[list[float], list[str]]:
         prices = []
     if prices and all(map(math.isfinite, prices)):
         return prices, []
-    return [NO_PRICE], [f"{where}: the price {text[:40]!r} is no number of dollars; taken as a product without a price"]
+    return [NO_PRICE], [f"{where}: the price {text[:40]!r} is not a number of dollars; the product has no price"]
 
 
 def _options(raw: Any, where: str) -> dict[str, list[str]]:
-    """Option groups by lower-cased name, in the order of the record. Values are trimmed and in lower case, `/` is
-    written ` | `."""
+    """Option groups by lower-cased name, in the order of the record. Values are trimmed and in lower case; ` | `
+    replaces `/`.
+    """
     if not raw:
         return {}
     if not isinstance(raw, dict):
@@ -186,7 +191,7 @@ def _options(raw: Any, where: str) -> dict[str, list[str]]:
 
 
 def _texts(record: Mapping[str, Any], key: str, where: str) -> list[str]:
-    """A list of texts; an empty one where the field is null or missing."""
+    """A list of texts; empty if the field is null or missing."""
     value = record.get(key)
     if value is None:
         return []

@@ -50,7 +50,7 @@ class JsonFile:
         self._map.close()
 
     def is_array(self) -> bool:
-        """Whether the file is one array; otherwise objects line by line."""
+        """Whether the file is one array. Otherwise it has one object per line."""
         return self._begins_with(b"[")
 
     def is_object(self) -> bool:
@@ -66,8 +66,9 @@ class JsonFile:
         return self._members(1, 0)
 
     def load(self, member: Member, number: int) -> Any:
-        """The value of a member. NaN, which the original accepts, becomes null. Raises InvalidInputError that names
-        file, member and line."""
+        """Parse the value of a member. NaN, which the original accepts, becomes null. Raises InvalidInputError,
+        which names file, member and line.
+        """
         data = self._map[member.start : member.end]
         try:
             return orjson.loads(data)
@@ -77,7 +78,7 @@ class JsonFile:
                     return orjson.loads(orjson.dumps(json.loads(data)))
             raise InvalidInputError(
                 f"{self.path}: record {number} (line {self._line(member.start)}) is broken JSON: {error}.",
-                hint="Mend the line or download the file again.",
+                hint="Correct the line or download the file again.",
             ) from error
 
     def _members(self, level: int, position: int) -> Iterator[Member]:

@@ -1,4 +1,4 @@
-"""Where products come from: the original's files, read as a stream."""
+"""Sources of products; one reads the original's files as a stream."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _ASIN_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """One record of a source. `product` is None if the original skips it; `position` is where the next record begins.
-    `broken` says why the record cannot be read."""
+    """One record of a source. `product` is None if the original skips the record; `position` is where the next
+    record begins. `broken` says why the record cannot be read.
+    """
 
     product: Product | None
     position: int
@@ -38,7 +39,7 @@ class Source(Protocol):
         """The position after the last record, for measuring progress."""
 
     def fingerprint(self) -> dict[str, Any]:
-        """Values that identify the source; a build is only resumed with an equal fingerprint."""
+        """Values that identify the source. A build is resumed only if they are equal."""
 
     def read(self, position: int = 0, number: int = 0) -> Iterator[Sourced]:
         """Records from `position` on, the first of which has the number `number` (from 0).
@@ -112,7 +113,7 @@ class _Lookup:
             self._file.__exit__()
 
     def get(self, key: str) -> Any:
-        """The value, None where there is none."""
+        """The value; None if there is none."""
         where = self._where.get(key)
         if where is None or self._file is None:
             return None

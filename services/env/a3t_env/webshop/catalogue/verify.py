@@ -25,8 +25,9 @@ _WIDTHS = {
 
 
 def verify_catalogue(folder: Path) -> list[str]:
-    """The faults of a catalogue; empty for a good one. Reads every product. Raises NotFoundError for a folder that is
-    no catalogue."""
+    """Read every product, and return the faults of a catalogue; empty for a good one. Raises NotFoundError for a
+    folder that is not a catalogue.
+    """
     manifest = read_manifest(folder)
     problems = _sizes(folder, manifest)
     return problems or _products(folder) + _postings(folder, manifest)

@@ -32,8 +32,9 @@ class Clickable(NamedTuple):
 
 
 def node(text: str, kind: Kind = "text") -> Iterable[Node]:
-    """The node that an HTML parser would keep of a text: none for an empty text and for white space with a line break,
-    one blank for other white space."""
+    """The node that an HTML parser would make of a text. It makes none for an empty text and for white space with a
+    line break, and one blank for other white space.
+    """
     if text.strip(_HTML_BLANKS):
         return (Node(kind, text),)
     return (Node(kind, " "),) if text and "\n" not in text else ()
@@ -58,8 +59,9 @@ class Page:
         return " [SEP] ".join(n.text.strip() for n in self.nodes)
 
     def rich(self, visited: Set[str]) -> str:
-        """The page in the mode `text_rich`: buttons are marked, and those chosen or visited (ASINs) are marked as
-        clicked."""
+        """The page in the mode `text_rich`. Buttons are marked; chosen options and visited products (ASINs) are
+        marked as clicked.
+        """
         lines, notes = [], []
         for kind, text in self.nodes:
             if kind == "button":

@@ -13,10 +13,10 @@ _TRIES = 16
 
 
 def sample_action(session: ShopSession, seed: int, avoid: str | None = None) -> str:
-    """A click, drawn uniformly from what can be clicked; on the page with only a search bar, a search of words from the
-    instruction.
+    """Draw a click uniformly from what can be clicked. On the page with only a search bar, draw a search for words of
+    the instruction.
 
-    Equal seeds and states give the same action. `avoid` is never drawn if there is another action.
+    The same seed and state give the same action. `avoid` is never drawn if there is another action.
     """
     rng = random.Random(f"{seed} {session.page.url}")
     clicks = [] if session.page.has_search_bar else session.actions()
@@ -28,8 +28,9 @@ def sample_action(session: ShopSession, seed: int, avoid: str | None = None) -> 
 
 
 def sample_query(instruction: str, rng: random.Random) -> str:
-    """Words of the instruction without its opening and price limit; some are dropped, and in half of the cases the rest
-    is shuffled."""
+    """Draw words of the instruction without its opening and price limit. Some words are dropped, and half of the
+    time the rest is shuffled.
+    """
     words = read_wishes(instruction).query.split() or ["products"]
     kept = sorted(rng.sample(range(len(words)), rng.randint((len(words) + 2) // 3, len(words))))
     if rng.random() < 0.5:

@@ -42,8 +42,9 @@ _NOTHING = ShopStep(valid=False)
 
 
 def parse_action(action: str) -> tuple[str, str] | None:
-    """Name and lower-cased argument of `name[argument]`. As in the original, any text may follow the last bracket. None
-    for text of another form."""
+    """Return name and lower-cased argument of `name[argument]`, or None for a text of another form. As in the
+    original, any text may follow the last bracket.
+    """
     match = _ACTION.match(action)
     return (match[1], match[2].lower()) if match else None
 
@@ -51,8 +52,8 @@ def parse_action(action: str) -> tuple[str, str] | None:
 class ShopSession:
     """A session of a shop for one goal. Not thread-safe.
 
-    `pay_once` refuses a second purchase in an episode, for which the original pays again. Everything else behaves as
-    the original does, with its quirks. Actions that crash the original do nothing here.
+    With `pay_once`, a second purchase in an episode is refused; the original rewards it again. Everything else behaves
+    like the original, with its quirks. Actions that crash the original do nothing here.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class ShopSession:
             return _NOTHING
         self.keywords, self.page_number = keywords, page_number
         self.product, self.options = -1, {}
-        # Negative pages slice from the end, as the original's do.
+        # A negative page number slices from the end, as in the original.
         numbers = hits[(page_number - 1) * WINDOW : page_number * WINDOW]
         shown = [(number, self.shop.catalogue.product(number)) for number in numbers]
         url = f"{BASE_URL}/search_results/{self.id}/{'+'.join(keywords)}/{page_number}"
@@ -144,8 +145,9 @@ class ShopSession:
         return self._item_page()
 
     def _page_name(self) -> str:
-        """The present page as the original finds it: the first page name that occurs in the URL, which also contains
-        the keywords."""
+        """The kind of the present page, found as in the original: the first page name that occurs in the URL, which
+        also contains the keywords.
+        """
         return next((name for name in _PAGE_NAMES if name in self.page.url), "")
 
     @property

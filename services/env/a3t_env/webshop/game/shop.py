@@ -20,7 +20,7 @@ __all__ = ["SEARCH_LIMIT", "Shop"]
 
 SEARCH_LIMIT = 50
 _KEPT_BYTES = 16 * 2**20
-"""Bytes of searches and their results that are kept in memory."""
+"""Most bytes of searches and their results to keep in memory."""
 _NUMBER_BYTES = 32
 
 
@@ -67,7 +67,7 @@ class Shop:
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise InvalidInputError("The search holds half a surrogate pair.") from error
+            raise InvalidInputError("The search contains half of a surrogate pair.") from error
         return tuple(hit.document for hit in self.catalogue.index.search(text, SEARCH_LIMIT))
 
 
@@ -90,7 +90,7 @@ def _query(shop: Shop, words: list[str], _: random.Random) -> tuple[int, ...]:
 
 
 def _attribute(shop: Shop, words: list[str], _: random.Random) -> tuple[int, ...]:
-    raise InvalidInputError("`<a>` is not supported: the original breaks off at it.")
+    raise InvalidInputError("`<a>` is not supported: the original crashes at it.")
 
 
 _SPECIAL: dict[str, Callable[[Shop, list[str], random.Random], tuple[int, ...]]] = {

@@ -28,8 +28,9 @@ def instruction_on(page: Page) -> str:
 
 @dataclass(slots=True)
 class _Offer:
-    """A product as it was seen so far. `matched`: share of the wishes that its page can meet; None before it was
-    opened."""
+    """What the shopper knows of a product. `matched`: share of the wishes that its page can meet, 0 to 1; None
+    before the page was opened.
+    """
 
     name: str
     appeal: float
@@ -41,7 +42,7 @@ class Shopper:
     """Searches for the instruction, opens the most promising results, compares options and prices, chooses the named
     options, and buys.
 
-    Call `see` with every page; `next_action` is the action on the last page.
+    Call `see` with every page; `next_action` returns the action on the last page.
     """
 
     wishes: Wishes | None = None
@@ -121,7 +122,7 @@ class Shopper:
         return 1.0 + shared - 0.06 * rank
 
     def _match(self, page: Page) -> float:
-        """Share of the wishes that an item page can meet: named options, and the price."""
+        """Share (0 to 1) of the wishes that an item page can meet. Wishes are the named options and the price limit."""
         wishes = self.wishes or Wishes("", {}, None)
         price = next((n.text for n in page.nodes if n.text.startswith("Price: ")), "")
         met = len(_wanted_values(page, wishes, exact=True)) + _affordable(price, wishes.limit)
@@ -191,8 +192,9 @@ def _groups(page: Page) -> dict[str, list[str]]:
 
 
 def _wanted_values(page: Page, wishes: Wishes, exact: bool = False) -> dict[str, str]:
-    """The value to choose in each group: the one that is named; otherwise, unless `exact`, the longest one whose words
-    all occur in the instruction."""
+    """The value to choose in each group. It is the value that the instruction names; unless `exact`, it may also be
+    the longest value whose words all occur in the instruction.
+    """
     chosen, core = {}, wishes.words
     for group, values in _groups(page).items():
         named = wishes.options.get(group)

@@ -42,8 +42,9 @@ _EMPTY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What an instruction asks for. `core`: the instruction without its opening, options and price limit; the limit is
-    in dollars, None without one."""
+    """What an instruction asks for. `core`: the instruction without its opening, options and price limit. `limit`:
+    the price limit in dollars; None if there is none.
+    """
 
     core: str
     options: dict[str, str]

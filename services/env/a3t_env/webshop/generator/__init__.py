@@ -1,4 +1,4 @@
-"""A catalogue of generated products, from a grammar of this project; it contains no text from elsewhere."""
+"""Generates products from a grammar of this project. The catalogue contains no text from other sources."""
 
 from .products import GeneratedProducts
 

@@ -1,4 +1,4 @@
-"""Generates products from a seed; product i does not depend on the products before it."""
+"""Generates products from a seed. Each product depends only on the seed and its own number."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _product(index: int, rng: random.Random) -> Product:
 
 
 def _asin(index: int) -> str:
-    """A product number of ten characters: `G` and nine that look random; different for every index."""
+    """The ASIN of a product: `G` and nine characters that look random. It differs for every index."""
     number, digits = index * _STRIDE % _SPACE, []
     for _ in range(9):
         number, digit = divmod(number, 36)
@@ -121,7 +121,7 @@ def _description(brand: str, kind: ProductKind, qualities: list[str], rng: rando
 
 
 def _human(kind: ProductKind, wanted: list[str], options: dict[str, list[str]], rng: random.Random) -> HumanInstruction:
-    """An instruction in freer words, whose options are values without the names of their groups."""
+    """An instruction as a person might write it; it names option values, but not their groups."""
     values = [rng.choice(options[group]) for group in sorted(options)]
     opening = rng.choice(("i am looking for", "i need", "can you find me", "show me"))
     tail = f" in {' and '.join(values)}" if values else ""

@@ -1,1 +1,1 @@
-"""Goals: the instruction of an episode, drawn as the original draws it, and the reward of a purchase."""
+"""Goals: the instructions of episodes, drawn as the original draws them, and the reward of a purchase."""

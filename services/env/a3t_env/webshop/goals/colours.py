@@ -1,4 +1,4 @@
-"""The colour words that the original's option matching knows, in the order that it looks for them."""
+"""The colour words of the original's option matching, in the order in which it looks for them."""
 
 from __future__ import annotations
 
@@ -111,8 +111,9 @@ COLOURS = (
 
 
 def colour_of(value: str | tuple[str, str]) -> str:
-    """The first colour word in a value, else the value. For a pair each item is searched; without a colour word the
-    pair is written in Python's syntax, as the original compares it."""
+    """Return the first colour word in a value, else the value. In a pair, both items are searched. A pair without a
+    colour word is returned in Python's syntax, because the original compares that text.
+    """
     for colour in COLOURS:
         if colour in value:
             return colour

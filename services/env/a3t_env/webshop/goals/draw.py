@@ -27,7 +27,7 @@ GoalKind = Literal["synthetic", "human"]
 DEFAULT_SEED = 233
 SHUFFLE_SEED = 233
 NO_LIMIT = 1_000_000.0
-"""Price limit of a goal whose instruction names none."""
+"""Price limit of a goal whose instruction names no limit, in dollars."""
 
 _STEPS = [10.0 * i for i in range(1, 100)]
 
@@ -89,13 +89,13 @@ def _human(number: int, product: Product, price: float, rng: random.Random) -> I
 
 
 def _limit(price: float, rng: random.Random) -> float:
-    """The greater of two of the next four multiples of ten above the price."""
+    """Draw two of the next four multiples of ten above the price, and return the greater, in dollars."""
     candidates = [step for step in _STEPS if step > price][:4]
     return max(rng.sample(candidates, 2)) if len(candidates) >= 2 else NO_LIMIT
 
 
 def _weights(groups: Sequence[_Group], kind: GoalKind) -> list[float]:
-    """Weight of each group's goals: rare attributes weigh more; human goals weigh the same."""
+    """Weight of each group's goals. Goals with rare attributes weigh more; all human goals weigh the same."""
     if kind == "human":
         return [1.0] * len(groups)
     carriers: Counter[str] = Counter()

@@ -1,8 +1,8 @@
 """The nouns of a title, for the type part of the reward.
 
 The original uses spaCy's model `en_core_web_sm`, and so does this module if the model is installed. Otherwise every
-alphabetic token counts as a noun; tokens are cut as by spaCy's English tokenizer (docs/webshop.md says where the
-results can differ).
+alphabetic token counts as a noun; titles are then split like spaCy's English tokenizer splits them (docs/webshop.md
+says where the results can differ).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KEPT_BYTES = 16 * 2**20
 
 @cache
 def default_tagger() -> Tagger:
-    """spaCy's model if it is installed, else the rule."""
+    """Return spaCy's model if it is installed, else the rule."""
     return _spacy_tagger() if find_spec("spacy") and find_spec(MODEL) else rule_nouns
 
 

@@ -38,7 +38,9 @@ class Reward:
     option_matches: int
 
     def parts(self) -> dict[str, float]:
-        """The parts as numbers under the original's names; that of options only if the goal has options."""
+        """The parts as numbers under the original's names. The part for options is included only if the goal has
+        options.
+        """
         parts = {
             "r_type": self.r_type,
             "r_att": self.r_att,
@@ -58,7 +60,7 @@ class Reward:
 def purchase_reward(
     product: Product, goal: ShopGoal, price: float, options: dict[str, str], tagger: Tagger | None = None
 ) -> Reward:
-    """The reward of buying `product` at `price` dollars with the chosen options (value by group)."""
+    """Compute the reward for buying `product` at `price` dollars with the chosen options (value by group)."""
     r_type, query_match, category_match, title_score = _type(product, goal, tagger or default_tagger())
     attributes = sum(_has_attribute(product, wanted) for wanted in goal.attributes)
     matched = _option_matches(list(options.values()), goal.options)
@@ -118,8 +120,9 @@ def _has_attribute(product: Product, wanted: str) -> bool:
 
 
 def _option_matches(chosen: list[str], wanted: dict[str, str] | list[str]) -> int:
-    """Number of wanted options that a chosen value matches. For synthetic goals (name, value) pairs are compared, as in
-    the original, for human ones values."""
+    """Number of wanted options that a chosen value matches. As in the original, synthetic goals compare (name,
+    value) pairs, human goals only values.
+    """
     values = [colour_of(value) for value in chosen]
     targets = [colour_of(target) for target in (wanted.items() if isinstance(wanted, dict) else wanted)]
     return sum(any(token_set_ratio(value, target) > _MATCH for value in values) for target in targets)

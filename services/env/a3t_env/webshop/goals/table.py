@@ -66,7 +66,9 @@ class GoalTable:
     def goal(self, index: int) -> ShopGoal:
         """The goal with this number. Raises NotFoundError."""
         if not 0 <= index < len(self):
-            raise NotFoundError(f"There is no {self.kind} goal {index}.", hint=f"There are {len(self)}, from 0.")
+            raise NotFoundError(
+                f"There is no {self.kind} goal {index}.", hint=f"The {len(self)} goals have numbers from 0."
+            )
         number, choice = int(self._drawn.product[index]), int(self._drawn.choice[index])
         limit = float(self._drawn.limit[index])
         product = self.catalogue.product(number)
@@ -92,7 +94,7 @@ class GoalTable:
         return self._drawn.product
 
     def draw(self, rng: random.Random) -> int:
-        """A goal drawn as the original draws one for a session without a number.
+        """Draw the number of a goal, as the original does for a session without a number.
 
         The original is off by one: goal 0 is never drawn, goal i has the weight of goal i − 1, the last goal has two
         weights.
@@ -111,7 +113,9 @@ class GoalTable:
 
 
 def _synthetic(product: Product, choice: int) -> tuple[str, list[str], dict[str, str] | list[str]]:
-    """Text, attributes and options of the `choice`-th combination; groups by name, the last one fastest."""
+    """Text, attributes and options of the `choice`-th combination. Groups are sorted by name; the last one varies
+    fastest.
+    """
     options: dict[str, str] = {}
     for name in sorted(product.options, reverse=True):
         choice, place = divmod(choice, len(product.options[name]))

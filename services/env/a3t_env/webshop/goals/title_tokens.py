@@ -1,4 +1,4 @@
-"""Splits a title into tokens as spaCy's English tokenizer does, without spaCy, whose import takes seconds.
+"""Splits a title into tokens like spaCy's English tokenizer, but without spaCy, whose import takes seconds.
 
 Text is split at blanks. Then punctuation, symbols, `'s` and units after digits are cut off both ends repeatedly. What
 remains is split at hyphens, slashes, colons, commas and dots within it. Contractions and emoticons are not handled:

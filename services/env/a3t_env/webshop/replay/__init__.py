@@ -1,7 +1,7 @@
 """Replays recordings of the original: `python -m a3t_env.webshop.replay --catalogue DIR --reference DIR`.
 
-Every file of a known kind in the reference folder is replayed (rankings*.jsonl, episodes*.jsonl, rewards*.jsonl, …) and
-every difference is listed. docs/webshop.md describes the files.
+It replays every file of a known kind in the reference folder (rankings*.jsonl, episodes*.jsonl, rewards*.jsonl, …), and
+lists every difference. docs/webshop.md describes the files.
 """
 
 from .report import Agreement, Difference

@@ -1,4 +1,4 @@
-"""The command of the replay: prints the agreement and every difference; exit code 1 if too much differs."""
+"""The command of the replay. It prints the agreement and every difference; the exit code is 1 if too much differs."""
 
 from __future__ import annotations
 

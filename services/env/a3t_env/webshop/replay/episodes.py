@@ -17,9 +17,10 @@ _REFUSED = "a second purchase in one episode is refused, where the original pays
 
 
 def replay_episodes(shop: Shop, reference: Path, pay_once: bool) -> Iterable[Agreement]:
-    """Observations in all modes, clickables, reward and done of every step; reward parts of every purchase made.
+    """Compare the observations in all modes, clickables, reward and done of every step, and the reward parts of
+    purchases.
 
-    Steps whose reward depends on the tagger are compared like all others: the rule tags as the recording did.
+    Steps whose reward depends on the tagger are compared, too: the rule finds the same nouns as the recording did.
     """
     steps, parts = Agreement("steps of episodes", 0.995), Agreement("reward parts of purchases")
     for episode in json_lines(reference, "episodes*.jsonl"):
@@ -43,7 +44,7 @@ def _replay_one(session: ShopSession, episode: dict[str, Any], steps: Agreement,
         if "info" in recorded and reason is None:
             parts.compare(where, did.bought.parts() if did.bought else {}, recorded["info"])
         bought = bought or bool(recorded.get("d"))
-        # A refused purchase leaves us on another page until a search or a reset leads both to the same one again.
+        # After a refused purchase, both are on different pages until a search or a reset leads to the same page again.
         reason = None if same else reason
 
 

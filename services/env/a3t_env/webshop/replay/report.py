@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A case that differs: the fields, their values, and the reason if the difference is intended (None if not)."""
+    """A case that differs: the fields, their values, and the reason if the difference is intended (else None)."""
 
     where: str
     fields: list[str]
@@ -27,7 +27,9 @@ class Difference:
 
 @dataclass(slots=True)
 class Agreement:
-    """Results for one kind of recording: cases checked, cases equal, and the share that must be equal."""
+    """Results for one kind of recording: numbers of checked and of equal cases, and the share (0 to 1) that must be
+    equal.
+    """
 
     kind: str
     wanted: float = 1.0
@@ -42,7 +44,7 @@ class Agreement:
 
     @property
     def good(self) -> bool:
-        """Whether enough is equal."""
+        """Whether enough cases are equal."""
         return self.share >= self.wanted
 
     def compare(
@@ -66,7 +68,7 @@ def close(ours: Any, recorded: Any) -> bool:
 
 
 def json_lines(folder: Path, pattern: str) -> Iterator[dict[str, Any]]:
-    """The rows of all files that fit a pattern."""
+    """Yield the rows of all files whose names fit a pattern."""
     for path in sorted(folder.glob(pattern)):
         for line in path.read_bytes().splitlines():
             if line.strip():

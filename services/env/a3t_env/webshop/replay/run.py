@@ -31,9 +31,9 @@ __all__ = ["KINDS", "open_shop", "replay"]
 
 @contextmanager
 def open_shop(folder: Path) -> Iterator[Shop]:
-    """The shop of a catalogue folder, or of a folder with the original's files (built in a temporary place).
+    """Open the shop of a catalogue folder, or of a folder with the original's files (built in a temporary folder).
 
-    The type part of rewards is recorded with every alphabetic token as a noun, so the rule is used here.
+    In the recordings, the type part of rewards takes every alphabetic token for a noun, so the rule is used here.
     """
     if (folder / "manifest.json").is_file():
         yield Shop(Catalogue(folder), tagger=rule_nouns)
@@ -47,7 +47,7 @@ def open_shop(folder: Path) -> Iterator[Shop]:
 def replay(shop: Shop, reference: Path, *, pay_once: bool = True, kinds: Sequence[str] = ()) -> list[Agreement]:
     """Replay all recordings of a folder, or some kinds of them.
 
-    Raises InvalidInputError for an unknown kind, or where nothing was found to replay.
+    Raises InvalidInputError for an unknown kind, or if there is nothing to replay.
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:

@@ -1,1 +1,1 @@
-"""Full-text search as the original's Lucene index does it: analysis, inverted index on disk, BM25."""
+"""Full-text search with the same results as the original's Lucene index: analysis, inverted index on disk, BM25."""

@@ -51,11 +51,11 @@ STOP_WORDS = frozenset(
 )
 _APOSTROPHES = "'’＇"
 _ROUNDING = 15
-"""Bytes that the allocator may add to a text."""
+"""Most bytes that the memory allocator adds to a text."""
 
 
 class Analyzer:
-    """Turns texts into terms. The terms of words are kept in at most `memory` bytes."""
+    """Turns texts into terms. Keeps the terms of known words in at most `memory` bytes (default: 64 MiB)."""
 
     def __init__(self, memory: int = 64 * 2**20) -> None:
         self._terms: ByteCache[str, str] = ByteCache(memory, _term, _weight)
@@ -89,7 +89,7 @@ def _lower(token: str) -> str:
 
 @cache
 def _stemmer() -> Any:
-    # Imported late: the package takes half a second, and a reopened catalogue needs no stems before its first search.
+    # Imported late, because it takes half a second and a reopened catalogue needs no stems before its first search.
     from nltk.stem.porter import PorterStemmer
 
     return PorterStemmer(mode=PorterStemmer.MARTIN_EXTENSIONS)

@@ -23,7 +23,7 @@ MAX_TERMS = 1024
 _SMALL = 500_000
 _ROUNDING = 1e-6
 _KEPT_BYTES = 8 * 2**20
-"""Bytes of query words and their numbers that are kept in memory."""
+"""Most bytes of query words and their numbers to keep in memory."""
 Docs = npt.NDArray[np.uint32]
 Scores = npt.NDArray[np.float64]
 
@@ -63,13 +63,13 @@ class Bm25Index:
         self._number: ByteCache[str, int | None] = ByteCache(_KEPT_BYTES, self._find)
 
     def search(self, query: str, k: int = 50) -> list[Hit]:
-        """The `k` best documents that hold any of the query's terms.
+        """Return the `k` best documents that contain any of the query's terms, the best first.
 
         Raises InvalidInputError for more than MAX_TERMS distinct terms.
         """
         counts = Counter(analyze(query))
         if len(counts) > MAX_TERMS:
-            raise InvalidInputError(f"A search of {len(counts)} different words; {MAX_TERMS} are allowed.")
+            raise InvalidInputError(f"The search has {len(counts)} different words; at most {MAX_TERMS} are allowed.")
         terms = [t for word, times in counts.items() if (t := self._term(word, times)) is not None]
         if not terms:
             return []
@@ -89,7 +89,7 @@ class Bm25Index:
         return found, sums[found]
 
     def _pruned(self, terms: list[_Term], k: int) -> tuple[Docs, Scores]:
-        """As `_all`, for the documents that can be among the best `k` (MaxScore).
+        """Like `_all`, but only for the documents that can be among the best `k` (MaxScore algorithm).
 
         Rare terms come first. Once the remaining terms cannot lift a new document to rank k, they are only looked up
         for the remaining documents.
@@ -102,7 +102,7 @@ class Bm25Index:
             docs = self._docs[term.start : term.end]
             sums[docs] += self._scores(term, docs)
             used += 1
-            # Scores only grow: the k-th best among this term's documents bounds the k-th best of all from below.
+            # Scores only grow, so the k-th best among this term's documents is a lower bound of the k-th best of all.
             threshold = max(threshold, _kth(sums[docs], k))
         found = np.flatnonzero(sums).astype(np.uint32)
         scores = sums[found]
@@ -119,7 +119,7 @@ class Bm25Index:
         return term.weight - term.weight / (one + tf * self._inverse[docs])
 
     def _looked_up(self, term: _Term, found: Docs) -> Scores:
-        """What a term adds to each of a few documents (ascending)."""
+        """The scores that a term adds to each of a few documents (ascending)."""
         docs = self._docs[term.start : term.end]
         places = np.minimum(np.searchsorted(docs, found), len(docs) - 1)
         hit = docs[places] == found
@@ -159,5 +159,5 @@ class Bm25Index:
 
 
 def _kth(scores: npt.NDArray[np.float64], k: int) -> float:
-    """The k-th greatest score, 0 where there are fewer."""
+    """The k-th greatest score; 0 if there are fewer than k scores."""
     return float(np.partition(scores, len(scores) - k)[len(scores) - k]) if len(scores) >= k else 0.0

@@ -25,11 +25,11 @@ def _words(letter: str, digit: str, extend: str, mid_letter: str, mid_digit: str
     return f"{extend}*+{run}(?:{extend}+{run})*{extend}*"
 
 
-# A run of underscores without a letter behind it is looked at once, not once for each of its characters.
+# The lookbehind makes a run of underscores without a letter after it be tried once, not once per character.
 _ASCII = re.compile("(?<!_)" + _words("[A-Za-z]", "[0-9]", "_", "[:.']", "[,;.']"))
 
 _MARKS = rf"[\p{{WB=Format}}\p{{WB=Extend}}\p{{WB=ZWJ}}--[{MODIFIERS}]]*+"
-# Behind a pictograph: a joiner with another pictograph behind it is left to join the two.
+# Marks after a pictograph. A joiner that another pictograph follows is left out, because it joins the two.
 _EMOJI_MARKS = (
     rf"(?:[\p{{WB=Format}}\p{{WB=Extend}}--[{MODIFIERS}\uFE0E\uFE0F]]"
     rf"|\p{{WB=ZWJ}}(?!\p{{WB=ZWJ}}*[{PICTOGRAPHS}{MODIFIERS}]))*+"
@@ -76,7 +76,7 @@ def tokenize(text: str) -> list[str]:
 
 
 def _pieces(pattern: Any, token: str) -> Iterator[str]:
-    """The tokens of a token that is too long: the scanner reads 255 characters at a time."""
+    """Split a token that is too long, as Lucene does: its scanner reads 255 characters at a time."""
     start = 0
     while (match := pattern.search(token, start, start + MAX_TOKEN)) or start + MAX_TOKEN < len(token):
         if match:

@@ -1,6 +1,7 @@
-"""Building the inverted index in bounded memory: sorted runs of postings, merged into files that are mapped later.
+"""Builds the inverted index in bounded memory: writes sorted runs of postings, and merges them into files that can be
+mapped into memory.
 
-A folder of an index holds
+The folder of an index has these files:
     terms.txt, terms.off    terms in byte order, one after another, and where each begins
     post.start              where each term's postings begin (T + 1)
     post.doc, post.tf       document and frequency of each posting, documents ascending within a term
@@ -94,7 +95,7 @@ class IndexWriter:
         self._new, self._flat, self._lengths = [], [], []
 
     def finish(self, runs: int) -> dict[str, float]:
-        """Merge the runs and return the figures of the index. May be repeated until `clean`."""
+        """Merge the runs, and return the figures of the index. May be called again until `clean` is called."""
         frequencies, lengths = self._count(runs)
         order = self._write_terms()
         rank = np.empty(len(order), np.int64)
@@ -113,7 +114,7 @@ class IndexWriter:
             path.unlink(missing_ok=True)
 
     def _count(self, runs: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32]]:
-        """Documents a term, and terms a document."""
+        """Count the documents of each term, and the terms of each document."""
         frequencies = np.zeros(len(self._ids), np.int64)
         lengths = []
         for run in range(runs):
