@@ -231,7 +231,7 @@ def test_a_base_of_pickles_is_not_served(tiny_model: Path, tmp_path: Path) -> No
 def test_servers_behind_get_what_they_compute(name: str, tiny_model: Path, kinds: Path) -> None:
     facts = BaseFacts(str(tiny_model), "f", None)
     check_adapter(kinds / "plain", None, facts)
-    with pytest.raises(InvalidInputError, match="servers behind this service do not compute"):
+    with pytest.raises(InvalidInputError, match="upstream servers of this service ignore"):
         check_adapter(kinds / name, None, facts)
 
 
@@ -244,9 +244,9 @@ async def test_a_base_that_an_adapter_changes_is_not_served(
     async with running(tiny_model, tmp_path, "side by side") as backend:
         await backend.ready()
         monkeypatch.setattr(side_by_side, "put_on", spoil)
-        with pytest.raises(UnavailableError, match="changed the base's own weights"):
+        with pytest.raises(UnavailableError, match="changed the weights of the base"):
             await backend.load("plain", str(kinds / "plain"), make_default=False)
-        with pytest.raises(UnavailableError, match="changed the base's own weights"):
+        with pytest.raises(UnavailableError, match="changed the weights of the base"):
             computed(backend, None)
 
 

@@ -250,7 +250,7 @@ def test_ids_that_are_no_tokens_have_a_problem_in_place_of_a_result(http: httpx.
     asked = [{"history": h.model_dump(), "sampling": {"max_tokens": 1}} for h in (odd, HISTORY)]
     refused, answered = http.post("/v1/act", json={"turns": asked}).json()["results"]
     assert refused["status"] == 422
-    assert "token ids lie between" in refused["detail"]
+    assert "token ids must be between" in refused["detail"]
     assert answered["completion_ids"]
 
 

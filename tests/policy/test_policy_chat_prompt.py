@@ -144,6 +144,6 @@ async def test_servers_that_take_text_alone_are_refused(
     )
     remote = backend(settings)
     await remote.start()
-    with pytest.raises(InvalidInputError, match="token ids both ways"):
+    with pytest.raises(InvalidInputError, match="token ids in requests and replies"):
         await remote.generate(Generation([5], "x", Sampling(), act=True, chat=True))
     await remote.close()

@@ -168,7 +168,7 @@ def test_a_request_key_that_changes_nothing_is_taken(http: httpx.Client, key: st
         ({"temprature": 1}, "temprature", "Check its spelling"),
         ({"messages": [{"role": "assistant", "refusal": "No."}]}, "refusal", "Send its text as content"),
         ({"messages": [{"role": "assistant", "function_call": {"name": "f"}}]}, "function_call", "tool_calls"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image_url", "the base reads text"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image_url", "only parts of type text"),
         ({"messages": [{"role": "user", "content": "x", "mood": "glad"}]}, "mood", "Check its spelling"),
         ({"messages": [{"role": "user", "tool_calls": [{"function": {"name": "f"}}]}]}, "tool_calls", "assistant"),
         ({"stream_options": {"every": 2}}, "every", "Check its spelling"),

@@ -118,7 +118,7 @@ async def nothing_left(parallel: ParallelBackend) -> None:
 async def test_errors_keep_their_kind(parallel: ParallelBackend) -> None:
     with pytest.raises(TooLargeError, match="prompt and completion together"):
         await parallel.generate(replace(wanted(parallel, TEXTS[0]), prompt_ids=[5] * 600))
-    with pytest.raises(InvalidInputError, match="token ids lie between"):
+    with pytest.raises(InvalidInputError, match="token ids must be between"):
         await parallel.generate(replace(wanted(parallel, TEXTS[0]), prompt_ids=[-1]))
     with pytest.raises(NotFoundError):
         await parallel.generate(replace(wanted(parallel, TEXTS[0]), model="nobody"))

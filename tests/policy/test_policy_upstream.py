@@ -205,7 +205,7 @@ async def test_an_openai_server_that_ignores_the_model_is_found_out(
 ) -> None:
     with live_server(LaxOpenAI(policy, str(tiny_model))) as url:
         async with behind(tiny_model, tmp_path, registry, [url]) as backend:
-            with pytest.raises(InvalidInputError, match="a name that no adapter has"):
+            with pytest.raises(InvalidInputError, match="like the name of no adapter"):
                 await backend.load(VERSION, None, make_default=True)
             assert backend.versions.live is backend.versions.base
 

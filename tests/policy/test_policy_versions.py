@@ -135,7 +135,7 @@ async def test_names_never_change_their_weights(tiny_model: Path, shelf: Path, t
         (plain / "manifest.json").unlink()
         with pytest.raises(ConflictError, match="other weights"):
             await backend.load("run-r00", str(plain), make_default=True)
-        with pytest.raises(InvalidInputError, match="holds version"):
+        with pytest.raises(InvalidInputError, match="names version"):
             await backend.load("run-r09", str(shelf / "run-r01"), make_default=True)
         card = await backend.load("plain-peft", str(plain), make_default=False)
         assert (card.live, card.parent) == (False, str(tiny_model))
@@ -193,7 +193,7 @@ async def test_a_version_changed_in_place_is_refused_until_it_is_unloaded(
     for _ in range(2):
         async with running(tiny_model, tmp_path) as backend:
             for _ in range(2):
-                with pytest.raises(ConflictError, match="was served with before"):
+                with pytest.raises(ConflictError, match="was served before with"):
                     await backend.load(name, None, make_default=False)
             await backend.load(other, None, make_default=False)
             assert name not in [card.id for card in backend.models()]

@@ -15,8 +15,7 @@ from .settings import PolicySettings
 
 _ABOUT = (
     "Serves the policy LLM and its adapter versions over HTTP until it is stopped, with the APIs of OpenAI, TGI and "
-    "A³T. "
-    "The LLM runs in this process, or on upstream servers (vLLM, SGLang, TGI)."
+    "A³T. The LLM runs in this process, or on upstream servers (vLLM, SGLang, TGI)."
 )
 
 
@@ -27,7 +26,8 @@ def main() -> None:
     local = settings.policy_backend == "local"
     if local and engine_processes(settings, resolve_base_model(settings.policy_base_model)) > 1:
         begin_forking()
-    # Only now, so that --help does not wait for torch, and torch finds what was asked for.
+    # Imported late, so that --help does not wait for torch, and torch sees the environment variables that were set
+    # above.
     from a3t_contracts.service import serve
 
     from .app import create_app

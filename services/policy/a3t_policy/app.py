@@ -24,7 +24,7 @@ _TGI_TYPES = {422: "validation", 413: "validation", 429: "overloaded"}
 
 
 def create_app(settings: PolicySettings) -> FastAPI:
-    """The app; the base model is loaded when it starts. Raises NotFoundError for an unknown base model."""
+    """Build the app. The base model is loaded when the app starts. Raises NotFoundError for an unknown base model."""
     backend = make_backend(settings)
     recorded = EpisodeStore(settings.episodes_folder, settings.episode_limits)
 
@@ -46,7 +46,8 @@ def create_app(settings: PolicySettings) -> FastAPI:
         ready=backend.ready,
         error_body=error_body,
         bodies=BodyLimits(settings.policy_max_body_bytes),
-        description="The policy LLM: OpenAI- and TGI-compatible completions, LoRA adapters that swap under load.",
+        description="The policy LLM: completions compatible with OpenAI and TGI, and LoRA adapters that can be loaded "
+        "while requests run.",
     )
     app.state.backend = backend
     app.state.episodes = recorded
@@ -56,7 +57,7 @@ def create_app(settings: PolicySettings) -> FastAPI:
 
 
 def error_body(error: A3TError, problem: Problem) -> dict[str, Any]:
-    """A problem document that OpenAI and TGI clients understand as well (`error`, `error_type`)."""
+    """A problem document with the keys `error` and `error_type`, which clients of OpenAI and TGI understand."""
     content = problem.model_dump(exclude_none=True)
     kind = _OPENAI_TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
     if problem.instance in _TGI_PATHS:

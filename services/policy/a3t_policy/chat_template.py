@@ -1,9 +1,9 @@
 """Turns messages into a prompt, with the tokenizer's chat template or, if it has none, in this project's text format.
 
-In the latter, system messages become the preamble, followed by a blank line; a user's message becomes an observation
-("Observation: …", unless it begins so); an assistant's message is used as it is, followed by a line end. This format
-has no tools. A chat template counts as knowing tools if it writes their names, and calls if it writes a call and its
-result.
+In this project's format, system messages become the preamble, followed by a blank line. A user's message becomes an
+observation ("Observation: …", unless it begins that way). An assistant's message is used unchanged, followed by a line
+end. This format has no tools. A chat template supports tools if its output contains their names, and calls if its
+output contains a call and its result.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ _CALLED: list[Row] = [
 
 
 def render_chat(codec: TextCodec, rows: Sequence[Row], tools: Sequence[Row] = ()) -> tuple[list[int], str]:
-    """Token ids and text of the prompt. Raises InvalidInputError where the template refuses the messages, or does not
-    know tools or calls that the request has."""
+    """Return token ids and text of the prompt. Raises InvalidInputError if the template refuses the messages, or
+    does not support tools or calls that the request has.
+    """
     calls = any(row["role"] == "tool" or "tool_calls" in row for row in rows)
     if tools and not _shows(codec, [_QUESTION], [_TOOL], _PROBE):
-        hint = "Leave tools out and describe them in a system message, or serve a base whose template knows them."
+        hint = "Leave tools out and describe them in a system message, or serve a base whose template supports them."
         raise InvalidInputError(f"tools: {_lacks(codec, 'tools')}.", hint=hint)
     if calls and not (_shows(codec, _CALLED, None, f"{_PROBE} result") and _shows(codec, _CALLED[:2], None, _PROBE)):
-        hint = "Send calls and results as the content of messages, or serve a base whose template knows them."
+        hint = "Send calls and results as the content of messages, or serve a base whose template supports them."
         raise InvalidInputError(f"messages: {_lacks(codec, 'tool calls')}.", hint=hint)
     if codec.tokenizer.chat_template:
         text = _by_template(codec, _named(rows), list(tools) or None)
@@ -80,12 +81,12 @@ def _shows(codec: TextCodec, rows: list[Row], tools: list[Row] | None, sign: str
 
 def _lacks(codec: TextCodec, what: str) -> str:
     if codec.tokenizer.chat_template:
-        return f"the base's chat template knows no {what}"
-    return f"the base has no chat template, and the plain one that is used instead knows no {what}"
+        return f"the base's chat template does not support {what}"
+    return f"the base has no chat template, and the plain text format used instead does not support {what}"
 
 
 def _named(rows: Sequence[Row]) -> list[Row]:
-    """Tool results with the name of the function that they come from, which some templates write."""
+    """Add to each tool result the name of its function, which some templates write."""
     names = {call["id"]: call["function"]["name"] for row in rows for call in row.get("tool_calls", ())}
     named = []
     for row in rows:

@@ -21,15 +21,15 @@ class Generation:
     Args:
         prompt_ids: exact token ids of the prompt.
         prompt_text: text of the prompt, for upstream servers that only take text.
-        model: adapter version or base; None takes the live version.
+        model: adapter version or base; None: the live version.
         stop: strings that end the completion.
-        act: whether the agent's next turn is wanted. Generation may then stop after the turn's end;
+        act: whether the completion is an agent's turn. Generation may then stop after the turn's end;
             `a3t_policy.turn.cut_turn` cuts the completion to the turn.
-        chat: whether a chat template wrote the prompt. It has special tokens then, so only exact ids stand for it, and
-            the turn may end with the template's own token.
+        chat: whether a chat template wrote the prompt. The prompt then has special tokens, so only its ids represent it
+            exactly, and the turn may end with the template's end token.
         ignore_eos: whether generation goes on after the end-of-text token.
         top_logprobs: number of most likely tokens to report for each generated token.
-        origin: episode that it belongs to, for traces.
+        origin: episode to which the sequence belongs, for traces.
     """
 
     prompt_ids: list[int]
@@ -74,7 +74,7 @@ class Delta:
 
 @dataclass(slots=True)
 class Generated:
-    """A finished generation. `ids` and `logprobs` are None where an upstream server does not return them."""
+    """A finished generation. `ids` and `logprobs` are None if an upstream server does not return them."""
 
     text: str
     finish_reason: str
@@ -89,7 +89,7 @@ class Generated:
     """What ended a completion with finish reason `stop`: a stop string, "eos", or "turn" for the end of the agent's
     turn."""
     made_up_observation: bool = False
-    """Whether the turn was cut before an observation that the model itself began (`cut_turn`)."""
+    """Whether the turn was cut before an observation that the model invented (`cut_turn`)."""
 
 
 class Generator(Protocol):

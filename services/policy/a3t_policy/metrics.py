@@ -12,7 +12,7 @@ __all__ = ["Usage", "count_sequence", "show_live", "watch_load"]
 _TOKENS = Counter(
     "a3t_policy_tokens_total", "Tokens: prompt (computed), cached (prompt, reused), completion", ["model", "kind"]
 )
-_SEQUENCES = Counter("a3t_policy_sequences_total", "Sequences that are over", ["model", "finish_reason"])
+_SEQUENCES = Counter("a3t_policy_sequences_total", "Sequences that have ended", ["model", "finish_reason"])
 _SECONDS = Histogram(
     "a3t_policy_sequence_seconds",
     "Seconds from submission to the last token",
@@ -24,8 +24,9 @@ _LIVE = Gauge("a3t_policy_live_version", "1 for the version that serves requests
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a sequence that has left the engine cost: tokens of its prompt that were computed and that were cached,
-    tokens that were generated, and seconds since it was submitted."""
+    """What an ended sequence took: prompt tokens that were computed, prompt tokens that were cached, generated
+    tokens, and seconds since it was submitted.
+    """
 
     model: str
     finish_reason: str
@@ -36,7 +37,7 @@ class Usage:
 
 
 def count_sequence(usage: Usage) -> None:
-    """Count a sequence that has left the engine."""
+    """Count a sequence that has ended."""
     _TOKENS.labels(usage.model, "cached").inc(usage.cached)
     _TOKENS.labels(usage.model, "prompt").inc(usage.prompt)
     _TOKENS.labels(usage.model, "completion").inc(usage.completion)

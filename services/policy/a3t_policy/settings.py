@@ -25,9 +25,8 @@ class PolicySettings(ServiceSettings):
     policy_base_model: str = Field("a3t/tiny", description="Base model: `a3t/…`, a folder, or a Hugging Face Hub id")
     policy_backend: Literal["local", "openai", "tgi"] = Field(
         "local",
-        description="What generates. local: the engine in this process; openai: servers with OpenAI's API (vLLM, "
-        "SGLang, "
-        "…); tgi: text-generation-inference servers",
+        description="What generates completions. local: the engine of this service; openai: servers with OpenAI's API "
+        "(vLLM, SGLang, …); tgi: text-generation-inference servers",
     )
 
     policy_device: str = Field(
@@ -49,14 +48,14 @@ class PolicySettings(ServiceSettings):
         1,
         ge=0,
         le=64,
-        description="Number of processes with an engine of the local backend each, behind the one port. Results do not "
-        "depend on it. 0: one for each usable core, at most 4, for a small base on a CPU, else one. A single one runs "
-        "in the service's own process",
+        description="Number of engine processes of the local backend, behind one port. Results do not depend on it. 0: "
+        "for a small base on a CPU one for each usable core, at most 4; else 1. With 1, the engine runs in the "
+        "service's process",
     )
     policy_merge_below: int = Field(
         200_000_000,
         ge=0,
-        description="Number of parameters of a base below which each adapter is merged into its own copy of the base",
+        description="A base with fewer parameters than this has a copy for each adapter, merged with it",
     )
 
     policy_max_batch: int = Field(
@@ -65,8 +64,8 @@ class PolicySettings(ServiceSettings):
     policy_slots: int | None = Field(
         None,
         ge=1,
-        description="Number of KV cache slots, running and cached; unset: twice A3T_POLICY_MAX_BATCH, as far as "
-        "memory allows",
+        description="Number of KV cache slots, for running sequences and cached prefixes; unset: twice "
+        "A3T_POLICY_MAX_BATCH, or fewer if memory is short",
     )
     policy_max_context: int = Field(
         4096, ge=16, description="Largest number of tokens of prompt and completion together"
@@ -88,8 +87,8 @@ class PolicySettings(ServiceSettings):
     )
     policy_live: Literal["registry", "own"] = Field(
         "registry",
-        description="What decides which version is live: the registry's pointer, the same for every replica; or "
-        "`make_default` of this service, which then must be the only replica",
+        description="What decides which version is live. registry: the registry's pointer, which is the same for every "
+        "replica; own: `make_default` in requests to this service, which must then be the only replica",
     )
     policy_watch_registry: float = Field(
         2.0,
@@ -98,8 +97,8 @@ class PolicySettings(ServiceSettings):
     )
     policy_restore: Literal["state", "none"] = Field(
         "state",
-        description="What is loaded at the start beside the live version. state: the versions that were loaded "
-        "before; none: nothing",
+        description="Which versions are loaded at the start in addition to the live one. state: those that were loaded "
+        "before; none: no others",
     )
     trainer_url: str | None = Field(
         None,
@@ -119,7 +118,7 @@ class PolicySettings(ServiceSettings):
     policy_episode_idle_seconds: float = Field(
         86_400.0,
         gt=0,
-        description="Seconds without use after which an open episode is deleted if room for a new one is needed",
+        description="Seconds without use after which an open episode may be deleted to make room for a new one",
     )
 
     policy_upstreams: str = Field("", description="Base URLs of the upstream servers, separated by commas")
@@ -129,8 +128,8 @@ class PolicySettings(ServiceSettings):
     policy_upstream_token: SecretStr = Field(SecretStr(""), description="Bearer token for the upstream servers")
     policy_upstream_token_ids: bool = Field(
         True,
-        description="Whether the upstream servers take and return token ids (vLLM's `return_token_ids`); false: only "
-        "text",
+        description="Whether the upstream servers accept and return token ids (vLLM's `return_token_ids`); false: they "
+        "only handle text",
     )
     policy_upstream_registry: str | None = Field(
         None, description="Path of the registry's folder on the upstream servers; unset: the same as here"
@@ -141,8 +140,8 @@ class PolicySettings(ServiceSettings):
     policy_upstream_first_timeout: float = Field(
         600.0,
         gt=0,
-        description="Seconds that the first answer of an upstream server after its start may take, and the loading of "
-        "an adapter version there, where they are longer than policy_upstream_timeout",
+        description="Seconds that the first answer of an upstream server after its start may take, and loading an "
+        "adapter version there; at least A3T_POLICY_UPSTREAM_TIMEOUT",
     )
     policy_upstream_concurrency: int = Field(
         64, ge=1, description="Largest number of running calls to each upstream server"

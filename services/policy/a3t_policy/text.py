@@ -23,20 +23,21 @@ __all__ = ["TextCodec"]
 _CACHED_BYTES = 32 * 2**20
 _CHARACTERS_A_TOKEN, _SPARE_TOKENS, _MOST_CUT = 8, 64, 2**20
 _ID_BYTES = 40
-"""Bytes of a token id in a list: the reference and the number."""
+"""Bytes of a token id in a list, for the reference and the number."""
 
 
 class TextCodec:
     """Encodes prompts and decodes completions of one base model. Thread-safe.
 
-    Every turn of an episode contains all earlier observations and completions again, so that the ids of texts are
-    cached.
+    Token ids of texts are cached, because every turn of an episode contains all earlier observations and completions
+    again.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         if not getattr(tokenizer, "is_fast", False):
             raise InvalidInputError(
-                "The base model's tokenizer has no fast (tokenizers) form.", hint="Ship a tokenizer.json with it."
+                "The base model's tokenizer has no fast (tokenizers) form.",
+                hint="Add a tokenizer.json to the model's folder.",
             )
         self.tokenizer = tokenizer
         self.raw = tokenizer.backend_tokenizer
@@ -49,13 +50,14 @@ class TextCodec:
         self.vocabulary = len(tokenizer)
         self.token_bytes = TokenBytes(self.raw)
         self.context: int | None = None
-        """Largest number of tokens of prompt and completion together, where it is known. Texts that are too long for it
-        by their length alone are refused before they are encoded."""
+        """Largest number of tokens of prompt and completion together, if it is known. Texts whose length alone shows
+        that they are too long are refused before they are encoded.
+        """
         self._bos = leading_bos(self)
 
     @classmethod
     def load(cls, folder: str) -> TextCodec:
-        """The codec of a model folder or hub id. Raises NotFoundError where there is no tokenizer."""
+        """Load the codec of a model folder or hub id. Raises NotFoundError if it has no tokenizer."""
         try:
             return cls(AutoTokenizer.from_pretrained(folder))
         except (OSError, ValueError) as error:
@@ -69,13 +71,14 @@ class TextCodec:
         return self._cache.get((text, add_special_tokens))
 
     def prompt(self, text: str) -> list[int]:
-        """Token ids of a free prompt, with one BOS in front if the base expects it. Raises TooLargeError for a prompt
-        that cannot fit."""
+        """Token ids of a client's prompt, after one BOS token if the base expects it. Raises TooLargeError for a
+        prompt that cannot fit.
+        """
         self.require_room(self._fewest(len(text)))
         return self._begun(self._encode_uncached(text, False))
 
     def prompt_end(self, text: str, count: int) -> list[int]:
-        """The last `count` token ids of a free prompt.
+        """The last `count` token ids of a client's prompt.
 
         Of a long text only the end is encoded, with enough text before the wanted ids that the cut does not change
         them; at most _MOST_CUT characters. Raises TooLargeError as `prompt` does if `count` is at least the context.
@@ -100,7 +103,7 @@ class TextCodec:
         if not ids:
             raise InvalidInputError("prompt: it has no tokens.", hint="Send at least one.")
         if min(ids) < 0 or max(ids) >= self.vocabulary:
-            raise InvalidInputError(f"prompt: token ids lie between 0 and {self.vocabulary - 1}.")
+            raise InvalidInputError(f"prompt: token ids must be between 0 and {self.vocabulary - 1}.")
 
     def rendered(self, text: str) -> list[int]:
         """Token ids of a prompt from a chat template, which contains its special tokens. Raises TooLargeError."""
@@ -109,13 +112,14 @@ class TextCodec:
 
     @cached_property
     def frame(self) -> ChatFrame:
-        """What the base's chat template writes around an episode's texts. Raises InvalidInputError, see
-        `chat_frame`."""
+        """The texts that the base's chat template writes around an episode's texts. Raises InvalidInputError; see
+        `chat_frame`.
+        """
         return chat_frame(self.tokenizer)
 
     @cached_property
     def prompt_style(self) -> PromptStyle:
-        """How the base reads a history: by its chat template, where it has one that fits."""
+        """How the base reads a history: by its chat template if it has a suitable one, else as plain text."""
         if not getattr(self.tokenizer, "chat_template", None):
             return PromptStyle.plain
         try:
@@ -125,7 +129,8 @@ class TextCodec:
 
     def history(self, history: History) -> tuple[list[int], str]:
         """Token ids and text of the prompt of a history. Raises TooLargeError for a prompt that cannot fit,
-        InvalidInputError where the history needs a chat template and the base has none that fits."""
+        InvalidInputError if the history needs a chat template and the base has no suitable one.
+        """
         segments = render_history(history, self.frame if history.prompt is PromptStyle.chat else None)
         generated = sum(len(segment.ids) for segment in segments if segment.ids is not None)
         self.require_room(generated + self._fewest(sum(len(s.text) for s in segments if s.ids is None)))
@@ -136,19 +141,19 @@ class TextCodec:
         if self.context is not None and tokens >= self.context:
             raise TooLargeError(
                 f"The prompt has {tokens} tokens or more; prompt and completion together may have {self.context}.",
-                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT where the model allows.",
+                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT if the model allows it.",
             )
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids, special tokens left out."""
+        """Text of some ids, without special tokens."""
         return str(self.raw.decode(list(ids), skip_special_tokens=True))
 
     def token_text(self, token: int) -> str:
-        """Text of one token on its own; U+FFFD for a part of a character."""
+        """Text of one token alone; U+FFFD for a part of a character."""
         return self.token_bytes(token).decode("utf-8", "replace")
 
     def token_name(self, token: int) -> str:
-        """Text of one token on its own; for bytes that are no text OpenAI's form `bytes:\\xe2\\x80`."""
+        """Text of one token alone. For bytes that are not text, it has OpenAI's form `bytes:\\xe2\\x80`."""
         own = self.token_bytes(token)
         try:
             return own.decode()
@@ -164,7 +169,7 @@ class TextCodec:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidInputError(f"The text is not valid Unicode: {error}.") from error
-        # A batch, because the tokenizer lets other threads work while it encodes one, and not while it encodes a text.
+        # A batch of one text, because the tokenizer lets other threads run only while it encodes a batch.
         return list(self.raw.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids)
 
     def _fewest(self, characters: int) -> int:

@@ -1,5 +1,6 @@
-"""A bound on the text that one token can stand for, which bounds the number of tokens of a text before it is
-tokenised."""
+"""The longest text that one token can stand for. It gives a lower bound for the number of tokens of a text before it
+is tokenised.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +17,8 @@ _BYTE_TOKENS = frozenset(f"<0x{byte:02X}>" for byte in range(256))
 def longest_token(raw: Any) -> int | None:
     """Largest number of bytes of text that one token of a tokenizer (of the tokenizers library) can stand for.
 
-    None for a tokenizer that may drop text, or put more text into a token than the token's own: the length of a text
-    then does not bound its number of tokens.
+    None for a tokenizer that may drop text, or whose tokens may stand for more text than their own; the length of a
+    text then gives no bound.
     """
     parts, vocabulary = json.loads(raw.to_str()), raw.get_vocab(with_added_tokens=True)
     steps = [*_steps(parts["normalizer"], "normalizers"), *_steps(parts["pre_tokenizer"], "pretokenizers")]

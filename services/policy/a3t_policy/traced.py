@@ -1,4 +1,4 @@
-"""Spans of completions, with the names of OpenTelemetry's conventions for generative AI."""
+"""Trace spans of completions, with names from OpenTelemetry's conventions for generative AI."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["TracedGenerator", "traced"]
 
 
 def traced(generator: Generator, operation: str, conversation: str | None = None) -> Generator:
-    """The generator, with a span for each completion where this process traces.
+    """Return the generator. If this process traces, each completion gets a span.
 
     Args:
         operation: `chat`, or `text_completion` for a prompt without roles.
-        conversation: id of the episode that its completions belong to, where a request names one.
+        conversation: id of the recorded episode to which the completions belong; None if the request names none.
     """
     return TracedGenerator(generator, operation, conversation) if tracing() else generator
 
 
 class TracedGenerator:
-    """Generates with the generator behind it, in a span."""
+    """Generates with another generator, with a span for each completion."""
 
     def __init__(self, generator: Generator, operation: str, conversation: str | None) -> None:
         self._generator, self._operation, self._conversation = generator, operation, conversation
 
     def admit(self, count: int) -> None:
-        """As in the generator."""
+        """Like the generator's method."""
         self._generator.admit(count)
 
     async def generate(self, generation: Generation) -> Generated:

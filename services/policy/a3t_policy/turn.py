@@ -1,6 +1,6 @@
 """Cuts the agent's turn out of a completion, in the same way for every backend.
 
-Backends stop early where they can: the engine at the token that ends the turn, upstream servers at `STOP_STRINGS`. They
+Backends stop early if they can: the engine at the token that ends the turn, upstream servers at `STOP_STRINGS`. They
 return everything that was generated.
 """
 
@@ -21,16 +21,16 @@ __all__ = ["cut_turn"]
 def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Generated:
     """Cut a completion at the end of the agent's turn (`a3t_contracts.react.turn_end`).
 
-    If token ids are known, the text is that of the ids that are kept, with one log-probability per id. Otherwise only
-    the text is cut. The ids are dropped if no token ends where the turn's last line ends: if a token contains the line
-    end and more, or the model ended its text without the line end, which is then added. In a chat template (`chat`) a
-    turn needs no line end: the template's own end follows, and the ids stay.
+    If token ids are known, the result has the kept ids, their text and one log-probability per id. Otherwise only the
+    text is cut. The ids are dropped if no token ends exactly at the end of the turn's last line: if a token contains
+    the line end and more, or if the model ended its text without the line end, which is then added. In a chat template
+    (`chat`), a turn needs no line end, because the template's end token follows; the ids stay.
     """
     if chat and done.ids is not None:
         done = _until_its_end(done, done.ids, codec)
     said = done.text if done.ids is None else codec.decode(done.ids)
     seen = done.text + (done.stop_sequence if done.stop_sequence in STOP_STRINGS else "")
-    text = seen if seen.startswith(said) else said  # a server may end ids and text where it was stopped
+    text = seen if seen.startswith(said) else said  # a server's ids may go beyond the text where it stopped
     end = turn_end(text)
     if end is None:
         return _unfinished(done, said, codec, chat)
@@ -40,7 +40,7 @@ def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Genera
         return replace(done, text=f"{kept.rstrip()}\n" if kept.strip() else "")
     count = _tokens_within(done.ids, kept, codec)
     if not end.made_up_observation and len(codec.decode(done.ids[:count])) < len(kept):
-        count += 1  # the token with the line end, which may hold blank lines, too
+        count += 1  # the token with the line end, which may also contain blank lines
     said = codec.decode(done.ids[:count])
     if not end.made_up_observation and said.rstrip() != kept.rstrip():
         return replace(done, text=kept, ids=None, logprobs=None)
@@ -48,7 +48,7 @@ def cut_turn(done: Generated, codec: TextCodec, *, chat: bool = False) -> Genera
 
 
 def _until_its_end(done: Generated, ids: list[int], codec: TextCodec) -> Generated:
-    """Without the token by which the chat template ends a turn, and what was generated behind it."""
+    """Remove the token with which the chat template ends a turn, and everything after it."""
     end = codec.encode(codec.frame.end, add_special_tokens=False) if codec.frame.end else []
     if len(end) != 1 or end[0] not in ids:
         return done
@@ -81,7 +81,7 @@ def _keep(done: Generated, count: int, text: str) -> Generated:
 
 
 def _tokens_within(ids: Sequence[int], text: str, codec: TextCodec) -> int:
-    """The number of leading tokens whose text is a beginning of `text`: as many as there are."""
+    """The largest number of leading tokens whose text is a beginning of `text`."""
     low, high = 0, len(ids)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,6 @@
-"""`POST /v1/act`: takes histories, returns thoughts and actions; `POST /v1/detokenize`: takes tokens, returns texts."""
+"""`POST /v1/act` takes histories and returns thoughts and actions; `POST /v1/detokenize` takes token ids and returns
+their texts.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ router = APIRouter(prefix="/v1", tags=["act"], route_class=JsonRoute)
 async def act(body: ActRequest, request: Request, backend: BackendDep, codec: CodecDep) -> ActReply:
     """Generate one turn for each history, in the order of the request.
 
-    A turn that fails has a problem document in place of a result. The whole request is refused with 429 while the queue
-    has no room for all its turns.
+    A turn that fails has a problem document in place of its result. If the queue has no room for all turns, the whole
+    request is refused with 429.
     """
     generations = await prepared(request, lambda: [_generation(turn, codec) for turn in body.turns])
     backend.admit(len(generations))
@@ -41,7 +43,7 @@ async def act(body: ActRequest, request: Request, backend: BackendDep, codec: Co
 
 @router.post("/detokenize", **needs(Role.read))
 async def detokenize(body: TokenQuery, codec: CodecDep) -> TokenTexts:
-    """The text of each token of the base model on its own, for people who read log-probabilities."""
+    """Return the text of each token of the base model on its own, so that people can read log-probabilities."""
     return TokenTexts(texts=[codec.token_name(token) for token in body.ids])
 
 

@@ -27,14 +27,14 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 _ANY_MODEL = frozenset({"tgi", "dummy"})
-"""Model names that clients of single-model servers send when they know no name; they mean the live version."""
+"""Model names that clients of single-model servers send if they have no name. They stand for the live version."""
 
 
 @router.post("/chat/completions", response_model=None)
 async def chat_completions(
     body: ChatRequest, request: Request, backend: RecordedDep, codec: CodecDep, settings: SettingsDep
 ) -> Response:
-    """Answer a conversation with the assistant's next message; with `stream` as server-sent events."""
+    """Answer a conversation with the assistant's next message. With `stream`, the reply is server-sent events."""
     generations = await prepared(request, lambda: _generations(body, codec, settings))
     backend.admit(len(generations))
     head: dict[str, Any] = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time())}
@@ -66,15 +66,16 @@ def _generations(body: ChatRequest, codec: TextCodec, settings: PolicySettings) 
 
 
 def _call_form(body: ChatRequest, codec: TextCodec) -> CallForm | None:
-    """How tool calls in the reply are parsed; None without tools. Raises InvalidInputError for a form that is not
-    known."""
+    """The form in which tool calls in the reply are parsed; None without tools. Raises InvalidInputError for an
+    unknown form.
+    """
     if not body.tools_in_play:
         return None
     form = call_form(template_text(codec))
     if form is None:
         raise InvalidInputError(
-            "tools: the base's chat template has its model write calls in a form that is not read here.",
-            hint="Hermes's and Qwen's, Llama 3's and Mistral's are. Leave tools out and read the calls from the text.",
+            "tools: the base's chat template tells the model to write calls in a form that this service cannot parse.",
+            hint="It parses those of Hermes, Qwen, Llama 3 and Mistral. Leave tools out, and parse the text yourself.",
         )
     return form
 

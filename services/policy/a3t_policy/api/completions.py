@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1", tags=["openai"], route_class=JsonRoute)
 
 @router.post("/completions", response_model=None)
 async def completions(body: CompletionRequest, request: Request, backend: RecordedDep, codec: CodecDep) -> Response:
-    """Complete one or several prompts, given as text or token ids; with `stream` as server-sent events."""
+    """Complete one or several prompts, given as text or token ids. With `stream`, the reply is server-sent events."""
     generations = await prepared(request, lambda: _generations(body, codec))
     backend.admit(len(generations))
     head = {"id": f"cmpl-{uuid.uuid4().hex}", "object": "text_completion", "created": int(time.time())}
@@ -46,7 +46,7 @@ def _generations(body: CompletionRequest, codec: TextCodec) -> list[Generation]:
     if len(prompts) * body.choices > MAX_SEQUENCES:
         raise TooLargeError(
             f"{len(prompts)} prompts times n={body.choices} is more than {MAX_SEQUENCES}.",
-            hint="Send fewer prompts at once, or a smaller n.",
+            hint="Send fewer prompts in one request, or a smaller n.",
         )
     return [
         Generation(

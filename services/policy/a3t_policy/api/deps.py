@@ -33,8 +33,9 @@ __all__ = [
 
 T = TypeVar("T")
 _encoding = Lane("encode", 4)
-"""Threads for the tokenizer, which releases the interpreter while it works. There are several, so that a short request
-need not wait for a long one."""
+"""Threads for the tokenizer, which releases Python's interpreter lock while it works. There are several, so that a
+short request need not wait for a long one.
+"""
 
 
 def _backend(request: Request) -> Backend:
@@ -71,8 +72,9 @@ def _recorded(
         str | None, Header(alias=EPISODE_HEADER, description="Id of the episode that the completion belongs to")
     ] = None,
 ) -> Generator:
-    """The backend; where the request names an episode, one that records. Raises NotFoundError, ConflictError or
-    TooLargeError."""
+    """The backend; if the request names an episode, a backend that records. Raises NotFoundError, ConflictError or
+    TooLargeError.
+    """
     operation = "chat" if request.url.path.endswith("/chat/completions") else "text_completion"
     if episode is None:
         return traced(backend, operation)
@@ -91,20 +93,24 @@ RecordedDep = Annotated[Generator, Depends(_recorded)]
 
 
 async def prepared(request: Request, prepare: Callable[[], T]) -> T:
-    """Run `prepare` on a request's body (it encodes the prompts): in a thread if the body is long."""
+    """Call `prepare`, which encodes the prompts of a request. If the body is long, it is called in a thread."""
     return prepare() if len(await request.body()) <= INLINE_BYTES else await _encoding(prepare)
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """The result of `work`; the work is cancelled if the client disconnects. The body must have been read before."""
+    """Return the result of `work`, and cancel the work if the client disconnects. The body must have been read
+    before.
+    """
     task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody asks for it after leaving
+    task.add_done_callback(
+        lambda done: done.cancelled() or done.exception()
+    )  # marks the exception as read: after a disconnect nobody awaits the task
     gone = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise UnavailableError("The client went away.")
+        raise UnavailableError("The client disconnected.")
     finally:
         gone.cancel()
         task.cancel()

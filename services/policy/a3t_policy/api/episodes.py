@@ -44,7 +44,12 @@ async def page(
     split: str | None = None,
     run: str | None = None,
     after: Annotated[
-        int, Query(ge=0, le=MAX_INT, description="Number of the last closed episode that is known already")
+        int,
+        Query(
+            ge=0,
+            le=MAX_INT,
+            description="Number of the last closed episode that the client knows; the page begins after it",
+        ),
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> EpisodePage:
@@ -67,8 +72,7 @@ async def get(episode_id: str, episodes: EpisodesDep) -> RecordedEpisode:
 
 @router.post("/{episode_id}/reward")
 async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) -> RecordedEpisodeInfo:
-    """Close an episode with its reward. Repeating the request gives the same reply; another reward is a conflict
-    (409)."""
+    """Close an episode with its reward. The same request again gives the same reply; another reward gives 409."""
     closed = await episodes.close(episode_id, body)
     note_event(EVALUATION, evaluation("reward", body.reward) | {"gen_ai.conversation.id": episode_id})
     return closed
@@ -76,6 +80,6 @@ async def reward(episode_id: str, body: EpisodeReward, episodes: EpisodesDep) ->
 
 @router.delete("/{episode_id}", status_code=204, **needs(Role.run))
 async def drop(episode_id: str, episodes: EpisodesDep) -> Response:
-    """Delete an open episode, for example after its environment failed. An unknown episode is no error."""
+    """Delete an open episode, for example after its environment failed. An unknown episode is not an error."""
     await episodes.drop(episode_id)
     return Response(status_code=204)

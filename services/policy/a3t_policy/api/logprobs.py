@@ -25,7 +25,7 @@ class TextOffsets:
 
     def next(self, token: bytes) -> int:
         """The offset of the next token."""
-        if token and token[0] & 0xC0 != 0x80:  # no continuation: what is pending stays a broken character
+        if token and token[0] & 0xC0 != 0x80:  # a new character begins, so the pending bytes stay a broken one
             self._at += len(self._decoder.decode(b"", final=True))
         at = self._at
         self._at += len(self._decoder.decode(token))

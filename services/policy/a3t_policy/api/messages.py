@@ -18,13 +18,15 @@ class CalledFunction(ClientSchema):
     """The function that the model called, with its arguments."""
 
     name: str = Field(min_length=1, max_length=256, description="Name of the function")
-    arguments: str | dict[str, Any] = Field("{}", description="A JSON object, as text (OpenAI's way) or as it is")
+    arguments: str | dict[str, Any] = Field(
+        "{}", description="The arguments: a JSON object, or its text as in OpenAI's API"
+    )
     description: str | None = Field(None, description="Accepted and ignored")
 
     @model_validator(mode="after")
     def _an_object(self) -> Self:
         if not isinstance(self.values_or_none(), dict):
-            raise ValueError("tool_calls: arguments are a JSON object, written as text")
+            raise ValueError("tool_calls: arguments must be a JSON object, or its text")
         return self
 
     def values_or_none(self) -> Any:
@@ -41,7 +43,7 @@ class ToolCall(ClientSchema):
     """A tool call of an earlier reply."""
 
     id: str | None = Field(
-        None, description="Id of the call, which the message with its result names; null where it has none"
+        None, description="Id of the call, to which the message with its result refers; null if it has none"
     )
     type: Literal["function"] = Field("function", description="Type of the tool; only functions exist")
     function: CalledFunction = Field(description="The function that was called, with its arguments")
@@ -62,8 +64,8 @@ class ChatMessage(ClientSchema):
     tool_call_id: str | None = Field(None, description="Id of the call that a message of role `tool` answers")
 
     unserved: ClassVar[dict[str, Unserved]] = {
-        "function_call": Unserved(hint="It is the old form of tool_calls: send that."),
-        "audio": Unserved(hint="The base reads text: leave it out."),
+        "function_call": Unserved(hint="Send tool_calls, which replaced it."),
+        "audio": Unserved(hint="The base model reads only text: leave it out."),
         "refusal": Unserved(hint="Send its text as content."),
         "annotations": Unserved(),
         "reasoning": Unserved(hint="Leave it out, or send its text as content."),
@@ -73,7 +75,7 @@ class ChatMessage(ClientSchema):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.tool_calls and self.role != "assistant":
-            raise ValueError("tool_calls: only an assistant's message has them")
+            raise ValueError("tool_calls: only a message of the assistant may have them")
         if isinstance(self.content, list):
             for part in self.content:
                 _check_part(part)
@@ -106,9 +108,9 @@ def _check_part(part: dict[str, Any]) -> None:
     """Raises ValueError for a part of a content that is not text."""
     kind = part.get("type")
     if kind != "text":
-        raise ValueError(f"content: only parts of type text are supported, not {str(kind)[:60]!r}: the base reads text")
+        raise ValueError(f"content: only parts of type text are supported, not {str(kind)[:60]!r}")
     if not isinstance(part.get("text"), str):
-        raise ValueError("content: a part of type text has its text under `text`")
+        raise ValueError("content: a part of type text must have its text under `text`")
     for name, value in part.items():
         if name not in ("type", "text", "cache_control", "prompt_cache_breakpoint") and value not in (None, "", [], {}):
             raise ValueError(f"content: {name[:60]!r} of a text part is not supported. Leave it out")

@@ -25,8 +25,8 @@ class Unserved:
 class ClientSchema(Schema):
     """A part of a client's request.
 
-    Many clients send every key that they know, most of them null or empty; such keys are dropped, whatever their name.
-    `unserved` lists keys that have further neutral values or a hint of their own.
+    Many clients send every key that they know, most of them null or empty. Such keys are ignored, whatever their name.
+    `unserved` lists keys with further neutral values or with a special hint.
     """
 
     unserved: ClassVar[dict[str, Unserved]] = {}
@@ -46,7 +46,7 @@ class ClientSchema(Schema):
 
 def _refusal(name: str, rule: Unserved | None) -> str:
     if rule is None:
-        return f"{str(name)[:100]!r} is no key of this request that is served here. Check its spelling, or leave it out"
+        return f"{str(name)[:100]!r} is not a supported key of this request. Check its spelling, or leave it out"
     neutral = [value for value in rule.neutral if value not in _SAYS_NOTHING]
     served = f" with another value than {' or '.join(map(json.dumps, neutral))}" if neutral else ""
     return f"{name} is not supported{served}. {rule.hint.rstrip('.')}"

@@ -1,4 +1,4 @@
-"""Request schemas of OpenAI's completions and chat completions. Options that are not served are refused by name."""
+"""Request schemas of OpenAI's completions and chat completions. Unsupported options are refused with their name."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .tools import Tool
 __all__ = ["ChatRequest", "CommonRequest", "CompletionRequest", "StreamOptions"]
 
 MAX_SEQUENCES = 1024
-"""Largest number of completions of one request."""
+"""Largest number of completions in one request."""
 StopString = Annotated[str, Field(max_length=1024)]
 Texts = Annotated[list[str], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 TokenLists = Annotated[list[TokenIds], Field(max_length=MAX_SEQUENCES, fail_fast=True)]
 
-_NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you want, and check the reply."
+_NO_GRAMMAR = "This service does not constrain decoding: say in the prompt what form you want, and check the reply."
 
 _UNSERVED = {
     "presence_penalty": Unserved(0),
@@ -44,7 +44,7 @@ _UNSERVED = {
     "guided_choice": Unserved(hint=_NO_GRAMMAR),
     "guided_grammar": Unserved(hint=_NO_GRAMMAR),
     "structured_outputs": Unserved(hint=_NO_GRAMMAR),
-    "store": Unserved(False, hint="Nothing is stored here: keep the reply yourself."),
+    "store": Unserved(False, hint="This service stores no replies: keep the reply yourself."),
     "service_tier": Unserved("auto", "default"),
 }
 
@@ -100,21 +100,21 @@ class CommonRequest(ClientSchema):
         if any(not s for s in self.stop_strings):
             raise ValueError("stop: an empty stop string would end every completion at once")
         if len(self.stop_strings) > 16:
-            raise ValueError("stop: 16 stop strings at most")
+            raise ValueError("stop: at most 16 stop strings are allowed")
         return self
 
     @property
     def stop_strings(self) -> tuple[str, ...]:
-        """The stop strings of the request; empty where it names none."""
+        """The stop strings of the request; empty if it has none."""
         return () if self.stop is None else (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
     @property
     def choices(self) -> int:
-        """Number of completions of each prompt; 1 where the request names none."""
+        """Number of completions of each prompt; default: 1."""
         return self.n or 1
 
     def sampling(self, max_tokens: int, seed: int | None) -> Sampling:
-        """The sampling of one choice."""
+        """The sampling settings of one choice."""
         return Sampling(
             temperature=1.0 if self.temperature is None else self.temperature,
             top_p=self.top_p or 1.0,
@@ -145,7 +145,7 @@ class CompletionRequest(CommonRequest):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.best_of not in (None, self.choices):
-            raise ValueError("best_of is not supported with another value than n. Leave it out")
+            raise ValueError("best_of must have the value of n. Leave it out")
         if self.echo and self.logprobs is not None:
             raise ValueError("echo with logprobs is not supported; ask for one of them")
         return self
@@ -167,7 +167,7 @@ class ChatRequest(CommonRequest):
         min_length=1, max_length=4096, description="The conversation in order"
     )
     max_tokens: int | None = Field(
-        None, ge=1, le=4096, description="Largest number of tokens to generate; null leaves it to what fits the context"
+        None, ge=1, le=4096, description="Largest number of tokens to generate; null: as many as fit into the context"
     )
     max_completion_tokens: int | None = Field(None, ge=1, le=4096, description="OpenAI's newer name of `max_tokens`")
     logprobs: bool | None = Field(False, description="Whether the log-probability of each generated token is reported")
@@ -182,27 +182,29 @@ class ChatRequest(CommonRequest):
         None, description="Whether the model may call tools: `none` or `auto`; the default is auto if there are tools"
     )
     parallel_tool_calls: bool | None = Field(
-        None, description="Whether a reply may have several calls; false keeps the first one only"
+        None, description="Whether a reply may have several calls; false keeps only the first"
     )
-    prompt_cache_key: str | None = Field(None, description="Accepted and ignored: shared prefixes are found without it")
+    prompt_cache_key: str | None = Field(
+        None, description="Accepted and ignored: the cache finds shared prefixes without it"
+    )
     prompt_cache_retention: str | None = Field(None, description="Accepted and ignored")
 
     unserved: ClassVar[dict[str, Unserved]] = _UNSERVED | {
-        "functions": Unserved(hint="It is the old form of tools: send those."),
-        "function_call": Unserved("none", "auto", hint="It is the old form of tool_choice: send that."),
+        "functions": Unserved(hint="Send tools, which replaced it."),
+        "function_call": Unserved("none", "auto", hint="Send tool_choice, which replaced it."),
         "tool_prompt": Unserved(hint="Write it into a system message."),
         "modalities": Unserved(["text"]),
         "audio": Unserved(),
         "prediction": Unserved(),
         "web_search_options": Unserved(),
         "moderation": Unserved(),
-        "reasoning_effort": Unserved("none", hint="The bases have no reasoning mode: leave it out."),
-        "verbosity": Unserved("medium", hint="Say in the prompt how long the reply shall be."),
+        "reasoning_effort": Unserved("none", hint="The base models have no reasoning mode: leave it out."),
+        "verbosity": Unserved("medium", hint="Say in the prompt how long the reply should be."),
         "echo": Unserved(False),
         "add_generation_prompt": Unserved(True),
         "continue_final_message": Unserved(False),
-        "chat_template": Unserved(hint="The base's own is used."),
-        "chat_template_kwargs": Unserved(hint="The base's chat template is used as it is."),
+        "chat_template": Unserved(hint="The base model's template is always used."),
+        "chat_template_kwargs": Unserved(hint="The base model's template is used without arguments."),
     }
 
     @model_validator(mode="after")
@@ -211,8 +213,8 @@ class ChatRequest(CommonRequest):
             raise ValueError("top_logprobs needs logprobs=true")
         if self.tool_choice not in (None, "none", "auto", "", {}):
             raise ValueError(
-                "tool_choice: a call cannot be forced, because decoding is not constrained here. Send auto or none, "
-                "and say in the prompt that the tool shall be called"
+                "tool_choice: a call cannot be forced, because this service does not constrain decoding. Send auto or "
+                "none, and say in the prompt that the model must call the tool"
             )
         return self
 

@@ -50,8 +50,9 @@ def event(data: Any) -> str:
 
 
 async def merged(backend: Generator, generations: Sequence[Generation]) -> AsyncIterator[Item]:
-    """The deltas and results of several generations in the order in which they come, until all have ended. Closing it
-    cancels them."""
+    """Yield the deltas and results of several generations as they arrive, until all generations have ended. Closing
+    the iterator cancels them.
+    """
     queue: asyncio.Queue[Item] = asyncio.Queue()
 
     async def pump(index: int, generation: Generation) -> None:
@@ -76,7 +77,7 @@ async def merged(backend: Generator, generations: Sequence[Generation]) -> Async
 async def completion_stream(
     head: dict[str, Any], backend: Generator, generations: Sequence[Generation], shape: Choice, body: CommonRequest
 ) -> StreamingResponse:
-    """The streamed reply. A failure before the first token becomes an ordinary error reply."""
+    """Return the streamed reply. A failure before the first token becomes an ordinary error reply."""
     items = merged(backend, generations)
     first = await anext(items)
     if isinstance(first[1], A3TError):

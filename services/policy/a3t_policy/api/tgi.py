@@ -28,7 +28,7 @@ router = APIRouter(tags=["tgi"], route_class=JsonRoute)
 
 @router.post("/generate", response_model=None)
 async def generate(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
-    """One completion, with details on request."""
+    """Generate one completion, with details if they are asked for."""
     generation = await prepared(request, lambda: _generation(body, codec))
     done = await while_connected(request, backend.generate(generation))
     return JSONResponse(_reply(body, generation, done, codec))
@@ -36,7 +36,7 @@ async def generate(body: GenerateRequest, request: Request, backend: GeneratorDe
 
 @router.post("/generate_stream", response_model=None)
 async def generate_stream(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
-    """One completion as server-sent events, one event per token; the last one has the whole text."""
+    """Generate one completion as server-sent events, one for each token. The last event has the whole text."""
     generation = await prepared(request, lambda: _generation(body, codec))
     generation = replace(generation, top_logprobs=max(1, body.parameters.top_n_tokens or 0))
     news = backend.stream(generation)
@@ -46,7 +46,7 @@ async def generate_stream(body: GenerateRequest, request: Request, backend: Gene
 
 @router.post("/", response_model=None)
 async def either(body: GenerateRequest, request: Request, backend: GeneratorDep, codec: CodecDep) -> Response:
-    """`/generate`, or, with `stream`, `/generate_stream`. Without `stream` the reply is a list, as in TGI."""
+    """Answer like `/generate_stream` with `stream`, else like `/generate` but with a list, as in TGI."""
     if body.stream:
         return await generate_stream(body, request, backend, codec)
     generation = await prepared(request, lambda: _generation(body, codec))
@@ -56,7 +56,7 @@ async def either(body: GenerateRequest, request: Request, backend: GeneratorDep,
 
 @router.get("/info")
 async def info(backend: BackendDep, settings: SettingsDep) -> dict[str, Any]:
-    """The model that is served, and its limits."""
+    """Return the served model and its limits."""
     live = next(card.id for card in backend.models() if card.live)
     return {
         "model_id": settings.policy_base_model,

@@ -1,4 +1,4 @@
-"""Request schemas of text-generation-inference. Options that are not served are refused by name."""
+"""Request schemas of text-generation-inference (TGI). Unsupported options are refused with their name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .neutral import ClientSchema, Unserved
 
 __all__ = ["GenerateRequest", "Parameters"]
 
-_NO_GRAMMAR = "Decoding is not constrained here: say in the prompt what form you want, and check the reply."
+_NO_GRAMMAR = "This service does not constrain decoding: say in the prompt what form you want, and check the reply."
 
 
 class Parameters(ClientSchema):
@@ -36,9 +36,7 @@ class Parameters(ClientSchema):
         max_length=16,
         description="Strings that end the text, at most 16; the text keeps the one that ended it, as in TGI",
     )
-    temperature: float | None = Field(
-        None, gt=0, le=5, description="Sampling temperature; null is 1 where sampling is on"
-    )
+    temperature: float | None = Field(None, gt=0, le=5, description="Sampling temperature; null is 1 if sampling is on")
     top_k: int | None = Field(
         None, gt=0, le=MAX_INT, description="Number of most likely tokens that are sampled from; null is off"
     )

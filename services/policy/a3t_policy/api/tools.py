@@ -33,7 +33,7 @@ class FunctionTool(ClientSchema):
     parameters: dict[str, Any] | None = Field(None, description="A JSON Schema")
 
     unserved: ClassVar[dict[str, Unserved]] = {
-        "strict": Unserved(False, hint="Decoding is not constrained here: send false, and check the arguments.")
+        "strict": Unserved(False, hint="This service does not constrain decoding: send false, and check the arguments.")
     }
 
 
@@ -63,7 +63,7 @@ class CallForm(Protocol):
     """How a family of models writes tool calls."""
 
     def begin(self, text: str) -> int | None:
-        """Position at which calls begin or may begin; the text before it is certain. None if there is none so far."""
+        """Position at which calls begin or may begin; the text before it is final. None if no call has begun so far."""
 
     def read(self, calls: str) -> list[Any] | None:
         """The calls as values with `name` and `arguments` or `parameters`; None if they cannot be parsed."""
@@ -129,7 +129,7 @@ class _Llama:
 
 
 def call_form(template: str) -> CallForm | None:
-    """The form in which a chat template tells its model to write calls; None if it is not known here."""
+    """The form in which a chat template tells its model to write calls; None for an unknown form."""
     if "<tool_call>" in template and "<function=" not in template:
         return _Hermes()
     if "[TOOL_CALLS]" in template and "[ARGS]" not in template:
@@ -140,7 +140,7 @@ def call_form(template: str) -> CallForm | None:
 
 
 def read_reply(form: CallForm, text: str, names: Sequence[str], several: bool) -> Reply:
-    """The calls of a finished reply: all if `several`, else the first. A reply without calls keeps its text."""
+    """Parse a finished reply. Returns all calls if `several`, else the first. A reply without calls keeps its text."""
     at = form.begin(text)
     values = form.read(text[at:]) if at is not None else None
     calls = [_call(value, names) for value in values or ()]

@@ -1,4 +1,4 @@
-"""Backends: the engine in this process, engines in processes of their own, or upstream servers."""
+"""Backends: the engine in this process, engines in child processes, or upstream servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["make_backend"]
 
 
 def make_backend(settings: PolicySettings) -> Backend:
-    """Create the backend that the settings name; it is not started. Only the local backend imports torch."""
+    """Create the backend that the settings name, without starting it. Only the local backend imports torch."""
     if settings.policy_backend == "openai":
         from .openai import OpenAIBackend
 

@@ -13,14 +13,14 @@ __all__ = ["UpstreamFailures"]
 class UpstreamFailures(Failures):
     """See `a3t_contracts.upstream.failures`.
 
-    An error in the client's request keeps its 4xx status. A wrong token between this service and the server becomes
+    An error in the client's request keeps its 4xx status. If the server refuses this service's token, the client gets
     502.
     """
 
     @override
     def no_answer(self, server: str, seconds: float) -> A3TError:
         return DeadlineError(
-            f"{server} gave no answer within {seconds:g} s.",
+            f"{server} did not answer within {seconds:g} s.",
             hint="Raise A3T_POLICY_UPSTREAM_TIMEOUT, or check the server's load.",
         )
 
@@ -33,7 +33,9 @@ class UpstreamFailures(Failures):
     @override
     def refusal(self, server: str, status: int, body: bytes, said: str) -> A3TError:
         if status in (401, 403):
-            return UpstreamError(f"{server} refuses our token.", hint="Check A3T_POLICY_UPSTREAM_TOKEN.")
+            return UpstreamError(
+                f"{server} refuses the token of this service.", hint="Check A3T_POLICY_UPSTREAM_TOKEN."
+            )
         if status >= 500 and status not in (503, 504):
             return UpstreamError(f"{server} answered {status}: {said[:300]}")
         return error_from_response(status, body, server)
@@ -42,6 +44,6 @@ class UpstreamFailures(Failures):
     def strange(self, server: str, api: str, reply: object) -> A3TError:
         said = repr(reply) if isinstance(reply, Exception) else str(reply)
         return UpstreamError(
-            f"{server} gave a reply of another form than {api}'s: {said[:300]}.",
+            f"The reply of {server} does not have the form of {api}'s API: {said[:300]}.",
             hint="Check A3T_POLICY_UPSTREAMS and A3T_POLICY_BACKEND.",
         )

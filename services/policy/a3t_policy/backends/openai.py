@@ -26,9 +26,10 @@ _FAILURES = UpstreamFailures()
 
 
 class OpenAIBackend(RemoteBackend):
-    """Calls `POST /v1/completions` with token ids as prompt; loads, reads back and unloads adapters over HTTP.
+    """Calls `POST /v1/completions` with token ids as prompt, and loads, checks and unloads adapters over HTTP.
 
-    A server that restarted, or was away while a version was loaded, gets the version with its next request.
+    If a server restarts, or could not be reached while a version was loaded, it gets the version before its next
+    request.
     """
 
     kind = "openai"
@@ -59,7 +60,7 @@ class OpenAIBackend(RemoteBackend):
         except NotFoundError:
             if not version.number:
                 raise
-            server.lost(version.name, load)  # it restarted and holds nothing any more
+            server.lost(version.name, load)  # it restarted and has no adapters any more
             body = await self._body(server, generation, version)
             reply = await self._http.json(server.url, "POST", "/v1/completions", body)
         return _generated(server, reply, version, body)
@@ -84,7 +85,7 @@ class OpenAIBackend(RemoteBackend):
         yield whole
 
     async def put(self, version: Version) -> None:
-        """Load a version on every server that answers. One is enough; the others get it with their next request."""
+        """Load a version on every server that answers. One is enough; the others get it before their next request."""
         failures: list[A3TError] = []
         for server in self.upstreams.servers:
             try:
@@ -113,7 +114,7 @@ class OpenAIBackend(RemoteBackend):
     async def _load(self, server: Upstream, version: Version) -> None:
         path = self._path(version)
         roots = await self._roots(server)
-        if roots.get(version.name, path) not in (path, None):  # the name stands for other files there
+        if roots.get(version.name, path) not in (path, None):  # the server has other files under this name
             await self._http.send(server.url, "POST", "/v1/unload_lora_adapter", {"lora_name": version.name})
             del roots[version.name]
         if version.name not in roots:
@@ -121,14 +122,16 @@ class OpenAIBackend(RemoteBackend):
             await self._post_load(server, body)
             if version.name not in await self._roots(server):
                 raise UpstreamError(
-                    f"{server.url} took adapter {version.name!r} and does not list it.",
+                    f"{server.url} accepted adapter {version.name!r} but does not list it.",
                     hint="Check that the server may load adapters at run time (vLLM: "
                     "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1).",
                 )
         await self._prove(server, version)
 
     async def _post_load(self, server: Upstream, body: dict[str, Any]) -> None:
-        """vLLM answers 500 for an adapter of too large a rank, which no other attempt can mend."""
+        """Ask a server to load an adapter. vLLM answers 500 if the rank is too large, which another attempt cannot
+        change.
+        """
         try:
             await self._http.send(server.url, "POST", "/v1/load_lora_adapter", body)
         except UpstreamError as error:
@@ -140,7 +143,7 @@ class OpenAIBackend(RemoteBackend):
             ) from error
 
     async def _roots(self, server: Upstream) -> dict[str, str | None]:
-        """The models that the server lists, each with the folder that it says it has it from."""
+        """The models that the server lists, each with the folder from which the server says it was loaded."""
         reply = await self._http.json(server.url, "GET", "/v1/models")
         try:
             return {str(entry["id"]): entry.get("root") for entry in reply["data"]}
@@ -164,7 +167,7 @@ class OpenAIBackend(RemoteBackend):
     def _path(self, version: Version) -> str:
         """Path of the version's folder on the servers."""
         if version.folder is None:
-            raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
+            raise UnavailableError(f"The files of version {version.name!r} are not available.")
         seen = self.settings.policy_upstream_registry
         return str(Path(seen) / version.name) if seen and version.explicit_path is None else str(version.folder)
 

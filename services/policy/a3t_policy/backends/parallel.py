@@ -28,10 +28,10 @@ log = get_logger(__name__)
 
 
 class ParallelBackend(VersionedBackend):
-    """Generates with engines in processes of their own (`a3t_policy.processes`); this process needs no torch.
+    """Generates with engines in child processes (`a3t_policy.processes`). This process does not import torch.
 
-    A sequence has the same tokens and log-probabilities on every process, because an engine computes each sequence by
-    itself, with the random numbers of its seed.
+    A sequence has the same tokens and log-probabilities in every process, because an engine computes each sequence
+    independently, with random numbers that depend only on its seed.
     """
 
     not_started = "The base model is still being loaded."
@@ -99,7 +99,9 @@ class ParallelBackend(VersionedBackend):
         await self.group.drop(version.number)
 
     async def _leased(self, generation: Generation, *, streaming: bool) -> tuple[Asked, Over]:
-        """What the engine is asked, and what ends the lease on the version once it has let go."""
+        """Lease the version. Returns the request for the engine, and a function that ends the lease when the engine
+        is done.
+        """
         await self.live.ensure(generation.model)
         self.admit(1)
         version = self.versions.lease(generation.model)

@@ -1,7 +1,8 @@
 """Checks that an upstream server answers with the named adapter and not with the base, as TGI does for unknown names.
 
-A server that refuses a name that no adapter has passes. Otherwise the server answered that name with the base: the
-version must then give other log-probabilities, by more than two identical requests differ.
+A server that refuses an unknown adapter name passes. A server that answers an unknown name does so with the base. It
+passes only if the log-probabilities of the version differ from those of the base by more than those of two identical
+requests.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Ask = Callable[[str], Awaitable[Generated]]
 
 _TOKENS = 16
 _LEAST = 1e-4
-"""Nats per token. Two identical requests to one server differ by less than this; on most servers by 0."""
+"""Nats per token. Two identical requests to one server differ by less than this, on most servers by 0."""
 
 log = get_logger(__name__)
 
@@ -39,11 +40,11 @@ async def prove_adapter(ask: Ask, version: str, where: str) -> None:
     """Send `probe` to a server under several names.
 
     Args:
-        ask: the completion of the test request under an adapter name.
+        ask: sends the test request under an adapter name, and returns the completion.
         version: name of the adapter version.
         where: the server's address, for the error.
 
-    Raises: InvalidInputError where the adapter changes nothing, and any error of `ask` for the version's name.
+    Raises InvalidInputError if the adapter changes nothing, and any error of `ask` for the version's name.
     """
     first = await ask(version)
     nobody = f"nobody-{uuid4().hex[:12]}"
@@ -52,21 +53,22 @@ async def prove_adapter(ask: Ask, version: str, where: str) -> None:
     except A3TError as error:
         if error.status >= 500 or isinstance(error, OverloadedError):
             raise
-        return  # it tells names apart
+        return  # the server refuses unknown names
     versions, bases = [first, await ask(version)], [base, await ask(nobody)]
     noise = max(_distance(*versions), _distance(*bases))
     effect = min(_distance(mine, other) for mine in versions for other in bases)
     log.info("adapter.probed", version=version, server=where, effect=effect, noise=noise)
     if effect <= _LEAST + 2 * noise:
         raise InvalidInputError(
-            f"{where} answers {version!r} as it answers a name that no adapter has (log-probabilities differ by at "
-            f"most {effect:.2g} nats a token): it does not serve that adapter.",
+            f"{where} does not serve the adapter {version!r}: it answers this name like the name of no adapter "
+            f"(log-probabilities differ by at most {effect:.2g} nats per token).",
         )
 
 
 def _distance(left: Generated, right: Generated) -> float:
-    """Largest difference of log-probabilities up to the first token that differs; without log-probabilities 0 for equal
-    texts, else 1."""
+    """Largest difference of log-probabilities up to the first different token. Without log-probabilities it is 0 for
+    equal texts, else 1.
+    """
     rows = _row(left), _row(right)
     if not rows[0] or not rows[1]:
         return float(left.text != right.text)

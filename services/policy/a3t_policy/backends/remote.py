@@ -70,8 +70,9 @@ class RemoteBackend(VersionedBackend, ABC):
             return await self.upstreams.call(lambda server: self.ask(server, generation, version))
 
     async def stream(self, generation: Generation) -> AsyncIterator[Delta | Generated]:
-        """Stream a completion. Until its first delta other servers are tried; a later failure ends the stream with an
-        error."""
+        """Stream a completion. If a server fails before its first delta, another is tried; a later failure ends the
+        stream with an error.
+        """
         await self.live.ensure(generation.model)
         with self.versions.leased(generation.model) as version:
             async with self.upstreams.place():
@@ -80,7 +81,9 @@ class RemoteBackend(VersionedBackend, ABC):
 
     @override
     async def ready(self) -> dict[str, object]:
-        self.upstreams.begin_warm_up(self._greet)  # one that was away, or restarted, gets its first call from here
+        self.upstreams.begin_warm_up(
+            self._greet
+        )  # servers that restarted or could not be reached get their first call here
         healthy = [server.url for server in self.upstreams.servers if server.healthy and server.warm]
         if not healthy:
             raise UnavailableError("No upstream is healthy now.", hint="Check A3T_POLICY_UPSTREAMS and the servers.")
@@ -88,13 +91,13 @@ class RemoteBackend(VersionedBackend, ABC):
 
     @abstractmethod
     async def ask(self, server: Upstream, generation: Generation, version: Version) -> Generated:
-        """The completion from one server."""
+        """Get a completion from one server."""
 
     @abstractmethod
     def ask_stream(
         self, server: Upstream, generation: Generation, version: Version
     ) -> AsyncIterator[Delta | Generated]:
-        """The completion from one server as it grows."""
+        """Stream a completion from one server."""
 
     @abstractmethod
     async def put(self, version: Version) -> None:
@@ -105,7 +108,9 @@ class RemoteBackend(VersionedBackend, ABC):
         """Unload a version from the servers."""
 
     async def _greet(self, server: Upstream) -> Generated:
-        """One token of the base: after a server's start the first answer takes far longer than later ones."""
+        """Generate one token of the base, because the first answer after a server's start takes far longer than
+        later ones.
+        """
         base = Version(0, self.facts.name, None)
         first = replace(probe(self.codec), sampling=Sampling(max_tokens=1))
         return await self.ask(server, first, base)

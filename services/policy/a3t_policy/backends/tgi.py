@@ -26,8 +26,8 @@ __all__ = ["TGIBackend"]
 class TGIBackend(RemoteBackend):
     """Calls `POST /generate` with `adapter_id`.
 
-    TGI only loads adapters when it starts, and answers an unknown adapter name with the base. Loading a version here
-    therefore means checking that the servers answer with it.
+    TGI loads adapters only when it starts, and answers an unknown adapter name with the base. To load a version, this
+    backend therefore checks that the servers answer with the version.
     """
 
     kind = "tgi"
@@ -69,7 +69,9 @@ class TGIBackend(RemoteBackend):
                 new = _tokens([item.token])
                 tokens += new
                 if item.generated_text is not None:
-                    yield Delta("", version.name, new)  # its text may be a stop string's, the whole one has the rest
+                    yield Delta(
+                        "", version.name, new
+                    )  # the text may belong to a stop string; the finished completion has the rest
                     yield _done(item.generated_text, item.details, tokens, generation, version)
                     return
                 piece = held + ("" if item.token.special else item.token.text)
@@ -94,7 +96,7 @@ class TGIBackend(RemoteBackend):
 
     async def _ensure(self, server: Upstream, version: Version) -> None:
         """Check that a server answers with the version's adapter, unless it was checked and has not failed since."""
-        proof = (server.url, version.name, server.failures)  # after a failure it may be another process
+        proof = (server.url, version.name, server.failures)  # after a failure, another process may run at this address
         if not version.number or proof in self._proved:
             return
         generation = probe(self.codec)
@@ -166,7 +168,7 @@ def _stop_at_end(text: str, generation: Generation) -> str | None:
 
 
 def _sure(piece: str, stops: list[str]) -> int:
-    """Length of the beginning of a text that no stop string can remove any more."""
+    """Length of the beginning of a text that no stop string can still remove."""
     longest = max((len(stop) for stop in stops), default=0)
     for start in range(max(0, len(piece) - longest), len(piece)):
         if any(stop.startswith(piece[start:]) or piece[start:].startswith(stop) for stop in stops):

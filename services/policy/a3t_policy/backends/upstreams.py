@@ -1,4 +1,6 @@
-"""Balances load over equal upstream servers: the least busy healthy server first, the next one if it fails."""
+"""Balances load over equal upstream servers. A call goes to the least busy healthy server, and to the next one if it
+fails.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,11 @@ class Upstream:
     paused_until: float = 0.0
     failures: int = 0
     adapters: dict[str, int] = field(default_factory=dict)
-    """Versions that the server was seen to serve, each with the number of its loading."""
+    """Versions that the server is known to serve, each with a number that counts its loadings."""
     loading: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while a version is loaded: many calls may find out at once that it is missing."""
+    """Held while a version is loaded, because many calls may notice at the same time that it is missing."""
     warm: bool = False
-    """Whether the server answered a call since it could not be reached: a first answer may take minutes."""
+    """Whether the server has answered since it last could not be reached. Its first answer may take minutes."""
     loads: int = 0
 
     def loaded(self, version: str) -> None:
@@ -71,9 +73,9 @@ class Upstreams:
     """Failover and back-pressure over upstream servers.
 
     Args:
-        urls: servers, in the order of preference among equally busy ones.
+        urls: servers; among equally busy ones, the earlier is preferred.
         concurrency: largest number of running calls per server.
-        queue: largest number of callers that wait for a place; further ones get OverloadedError.
+        queue: largest number of waiting calls; a further one gets OverloadedError.
         timeout: seconds for one attempt; a call takes at most this times the number of servers.
         first_timeout: seconds for an attempt at a server that is not warm, and for loading a version.
     """
@@ -89,16 +91,18 @@ class Upstreams:
     def admit(self, count: int) -> None:
         """Raise OverloadedError if there is no room for `count` more calls."""
         if self.load + count > self._capacity:
-            raise OverloadedError(f"{self.load} calls to the upstreams are running or waiting.", hint="Try later.")
+            raise OverloadedError(
+                f"{self.load} calls to the upstreams are running or waiting.", hint="Try again later."
+            )
 
     async def call(self, ask: Callable[[Upstream], Awaitable[T]]) -> T:
-        """The answer of the first server that gives one. An error of the request itself is raised at once."""
+        """Return the answer of the first server that gives one. An error in the request itself is raised at once."""
         async with self.place():
             return await self._first_answer(ask)
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place among the running calls. Raises OverloadedError if too many callers wait."""
+        """Hold a place among the running calls. Raises OverloadedError if too many calls wait."""
         self.admit(1)
         self.load += 1
         try:
@@ -109,13 +113,16 @@ class Upstreams:
 
     async def warm_up(self, ask: Callable[[Upstream], Awaitable[object]]) -> None:
         """Ask every server for a first answer, which may take minutes. Returns when one has answered or all have
-        failed; the others go on in the background."""
+        failed; the other calls continue in the background.
+        """
         for answered in asyncio.as_completed(self.begin_warm_up(ask)):
             if await answered:
                 return
 
     def begin_warm_up(self, ask: Callable[[Upstream], Awaitable[object]]) -> list[asyncio.Task[bool]]:
-        """Ask those servers that are cold, and are not being asked, in the background; whether each answered."""
+        """Ask every server that has not answered yet, unless a call runs, for a first answer in the background. Each
+        task returns whether its server answered.
+        """
         tasks = []
         for server in self.servers:
             if server.warm or server in self._warming:
@@ -131,11 +138,11 @@ class Upstreams:
 
     @property
     def warming(self) -> bool:
-        """Whether a server still owes its first answer."""
+        """Whether a server has not given its first answer yet."""
         return bool(self._warming)
 
     async def aclose(self) -> None:
-        """End what still runs in the background."""
+        """End the calls that still run in the background."""
         tasks = list(self._warming.values())
         for task in tasks:
             task.cancel()
@@ -155,11 +162,11 @@ class Upstreams:
         except TimeoutError as error:
             server.failed()
             raise DeadlineError(
-                f"{server.url} gave no answer within {limit:g} s.",
+                f"{server.url} did not answer within {limit:g} s.",
                 hint="Raise A3T_POLICY_UPSTREAM_TIMEOUT, or check the server's load.",
             ) from error
         except OverloadedError:
-            raise  # busy is not broken
+            raise  # a busy server is not unhealthy
         except _PASSING as error:
             server.warm = server.warm and not isinstance(error, UnavailableError)
             server.failed()
@@ -195,7 +202,8 @@ class Upstreams:
 
 
 def _verdict(failures: Sequence[A3TError]) -> A3TError:
-    """The error for the client when every server failed: OverloadedError if any server is only busy, else the last
-    error."""
+    """Return the error for the client after every server failed: OverloadedError if any server was only busy, else
+    the last error.
+    """
     busy = [error for error in failures if isinstance(error, OverloadedError)]
     return busy[-1] if busy else failures[-1]

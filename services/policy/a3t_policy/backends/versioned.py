@@ -61,7 +61,7 @@ class VersionedBackend(Backend):
 
     @property
     def live(self) -> Live:
-        """The part that decides which version is live. Raises UnavailableError before `start` has ended."""
+        """The object that decides which version is live. Raises UnavailableError before `start` has ended."""
         if self._live is None:
             raise UnavailableError(self.not_started, hint="Wait for `GET /ready`.")
         return self._live
@@ -77,7 +77,7 @@ class VersionedBackend(Backend):
 
 
 def version_folder(version: Version) -> Path:
-    """The folder of a version's files. Raises UnavailableError where they are not at hand."""
+    """The folder of a version's files. Raises UnavailableError if they are not available."""
     if version.folder is None:
-        raise UnavailableError(f"The files of version {version.name!r} are not at hand.")
+        raise UnavailableError(f"The files of version {version.name!r} are not available.")
     return version.folder

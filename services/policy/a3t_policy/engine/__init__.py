@@ -1,1 +1,1 @@
-"""The local inference engine: continuous batching with a KV cache whose slots are kept between requests."""
+"""The local inference engine: continuous batching, with a KV cache that keeps its content between requests."""

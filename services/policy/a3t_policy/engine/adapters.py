@@ -1,7 +1,7 @@
 """Puts an adapter on the base model, or merges it, and checks that the loaded tensors equal those of the file.
 
-peft only gets the settings that decide what is computed, and the full name of each targeted module. It initialises
-nothing from the base and changes none of its weights.
+peft gets only the settings that affect the result, and the full name of each targeted module. It initialises nothing
+from the base, and does not change the base's weights.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TargetNames:
         self._head = {name for name, module in base.named_modules() if module is head}
 
     def matched(self, config: LoraConfig) -> set[str]:
-        """The modules that peft would put LoRA on."""
+        """The modules on which peft would put LoRA."""
         if isinstance(config.target_modules, str) and config.target_modules.lower() == "all-linear":
             config.target_modules = sorted(self.linear - self._head)
         return {name for name in self.all if check_target_module_exists(config, name)}
@@ -77,10 +77,12 @@ class Adapter:
         tensors = _tensors(folder)
         targets = names.matched(wanted)
         if odd := sorted(targets ^ tensors.keys()):
-            where = "target_modules, which have no tensors" if odd[0] in targets else "tensors, but not target_modules"
-            raise InvalidInputError(f"{folder}: {odd[0]} is among the adapter's {where}: it has no counterpart.")
+            problem = "target_modules names it, but there are no tensors for it"
+            if odd[0] not in targets:
+                problem = "there are tensors for it, but target_modules does not name it"
+            raise InvalidInputError(f"{folder}: the module {odd[0]} has no counterpart: {problem}.")
         if odd := sorted(targets - names.linear):
-            raise InvalidInputError(f"{folder}: target_modules names {odd[0]}, which is no linear layer of the base.")
+            raise InvalidInputError(f"{folder}: target_modules names {odd[0]}, not a linear layer of the base.")
         _check_ranks(wanted, tensors)
         wanted.target_modules = "|".join(re.escape(name) for name in sorted(targets))
         wanted.exclude_modules = wanted.layers_to_transform = wanted.layers_pattern = None
@@ -94,7 +96,7 @@ def put_on(base: Any, adapter: Adapter, name: str) -> None:
     it).
     """
     inject_adapter_in_model(adapter.config, base, adapter_name=name)
-    del base.peft_config  # peft's own note of it, which it complains about when it finds it again
+    del base.peft_config  # peft warns if it finds its earlier config here
     cast_adapter_dtype(base, name)
     base.eval()
     for module, parts in adapter.tensors.items():
@@ -105,7 +107,7 @@ def put_on(base: Any, adapter: Adapter, name: str) -> None:
                 raise InvalidInputError(f"{module}.{part} has shape {tuple(tensor.shape)}, not {tuple(there.shape)}.")
             there.data.copy_(tensor)
             if not there.data.cpu().equal(tensor.to(there.dtype)):
-                raise InvalidInputError(f"Reading back the adapter gave another {module}.{part} than its file holds.")
+                raise InvalidInputError(f"After loading the adapter, {module}.{part} differs from the adapter's file.")
         if adapter.config.use_dora:
             _check_dora(module, layer, name)
 
@@ -127,7 +129,7 @@ def merge_into(base: Any, adapter: Adapter) -> None:
 
 
 def take_off(base: Any, name: str) -> None:
-    """Undo `put_on`, even a partial one: modules without another adapter become the base's own again."""
+    """Undo `put_on`, even a partial one. Modules without another adapter become the base's original modules again."""
     for path, layer in lora_layers(base):
         layer.set_adapter([], inference_mode=True)
         layer.delete_adapter(name)
@@ -156,9 +158,9 @@ def _tensors(folder: Path) -> dict[str, dict[str, Tensor]]:
     for key, tensor in load_file(folder / ADAPTER_WEIGHTS).items():
         match = _KEY.match(key)
         if match is None:
-            raise InvalidInputError(f"The adapter holds a tensor that is not LoRA's on a linear layer: {key}.")
+            raise InvalidInputError(f"The adapter has a tensor that is not a LoRA tensor of a linear layer: {key}.")
         if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise InvalidInputError(f"The adapter's {key} holds values that are not finite numbers.")
+            raise InvalidInputError(f"The adapter's {key} has values that are not finite numbers.")
         tensors.setdefault(match["module"], {})[match["part"]] = tensor
     return tensors
 
@@ -168,7 +170,7 @@ def _check_dora(module: str, layer: Any, name: str) -> None:
     product = layer.lora_B[name].weight.float() @ layer.lora_A[name].weight.float()
     if not (weight + layer.scaling[name] * product).norm(dim=1).all():
         raise InvalidInputError(
-            f"DoRA divides by the length of each row of the adapted weights, and {module} has rows of zeros.",
+            f"DoRA divides by the norm of each row of the adapted weights, but {module} has rows of zeros.",
             hint="Train with use_dora=False, or leave that module out of target_modules.",
         )
 

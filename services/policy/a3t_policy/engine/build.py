@@ -27,7 +27,7 @@ __all__ = ["LocalModel", "build"]
 log = get_logger(__name__)
 
 _MEMORY_SHARE = 0.6
-"""Largest share of the memory that is free after loading the base that KV slots may take."""
+"""Largest share of the free memory that KV slots may take, after the base is loaded (0 to 1)."""
 _FEWEST_SLOTS = 4
 
 
@@ -80,8 +80,8 @@ def build(settings: PolicySettings, folder: str, codec: TextCodec) -> LocalModel
 def _prove(runner: Runner, base: Any) -> None:
     """Compare the engine with transformers on a few tokens, computed in two pieces.
 
-    If the lean forward differs, it is switched off. Raises InvalidInputError for a base that the engine cannot compute,
-    e.g. one with layers that do not attend to the whole context.
+    If the results of the project's forward pass (`lean`) differ, it is switched off. Raises InvalidInputError for a
+    base that the engine cannot compute, for instance one with layers that do not attend to the whole context.
     """
     ids = torch.randint(0, base.config.vocab_size, (24,), generator=torch.Generator().manual_seed(0)).tolist()
     with torch.inference_mode():
@@ -97,7 +97,7 @@ def _prove(runner: Runner, base: Any) -> None:
             log.warning("engine.lean_disagrees", difference=float((given - expected).abs().max()))
             runner.weights.give_up_lean()
     raise InvalidInputError(
-        f"The engine cannot compute {type(base).__name__} as transformers does.",
+        f"The engine's results for {type(base).__name__} differ from those of transformers.",
         hint="Serve it with vLLM or TGI and set A3T_POLICY_BACKEND.",
     )
 
@@ -107,7 +107,7 @@ def _tolerance(dtype: torch.dtype) -> float:
 
 
 def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:
-    """(out, in) of every linear module and embedding by name, quantised ones included."""
+    """Return name → (out, in) of every linear module and embedding, also if it is quantised."""
     shapes = {}
     for name, module in base.named_modules():
         if hasattr(module, "in_features"):
@@ -116,8 +116,9 @@ def linear_shapes(base: Any) -> dict[str, tuple[int, int]]:
 
 
 def _context(config: Any, wanted: int) -> int:
-    """Largest number of tokens of a sequence: the wanted number, limited by the context that the model attends to in
-    full."""
+    """Largest number of tokens of a sequence: the wanted number, but at most the context to which the model attends
+    in full.
+    """
     limits = [wanted, getattr(config, "max_position_embeddings", None), getattr(config, "sliding_window", None)]
     return min(limit for limit in limits if limit)
 
@@ -127,7 +128,7 @@ def _affordable(slots: int, bytes_per_slot: int, device: torch.device) -> int:
     fitting = min(slots, int(free * _MEMORY_SHARE) // bytes_per_slot)
     if fitting < _FEWEST_SLOTS:
         raise InvalidInputError(
-            f"{free / 2**30:.1f} GiB are free, too little for {_FEWEST_SLOTS} sequences of "
+            f"{free / 2**30:.1f} GiB of memory are free, too little for {_FEWEST_SLOTS} sequences of "
             f"{bytes_per_slot / 2**20:.0f} MiB each.",
             hint="Lower A3T_POLICY_MAX_CONTEXT, or quantise the base (A3T_POLICY_QUANTISATION=nf4).",
         )

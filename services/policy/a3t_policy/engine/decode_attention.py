@@ -1,9 +1,9 @@
-"""Attention of single tokens on a CPU by a small kernel in C: one call for all rows of a pass.
+"""Attention of single tokens on a CPU by a small kernel in C. One call computes all rows of a pass.
 
-torch has no kernel that attends to rows of different lengths in place. Its own is called once for each row, and for the
-short rows of a small model such a call takes several times as long as the arithmetic in it. The kernel is compiled by
-the machine's C compiler when it is first needed, in less than a second, and kept in the user's cache; where there is no
-compiler, torch's own is called row by row.
+torch has no kernel that attends to rows of different lengths in place. torch's kernel must be called once for each row,
+and for the short rows of a small model such a call takes several times as long as its arithmetic. The machine's C
+compiler builds this kernel at the first use, in less than a second; it is then kept in the user's cache. Without a
+compiler, torch's kernel is called row by row.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FLAGS = (
     "-std=c11",
     "-fPIC",
     "-shared",
-    # As -ffast-math, without what that changes in the rest of the process.
+    # Like -ffast-math, but without its effects on the rest of the process.
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fno-signed-zeros",
@@ -92,7 +92,7 @@ class DecodeAttention:
 
 @cache
 def decode_attention() -> DecodeAttention | None:
-    """The kernel of this machine, compiled if it is not there yet; None where it cannot be made."""
+    """Return this machine's kernel, compiled if necessary; None if it cannot be compiled."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     try:
         library = _library(compiler)
@@ -122,7 +122,7 @@ def _library(compiler: str | None) -> Path | None:
 
 
 def _processor() -> str:
-    """What the processor can do: a cache may be shared by different machines."""
+    """The processor's features, because different machines may share a cache."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
     told = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}

@@ -94,7 +94,7 @@ class Engine:
         if tokens >= context:
             raise TooLargeError(
                 f"The prompt has {tokens} tokens; prompt and completion together may have {context}.",
-                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT where the model allows.",
+                hint="Shorten it, or raise A3T_POLICY_MAX_CONTEXT if the model allows it.",
             )
         ticket = Ticket(asyncio.get_running_loop(), streaming)
         sequence = Sequence(
@@ -111,7 +111,7 @@ class Engine:
         return sequence, ticket
 
     def between_steps(self, work: Callable[[], T]) -> Future[T]:
-        """Run a function on the engine's thread while no forward pass is running."""
+        """Call a function on the engine's thread while no forward pass runs."""
         future: Future[T] = Future()
 
         def run() -> None:
@@ -135,8 +135,9 @@ class Engine:
         self._fail_all()
 
     def _guarded_step(self) -> None:
-        """Run a step. A failure that no single sequence causes (see `_failed`) ends the running sequences, or the next
-        one if none runs; waiting sequences go on."""
+        """Run a step. A failure that no single sequence causes (see `_failed`) ends the running sequences, or the
+        next one if none runs. Waiting sequences continue.
+        """
         try:
             self._step()
         except Exception:
@@ -152,7 +153,9 @@ class Engine:
         self._failures.log()
 
     def _receive(self) -> bool:
-        """Take new sequences and requests from the queue; wait only if there is nothing to compute. False: stop."""
+        """Take new sequences and requests from the queue, waiting only if there is nothing to compute. Returns false
+        when the engine must stop.
+        """
         while True:
             try:
                 item = self._inbox.get(block=not (self._waiting or self._running))
@@ -184,7 +187,7 @@ class Engine:
                 self._end(
                     sequence,
                     DeadlineError(
-                        f"The sequence was not done within {self.limits.seconds:g} s.",
+                        f"The sequence was not finished within {self.limits.seconds:g} s.",
                         hint="Ask for fewer tokens, or raise A3T_POLICY_REQUEST_SECONDS.",
                     ),
                 )
@@ -252,7 +255,7 @@ class Engine:
         self._end(sequence, A3TError("The inference engine failed on this sequence; the service's log has the reason."))
 
     def _end(self, sequence: Sequence, last: News | None) -> None:
-        """Free the slot and tell the client; with `last` None nobody listens any more."""
+        """Free the slot, and send `last` to the client. `last` is None if the client no longer waits."""
         sequence.finish_reason = sequence.finish_reason or "cancelled"
         if sequence.slot >= 0:
             self.pool.release(sequence.slot)
@@ -265,7 +268,7 @@ class Engine:
         self.on_over(sequence)
 
     def _flush(self) -> None:
-        """Hand the step's results to the event loops, one call per loop."""
+        """Pass the step's results to the event loops, in one call for each loop."""
         loops = {id(ticket.loop): ticket.loop for ticket, _ in self._outbox}
         for key, loop in loops.items():
             self._call(loop, _deliver, [(t, news) for t, news in self._outbox if id(t.loop) == key])

@@ -1,4 +1,6 @@
-"""Logs the failed sequences of a step together: one defect usually fails all of them with the same traceback."""
+"""Logs the failed sequences of a step together, because one defect usually makes all of them fail with the same
+traceback.
+"""
 
 from __future__ import annotations
 

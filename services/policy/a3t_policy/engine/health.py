@@ -8,8 +8,7 @@ from contextlib import contextmanager
 __all__ = ["PassHealth"]
 
 _LIMIT = 3
-"""Number of failed passes in a row from which on a version counts as broken. A single pass may fail for lack of
-memory."""
+"""A version counts as broken after this number of failed passes in a row. A single pass may fail for lack of memory."""
 
 
 class PassHealth:

@@ -13,7 +13,7 @@ __all__ = ["EngineHost"]
 
 
 class EngineHost:
-    """The versions of one engine, by their numbers. Loading goes on beside the engine's steps."""
+    """The versions of one engine, by their numbers. Versions are loaded while the engine computes."""
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
@@ -39,8 +39,9 @@ class EngineHost:
         await asyncio.wrap_future(engine.between_steps(forget))
 
     async def check(self, number: int, name: str) -> None:
-        """Raise UnavailableError if the engine has stopped, or the last passes of a version failed and one more fails
-        now. The pass is made here because nobody else calls a service that is not ready."""
+        """Raise UnavailableError if the engine has stopped, or if the last passes of a version failed and one more
+        pass fails now. That pass is made here, because a service that is not ready gets no other calls.
+        """
         engine = self.model.engine
         engine.admit(0)
         health = engine.runner.health
@@ -51,5 +52,5 @@ class EngineHost:
         except Exception as error:
             raise UnavailableError(
                 f"The engine cannot compute {name!r}: {health.reason(number)}.",
-                hint="The service's log has the cause; unload that version, or restart the service.",
+                hint="The service's log has the reason; unload that version, or restart the service.",
             ) from error

@@ -1,4 +1,4 @@
-"""Runs work on a batch; members that make it fail are taken out, and the others go on."""
+"""Runs work on a batch. Members that make it fail are taken out, and the work continues with the others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def isolate(
     work: Callable[[Sequence[MemberT]], None],
     failed: Callable[[MemberT, Exception], None],
 ) -> None:
-    """Call `work` with all members; if it raises, call it with each half, and so on down to single members.
+    """Call `work` with all members. If it raises, call it with each half, and so on down to single members.
 
     A single member for which `work` raises is passed to `failed`. `work` may be called several times for the same
-    members, so that it must not change anything before the point where it can no longer raise.
+    members, so it must not change anything before the point where it can no longer raise.
     """
     if not members:
         return

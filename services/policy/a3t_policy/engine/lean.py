@@ -82,7 +82,7 @@ def is_lean(module: Any) -> bool:
 
 
 class LeanModel:
-    """The weights of a model, arranged for few products. Projections are copied, other weights shared."""
+    """The weights of a model, arranged for few matrix products. Projections are copied; other weights are shared."""
 
     def __init__(self, module: Any, width: int) -> None:
         config, inner = module.config, module.model

@@ -12,7 +12,7 @@ __all__ = ["free_memory"]
 
 @dataclass(frozen=True, slots=True)
 class _ControlGroup:
-    """Where a version of Linux control groups has its figures, below the mount."""
+    """The files in which a version of Linux control groups has its figures, relative to the mount point."""
 
     limit: str
     usage: str
@@ -30,11 +30,11 @@ _LAYOUTS = (
 
 
 def free_memory(mount: Path = Path("/sys/fs/cgroup")) -> int:
-    """Number of free bytes: of the machine, or below the container's limit if that is less."""
+    """Number of free bytes of memory: of the machine, or of the container if that is less."""
     free = psutil.virtual_memory().available
     for layout in _LAYOUTS:
         limit = mount / layout.limit
-        if limit.is_file() and (text := limit.read_text().strip()).isdigit():  # "max" where there is none
+        if limit.is_file() and (text := limit.read_text().strip()).isdigit():  # "max" if there is no limit
             free = min(free, max(0, int(text) - _used(mount, layout)))
     return free
 

@@ -21,7 +21,9 @@ __all__ = ["Chunk", "Runner"]
 
 
 class _PassCache(Cache):  # type: ignore[misc]
-    """The slots as a cache of transformers: stores new keys and values, and returns those to attend to."""
+    """The slots as a cache of transformers. It stores new keys and values, and returns those to which the pass
+    attends.
+    """
 
     def __init__(self, pool: SlotPool, step: Pass) -> None:
         super().__init__(layers=[])
@@ -82,8 +84,9 @@ class Runner:
         return logits if where == list(range(len(rows))) else logits[torch.tensor(where, device=logits.device)]
 
     def _rows(self, chunks: Sequence[Chunk]) -> tuple[list[int], list[int], int | None]:
-        """The pool rows of the pass, the row of each chunk among them, and the first pool row if they are consecutive:
-        attention over whole rows then reads them in place."""
+        """Return the pool rows of the pass, the position of each chunk among them, and the first pool row if the
+        rows are consecutive, so that attention can read them in place.
+        """
         slots = [chunk.slot for chunk in chunks]
         low, high = min(slots), max(slots) + 1
         if max(high - low, LEAST_ROWS) <= 2 * len(slots) and low + LEAST_ROWS <= self.pool.slots:

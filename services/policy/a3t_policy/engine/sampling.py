@@ -15,7 +15,9 @@ __all__ = ["Chosen", "TokenRandom", "choose"]
 
 
 class TokenRandom:
-    """The random numbers of one sequence. Number i depends on the seed and i, not on other sequences in the batch."""
+    """The random numbers of one sequence. Number i depends only on the seed and i, not on other sequences in the
+    batch.
+    """
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed) if seed is not None else random.SystemRandom()
@@ -48,7 +50,7 @@ def choose(logits: Tensor, samplings: Sequence[Sampling], randoms: Sequence[Toke
     warm = [n for n, sampling in enumerate(samplings) if sampling.temperature > 0]
     cut = [n for n in warm if samplings[n].top_p < 1 or samplings[n].top_k]
     plain = [n for n in warm if samplings[n].top_p >= 1 and not samplings[n].top_k]
-    for draw, members in ((_draw, plain), (_draw_cut, cut)):  # which way a row goes is its own affair
+    for draw, members in ((_draw, plain), (_draw_cut, cut)):  # each row's method depends only on its own settings
         if members:
             rows = torch.tensor(members, device=logits.device)
             numbers = [randoms[n].number() for n in members]
@@ -86,5 +88,5 @@ def _inverse(probabilities: Tensor, uniform: Tensor) -> Tensor:
     probabilities."""
     cumulative = probabilities.cumsum(dim=-1)
     index = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
-    last = (probabilities > 0).cumsum(dim=-1).argmax(dim=-1)  # rounding never picks what was cut off
+    last = (probabilities > 0).cumsum(dim=-1).argmax(dim=-1)  # so that rounding never selects a token that was cut off
     return torch.minimum(index[:, 0], last)

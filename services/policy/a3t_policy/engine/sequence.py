@@ -81,7 +81,7 @@ class Sequence:
             self.finish_reason = "length"
 
     def usage(self) -> Usage:
-        """What it cost, once it is over."""
+        """The tokens and seconds that the finished sequence took."""
         prompt = min(self.done, len(self.generation.prompt_ids))
         return Usage(
             model=self.version_name,
@@ -110,6 +110,6 @@ class Sequence:
 
 
 def token_row(chosen: Chosen, row: int) -> tuple[int, float, tuple[tuple[int, float], ...]]:
-    """Token, log-probability and the most likely ones of one row."""
+    """Token, log-probability and most likely tokens of one row."""
     top = () if chosen.top is None else tuple(zip(chosen.top[0][row], chosen.top[1][row], strict=True))
     return chosen.ids[row], chosen.logprobs[row], top

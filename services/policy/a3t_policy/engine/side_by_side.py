@@ -22,7 +22,9 @@ _SAMPLES = 64
 
 
 class SideBySide:
-    """The adapters on a shared base. Used by the engine's thread. Layers without an adapter are the base's own."""
+    """The adapters on a shared base. Used by the engine's thread. Layers without an adapter are the base's original
+    layers.
+    """
 
     def __init__(self, base: Any) -> None:
         self.base = base
@@ -35,8 +37,8 @@ class SideBySide:
     def attach(self, number: int, folder: Path) -> None:
         """Put an adapter beside the others. A failure leaves the base and the other adapters unchanged.
 
-        Raises InvalidInputError if the adapter does not fit. Raises UnavailableError, now and in every later pass, if
-        the base's own weights were changed, which only a restart repairs.
+        Raises InvalidInputError if the adapter does not fit. If the base's weights were changed, raises
+        UnavailableError now and in every later pass; only a restart repairs this.
         """
         try:
             with plain_errors(folder):
@@ -49,7 +51,7 @@ class SideBySide:
         self._prove(folder)
 
     def remove(self, number: int) -> None:
-        """Remove an adapter; nothing happens if it is not there."""
+        """Remove an adapter. An unknown one is not an error."""
         take_off(self.base, _name(number))
         self._settle()
 
@@ -75,7 +77,7 @@ class SideBySide:
     def _prove(self, folder: Path) -> None:
         if all(torch.equal(a, b) for a, b in zip(self._print, self._fingerprint(), strict=True)):
             return
-        self._damage = f"Putting the adapter in {folder} on the base changed the base's own weights."
+        self._damage = f"Loading the adapter in {folder} changed the weights of the base."
         log.error("base.changed", folder=str(folder))
         raise UnavailableError(self._damage, hint="Restart the policy service.")
 

@@ -1,4 +1,6 @@
-"""KV slots: rows of a static cache. A slot keeps its content after its sequence, so that the next turn can reuse it."""
+"""KV slots: rows of a static cache. A slot keeps its content after its sequence has ended, so that the next turn can
+reuse it.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,15 @@ import torch
 __all__ = ["CacheShape", "SlotPool"]
 
 _GRANULE = 64
-"""Attention reads whole granules of this many tokens, so that the order of a row's sums does not depend on the longest
-row."""
+"""Tokens of a granule. Attention reads whole granules, so that the order of a row's sums does not depend on the
+longest row.
+"""
 _STALE_SECONDS = 60.0
-"""A slot that was unused for longer is taken before one that was never used, so that light use takes little memory."""
+"""Seconds without use after which a used slot is taken before a never used one, so that light load takes little
+memory.
+"""
 _MIN_COPY = 16
-"""Prefixes shorter than this number of tokens are computed again, because copying would take longer."""
+"""Prefixes with fewer tokens than this are computed again, because copying them would take longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class SlotPool:
     """`slots` rows of keys and values for `context` tokens each, and a record of the tokens and version in each row.
 
     Each layer has tensors (slots + 1, width, kv_heads, head_dim), where `width` is `context` + 1 rounded up to whole
-    granules. The last row takes what padding rows write, the last position what padding tokens write. Not thread-safe:
-    only the engine's thread uses it.
+    granules. Padding rows write to the last row, padding tokens to the last position. Not thread-safe: only the
+    engine's thread uses the pool.
     """
 
     def __init__(self, slots: int, context: int, shape: CacheShape, device: torch.device, dtype: torch.dtype) -> None:
@@ -83,8 +88,9 @@ class SlotPool:
         return -(-tokens // _GRANULE) * _GRANULE
 
     def acquire(self, prompt: Sequence[int], version: int) -> tuple[int, int] | None:
-        """A slot for a sequence of a version, and the number of its first tokens that the slot has already (always
-        fewer than the prompt). None while every slot is in use."""
+        """Take a slot for a sequence. Returns the slot, and how many of the prompt's first tokens it has already
+        (always fewer than all); None while every slot is in use.
+        """
         idle = ~self.busy
         if not idle.any():
             return None
@@ -94,7 +100,7 @@ class SlotPool:
             slot = source
         else:
             slot = self._least_recent(idle)
-            if slot != source:  # else what it holds of another prompt beyond the common prefix is given up
+            if slot != source:  # else the slot's content after the common prefix is overwritten
                 matched = matched if matched >= _MIN_COPY else 0
                 self._copy(source, slot, matched)
         self._touch(slot)
@@ -116,8 +122,9 @@ class SlotPool:
         self.busy[slot] = False
 
     def wipe(self, slot: int, tokens: int) -> None:
-        """Empty the slot of a failed sequence, of which `tokens` may have been written, so that nobody reuses what the
-        failed pass wrote."""
+        """Empty the slot of a failed sequence, so that nothing that the failed pass wrote (up to `tokens` tokens) is
+        reused.
+        """
         self.length[slot] = 0
         for tensor in (*self.keys, *self.values):
             tensor[slot, :tokens].zero_()
@@ -135,8 +142,9 @@ class SlotPool:
         self._used_at[slot] = time.monotonic()
 
     def _least_recent(self, idle: np.ndarray) -> int:
-        """The idle slot to reuse: one that was unused for long, else one that was never used, else the least recently
-        used."""
+        """The idle slot to reuse: one that was unused for a long time, else one that was never used, else the least
+        recently used one.
+        """
         stale = idle & (self._used_at < time.monotonic() - _STALE_SECONDS)
         return int(np.where(stale if stale.any() else idle, self._last_used, np.iinfo(np.int64).max).argmin())
 
@@ -157,8 +165,10 @@ class SlotPool:
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Zeros, because masked values must be finite. On a CPU the operating system allocates memory when it is first
-    written, in small pages; with huge pages (2 MiB, numpy's default) the first token would allocate a whole row."""
+    """Allocate zeros, because masked values must be finite. On a CPU, the operating system allocates memory at the
+    first write, in small pages. With huge pages (2 MiB, numpy's default), the first token would allocate a whole
+    row.
+    """
     if device.type != "cpu":
         return torch.zeros(size, device=device, dtype=dtype)
     memory = mmap.mmap(-1, math.prod(size) * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

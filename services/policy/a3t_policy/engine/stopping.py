@@ -12,8 +12,9 @@ __all__ = ["TextTail"]
 
 
 class TextTail:
-    """The text of a growing completion. A stop string cuts it; with `act`, the end of the agent's turn ends it,
-    whatever else its last token contains."""
+    """The text of a growing completion. A stop string cuts the text. With `act`, generation ends at the token that
+    contains the end of the agent's turn.
+    """
 
     def __init__(self, codec: TextCodec, stop: tuple[str, ...], act: bool) -> None:
         self._raw = codec.raw
@@ -43,7 +44,7 @@ class TextTail:
         return piece
 
     def finish(self, whole: str) -> None:
-        """Add what the incremental decoder held back, now that the text of all tokens is known."""
+        """Add the text that the incremental decoder held back, now that the text of all tokens is known."""
         if self.stopped_by in (None, "eos", "turn") and whole.startswith(self.text):
             self.text = whole
 

@@ -1,5 +1,6 @@
-"""The base model with its adapters: a merged copy per version for a small base, adapters side by side for a large
-one."""
+"""The base model with its adapters. A small base has a merged copy for each version, a large base has adapters side
+by side.
+"""
 
 from __future__ import annotations
 
@@ -63,9 +64,9 @@ def load_base(folder: str, device: torch.device, dtype: torch.dtype, quantisatio
 
 
 class Weights:
-    """Modules by version number; `width` is the number of positions in the cache.
+    """The modules by version number. `width` is the number of positions in the KV cache.
 
-    Used by the engine's thread, except `prepare`, which uses nothing shared as long as the base is small enough to be
+    Only the engine's thread may use it, except `prepare`, which uses no shared state if the base is small enough to be
     copied.
     """
 
@@ -79,7 +80,7 @@ class Weights:
         self._beside = SideBySide(base)
 
     def prepare(self, folder: Path) -> Any:
-        """A copy of the base with an adapter merged into it; the adapter is read back before it is merged."""
+        """Make a copy of the base with an adapter merged into it. The adapter is checked before it is merged."""
         with plain_errors(folder):
             adapter = Adapter.read(folder, self._beside.names)
             model = copy.deepcopy(self.base)
@@ -93,7 +94,7 @@ class Weights:
         return isinstance(base, LeanModel) and base.has_kernel
 
     def give_up_lean(self) -> None:
-        """Use the forward of transformers. Call it before any adapter is loaded."""
+        """Use the forward pass of transformers from now on. Call this before any adapter is loaded."""
         self.lean = False
         self._merged = {BASE: self.base}
 
@@ -102,7 +103,7 @@ class Weights:
         self._merged[number] = prepared
 
     def attach(self, number: int, folder: Path) -> None:
-        """Load an adapter beside the others on the shared base and read it back. A failure changes nothing."""
+        """Load an adapter beside the others on the shared base, and check it. A failure changes nothing."""
         self._beside.attach(number, folder)
 
     def remove(self, number: int) -> None:

@@ -13,18 +13,21 @@ __all__ = ["RecordingBackend"]
 
 
 class RecordingBackend:
-    """Generates with the backend behind it. A completion is on disk before it is returned; one that failed or was
-    cancelled is not recorded."""
+    """Generates with another backend, and records. A completion is written to disk before it is returned; a
+    completion that failed or was cancelled is not recorded.
+    """
 
     def __init__(self, backend: Backend, store: EpisodeStore, episode: str) -> None:
         self._backend, self._store, self._episode = backend, store, episode
 
     def admit(self, count: int) -> None:
-        """As in the backend; raises InvalidInputError for more than one completion at once, because they would have no
-        order."""
+        """Like the backend's method. Raises InvalidInputError for more than one completion, because they would have
+        no order.
+        """
         if count != 1:
             raise InvalidInputError(
-                f"A recorded request has one completion, and this one has {count}.", hint="Send one prompt with n=1."
+                f"A recorded request must have one completion, but this one has {count}.",
+                hint="Send one prompt with n=1.",
             )
         self._backend.admit(count)
 

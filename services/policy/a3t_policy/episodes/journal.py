@@ -1,4 +1,4 @@
-"""Append-only files of JSON lines. A last line that a crash cut off is ignored."""
+"""Append-only files of JSON lines. If a crash cut off the last line, that line is ignored."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Journal(Generic[RowT]):
         """Number of bytes of all complete rows; None before the file was read."""
 
     def read(self, *, leave_out_damaged: bool = False) -> list[RowT]:
-        """Every complete row; none if there is no file.
+        """Return every complete row; none if there is no file.
 
         Args:
             leave_out_damaged: log damaged rows and leave them out, instead of raising.
@@ -55,7 +55,8 @@ class Journal(Generic[RowT]):
             except ValidationError as error:
                 if not leave_out_damaged:
                     raise UnavailableError(
-                        f"Line {number} of {self.path} is damaged.", hint="Move the file away, and keep it for a look."
+                        f"Line {number} of {self.path} is damaged.",
+                        hint="Move the file away, and keep it for inspection.",
                     ) from error
                 log.warning("journal.damaged", path=str(self.path), line=number, reason=str(error))
         return rows

@@ -14,8 +14,8 @@ class EpisodeLimits:
     Args:
         open: largest number of open episodes.
         kept: number of closed episodes that are kept; the oldest are deleted.
-        bytes: largest size of one episode's file.
-        idle_seconds: time without use after which an open episode is deleted if room for a new one is needed.
+        bytes: largest size of one episode's file, in bytes.
+        idle_seconds: seconds without use after which an open episode may be deleted to make room for a new one.
     """
 
     open: int = 1000

@@ -21,8 +21,9 @@ class Opening(EpisodeCreate):
 
 
 class StoredCall(Schema):
-    """A call without the part of its prompt that the call before has already, so that long episodes do not fill the
-    disk."""
+    """A call without the part of its prompt that the previous call has already, so that long episodes take little
+    disk space.
+    """
 
     continues: int
     new_ids: list[int]

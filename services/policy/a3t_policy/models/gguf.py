@@ -1,4 +1,4 @@
-"""Turns a GGUF file into a folder that every service loads: safetensors weights, tokenizer, chat template."""
+"""Converts a GGUF file to a folder that every service can load: safetensors weights, tokenizer, chat template."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["convert"]
 def convert(file: Path, folder: Path) -> None:
     """Write the model of a GGUF file to a folder, its weights in bfloat16.
 
-    What the file rounded stays rounded: the conversion changes the format, not the values. Raises InvalidInputError
-    for a file that transformers cannot read.
+    Quantised values stay rounded: the conversion changes the format, not the values. Raises InvalidInputError for a
+    file that transformers cannot read.
     """
     place, name = str(file.parent), file.name
     try:
@@ -27,7 +27,7 @@ def convert(file: Path, folder: Path) -> None:
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise InvalidInputError(f"{file} cannot be read as a GGUF model: {error}") from error
     packed.config.name_or_path = ""
-    # A model that was loaded from GGUF refuses to be saved, even where its weights are plain by now.
+    # transformers refuses to save a model that was loaded from GGUF, although its weights are no longer quantised.
     plain = AutoModelForCausalLM.from_config(packed.config, dtype=torch.bfloat16)
     plain.load_state_dict(packed.state_dict())
     plain.tie_weights()

@@ -1,4 +1,4 @@
-"""Tokens a second of the local engine with a base, measured for some seconds."""
+"""Measures the tokens per second of the local engine with a base, for some seconds."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _PROMPT_TOKENS, _NEW_TOKENS = 64, 16
 
 
 class Speed(Schema):
-    """Tokens a second, at this moment's load of the machine."""
+    """Tokens per second, at the machine's present load."""
 
     load_seconds: float = Field(description="Seconds that loading the base took")
-    prompt: float = Field(description="Prompt tokens read a second, one sequence alone")
-    alone: float = Field(description="Tokens written a second, one sequence alone")
-    together: float = Field(description="Tokens written a second by all of `sequences` that run at once")
-    sequences: int = Field(description="Sequences of that measurement")
+    prompt: float = Field(description="Prompt tokens per second, for one sequence")
+    alone: float = Field(description="Generated tokens per second, for one sequence")
+    together: float = Field(description="Generated tokens per second, for `sequences` sequences at the same time")
+    sequences: int = Field(description="Number of sequences in that measurement")
 
 
 async def measure(settings: PolicySettings, folder: str, sequences: int) -> Speed:
-    """Load the base into an engine of its own and generate from random prompts; takes some seconds."""
+    """Load the base into a new engine, and generate from random prompts. Takes some seconds."""
     started = time.perf_counter()
     codec = TextCodec.load(folder)
     model = await asyncio.to_thread(build, settings, folder, codec)
@@ -55,13 +55,13 @@ async def measure(settings: PolicySettings, folder: str, sequences: int) -> Spee
 
 
 def _generation(codec: TextCodec, seed: int, tokens: int) -> Generation:
-    """A prompt that shares its beginning with no other one, so that no cached prefix helps."""
+    """A random prompt, so that no cached prefix helps."""
     ids = [(7 + seed * 31 + 13 * position * (seed + 1)) % codec.vocabulary for position in range(_PROMPT_TOKENS)]
     return Generation(ids, "", Sampling(temperature=1.0, max_tokens=tokens, seed=seed), ignore_eos=True)
 
 
 async def _batch(model: LocalModel, codec: TextCodec, sequences: int, tokens: int) -> float:
-    """Seconds for that many sequences at once; each prompt is new to the engine."""
+    """Seconds for `sequences` sequences at the same time. Each prompt is new to the engine."""
     first = 3 + tokens * sequences
     before = time.perf_counter()
     await asyncio.gather(*(_seconds(model, _generation(codec, first + n, tokens)) for n in range(sequences)))

@@ -1,1 +1,1 @@
-"""Engines in processes of their own behind one service: each computes on one core, with the same weights."""
+"""Engines in child processes of one service. Each computes on one core, with the same weights."""

@@ -1,4 +1,6 @@
-"""Sends each prompt to the process that has its beginning cached, as long as the load stays even."""
+"""Sends each prompt to the process that has its beginning cached, unless that process has much more load than
+others.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,29 @@ from collections.abc import Mapping, Sequence
 __all__ = ["Affinity"]
 
 _BLOCK = 32
-"""Tokens of a block; the beginning of a prompt is known in whole blocks."""
+"""Tokens of a block. Beginnings of prompts are compared in whole blocks."""
 _REMEMBERED = 65_536
-"""Blocks that are remembered; those that were not asked for longest are forgotten first."""
+"""Largest number of remembered blocks. The least recently used ones are forgotten first."""
 _UNEVEN = 8
-"""A process with this many sequences more than the least busy one gets no prompt for the sake of its cache: computing
-a prompt anew takes about as long as a few tokens of a full batch."""
+"""A process with this many sequences more than the least busy one gets no prompt because of its cache. Computing a
+prompt again takes about as long as a few tokens of a full batch.
+"""
 
 
 class Affinity:
-    """Remembers which process computed the blocks of earlier prompts. What is chosen never changes a result, only how
-    much of the prompt is cached."""
+    """Remembers which process computed the blocks of earlier prompts. The choice never changes a result, only how
+    much of the prompt is cached.
+    """
 
     def __init__(self, remembered: int = _REMEMBERED) -> None:
         self._remembered = remembered
         self._of: OrderedDict[int, int] = OrderedDict()
 
     def choose(self, prompt: Sequence[int], version: int, loads: Mapping[int, int]) -> int:
-        """The process for a prompt: the one that has at least half of it, else the least busy one.
+        """Choose the process for a prompt: one that has at least half of it cached, else the least busy one.
 
         Args:
-            loads: number of sequences of each process that can take work; not empty.
+            loads: process → its number of sequences, for the processes that accept work; not empty.
         """
         blocks = _blocks(prompt, version)
         least = min(loads, key=lambda process: (loads[process], process))
@@ -45,7 +49,7 @@ class Affinity:
         return chosen
 
     def forget(self, process: int) -> None:
-        """The process lost its cache."""
+        """Record that a process has lost its cache."""
         for block in [block for block, of in self._of.items() if of == process]:
             del self._of[block]
 
@@ -58,7 +62,7 @@ class Affinity:
 
 
 def _blocks(prompt: Sequence[int], version: int) -> list[int]:
-    """A number for each whole block, which stands for all tokens up to its end."""
+    """A hash for each whole block of a prompt, over all tokens up to the block's end."""
     found, before = [], version
     for start in range(0, len(prompt) - _BLOCK + 1, _BLOCK):
         before = hash((before, *prompt[start : start + _BLOCK]))

@@ -31,10 +31,11 @@ __all__ = [
 ]
 
 GENERATE, CANCEL, PUT, DROP, CHECK = range(5)
-"""Codes of what the service asks."""
+"""Codes of the service's calls."""
 DONE, FAILED, DELTA, OVER = range(4)
-"""Codes of answers: the result, a problem document, a part of a streamed generation, and that the engine has let go of
-a generation, which comes once for each, with its usage or, where it never began, with nothing."""
+"""Codes of answers: the result, a problem document, a part of a streamed generation, and the end of a generation in
+the engine. The last is sent once for each generation, with its usage, or without if it never began.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class NamedVersion:
-    """A version by its number; `folder` where it is to be loaded."""
+    """A version by its number. `folder` is set only in calls that load it."""
 
     number: int
     name: str = ""
@@ -58,7 +59,7 @@ class NamedVersion:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What an engine process says of itself when it can take work."""
+    """What an engine process reports when it accepts work."""
 
     context: int
     fingerprint: str

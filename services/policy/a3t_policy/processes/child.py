@@ -1,6 +1,7 @@
-"""An engine process: loads the base, and answers the service's calls on a socket until that is closed.
+"""An engine process: loads the base, and answers the service's calls on a socket until the socket is closed.
 
-The process that all engine processes are forked from imports this module first, so that they share what it imports.
+All engine processes are forked from one process, which imports this module first, so that they share the memory of
+what it imports.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ __all__ = ["run_child"]
 log = get_logger(__name__)
 
 _GRACE_SECONDS = 15
-"""How long a process outlives SIGTERM at most: longer than the service takes to finish its requests."""
+"""Most seconds that a process runs after SIGTERM: longer than the service takes to finish its requests."""
 
 
 def run_child(settings: PolicySettings, folder: str, channel: socket.socket) -> None:
     """Serve one engine until the service closes its end of `channel`, or ends."""
-    gc.freeze()  # what was imported before the fork stays shared
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service finishes its requests first, and then closes the channel
+    gc.freeze()  # keeps the memory of what was imported before the fork shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service finishes its requests, then closes the channel
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE_SECONDS))
     configure_logging("policy-engine", settings.log_level, settings.log_json)
     asyncio.run(_serve(settings, folder, channel))
-    os._exit(0)  # nothing is left to be saved, and the engine's thread may be in the middle of a step
+    os._exit(0)  # there is nothing to save, and the engine's thread may be in the middle of a step
 
 
 async def _serve(settings: PolicySettings, folder: str, channel: socket.socket) -> None:
@@ -77,7 +78,7 @@ async def _serve(settings: PolicySettings, folder: str, channel: socket.socket) 
 
 
 class _Server:
-    """Answers calls by the engine of this process."""
+    """Answers calls with the engine of this process."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
@@ -92,7 +93,7 @@ class _Server:
         return self._wire
 
     def begin(self, model: LocalModel) -> None:
-        """Start the engine, and say that it takes work."""
+        """Start the engine, and report that it accepts work."""
         self._host = EngineHost(model)
         model.engine.on_over = self._over
         model.engine.start()
@@ -105,7 +106,7 @@ class _Server:
         self._wire.send(0, DONE, FACTS.dump_json(facts))
 
     def refuse(self, error: A3TError) -> None:
-        """Say why this process will never take work."""
+        """Report why this process will never accept work."""
         self._wire.send(0, FAILED, _problem(error))
 
     def _received(self, _: FrameProtocol, number: int, code: int, body: bytes) -> None:
@@ -115,7 +116,7 @@ class _Server:
                 sequence.ticket.cancelled = True
             return
         if code == GENERATE:
-            self._generate(number, body)  # at once: a cancellation may stand right behind it
+            self._generate(number, body)  # at once, because a cancellation may be the next message
             return
         version = VERSION.validate_json(body)
         self._go(self._answer(number, self._change(code, version)))
@@ -155,7 +156,7 @@ class _Server:
         self._go(self._pass_on(number, ticket))
 
     async def _pass_on(self, number: int, ticket: Ticket) -> None:
-        """Send what the engine says of a sequence, up to its end."""
+        """Pass the engine's news about a sequence on to the service, up to its end."""
         while True:
             news = await ticket.news.get()
             if isinstance(news, Delta):

@@ -1,4 +1,4 @@
-"""How many engine processes a machine is worth."""
+"""Chooses the number of engine processes for a machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from ..settings import PolicySettings
 __all__ = ["engine_processes", "usable_cores"]
 
 _MOST = 4
-"""Most processes where the setting leaves the number open: each takes some 300 MB."""
+"""Most processes if the setting is 0. Each takes about 300 MB."""
 
 
 def engine_processes(settings: PolicySettings, folder: str) -> int:
-    """The number of engine processes: as set; for 0, one for each usable core, at most four, for a small base on a CPU,
-    and one for all others, which use several cores or a GPU by themselves."""
+    """The number of engine processes, as set. If 0 is set, it is one for each usable core, at most four, for a small
+    base on a CPU, and one for other bases, which use several cores or a GPU in one process.
+    """
     if settings.policy_engine_processes:
         return settings.policy_engine_processes
     if settings.policy_threads not in (None, 1) or settings.policy_quantisation != "none":
@@ -29,7 +30,7 @@ def engine_processes(settings: PolicySettings, folder: str) -> int:
 
 
 def usable_cores(mount: Path = Path("/sys/fs/cgroup")) -> int:
-    """The cores that this process may use: by its affinity, and within its container's quota of processor time."""
+    """Number of cores that this process may use, by its affinity and its container's quota of processor time."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = mount / "cpu.max"
     if quota.is_file():
@@ -40,12 +41,12 @@ def usable_cores(mount: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def _on_cpu(device: str) -> bool:
-    """Whether the engine will compute on the CPU; without torch, which the service itself does not need."""
+    """Whether the engine will compute on the CPU. Found out without torch, which the service itself does not need."""
     return device == "cpu" or (device == "auto" and not any(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def _parameters(folder: Path) -> float:
-    """Number of parameters in a folder's files; infinite where they are not on this machine or cannot be read."""
+    """Number of parameters in a folder's files; infinite if they are not on this machine or cannot be read."""
     files = sorted(folder.glob("*.safetensors"))
     try:
         return sum(map(_parameters_of, files)) if files else math.inf

@@ -1,4 +1,4 @@
-"""The process that engine processes are forked from. It imports what they need once, for all of them."""
+"""The process from which engine processes are forked. It imports their modules once, for all of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _PRELOADED = ["a3t_policy.processes.child"]
 
 
 def forking() -> ForkServerContext:
-    """Makes processes that are forked from it."""
+    """Return the context that makes processes forked from it."""
     context = get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     return context
 
 
 def begin_forking() -> None:
-    """Start it, so that it imports torch while this process does other things."""
+    """Start the process, so that it imports torch while this process does other things."""
     forking()
     forkserver.ensure_running()

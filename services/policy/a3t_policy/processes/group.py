@@ -1,4 +1,4 @@
-"""The engine processes of a service: every version is on all of them, and one that ends is started again."""
+"""The engine processes of a service. Every version is loaded in all of them, and a process that ends is replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .process import EngineProcess, Over
 __all__ = ["EngineGroup"]
 
 _PAUSES = (0.2, 1.0, 5.0)
-"""Seconds before a process is started again, by the number of starts that failed in a row."""
+"""Seconds before a process is started again, by the number of failed starts in a row."""
 
 log = get_logger(__name__)
 
@@ -42,16 +42,18 @@ class EngineGroup:
 
     @property
     def load(self) -> int:
-        """Number of generations that are not over."""
+        """Number of generations that have not ended."""
         return sum(process.load for process in self._up.values())
 
     @property
     def processes(self) -> list[EngineProcess]:
-        """The processes that take work."""
+        """The processes that accept work."""
         return list(self._up.values())
 
     async def start(self) -> EngineFacts:
-        """Start all processes; what the first one says of itself. Raises what an engine refused the base with."""
+        """Start all processes, and return the facts that the first one reports. Raises the error with which an
+        engine refused the base.
+        """
         processes = [EngineProcess(number, self._lost) for number in range(self._count)]
         starts = [process.start(self._settings, self._folder) for process in processes]
         found = await asyncio.gather(*starts, return_exceptions=True)
@@ -70,16 +72,18 @@ class EngineGroup:
         await asyncio.gather(*(process.close() for process in self._up.values()))
 
     def require(self) -> None:
-        """Raise UnavailableError while no process takes work."""
+        """Raise UnavailableError while no process accepts work."""
         if not self._up:
-            raise UnavailableError("No engine process runs; one is being started.", hint="Try again in some seconds.")
+            raise UnavailableError(
+                "No engine process is running; one is being started.", hint="Try again in some seconds."
+            )
 
     async def generate(self, asked: Asked, over: Over) -> Generated:
         """Generate on one of the processes; see `EngineProcess.generate`. Raises UnavailableError while none runs."""
         return await self._chosen(asked).generate(asked, over)
 
     def stream(self, asked: Asked, over: Over) -> AsyncGenerator[Delta | Generated, None]:
-        """The same in parts."""
+        """Like `generate`, but yields deltas and then the result."""
         return self._chosen(asked).stream(asked, over)
 
     def _chosen(self, asked: Asked) -> EngineProcess:
@@ -107,7 +111,9 @@ class EngineGroup:
         await self._all(lambda process: process.call(CHECK, NamedVersion(number, name)))
 
     async def _all(self, call: Callable[[EngineProcess], Awaitable[None]], undo: NamedVersion | None = None) -> None:
-        """Call every process. One that ends meanwhile does not count: it is started again with the versions of then."""
+        """Call every process. A process that ends during the call is ignored: its successor starts with the current
+        versions.
+        """
         called = list(self._up.values())
         results = await asyncio.gather(*(call(process) for process in called), return_exceptions=True)
         failed = [
@@ -125,7 +131,7 @@ class EngineGroup:
 
     def _lost(self, process: EngineProcess) -> None:
         if self._up.pop(process.number, None) is None:
-            return  # it never took work
+            return  # it never accepted work
         log.error("engine.process_ended", process=process.number, pid=process.pid)
         self._affinity.forget(process.number)
         task = asyncio.create_task(self._restart(process))
@@ -133,7 +139,7 @@ class EngineGroup:
         task.add_done_callback(self._restarts.discard)
 
     async def _restart(self, ended: EngineProcess) -> None:
-        """Start a process in the place of one that ended, with the versions of the others, however often it takes."""
+        """Replace a process that ended by a new one with the versions of the others. Tries again until it succeeds."""
         await ended.close()
         failures = 0
         while True:

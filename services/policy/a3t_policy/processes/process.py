@@ -1,4 +1,4 @@
-"""The service's end of one engine process: starts it, calls it, and tells when it has ended."""
+"""The service's side of one engine process: starts it, calls it, and reports its end."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ _END_SECONDS = 5.0
 
 News = Delta | Generated | A3TError
 Over = Callable[[Usage | None], None]
-"""Gets what a generation cost; None where it never began, or its process ended."""
+"""Called with the usage of a generation; None if it never began or its process ended."""
 
 
 class EngineProcess:
     """A running engine process.
 
     Args:
-        number: its place among the processes.
-        lost: called once when the process has ended by itself.
+        number: number of the process in its group.
+        lost: called once if the process ends although nobody closed it.
     """
 
     def __init__(self, number: int, lost: Callable[[EngineProcess], None]) -> None:
         self.number, self._lost = number, lost
         self.load = 0
-        """Number of generations that were begun and are not over."""
+        """Number of generations that have begun and have not ended."""
         self._numbers = itertools.count(1)
         self._news: dict[int, asyncio.Queue[News]] = {}
         self._over: dict[int, Over] = {}
@@ -73,7 +73,9 @@ class EngineProcess:
         return self._process.pid if self._process is not None else None
 
     async def start(self, settings: PolicySettings, folder: str) -> EngineFacts:
-        """Start the process and wait until its engine takes work. Raises what its engine refused the base with."""
+        """Start the process, and wait until its engine accepts work. Raises the error with which the engine refused
+        the base.
+        """
         ours, theirs = socket.socketpair()
         process = forking().Process(target=_child, args=(settings, folder, theirs), name=f"engine-{self.number}")
         process.daemon = True
@@ -95,7 +97,7 @@ class EngineProcess:
             await asyncio.to_thread(self._end, self._process)
 
     async def call(self, code: int, version: NamedVersion) -> None:
-        """Have the process load, drop or check a version. Raises what it failed with."""
+        """Let the process load, drop or check a version. Raises the error with which this failed."""
         number = next(self._numbers)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         self._send(number, code, VERSION.dump_json(version))
@@ -105,9 +107,9 @@ class EngineProcess:
             self._replies.pop(number, None)
 
     async def generate(self, asked: Asked, over: Over) -> Generated:
-        """The finished completion. Raises what the engine failed with.
+        """Generate a completion. Raises the error with which the engine failed.
 
-        `over` is called once, when the engine has let go of the generation.
+        `over` is called once, when the generation has ended in the engine.
         """
         number = next(self._numbers)
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
@@ -119,7 +121,7 @@ class EngineProcess:
             self._cancel(number, ended=reply.done() and not reply.cancelled())
 
     async def stream(self, asked: Asked, over: Over) -> AsyncGenerator[Delta | Generated, None]:
-        """The same as deltas, then the finished completion."""
+        """Like `generate`, but yields deltas and then the finished completion."""
         number = next(self._numbers)
         news = self._news[number] = asyncio.Queue()
         self._begin(number, asked, over)
@@ -141,13 +143,13 @@ class EngineProcess:
         self._send(number, GENERATE, ASKED.dump_json(asked))
 
     def _cancel(self, number: int, *, ended: bool) -> None:
-        """Tell the engine that nobody waits any more for a generation that has not ended."""
+        """Cancel a generation in the engine, unless it has ended."""
         if not ended and number in self._over:
             self._send(number, CANCEL, b"")
 
     def _send(self, number: int, code: int, body: bytes) -> None:
         if self._wire is None or self._wire.transport.is_closing():
-            self._gone()  # for those who just asked
+            self._gone()  # ends the calls that were just made
             return
         self._wire.send(number, code, body)
 
@@ -176,9 +178,9 @@ class EngineProcess:
             over(usage)
 
     def _gone(self) -> None:
-        """The process has ended: whoever waits for it is told."""
+        """Handle the end of the process: every waiting call gets an error."""
         gone = UnavailableError(
-            "The engine process that computed this has ended, and another is started.", hint="Ask again."
+            "The engine process that computed this has ended; another is being started.", hint="Try again."
         )
         for reply in self._replies.values():
             if not reply.done():
@@ -200,7 +202,7 @@ class EngineProcess:
 
 
 def _child(settings: PolicySettings, folder: str, channel: socket.socket) -> None:
-    """Runs in the process. Only there is torch imported."""
+    """The main function of the process. Only it imports torch."""
     from .child import run_child
 
     run_child(settings, folder, channel)

@@ -1,4 +1,4 @@
-"""Adapter versions: checking, loading, switching, retiring, and restoring after a restart."""
+"""Adapter versions: checks, loads, switches and retires them, and restores them after a restart."""
 
 from .check import *  # noqa: F403
 from .live import *  # noqa: F403

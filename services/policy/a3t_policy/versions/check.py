@@ -27,8 +27,8 @@ _TENSOR = re.compile(r"^base_model\.model\.(?P<module>.+)\.(?P<part>lora_A|lora_
 @dataclass(frozen=True, slots=True)
 class BaseFacts:
     """Properties of the base that an adapter must fit: fingerprint, and (out, in) shape of each linear module.
-    `modules` is None where an upstream server holds the base; that server then checks shapes. `prompt` is how the base
-    reads a history, and an adapter that does not say how it was trained."""
+    `modules` is None if an upstream server has the base; that server then checks shapes. `prompt` is how the base reads
+    a history; it is also assumed for adapters that do not say how they were trained."""
 
     name: str
     fingerprint: str
@@ -37,8 +37,9 @@ class BaseFacts:
 
 
 def read_manifest(folder: Path) -> AdapterManifest | None:
-    """Read the manifest of a folder and compare every file with it; None for a plain peft folder, which has no
-    manifest."""
+    """Read the manifest of a folder, and compare every file with it. Returns None for a plain peft folder, which has
+    no manifest.
+    """
     path = folder / MANIFEST_NAME
     if not path.is_file():
         return None
@@ -46,15 +47,16 @@ def read_manifest(folder: Path) -> AdapterManifest | None:
         manifest = AdapterManifest.model_validate_json(path.read_bytes())
     except ValueError as error:
         raise InvalidInputError(
-            f"{path} is no manifest of an adapter version: {error}.", hint="Publish the version again."
+            f"{path} is not the manifest of an adapter version: {error}.", hint="Publish the version again."
         ) from error
     verify_folder(folder, manifest)
     return manifest
 
 
 def content_id(folder: Path, manifest: AdapterManifest | None) -> str:
-    """SHA-256 over the weights, settings and manifest of a version. The order and layout of the settings' file do not
-    count, nor does what older releases did not write into a manifest."""
+    """SHA-256 over the weights, settings and manifest of a version. It does not depend on the order and layout of
+    the settings' file, nor on manifest keys that older releases did not write.
+    """
     digest = hashlib.sha256(sha256_file(folder / ADAPTER_WEIGHTS).encode())
     digest.update(json.dumps(json.loads((folder / ADAPTER_CONFIG).read_bytes()), sort_keys=True).encode())
     digest.update(manifest.model_dump_json(exclude={"prompt"}).encode() if manifest is not None else b"")
@@ -66,7 +68,7 @@ def check_adapter(folder: Path, manifest: AdapterManifest | None, base: BaseFact
     tensor, or files that are not safetensors."""
     if manifest is not None and manifest.base_fingerprint != base.fingerprint:
         raise InvalidInputError(
-            f"Adapter {manifest.version!r} was trained on another base ({manifest.base_model}) than {base.name}.",
+            f"Adapter {manifest.version!r} was trained on the base {manifest.base_model}, not on {base.name}.",
             hint="Serve that base, or train the adapter again on this one.",
         )
     config = read_adapter_config(folder)
@@ -84,11 +86,11 @@ def check_adapter(folder: Path, manifest: AdapterManifest | None, base: BaseFact
 
 
 def _check_for_upstream(config: Mapping[str, Any]) -> None:
-    """Refuse settings that servers such as vLLM ignore: they take one rank and one alpha for all modules."""
+    """Refuse settings that servers such as vLLM ignore. They use one rank and one alpha for all modules."""
     for name in ("rank_pattern", "alpha_pattern", "use_dora"):
         if config.get(name):
             raise InvalidInputError(
-                f"{ADAPTER_CONFIG} sets {name}, which the servers behind this service do not compute.",
+                f"{ADAPTER_CONFIG} sets {name}, which the upstream servers of this service ignore.",
                 hint="Serve the adapter with A3T_POLICY_BACKEND=local, or train it without that setting.",
             )
 
@@ -99,23 +101,24 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
             shapes = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InvalidInputError(
-            f"{path} is no safetensors file: {error}.", hint="Save the adapter again with peft's save_pretrained(…)."
+            f"{path} is not a safetensors file: {error}.", hint="Save the adapter again with peft's save_pretrained(…)."
         ) from error
     if not shapes:
         raise InvalidInputError(
-            f"{path} holds no tensors.", hint="Save the adapter again with peft's save_pretrained(…)."
+            f"{path} has no tensors.", hint="Save the adapter again with peft's save_pretrained(…)."
         )
     return shapes
 
 
 def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base: BaseFacts) -> tuple[str, str]:
-    """The module, and the part of its adapter, that a tensor belongs to. Raises InvalidInputError if it belongs to
-    none."""
+    """Return the module and the part of its adapter to which a tensor belongs. Raises InvalidInputError if it
+    belongs to none.
+    """
     match = _TENSOR.match(key)
     if match is None:
         raise InvalidInputError(
-            f"The adapter holds a tensor that is not LoRA's on a linear layer: {key}.",
-            hint="Train LoRA on linear layers only; where the output layer is one of them, save the adapter with "
+            f"The adapter has a tensor that is not a LoRA tensor of a linear layer: {key}.",
+            hint="Train LoRA on linear layers only; if the output layer is one of them, save the adapter with "
             "save_embedding_layers=False.",
         )
     module, part = match["module"], match["part"]
@@ -138,7 +141,7 @@ def _check_tensor(key: str, shape: tuple[int, ...], config: dict[str, Any], base
 
 
 def _check_whole(parts: Mapping[str, list[str]], use_dora: bool) -> None:
-    """Check that every module has each of its tensors once, and a magnitude exactly if DoRA is used."""
+    """Check that every module has each of its tensors once, and a magnitude if and only if DoRA is used."""
     wanted = ["lora_A", "lora_B", "lora_magnitude_vector"] if use_dora else ["lora_A", "lora_B"]
     for module, found in parts.items():
         if sorted(found) != wanted:

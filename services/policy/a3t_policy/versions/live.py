@@ -1,7 +1,7 @@
-"""Decides which adapter version is live: the one that serves requests that name none.
+"""Decides which adapter version is live, that is, serves the requests that name no version.
 
-`RegistryLive`: the version that the registry's pointer names, the same on every replica. `OwnLive`: the version that
-this service was told to make the default, for a single replica without a trainer.
+`RegistryLive`: the version that the registry's pointer names, which is the same on every replica. `OwnLive`: the
+version that a request made the default (`make_default`), for a single replica without a trainer.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ log = get_logger(__name__)
 
 
 class OwnLive:
-    """The live version is the one that was loaded last with `make_default`; it is remembered across restarts."""
+    """The live version is the one that was last loaded with `make_default`. It is remembered across restarts."""
 
     def __init__(self, versions: VersionManager, restore: bool) -> None:
         self.versions, self._restore = versions, restore
 
     async def start(self) -> None:
-        """Load the versions that were served before the restart, as far as they still can be."""
+        """Load the versions that were served before the restart, except those that can no longer be loaded."""
         saved = await self._saved()
         for item in sorted(saved.versions, key=lambda v: v.name == saved.live):
             await self._try_load(item.name, item.path, item.name == saved.live)
@@ -60,7 +60,9 @@ class OwnLive:
         await self.versions.unload(name)
 
     async def ensure(self, model: str | None) -> None:
-        """Make sure that a named version is loaded before a request begins; here it must be loaded already."""
+        """Make sure that a named version is loaded before a request begins. Does nothing here: versions are loaded
+        only on request.
+        """
 
     async def follow(self) -> LiveState:
         """Raise ConflictError: this service follows no pointer."""
@@ -91,14 +93,14 @@ class RegistryLive(OwnLive):
     """The live version is the one that the registry's pointer names.
 
     If the pointer cannot be read, or its version cannot be loaded, the last good version stays live and `state` says
-    why. After a start the last good version is taken from the pointer's history, so that replicas agree. If no version
-    is known yet because the registry is out of reach, requests that name no version get 503.
+    why. After a start, the last good version is taken from the pointer's history, so that replicas agree. If no version
+    is known yet because the registry cannot be reached, requests that name no version get 503.
 
     Args:
         versions: the loaded versions.
         restore: whether versions that were loaded before the restart are loaded again.
-        promote: moves the pointer; None where no trainer is known.
-        seconds: time between two reads of the pointer; 0 reads it only at the start and in `follow`.
+        promote: moves the pointer; None if no trainer is configured.
+        seconds: seconds between two reads of the pointer; 0: it is read only at the start and in `follow`.
     """
 
     def __init__(self, versions: VersionManager, restore: bool, promote: Promote | None, seconds: float) -> None:
@@ -113,8 +115,7 @@ class RegistryLive(OwnLive):
         self._arriving: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
-        """Load the version that the pointer names, then those that were served before the restart while there is
-        room."""
+        """Load the version that the pointer names, then as many as fit of those that were served before the restart."""
         saved = await self._saved()
         await self.follow()
         for item in reversed(saved.versions):
@@ -133,8 +134,8 @@ class RegistryLive(OwnLive):
     async def load(self, name: str, path: str | None, make_default: bool) -> ModelCard:
         """Load a version; with `make_default` also move the pointer to it, once it is known to load.
 
-        Raises InvalidInputError for a folder outside the registry with `make_default`, ConflictError where no trainer
-        is known or the pointer was moved to another version meanwhile.
+        With `make_default`, raises InvalidInputError for a folder outside the registry, ConflictError if no trainer is
+        configured or the pointer was moved to another version in the meantime.
         """
         if make_default:
             self._check_may_go_live(path)
@@ -146,11 +147,13 @@ class RegistryLive(OwnLive):
             await self._promote(name)
         await self.follow()
         if self.versions.live.name != name:
-            raise ConflictError(f"{name!r} was promoted and is not live here: {self._refused or 'another one is'}.")
+            raise ConflictError(
+                f"{name!r} was promoted but is not live here: {self._refused or 'another version is live'}."
+            )
         return self.versions.card(name)
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version until it is named again. Raises ConflictError for the live one."""
+        """Stop serving a version until a request names it again. Raises ConflictError for the live version."""
         if name == self.versions.live.name != self.versions.base.name:
             raise ConflictError(
                 f"Version {name!r} is live: the registry's pointer names it.",
@@ -159,10 +162,10 @@ class RegistryLive(OwnLive):
         await self.versions.unload(name)
 
     async def ensure(self, model: str | None) -> None:
-        """Load a version of the registry that is named here for the first time; an unknown name fails later, in the
-        lease.
+        """Load a version of the registry when a request names it for the first time. For an unknown name, `lease`
+        raises later.
 
-        Loading goes on if the request that caused it is cancelled. Raises what loading raises, except NotFoundError.
+        Loading continues if the request that caused it is cancelled. Raises what loading raises, except NotFoundError.
         """
         if model is None or self.versions.holds(model):
             return
@@ -188,7 +191,7 @@ class RegistryLive(OwnLive):
             try:
                 pointer = await asyncio.to_thread(self.versions.registry.live)
                 if pointer is None and self._pointer is not None:
-                    raise UnavailableError(f"The pointer in {self.versions.registry.url} is gone.")
+                    raise UnavailableError(f"The registry {self.versions.registry.url} no longer has its pointer.")
             except A3TError as error:
                 self._keep_last_good(error)
                 self._retry_at = 0.0
@@ -211,14 +214,18 @@ class RegistryLive(OwnLive):
         self._settled, self._refused, self._pause, versions.unsettled = True, None, 0.0, None
 
     async def _fall_back(self, history: Sequence[str]) -> None:
-        """After a start with a version that cannot be loaded: serve the newest earlier one that can, else the base."""
+        """After a start with a live version that cannot be loaded, serve the newest earlier one that can, else the
+        base.
+        """
         for version in reversed(history[-_FALL_BACKS:]):
             if await self._try_load(version, None, True):
                 break
         self._settled, self.versions.unsettled = True, None
 
     def _keep_last_good(self, error: Exception) -> None:
-        """Record why the pointer is not followed and keep the live version. If none was known yet, requests get 503."""
+        """Record why the pointer is not followed, and keep the live version. If none was known yet, requests get
+        503.
+        """
         if self._refused != str(error):
             log.warning("pointer.not_followed", reason=str(error), live=self.versions.live.name)
         self._refused = str(error)
@@ -257,7 +264,7 @@ class RegistryLive(OwnLive):
             )
         if self._promote is None:
             raise ConflictError(
-                "make_default moves the registry's pointer, which the trainer service writes, and none is known here.",
+                "make_default moves the registry's pointer through the trainer service, but no trainer is configured.",
                 hint="Set A3T_TRAINER_URL, use `a3t adapters promote`, or set A3T_POLICY_LIVE=own without a trainer.",
             )
 
@@ -266,8 +273,9 @@ Live = OwnLive | RegistryLive
 
 
 async def open_versions(host: AdapterHost, settings: PolicySettings, facts: BaseFacts) -> tuple[VersionManager, Live]:
-    """Load the versions that the settings and the state file name, and create the part that decides which one is live.
-    The caller closes the latter."""
+    """Load the versions that the settings and the state file name, and create the object that decides which one is
+    live. The caller must close that object.
+    """
     registry = RegistryReader(settings.registry_url, settings.home / "policy" / "adapters")
     versions = VersionManager(host, registry, facts, settings.policy_max_adapters, StateFile(settings.state_file))
     restore = settings.policy_restore == "state"

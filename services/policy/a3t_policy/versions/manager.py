@@ -26,14 +26,15 @@ log = get_logger(__name__)
 
 
 class AdapterHost(Protocol):
-    """The part that holds the weights of versions; a backend."""
+    """The object that holds the weights of versions: a backend."""
 
     async def put(self, version: Version) -> None:
-        """Load the version's files beside the running versions and read them back. If this fails, raises an A3TError
-        and changes nothing."""
+        """Load the version's files beside the loaded versions, and check them. If this fails, raises an A3TError and
+        changes nothing.
+        """
 
     async def drop(self, version: Version) -> None:
-        """Free the version's weights; no request uses them any more."""
+        """Free the version's weights, which no request uses any more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -54,8 +55,9 @@ class Version:
 
 
 class VersionManager:
-    """The loaded versions. All methods run on the event loop's thread; loading and unloading happen one at a time,
-    while requests go on."""
+    """The loaded versions. All methods run on the event loop's thread. Versions are loaded and unloaded one at a
+    time, while requests run.
+    """
 
     def __init__(
         self, host: AdapterHost, registry: RegistryReader, base: BaseFacts, cap: int, state: StateFile
@@ -72,7 +74,7 @@ class VersionManager:
         show_live(self.live.name)
 
     def lease(self, model: str | None) -> Version:
-        """The version that a request begins with; the caller returns it with `release`. Raises NotFoundError."""
+        """Lease the version for a request. The caller returns it with `release`. Raises NotFoundError."""
         version = self.find(model)
         self._clock += 1
         version.used = self._clock
@@ -99,7 +101,7 @@ class VersionManager:
         is not known which version is live."""
         if model is None:
             if self.unsettled is not None:
-                raise UnavailableError(f"It is not known yet which version is live: {self.unsettled}")
+                raise UnavailableError(f"The live version is not known yet: {self.unsettled}")
             return self.live
         if model == self.base.name:
             return self.base
@@ -144,11 +146,10 @@ class VersionManager:
         return [base, *(self._card(version) for version in self._versions.values())]
 
     async def load(self, name: str, path: str | None = None, make_default: bool = True) -> ModelCard:
-        """Verify, load and read back a version, and make it live with `make_default`. Repeating the call changes
-        nothing.
+        """Verify, load and check a version; with `make_default`, it also goes live. Repeating the call changes nothing.
 
         Raises NotFoundError, InvalidInputError (the adapter does not fit the base) or ConflictError (the name stands
-        for other weights or settings). The live version then stays live.
+        for other weights or settings). After an error, the live version stays live.
         """
         async with self._lock:
             version = await self._load(valid_version(name), path, make_default)
@@ -160,9 +161,9 @@ class VersionManager:
             return self._card(version)
 
     async def unload(self, name: str) -> None:
-        """Stop serving a version; if it was live, the base becomes live.
+        """Stop serving a version. If it was live, the base becomes live.
 
-        The name may be used for other weights afterwards, also if a changed folder had been refused under it. Raises
+        Afterwards, the name may be used for other weights, even if a changed folder was refused under it before. Raises
         NotFoundError.
         """
         async with self._lock:
@@ -196,13 +197,13 @@ class VersionManager:
         if known is not None:
             if known.content != content:
                 raise ConflictError(
-                    f"Version {name!r} is served with other weights or settings than {folder} holds.",
+                    f"Version {name!r} is served with other weights or settings than those in {folder}.",
                     hint="Versions never change: publish under a new name.",
                 )
             return known
         if self.state.contents.get(name, content) != content:
             raise ConflictError(
-                f"{folder} holds other weights or settings than {name!r} was served with before.",
+                f"{name!r} was served before with other weights or settings than those in {folder}.",
                 hint="Versions never change: publish under a new name, or unload the name first.",
             )
         if name == self.base.name:
@@ -210,7 +211,7 @@ class VersionManager:
                 f"{name!r} is the name of the base model.", hint="Give the adapter version another name."
             )
         if not make_default and not self.has_place_beside_live:
-            raise ConflictError("There is room for the live version only.", hint="Raise A3T_POLICY_MAX_ADAPTERS.")
+            raise ConflictError("There is only room for the live version.", hint="Raise A3T_POLICY_MAX_ADAPTERS.")
         self._next_number += 1
         version = Version(self._next_number, name, folder, manifest, content, path)
         await self.host.put(version)
@@ -234,8 +235,8 @@ class VersionManager:
             manifest = read_manifest(folder)
         if manifest is not None and manifest.version != name:
             raise InvalidInputError(
-                f"The folder of {name!r} holds version {manifest.version!r}.",
-                hint="Name the version as its manifest does.",
+                f"The manifest in the folder of {name!r} names version {manifest.version!r}.",
+                hint="Load the version under the name in its manifest.",
             )
         check_adapter(folder, manifest, self.base_facts)
         return folder, manifest
@@ -272,7 +273,7 @@ class VersionManager:
         )
         try:
             await asyncio.to_thread(self.state.write, state)
-        except OSError as error:  # what is served is served; a restart will not know of it
+        except OSError as error:  # the version is served, but will not be restored after a restart
             log.warning("state.unwritable", path=str(self.state.path), reason=str(error))
 
     def _card(self, version: Version) -> ModelCard:

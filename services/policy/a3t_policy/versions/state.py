@@ -13,7 +13,7 @@ from a3t_contracts.schemas.base import Schema
 __all__ = ["SavedVersion", "State", "StateFile"]
 
 _MOST_NAMES = 10_000
-"""Largest number of remembered names beyond those that are served; each takes about 150 bytes."""
+"""Largest number of remembered names in addition to the served ones. Each takes about 150 bytes."""
 
 log = get_logger(__name__)
 
@@ -23,7 +23,9 @@ class SavedVersion(Schema):
 
     name: str
     path: str | None = None
-    content: str | None = Field(None, description="See `content_id`; a folder that changed since is not served again")
+    content: str | None = Field(
+        None, description="See `content_id`; a folder whose content has changed is not served again"
+    )
 
 
 class State(Schema):
@@ -34,18 +36,17 @@ class State(Schema):
     versions: list[SavedVersion] = Field(default_factory=list)
     contents: dict[str, str] = Field(
         default_factory=dict,
-        description="What each name was served with, until it is unloaded; see `content_id`",
+        description="Content id with which each name was served, until it is unloaded; see `content_id`",
     )
 
 
 class StateFile:
-    """A JSON file that is replaced atomically: a killed process leaves the old or the new state."""
+    """A JSON file that is replaced atomically, so that a killed process leaves the old or the new state."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.contents: dict[str, str] = {}
-        """Content of every name that was served and not unloaded; if there are too many, of those that were used
-        last."""
+        """Content id of every name that was served and not unloaded; if there are too many, of those used last."""
 
     def read(self, base_fingerprint: str) -> State:
         """The saved state; an empty one if there is no file, or if it belongs to another base."""
