@@ -37,7 +37,7 @@ def test_an_evaluation_episode_is_never_trained_on(tmp_path: Path) -> None:
 def test_two_different_trajectories_with_one_id_are_refused(tmp_path: Path) -> None:
     one = make_trajectory()
     path = write_jsonl(tmp_path / "x.jsonl", [one, one.model_copy(update={"reward": 0.5})])
-    with pytest.raises(InvalidInputError, match=r"Line 2: .* in the file already, but different"):
+    with pytest.raises(InvalidInputError, match=r"Line 2: .* occurs in an earlier line with other content"):
         read_trajectories(path)
 
 

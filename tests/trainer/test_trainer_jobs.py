@@ -213,7 +213,7 @@ def test_a_parent_on_another_base_is_refused(tiny_model: Path, mixed: list[Traje
 
     other = make_tiny_model(tmp_path / "other", seed=1)
     run(tmp_path, request(tiny_model), mixed)
-    with pytest.raises(InvalidInputError, match="was trained on another base"):
+    with pytest.raises(InvalidInputError, match="was trained on the base"):
         run(tmp_path, request(other, "v1", parent="v0"), mixed, "ftjob-1")
 
 

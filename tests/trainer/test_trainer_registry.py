@@ -144,7 +144,7 @@ def test_publishing_to_a_remote_registry_puts_the_manifest_last(tmp_path: Path) 
     assert promote(reader, "v0").version == "v0"
     with pytest.raises(ConflictError):
         publish(url, draft(job="ftjob-1"))
-    with pytest.raises(InvalidInputError, match="local registry only"):
+    with pytest.raises(InvalidInputError, match="only in a local registry"):
         collect_garbage(url, 1)
 
 

@@ -1,1 +1,1 @@
-"""The ActRe service: writes the reason of an action that was chosen before."""
+"""The ActRe service: writes reasons for actions that were already chosen."""

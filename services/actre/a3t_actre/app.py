@@ -27,7 +27,7 @@ __all__ = ["create_app", "create_backend", "create_desk"]
 
 
 def create_app(settings: ActReSettings) -> FastAPI:
-    """The app. Its annotators are closed when it stops."""
+    """Build the app. Its annotators are closed when it stops."""
     desk = create_desk(settings)
 
     @asynccontextmanager
@@ -42,15 +42,16 @@ def create_app(settings: ActReSettings) -> FastAPI:
         lifespan=lifespan,
         ready=desk.check,
         bodies=BodyLimits(settings.actre_max_body_bytes),
-        description="Act first, the reason after the fact.",
+        description="Writes reasons for actions that were already chosen.",
     )
     app.state.desk = desk
     return app
 
 
 def create_desk(settings: ActReSettings) -> Desk:
-    """The annotators of this service, and those of other packages. Raises InvalidInputError that names a package whose
-    annotator or reasons cannot be used."""
+    """Collect the annotators of this service and of other packages. Raises InvalidInputError, which names the
+    package, if an annotator or a plug-in for reasons cannot be used.
+    """
     installed_reasons()
     template = TemplateAnnotator()
     annotators: dict[str, Annotator] = {template.name: template}
@@ -60,7 +61,7 @@ def create_desk(settings: ActReSettings) -> Desk:
     if settings.actre_annotator not in annotators:
         raise InvalidInputError(
             f"A3T_ACTRE_ANNOTATOR={settings.actre_annotator!r} is not offered here, only {', '.join(annotators)}.",
-            hint="Install the package that has it, or name another.",
+            hint="Install the package that has it, or set another name.",
         )
     return Desk(annotators, settings.actre_annotator, settings.actre_concurrency, settings.actre_queue)
 

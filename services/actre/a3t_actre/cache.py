@@ -20,7 +20,7 @@ _FAILURES = (sqlite3.Error, OSError, ValueError, diskcache.Timeout)
 
 
 class _PlainDisk(diskcache.JSONDisk):  # type: ignore[misc]
-    """Stores values as JSON. A pickled value, which only an intruder can have written, is refused."""
+    """Stores values as JSON. Refuses pickled values, which only an intruder can have written."""
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
         if mode == diskcache.core.MODE_PICKLE:
@@ -34,7 +34,7 @@ class ReasonCache:
 
     Args:
         folder: folder of the cache; it is created.
-        megabytes: largest size; beyond it the entries that were stored first are removed.
+        megabytes: largest size in MB; if it is exceeded, the oldest entries are removed.
     """
 
     def __init__(self, folder: Path, megabytes: int) -> None:

@@ -26,10 +26,10 @@ class UnusableReason(Exception):
 
 
 def clean_reason(text: str, *, action: str, prompt: str, whole: bool, max_words: int) -> str:
-    """The reason of a completion on one line.
+    """Return the reason in a completion, as one line.
 
-    Removes labels, quotes and brackets, stops where the completion goes on with the episode, and cuts after a sentence
-    if the text is too long or the token limit cut it (`whole` false).
+    Removes labels, quotes and brackets, and everything after the point where the completion continues the episode. If
+    the text is too long, or the token limit cut it (`whole` false), it is cut after a sentence.
 
     Raises:
         UnusableReason: nothing remains (empty; leak if it began with the next part of the episode), characters are
@@ -53,7 +53,7 @@ def clean_reason(text: str, *, action: str, prompt: str, whole: bool, max_words:
 
 
 def _own_part(text: str) -> str:
-    """The first paragraph, up to the start of the next part of an episode."""
+    """Return the first paragraph, up to the start of the next part of an episode."""
     first = re.split(r"\n\s*\n", text, maxsplit=1)[0]
     match = _NEXT_PART.search(first)
     part = first[: match.start()] if match else first
@@ -61,7 +61,7 @@ def _own_part(text: str) -> str:
 
 
 def _unwrap(text: str) -> str:
-    """The text on one line, without quotes, brackets or asterisks around it."""
+    """Return the text on one line, without the quotes, brackets or asterisks around it."""
     line = " ".join(text.split())
     pairs = {'"': '"', "'": "'", "[": "]", "(": ")", "*": "*", "`": "`", "“": "”"}
     while len(line) > 1 and pairs.get(line[0]) == line[-1]:

@@ -34,12 +34,13 @@ class Desk:
         self._in_hand = 0
 
     async def answer(self, queries: Sequence[ReasonQuery], name: str | None) -> list[Reason | Problem]:
-        """One result per query, in order; a query that failed has a problem document. Raises InvalidInputError for an
-        unknown annotator, OverloadedError above the limit."""
+        """Answer queries. Returns one result for each, in order; the result of a failed query is a problem document.
+        Raises InvalidInputError for an unknown annotator, OverloadedError above the limit.
+        """
         annotator = self._pick(name or self.default)
         if self._in_hand and self._in_hand + len(queries) > self._queue:
             raise OverloadedError(
-                f"{self._in_hand} queries wait already; the cap is {self._queue}.",
+                f"{self._in_hand} queries are unfinished already; the limit is {self._queue}.",
                 retry_after=2.0,
                 hint="Try again later, or raise A3T_ACTRE_QUEUE.",
             )
@@ -50,7 +51,7 @@ class Desk:
             self._in_hand -= len(queries)
 
     async def check(self) -> dict[str, object]:
-        """Check for `GET /ready`: raises while the default annotator cannot take work."""
+        """Facts for `GET /ready`. Raises while the default annotator cannot take work."""
         annotator = self.annotators[self.default]
         await annotator.check()
         return {"annotator": self.default, "annotators": sorted(self.annotators), "model": annotator.model}

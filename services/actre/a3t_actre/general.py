@@ -1,4 +1,6 @@
-"""Writes a reason for any action in any environment, from words of the action that occur in the visible history."""
+"""The general grammar: writes a reason for any action in any environment, from words of the action that occur in the
+visible history.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,15 @@ _SHORT = 80
 _MOST_WORDS = 40
 _MOST_THINGS = 3
 _MOST_TEXT = 20_000
-"""Number of characters at the end of an observation that are searched for words."""
+"""Words are searched in this number of characters at the end of an observation."""
 
 
 def general_reason(history: History, action: str) -> str:
-    """A reason for `action` after `history`, worded carefully, because only the texts are known.
+    """Write a reason for `action` after `history`. It claims little, because only the texts are known.
 
-    It names what the action refers to: in the newest observation, at the beginning (where the task is), or in between.
-    If the action refers to nothing, it quotes the last observation if that is short. Never raises and is never empty.
+    The reason says where words of the action occurred: in the newest observation, at the beginning (with the task), or
+    in between. If they occur nowhere, it quotes the last observation if that is short. It is never empty, and the
+    function never raises.
     """
     command = " ".join(action.split())
     attempt = f"I try {_clip(command, _CLIP)}." if command else "I try nothing."
@@ -56,7 +59,9 @@ def _named(command: str, text: str) -> str:
 
 
 def _phrases(words: Sequence[str], text: str) -> Iterator[str]:
-    """The longest sequences of words that occur in the text, from left to right, without common words at their ends."""
+    """Yield the longest sequences of words that occur in the text, from left to right, without common words at their
+    ends.
+    """
     start = 0
     while start < len(words):
         end = start

@@ -19,17 +19,18 @@ __all__ = ["ENTRY_POINT_GROUP", "Grammar", "ReasonsPlugin", "installed_reasons"]
 
 ENTRY_POINT_GROUP = "a3t.reasons"
 Grammar = Callable[[History, str], str]
-"""Returns the reason of an action after a history, from the visible texts alone. A reason that begins with `NO_PURPOSE`
-of `a3t_contracts.react` gets `purpose: false`."""
+"""Returns the reason of an action after a history, from visible texts only. A reason that begins with `NO_PURPOSE`
+of `a3t_contracts.react` gets `purpose: false`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ReasonsPlugin:
-    """What is known about an environment; the name of the entry point is that of the environment.
+    """How to write reasons for an environment. The entry point has the name of the environment.
 
     Args:
-        grammar: writes reasons without an LLM; None takes the general grammar.
-        prompts: folder of few-shot prompts for an LLM, `v1.jinja` and later versions; None takes the general ones.
+        grammar: writes reasons without an LLM; default: the general grammar.
+        prompts: folder of few-shot prompts for an LLM, `v1.jinja` and later versions; default: the general prompts.
     """
 
     grammar: Grammar | None = None
@@ -38,14 +39,15 @@ class ReasonsPlugin:
 
 @cache
 def installed_reasons() -> dict[str, ReasonsPlugin]:
-    """The plug-ins of all installed packages by environment. Raises InvalidInputError that names the package of a
-    faulty one."""
+    """The plug-ins of all installed packages, by environment. Raises InvalidInputError, which names the package, for
+    a faulty plug-in.
+    """
     return {point.name: _loaded(point) for point in entry_points(group=ENTRY_POINT_GROUP)}
 
 
 def _loaded(point: EntryPoint) -> ReasonsPlugin:
     package = point.dist.name if point.dist else "an installed package"
-    hint = f"Mend or uninstall {package}."
+    hint = f"Correct or uninstall {package}."
     try:
         found: Any = point.load()
     except Exception as error:
@@ -53,5 +55,5 @@ def _loaded(point: EntryPoint) -> ReasonsPlugin:
             f"The reasons for {point.name!r} ({point.value}) of {package} cannot be loaded: {error}", hint=hint
         ) from error
     if not isinstance(found, ReasonsPlugin):
-        raise InvalidInputError(f"{point.value} of {package} is no ReasonsPlugin.", hint=hint)
+        raise InvalidInputError(f"{point.value} of {package} is not a ReasonsPlugin.", hint=hint)
     return found

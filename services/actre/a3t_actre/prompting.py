@@ -27,12 +27,14 @@ __all__ = ["build_prompt"]
 
 _ELLIPSIS = " […] "
 _NEWEST_SHARE = 0.5
-"""Largest share of the room for the history that the newest observation may take before it is shortened."""
+"""Largest share (0 to 1) of the room for the history that the newest observation may take; a longer one is
+shortened.
+"""
 
 
 def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
-    """The few-shot prompt with the worked example, the history and the action to explain. It ends with "Reason for the
-    action:".
+    """Build the few-shot prompt with the worked example, the history and the action to explain. It ends with "Reason
+    for the action:".
 
     It is the prompt of the environment's plug-in, or the general one, which includes `query.about` and the worked
     episode `query.example`, unless that is longer than half of `max_chars`. If the prompt is longer than `max_chars`,
@@ -102,7 +104,8 @@ def _template(environment: str, version: str) -> Template:
         return _jinja().get_template(f"{environment}/{version}.jinja" if own else f"{version}.jinja")
     except TemplateNotFound as error:
         raise InvalidInputError(
-            f"There is no ActRe prompt {version!r} for {environment}.", hint="Set A3T_ACTRE_PROMPT to one that is."
+            f"There is no ActRe prompt {version!r} for {environment}.",
+            hint="Set A3T_ACTRE_PROMPT to an existing version.",
         ) from error
 
 

@@ -21,12 +21,12 @@ class ActReSettings(ServiceSettings):
     )
 
     actre_annotator: str = Field(
-        "template", description="Default annotator: template, llm, or the name of an installed one"
+        "template", description="Annotator of requests that name none: template, llm, or the name of an installed one"
     )
     actre_concurrency: int = Field(
         32, ge=1, le=1024, description="Largest number of reasons that are written at the same time"
     )
-    actre_queue: int = Field(4096, ge=1, description="Largest number of waiting queries; further requests get 429")
+    actre_queue: int = Field(4096, ge=1, description="Largest number of unfinished queries; further requests get 429")
 
     actre_backend: Literal["openai", "tgi"] = Field("openai", description="API of the LLM server: openai or tgi")
     actre_openai_api: Literal["completions", "chat"] = Field(
@@ -56,7 +56,9 @@ class ActReSettings(ServiceSettings):
         description="Largest number of characters of a prompt; the oldest turns of a longer one are left out",
     )
     actre_timeout: float = Field(30.0, gt=0, le=600, description="Seconds that one call to the LLM server may take")
-    actre_deadline: float = Field(90.0, gt=0, le=3600, description="Seconds that a reason may take, with all attempts")
+    actre_deadline: float = Field(
+        90.0, gt=0, le=3600, description="Seconds that a reason may take, all attempts together"
+    )
     actre_retries: int = Field(2, ge=0, le=10, description="Largest number of attempts after the first one")
     actre_fallback: Literal["template", "fail"] = Field(
         "template",
@@ -70,7 +72,7 @@ class ActReSettings(ServiceSettings):
 
     @property
     def cache_path(self) -> Path:
-        """Folder of the reply cache."""
+        """Folder of the cache of reasons."""
         return self.actre_cache_dir or self.home / "cache" / "actre"
 
     @field_validator("actre_upstream_url")

@@ -1,4 +1,4 @@
-"""Spans of reasons, and of the calls of an LLM that they cost."""
+"""Trace spans of reasons, and of the LLM calls for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["call_span", "reason_span", "tell_call", "tell_reason"]
 
 
 def reason_span(query: ReasonQuery, annotator: str) -> AbstractContextManager[Span]:
-    """The span of one reason, below that of the episode that it belongs to."""
+    """The span of one reason, a child of the span of its episode."""
     if not tracing():
         return span("")
     origin = query.origin
@@ -31,7 +31,7 @@ def reason_span(query: ReasonQuery, annotator: str) -> AbstractContextManager[Sp
 
 
 def tell_reason(here: Span, reason: Reason) -> None:
-    """Add what came of the question."""
+    """Add the result to the span."""
     if tracing():
         here.set(
             {
@@ -44,7 +44,7 @@ def tell_reason(here: Span, reason: Reason) -> None:
 
 
 def call_span(model: str | None, prompt: str, temperature: float, max_tokens: int) -> AbstractContextManager[Span]:
-    """The span of one call of the LLM server."""
+    """The span of one call to the LLM server."""
     if not tracing():
         return span("")
     attributes = {
@@ -59,7 +59,7 @@ def call_span(model: str | None, prompt: str, temperature: float, max_tokens: in
 
 
 def tell_call(here: Span, model: str | None, completion: Completion) -> None:
-    """Add what the LLM server answered."""
+    """Add the server's answer to the span."""
     if not tracing():
         return
     written = messages([{"role": "assistant", "content": completion.text}]) if with_content() else None

@@ -18,7 +18,7 @@ _ABOUT = (
 def main() -> None:
     """Serve until SIGINT or SIGTERM."""
     settings = settings_of_program("python -m a3t_trainer", _ABOUT, TrainerSettings)
-    # Only now, so that --help does not wait for what serving needs.
+    # Imported late, so that --help does not wait for the packages that only serving needs.
     from a3t_contracts.service import serve
 
     from .app import create_app

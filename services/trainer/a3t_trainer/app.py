@@ -20,7 +20,7 @@ __all__ = ["create_app"]
 
 
 def create_app(settings: TrainerSettings) -> FastAPI:
-    """Files, fine-tuning jobs and the adapter registry over HTTP; jobs run in child processes."""
+    """Build the app: files, fine-tuning jobs and the adapter registry over HTTP. Jobs run in child processes."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -1,4 +1,6 @@
-"""Folders written atomically: files are synced, and a manifest of their hashes is written last."""
+"""Folders that are written atomically: all files are synced to the disk, then a manifest with their hashes is
+written.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ __all__ = ["full_disk", "problem_of", "telling_full_disk"]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-"""Form in which Rust libraries (safetensors, tokenizers) report an errno."""
+"""The text with which Rust libraries (safetensors, tokenizers) report an errno."""
 
 
 def problem_of(error: BaseException) -> Problem:
@@ -31,7 +31,7 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def full_disk(error: BaseException) -> DiskFullError | None:
-    """The message for an error that means a full disk, however a library words it; None for any other error."""
+    """Return a DiskFullError for an error that means a full disk, whatever its wording; None for any other error."""
     said = _OS_ERROR.search(str(error))
     number = error.errno if isinstance(error, OSError) else int(said[1]) if said else None
     if number not in _FULL:
@@ -41,7 +41,7 @@ def full_disk(error: BaseException) -> DiskFullError | None:
 
 @contextmanager
 def telling_full_disk() -> Iterator[None]:
-    """Turn an error that means a full disk into one that says so."""
+    """Turn errors that mean a full disk into DiskFullError."""
     try:
         yield
     except OSError as error:

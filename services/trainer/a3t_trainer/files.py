@@ -20,15 +20,16 @@ from .faults import telling_full_disk
 __all__ = ["FileStore"]
 
 _BLOCK = 2**20
-"""Number of bytes that are written at a time: starting a thread for each chunk of a request would take longer than
-writing."""
+"""Number of bytes that are written at a time, because starting a thread for each chunk of a request would take
+longer than writing it.
+"""
 
 
 class FileStore:
     """A folder with `<id>.jsonl` and `<id>.json` for each file; the latter is the FileObject and is written last. Ids
     are made from the SHA-256 of the content.
 
-    `add` writes in threads of its own. The other methods read from the disk and must be called in a thread, too.
+    `add` writes in threads. The other methods read from the disk, so they must be called in a thread.
     """
 
     def __init__(self, root: Path) -> None:
@@ -111,7 +112,7 @@ class _Upload:
 
 
 async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in blocks of `_BLOCK` or more."""
+    """Yield the same bytes in blocks of at least `_BLOCK` bytes; the last may be smaller."""
     waiting = bytearray()
     async for chunk in chunks:
         waiting += chunk

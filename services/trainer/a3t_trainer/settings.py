@@ -1,4 +1,4 @@
-"""Settings of the trainer service, from the environment (`A3T_…`)."""
+"""Settings of the trainer service, read from environment variables (`A3T_…`)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ __all__ = ["TrainerSettings"]
 
 
 class TrainerSettings(ServiceSettings):
-    """Settings of the trainer, in addition to those of every service. W&B, MLflow and the Hub read their own variables
-    (WANDB_API_KEY, MLFLOW_TRACKING_URI, HF_TOKEN)."""
+    """Settings of the trainer, in addition to those of every service. W&B, MLflow and the Hub read other variables
+    (WANDB_API_KEY, MLFLOW_TRACKING_URI, HF_TOKEN).
+    """
 
     port: int = Field(8104, ge=1, le=65535, description="TCP port to listen on")
     trainer_max_body_bytes: int = Field(
@@ -29,14 +30,15 @@ class TrainerSettings(ServiceSettings):
 
     trainer_model_folders: str = Field(
         "",
-        description="Folders in which the base model of a job may be, separated by commas; empty: "
-        "any folder where A3T_MODE=development, else none. Models that ship (`a3t/…`) and hub ids may always be named",
+        description="Folders in which the base model of a job may be, separated by commas; empty: any folder with "
+        "A3T_MODE=development, else none. Models that ship with A³T (`a3t/…`) and hub ids are always allowed",
     )
     trainer_slots: int | None = Field(
         None, ge=1, description="Number of jobs that run at the same time; unset: one per GPU, or one without a GPU"
     )
     trainer_keep_warm: bool = Field(
-        True, description="Whether a process that has imported torch waits for the next job"
+        True,
+        description="Whether a process that has imported torch waits for the next job, which then starts sooner",
     )
     trainer_max_crashes: int = Field(
         3,
@@ -56,23 +58,23 @@ class TrainerSettings(ServiceSettings):
     )
     trainer_accelerate_config: Path | None = Field(
         None,
-        description="Configuration file of accelerate (several GPUs, FSDP, DeepSpeed); with it jobs run one at a "
+        description="Configuration file of accelerate (several GPUs, FSDP, DeepSpeed). If it is set, jobs run one at a "
         "time under `accelerate launch`",
     )
     trainer_hub_namespace: str | None = Field(
         None,
         description="Namespace on the Hugging Face Hub to which every published version is pushed as "
-        "NAMESPACE/VERSION; unset: none is",
+        "NAMESPACE/VERSION; unset: versions are not pushed",
     )
     trainer_hub_private: bool = Field(True, description="Whether repositories that are created on the Hub are private")
 
     def reader(self) -> RegistryReader:
-        """The registry; versions of a remote one are copied when their files are asked for."""
+        """The registry. Versions of a remote registry are copied when their files are needed."""
         return RegistryReader(self.registry_url, self.trainer_home / "cache")
 
     @property
     def job_trackers(self) -> list[str]:
-        """Trackers of jobs that name none, beside TensorBoard, which they always have."""
+        """Trackers of jobs that name none, in addition to TensorBoard, which every job has."""
         named = self.trackers if self.trainer_trackers is None else self.trainer_trackers
         return [name for name in named if name != "tensorboard"]
 
@@ -85,7 +87,7 @@ class TrainerSettings(ServiceSettings):
 
     @property
     def model_folders(self) -> list[Path]:
-        """Folders below which the base model of a job may lie."""
+        """Folders in which the base model of a job may be."""
         named = [Path(part.strip()) for part in self.trainer_model_folders.split(",") if part.strip()]
         return named or ([Path("/")] if self.mode == "development" else [])
 

@@ -14,7 +14,7 @@ __all__ = ["TrainerState"]
 
 @dataclass(slots=True)
 class TrainerState:
-    """What the routes of the trainer share: settings, files, jobs, and the supervisor of training processes."""
+    """The objects that the trainer's routes share: settings, files, jobs, and the supervisor of training processes."""
 
     settings: TrainerSettings
     files: FileStore

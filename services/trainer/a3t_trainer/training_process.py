@@ -4,9 +4,9 @@ It reads a job as one line of JSON from stdin, or from a file (under accelerate,
 writes JSON lines to stdout: `started`, `event`, `progress`, then `published` or `failed`. torch is imported before a
 job arrives.
 
-With `--fork` the process forks a child for each job, so that the imports are done once (without a GPU only: CUDA does
-not survive a fork), and reports the child's end as `exited`. When stdin closes, the service has gone and the process
-ends; the next service resumes the job from its last checkpoint bundle.
+With `--fork`, the process forks a child for each job, so that modules are imported only once, and reports the child's
+end as `exited`. This works only without a GPU, because CUDA does not survive a fork. When stdin is closed, the service
+has ended, and the process ends, too; the next service resumes the job from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class LineReporter:
             self.out.flush()
 
     def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
-        """Write an event of the job, in words for a person; `data` are further values for programs."""
+        """Write an event of the job in words; `data` has further values for programs."""
         self.send("event", {"level": level, "message": text, "data": data or None})
 
     def progress(self, progress: Progress) -> None:
@@ -63,7 +63,9 @@ class LineReporter:
 
 
 def main() -> int:
-    """Read a job and run it; with `--fork`, run jobs one after the other. Exit code 0: published, 1: failed."""
+    """Read a job and run it; with `--fork`, run several jobs, one after the other. Exit code 0: published, 1:
+    failed.
+    """
     arguments = _arguments()
     news = LineReporter(_own_stdout(), quiet=int(os.environ.get("RANK", "0")) > 0)
     configure_logging("trainer-process", json=True)
@@ -77,8 +79,8 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = program_parser(
         "python -m a3t_trainer.training_process",
-        "Trains a fine-tuning job and publishes its adapter version. The trainer service starts it and hands over the "
-        "job as a line of JSON on standard input; it reports as JSON lines on standard output.",
+        "Trains a fine-tuning job and publishes its adapter version. The trainer service starts it and sends the "
+        "job as a line of JSON on standard input; reports go to standard output as JSON lines.",
         notes="The job's JSON has the keys id, request, training_file, folder, registry, trackers, report_seconds.",
     )
     either = parser.add_mutually_exclusive_group()
@@ -90,8 +92,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _serve(run: Any, news: LineReporter) -> int:
-    """Fork a child for every job, one at a time. Objects that are loaded by then are excluded from garbage
-    collection."""
+    """Fork a child for every job, one at a time. Objects that were loaded before are excluded from garbage
+    collection.
+    """
     for name in _ALWAYS_NEEDED:
         import_module(name)
     freeze_loaded()
@@ -109,7 +112,7 @@ def _serve(run: Any, news: LineReporter) -> int:
 
 
 def _work(run: Any, content: dict[str, Any], news: LineReporter, watched: list[int]) -> int:
-    """Run a job while its parents live: each of them holds the other end of a descriptor in `watched`."""
+    """Run a job as long as its parent processes live. Each of them has the other end of a descriptor in `watched`."""
     threading.Thread(target=_end_with, args=(watched,), daemon=True).start()
     news.send("started", os.getpid())
     with _held(Path(content["folder"]) / f"lock-{os.environ.get('RANK', '0')}"):
@@ -138,7 +141,7 @@ def _run(run: Any, content: dict[str, Any], reporter: LineReporter) -> int:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Lock the job's folder. The child of a killed service may live a moment longer than the service."""
+    """Lock the job's folder, because the child of a killed service may live a moment longer than the service."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -146,7 +149,7 @@ def _held(path: Path) -> Iterator[None]:
 
 
 def _own_stdout() -> TextIO:
-    """Keep the real stdout for the JSON lines of this process; what libraries print goes to stderr."""
+    """Reserve stdout for the JSON lines of this process. What libraries print goes to stderr."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out

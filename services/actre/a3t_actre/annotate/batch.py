@@ -1,4 +1,4 @@
-"""OpenAI's batch files: questions to an LLM that answers within a day at half the price, and its answers."""
+"""Files of OpenAI's batch API, which answers requests within a day at half the price."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = ["Answers", "batch_prompt", "write_batch"]
 
 _MOST_REQUESTS = 50_000
 _MOST_BYTES = 190 * 2**20
-"""What a file of OpenAI's batch API may hold, a little less than its 200 MB."""
+"""Largest number of requests and of bytes in a file: the API's limits, with a margin below its 200 MB."""
 
 
 def batch_prompt(query: ReasonQuery, settings: ActReSettings) -> str:
-    """The prompt of a question, as the annotator `llm` asks it."""
+    """The prompt for a query, the same as that of the annotator `llm`."""
     return build_prompt(query, settings.actre_prompt, settings.actre_max_prompt_chars)
 
 
 def write_batch(records: Iterable[Record], target: Path, model: str, settings: ActReSettings) -> list[tuple[Path, int]]:
-    """Write a request for every action without a reason; the files and their numbers of requests.
+    """Write a request for every action without a reason. Returns the files, each with its number of requests.
 
-    Where one file would be too large for the API, further ones get a number: `x.jsonl`, `x-2.jsonl`, …
+    If one file would be too large for the API, there are several: `x.jsonl`, `x-2.jsonl`, …
     """
     files: list[tuple[Path, int]] = []
     lines: list[bytes] = []
@@ -76,12 +76,12 @@ def _requests(records: Iterable[Record], model: str, settings: ActReSettings) ->
 
 
 def custom_id(record: str, step: int) -> str:
-    """The name of a request: at most 64 characters, the same whenever the same line is read."""
+    """The name of a request. It has at most 64 characters, and is the same whenever the same line is read."""
     return f"a3t-{hashlib.sha256(record.encode()).hexdigest()[:24]}-{step}"
 
 
 class Answers:
-    """The answers of batch files by the name of their request. `failed` counts those that hold no completion."""
+    """The answers in batch files, by the names of their requests. `failed` counts answers without a completion."""
 
     def __init__(self, files: Iterable[Path]) -> None:
         self.failed = 0
@@ -90,7 +90,7 @@ class Answers:
             self._read(file)
 
     def find(self, record: str, step: int, query: ReasonQuery, settings: ActReSettings) -> Reason | None:
-        """The reason of a step; None where there is no answer, or none that can be used."""
+        """The reason of a step; None if there is no answer, or no usable one."""
         found = self._texts.get(custom_id(record, step))
         if found is None:
             return None
@@ -121,10 +121,10 @@ class Answers:
             reply: dict[str, Any] = json.loads(line.decode("utf-8-sig"))
             name = reply["custom_id"]
             if not isinstance(name, str):
-                raise TypeError("custom_id is no text")
+                raise TypeError("custom_id is not a text")
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInputError(
-                f"{file}, line {number}: this is no answer of a batch: {error!r}.",
+                f"{file}, line {number}: this is not an answer of a batch: {error!r}.",
                 hint="Give the output file of the batch, whose lines have `custom_id` and `response`.",
             ) from error
         try:

@@ -38,7 +38,9 @@ class AnnotateSettings(CommonSettings):
 
     @property
     def service_url(self) -> str:
-        """The address that is set, else that of the stack of this A3T_HOME, else the usual port."""
+        """The address that is set, else that of the services that `a3t up` started in this A3T_HOME, else the
+        default port.
+        """
         return self.actre_url or stack_url(self.home, "actre") or "http://127.0.0.1:8103"
 
 
@@ -61,38 +63,42 @@ def annotate_command(
     ] = 16,
     again: Annotated[bool, typer.Option("--again", help="Also replace reasons that steps have already.")] = False,
     environment: Annotated[
-        str | None, typer.Option(help="Name of the environment of action logs that name none.")
+        str | None, typer.Option(help="Name of the environment for action logs that do not name one.")
     ] = None,
     about: Annotated[
         str,
         typer.Option(
-            help="What the environment is and which actions it has, for logs without `about`; @FILE reads it."
+            help="What the agent does and which actions it has, for logs without `about`; @FILE reads it from a file."
         ),
     ] = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell what it would take; one reason is asked for, to time it.")
+        bool,
+        typer.Option("--dry-run", help="Only estimate time, tokens and price; writes one reason to measure its time."),
     ] = False,
-    price_in: Annotated[float | None, typer.Option(min=0, help="Dollars of a million prompt tokens.")] = None,
-    price_out: Annotated[float | None, typer.Option(min=0, help="Dollars of a million completion tokens.")] = None,
+    price_in: Annotated[float | None, typer.Option(min=0, help="Price of a million prompt tokens in dollars.")] = None,
+    price_out: Annotated[
+        float | None, typer.Option(min=0, help="Price of a million completion tokens in dollars.")
+    ] = None,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Let the LLM of A3T_ACTRE_UPSTREAM_URL mark every reason from 1 to 5.")
+        bool, typer.Option("--judge", help="Let the LLM at A3T_ACTRE_UPSTREAM_URL mark every reason from 1 to 5.")
     ] = False,
     batch_out: Annotated[
-        Path | None, typer.Option(help="Write the questions as a file of OpenAI's batch API, and stop.")
+        Path | None, typer.Option(help="Only write the requests to this file, for OpenAI's batch API.")
     ] = None,
-    batch_model: Annotated[str, typer.Option(help="Model that the questions of --batch-out name.")] = "gpt-4o-mini",
+    batch_model: Annotated[str, typer.Option(help="Model in the requests of --batch-out.")] = "gpt-4o-mini",
     batch_in: Annotated[
-        list[Path] | None, typer.Option(help="Output file of the batch API, whose answers are the reasons; repeatable.")
+        list[Path] | None,
+        typer.Option(help="Output file of the batch API, with answers to use as reasons; may be repeated."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a reason for every action of FILE. Repeat the command to continue after an interruption.
 
-    Each reason gets a quality: whether it names its action, and which words of it the agent could not know yet.
+    The output says of each reason whether it names its action, and which of its words the agent could not know yet.
     """
     target = out or file.with_name(f"{file.name.removesuffix('.jsonl')}.annotated.jsonl")
     if target.resolve() == file.resolve():
-        raise InvalidInputError(f"--out {target} is the input itself.", hint="Name another file with --out.")
+        raise InvalidInputError(f"--out {target} is the input file.", hint="Name another file with --out.")
     settings = ActReSettings()
     answers = Answers(batch_in) if batch_in else None
     order = Order(file, at_once, again, LogDefaults(environment, _read_about(about)), answers)
@@ -128,7 +134,9 @@ def _read_about(about: str) -> str:
 
 
 def _write_batch(order: Order, target: Path, model: str, settings: ActReSettings, as_json: bool) -> None:
-    """The questions that have no answer yet. A question has no reasons of actions that are asked about with it."""
+    """Write requests for the actions without an answer. The history in a request lacks the reasons that are asked
+    for in the same batch.
+    """
     files = write_batch(open_records(order), target, model, settings)
     if as_json:
         emit_json({"files": {str(path): count for path, count in files}, "model": model})
@@ -179,14 +187,14 @@ def _show(report: AnnotationReport) -> None:
     parts = [f"{report.annotated} episodes with {report.reasons} new reasons in {report.seconds:.1f} s"]
     counts = {
         "done before": report.skipped,
-        "reasons by fallback": report.fallbacks,
+        "reasons by the fallback annotator": report.fallbacks,
         "from the cache": report.cached,
         "failed": report.failed,
         "bad lines": report.bad_lines,
-        "reasons without a word of the action": report.names_no_action,
-        "reasons with words from later": report.leaking,
+        "reasons that do not name the action": report.names_no_action,
+        "reasons with words that the agent could not know yet": report.leaking,
     }
     parts += [f"{count} {name}" for name, count in counts.items() if count]
     if report.judged:
-        parts.append(f"mean mark {report.marks / report.judged:.2f} of {report.judged} reasons")
+        parts.append(f"mean mark {report.marks / report.judged:.2f} for {report.judged} reasons")
     console.print(f"{', '.join(parts)}: {report.out}", highlight=False, soft_wrap=True)

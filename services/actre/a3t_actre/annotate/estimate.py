@@ -1,4 +1,4 @@
-"""What annotating a file will take: reasons, tokens, time and money, told before it begins."""
+"""Estimates what annotating a file will take: reasons, tokens, time and money."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .work import Ask
 __all__ = ["Estimate", "estimate", "first_reason_seconds"]
 
 _SAMPLE = 64
-"""Prompts that are built to know how long prompts are."""
+"""Number of prompts that are built to estimate the mean length."""
 _CHARACTERS = 4.0
-"""Characters of a token, about."""
+"""Approximate number of characters in a token."""
 _COMPLETION = 30
-"""Tokens of a reason, about."""
+"""Approximate number of tokens in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Tokens and dollars are those of an LLM, about; `seconds` None where nothing was measured."""
+    """An estimate for an LLM. `dollars` is None without prices, `seconds` if no time was measured."""
 
     episodes: int
     reasons: int
@@ -33,7 +33,7 @@ class Estimate:
     seconds: float | None = None
 
     def words(self) -> str:
-        """In a sentence."""
+        """The estimate as a sentence."""
         told = f"{self.reasons} reasons to write in {self.episodes} episodes"
         if self.seconds is not None:
             told += f", about {_duration(self.seconds)}"
@@ -45,20 +45,22 @@ class Estimate:
 def estimate(
     records: Iterable[Record], settings: ActReSettings, price_in: float | None, price_out: float | None
 ) -> Estimate:
-    """Count what is open, and how long the prompts of a sample are.
+    """Count the steps without a reason, and estimate tokens from a sample of prompts.
 
     Args:
         records: the records to be annotated.
         settings: limits of the prompt.
-        price_in: dollars of a million prompt tokens.
-        price_out: dollars of a million completion tokens.
+        price_in: price of a million prompt tokens in dollars; None: the estimate has no price.
+        price_out: price of a million completion tokens in dollars.
     """
     episodes = reasons = measured = characters = 0
     for record in records:
         open_steps = record.open_steps
         episodes += bool(open_steps)
         reasons += len(open_steps)
-        for index in open_steps[len(open_steps) // 2 : len(open_steps) // 2 + 1]:  # the middle: of average length
+        for index in open_steps[
+            len(open_steps) // 2 : len(open_steps) // 2 + 1
+        ]:  # a step in the middle has a history of average length
             if measured < _SAMPLE:
                 characters += len(batch_prompt(record.query(index), settings))
                 measured += 1
@@ -70,7 +72,9 @@ def estimate(
 
 
 async def first_reason_seconds(record: Record, ask: Ask) -> float:
-    """Seconds of the first reason that a record needs; the answer is thrown away (an LLM's is in its cache then)."""
+    """Seconds that the first missing reason of a record takes. The answer is dropped; an LLM's answer stays in its
+    cache.
+    """
     started = time.perf_counter()
     await ask(record.query(record.open_steps[0]))
     return time.perf_counter() - started

@@ -18,8 +18,9 @@ __all__ = ["Output", "count_lines", "read_records"]
 
 
 def count_lines(path: Path) -> int:
-    """Number of lines of the input that are not blank. Raises NotFoundError, or InvalidInputError for a file that is no
-    text."""
+    """Number of lines of the input that are not blank. Raises NotFoundError, or InvalidInputError for a file that is
+    not text.
+    """
     return sum(1 for _ in _lines(path))
 
 
@@ -28,8 +29,8 @@ def read_records(
 ) -> Iterator[Record]:
     """Read the valid lines as records; invalid lines are passed to `on_bad`.
 
-    If equal lines have no id, their number is appended from the second on, so that each is annotated. An explicit id
-    that occurs twice makes the second line invalid.
+    Equal lines without an id get a number from the second one on, so that each is annotated. A second line with the
+    same explicit id is invalid.
     """
     seen: dict[str, int] = {}
     repeats: Counter[str] = Counter()
@@ -59,7 +60,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except (IsADirectoryError, PermissionError) as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{path} is no UTF-8 text: {error.reason} at byte {error.start}.") from error
+        raise InvalidInputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}.") from error
 
 
 class Output:
@@ -118,7 +119,7 @@ class Output:
             ) from error
 
     def _lock(self) -> None:
-        """Lock the output: two runs would write every line twice. Raises ConflictError if it is locked."""
+        """Lock the output, because two runs would write every line twice. Raises ConflictError if it is locked."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -15,7 +15,7 @@ __all__ = ["Judge"]
 
 _MARK = re.compile(r"[1-5]")
 _SHOWN = 6_000
-"""Characters at the end of the history that the judge reads."""
+"""Number of characters at the end of the history that the judge reads."""
 _PROMPT = """You check the thoughts of an agent. Below is what it had seen and done, then a thought and the action that
 followed it. Mark the thought from 1 to 5.
 
@@ -35,10 +35,10 @@ class Judge:
 
     def __init__(self, settings: ActReSettings) -> None:
         if not settings.actre_upstream_url:
-            raise InvalidInputError("--judge asks an LLM.", hint="Set A3T_ACTRE_UPSTREAM_URL.")
+            raise InvalidInputError("--judge needs an LLM.", hint="Set A3T_ACTRE_UPSTREAM_URL.")
         self._backend = create_backend(settings, settings.actre_upstream_url)
         self.failed = 0
-        """Marks that the LLM did not give."""
+        """Number of marks that the LLM did not give."""
 
     async def __aenter__(self) -> Judge:
         return self
@@ -47,7 +47,7 @@ class Judge:
         await self._backend.aclose()
 
     async def mark(self, query: ReasonQuery, reason: str) -> int | None:
-        """From 1 to 5; None where the LLM gave none."""
+        """Ask for the mark of a reason, from 1 to 5; None if the LLM gave none."""
         history = "".join(segment.text for segment in render_history(query.history))[-_SHOWN:]
         prompt = _PROMPT.format(history=history, reason=reason, action=query.action)
         try:

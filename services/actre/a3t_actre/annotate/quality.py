@@ -1,4 +1,6 @@
-"""What can be said of a reason without reading it: whether it names what the action does, and what it gives away."""
+"""Rates a reason by its words: whether it names its action, and whether it has words that the agent could not know
+yet.
+"""
 
 from __future__ import annotations
 
@@ -22,26 +24,29 @@ _COMMON_WORDS = (
 )
 _COMMON = frozenset(_COMMON_WORDS.split())
 _NAMED = 8
-"""Words that are given away and named; further ones are not."""
+"""Common words, which are ignored in the comparison."""
 
 
 class Quality(BaseModel):
-    """What was found out about a reason."""
+    """The quality of a reason."""
 
-    names_action: bool = Field(description="Whether it has a word of the action that is not a common one")
-    leaks: list[str] = Field(description="Words that the agent could not know yet: they come up after the action only")
-    judge: int | None = Field(None, ge=1, le=5, description="Mark by an LLM, from 1 to 5; null where none was asked")
+    names_action: bool = Field(description="Whether the reason has a word of the action that is not a common word")
+    leaks: list[str] = Field(
+        description="Words that the agent could not know yet, because they appear only after the action"
+    )
+    judge: int | None = Field(None, ge=1, le=5, description="Mark by an LLM, from 1 to 5; null if no LLM was asked")
 
     def told(self) -> dict[str, Any]:
-        """As it is written to a file."""
+        """The form that is written to a file."""
         return self.model_dump(exclude_none=True)
 
 
 def quality_of(reason: str, action: str, history: History, future: Iterable[str]) -> Quality:
-    """Judge a reason by its words.
+    """Rate a reason by its words.
 
-    A word leaks where it occurs in what the agent saw or did later, and neither before nor in the action, and is no
-    common word. Numbers count with the word in front of them ("shelf 3"), as things of an environment are called.
+    A word leaks if it occurs in what the agent saw or did later, but neither before nor in the action, and is not a
+    common word. A number counts together with the word before it ("shelf 3"), because environments name objects that
+    way.
 
     Args:
         reason: the reason.
@@ -59,7 +64,7 @@ def quality_of(reason: str, action: str, history: History, future: Iterable[str]
 
 
 def _things(*texts: str) -> set[str]:
-    """The words that mean something, and each with the number behind it."""
+    """The words that are not common, and each of them with the number after it."""
     found: set[str] = set()
     for text in texts:
         words = _WORD.findall(text.lower())

@@ -48,7 +48,7 @@ class ActionLog(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LogDefaults:
-    """What action logs are taken to say where they do not say it."""
+    """Values for keys that action logs leave out."""
 
     environment: str | None = None
     about: str = ""
@@ -64,7 +64,7 @@ class Record:
 
     @property
     def is_named(self) -> bool:
-        """Whether the line had an id."""
+        """Whether the line has an explicit id."""
         return self._content.id is not None
 
     @property
@@ -77,12 +77,12 @@ class Record:
         return [i for i, step in enumerate(self._steps) if not (step.thought or "").strip()]
 
     def forget_reasons(self) -> None:
-        """Drop the thoughts that the line had."""
+        """Remove the thoughts that the line has."""
         for step in self._steps:
             step.thought = None
 
     def query(self, index: int) -> ReasonQuery:
-        """The query for one step: everything before it, with the reasons found so far."""
+        """The query for one step. It has everything before the step, with the reasons found so far."""
         about = self._content.about if isinstance(self._content, ActionLog) else ""
         return ReasonQuery(history=self._history(index), action=self._steps[index].action, about=about)
 
@@ -96,20 +96,20 @@ class Record:
             step.completion = step.completion_ids = step.logprobs = None
 
     def explained(self) -> Iterator[tuple[int, ReasonQuery, str, Quality]]:
-        """The steps that have a reason: index, query, reason, and what its words tell."""
+        """Yield (index, query, reason, quality) for the steps that have a reason."""
         seen = [step.observation for step in self._steps]
         last = self._content.final_observation if isinstance(self._content, Trajectory) else ""
         actions = [step.action for step in self._steps]
         for index, step in enumerate(self._steps):
             if step.thought:
                 query = self.query(index)
-                # an action log has the observation behind its action, a trajectory the one in front of it
+                # a step of an action log has the observation after its action, a step of a trajectory the one before it
                 behind = index + 1 if isinstance(step, Step) else index
                 future = [*seen[behind:], last, *actions[index + 1 :]]
                 yield index, query, step.thought, quality_of(step.thought, step.action, query.history, future)
 
     def rate(self, index: int, quality: Quality) -> None:
-        """Note the quality of a step's reason: in the step, or in `metadata` of a trajectory."""
+        """Store the quality of a step's reason, in the step or in `metadata` of a trajectory."""
         step = self._steps[index]
         if isinstance(step, LogStep):
             step.quality = quality.told()
@@ -135,12 +135,12 @@ class Record:
 def parse_line(number: int, text: str, defaults: LogDefaults | None = None) -> Record:
     """Parse one line; `defaults` fill what an action log leaves out.
 
-    Raises InvalidInputError that says what is wrong and where.
+    Raises InvalidInputError, which says what is wrong and where.
     """
     try:
         raw = json.loads(text)
     except ValueError as error:
-        raise InvalidInputError(f"line {number}: no JSON: {error}") from error
+        raise InvalidInputError(f"line {number}: not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise InvalidInputError(f"line {number}: a JSON object was expected, not {type(raw).__name__}")
     whole = {"run", "task_id"} <= raw.keys()

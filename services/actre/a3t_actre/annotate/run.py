@@ -1,4 +1,6 @@
-"""Carries out `a3t annotate`: reads, asks or fills in answers, notes the quality, writes."""
+"""Carries out `a3t annotate`: reads records, asks for reasons or takes them from batch files, rates them, and
+writes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ __all__ = ["AnnotationReport", "Order", "open_records", "run"]
 
 @dataclass(slots=True)
 class AnnotationReport:
-    """What the command did. Lines that `failed` got no reason; the next run tries them again."""
+    """What the command did. `failed` lines got no reason; the next run tries them again."""
 
     out: str
     annotated: int = 0
@@ -33,18 +35,18 @@ class AnnotationReport:
     failed: int = 0
     bad_lines: int = 0
     names_no_action: int = 0
-    """Reasons without a word of their action."""
+    """Number of reasons that do not name their action."""
     leaking: int = 0
-    """Reasons with words that come up only later."""
+    """Number of reasons with words that the agent could not know yet."""
     judged: int = 0
     marks: int = 0
-    """Sum of the judge's marks."""
+    """Sum of the judge's marks, over `judged` reasons."""
     seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command was asked for."""
+    """The arguments of the command."""
 
     file: Path
     at_once: int
@@ -55,7 +57,7 @@ class Order:
 
 
 def open_records(order: Order) -> Iterator[Record]:
-    """The valid records as they will be asked about."""
+    """Yield the valid records, with the answers that are known already."""
     for record in read_records(order.file, lambda _: None, order.defaults):
         if order.again:
             record.forget_reasons()
@@ -65,7 +67,7 @@ def open_records(order: Order) -> Iterator[Record]:
 
 
 def _answer(record: Record, answers: Answers) -> int:
-    """Fill in the answers of a batch; their number."""
+    """Fill in the answers of a batch, and return their number."""
     settings, found = ActReSettings(), 0
     for index in record.open_steps:
         reason = answers.find(record.id, index, record.query(index), settings)
@@ -84,7 +86,7 @@ async def run(
 ) -> None:
     """Annotate the records of a file that the output does not have yet; `report` counts what happened."""
     if output.repaired:
-        errors_console.print(f"{output.path}: cut off an unfinished last line.", highlight=False)
+        errors_console.print(f"{output.path}: removed an unfinished last line.", highlight=False)
     with progress_bar() as progress:
         bar = progress.add_task("annotating", total=total)
 
@@ -118,8 +120,8 @@ def _all_answered(order: Order, record: Record, report: AnnotationReport) -> boo
     found = _answer(record, order.answers)
     if missing := len(record.open_steps):
         report.failed += 1
-        words = f"line {record.line}: {missing} actions have no answer that can be used"
-        hint = "--batch-out with the same --batch-in writes the questions that are left."
+        words = f"line {record.line}: {missing} actions have no usable answer"
+        hint = "--batch-out with the same --batch-in writes the remaining requests."
         _complain(order.file, InvalidInputError(words, hint=hint))
         return False
     report.reasons += found
@@ -145,7 +147,7 @@ async def _take(order: Order, finished: Finished, output: Output, report: Annota
 
 
 async def _rate(record: Record, judge: Judge | None, report: AnnotationReport) -> None:
-    """Note the quality of every reason of a record."""
+    """Rate every reason of a record."""
     for index, query, reason, quality in list(record.explained()):
         if judge is not None:
             quality.judge = await judge.mark(query, reason)

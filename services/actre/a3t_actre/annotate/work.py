@@ -23,8 +23,9 @@ Ask = Callable[[ReasonQuery], Awaitable[Reason]]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A finished record: the number of its reasons, how many of them came from the fallback or the cache, or why it has
-    none."""
+    """A finished record: the number of its reasons, and how many came from the fallback annotator or the cache; or
+    the error if it has none.
+    """
 
     record: Record
     reasons: int = 0
@@ -62,7 +63,7 @@ async def ask_local(settings: ActReSettings, annotator: str | None) -> AsyncIter
 async def annotate(records: Iterable[Record], ask: Ask, at_once: int) -> AsyncGenerator[Finished]:
     """Annotate records, `at_once` at the same time, and yield them in order.
 
-    The steps of a record are annotated one after the other, because each reason belongs to the history of the next.
+    The steps of a record are annotated one after the other, because each reason is part of the history of the next one.
     """
     running: deque[asyncio.Task[Finished]] = deque()
     try:

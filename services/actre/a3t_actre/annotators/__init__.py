@@ -1,1 +1,1 @@
-"""Annotators write reasons: `template` by a grammar, `llm` by a language model."""
+"""Annotators write reasons: `template` with a grammar, `llm` with a language model."""

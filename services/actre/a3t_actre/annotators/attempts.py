@@ -17,7 +17,7 @@ __all__ = ["Attempts"]
 
 
 class Attempts:
-    """Makes a call until it succeeds, fails permanently, or has failed too often. Use an instance once.
+    """Repeats a call until it succeeds, fails permanently, or has failed too often. Use each instance once.
 
     Args:
         call: makes an attempt; its argument is the number of the attempt, from 0.
@@ -51,7 +51,7 @@ class Attempts:
         except TimeoutError as error:
             self._note("deadline", passing=True)
             raise DeadlineError(
-                f"The LLM server gave no answer within {self._timeout:g} s.",
+                f"The LLM server did not answer within {self._timeout:g} s.",
                 hint="Raise A3T_ACTRE_TIMEOUT, or use a faster server.",
             ) from error
         except A3TError as error:

@@ -10,7 +10,7 @@ from a3t_contracts.service import Lane
 __all__ = ["Annotator", "writing"]
 
 writing = Lane("writing", 2)
-"""Threads in which annotators process histories, because the time grows with their length."""
+"""Threads in which annotators process histories, because long histories take time."""
 
 
 class Annotator(Protocol):

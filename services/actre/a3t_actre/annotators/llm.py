@@ -32,7 +32,7 @@ _RETRY_TEMPERATURE = 0.7
 
 @dataclass(frozen=True, slots=True)
 class LLMOptions:
-    """Options of a request to the LLM; the settings `actre_…` of the same names document them."""
+    """Options of a request to the LLM. The settings `actre_…` with the same names document them."""
 
     prompt: str = "v1"
     temperature: float = 0.0
@@ -53,8 +53,8 @@ class LLMAnnotator(Annotator):
     Args:
         backend: the LLM server.
         options: limits and sampling.
-        cache: cache of reasons; None asks every time.
-        fallback: annotator for queries that the LLM failed; None lets them fail.
+        cache: cache of reasons; None: the LLM is asked every time.
+        fallback: annotator for queries for which the LLM gives no usable reason; None: such queries fail.
     """
 
     name = "llm"
@@ -108,11 +108,11 @@ class LLMAnnotator(Annotator):
                 return await self._answer(query)
         except TimeoutError as error:
             raise DeadlineError(
-                f"The LLM gave no usable reason within {self.options.deadline:g} s.", hint="See A3T_ACTRE_DEADLINE."
+                f"The LLM gave no usable reason within {self.options.deadline:g} s.", hint="Raise A3T_ACTRE_DEADLINE."
             ) from error
 
     async def _answer(self, query: ReasonQuery) -> tuple[str, bool]:
-        """The reason, and whether it came from the cache. Equal queries at the same time are asked once."""
+        """Return the reason, and whether it came from the cache. Equal queries at the same time become one request."""
         prompt = await writing(partial(build_prompt, query, self.options.prompt, self.options.max_prompt_chars))
         self.model = await self._persist(lambda _: self.backend.model())
         if self._cache is None:
@@ -149,7 +149,7 @@ class LLMAnnotator(Annotator):
         )
 
     async def _persist(self, call: Callable[[int], Awaitable[str]]) -> str:
-        """The result of the call, repeated after failures that may pass; each attempt has `timeout` seconds."""
+        """Return the result of a call. It is repeated after temporary failures; each attempt has `timeout` seconds."""
         return await Attempts(call, self.options.timeout, self.options.retries).result()
 
     def _count(self, completion: Completion) -> None:

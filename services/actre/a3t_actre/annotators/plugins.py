@@ -16,13 +16,14 @@ ENTRY_POINT_GROUP = "a3t.annotators"
 OWN_NAMES = ("template", "llm")
 """Names of this service's annotators, which no other package may use."""
 AnnotatorFactory = Callable[[ActReSettings], Annotator]
-"""The function that an entry point names; called once when the service starts."""
+"""The function that an entry point names. It is called once, when the service starts."""
 
 
 def plugged_annotators(settings: ActReSettings) -> dict[str, Annotator]:
     """One annotator for each entry point, by its name.
 
-    Raises InvalidInputError for an entry point that cannot be loaded or takes one of `OWN_NAMES`; it names the package.
+    Raises InvalidInputError for an entry point that cannot be loaded or has one of `OWN_NAMES`. The error names the
+    package.
     """
     points = sorted(importlib.metadata.entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
     return {point.name: _made(point, settings) for point in points}
@@ -32,7 +33,7 @@ def _made(point: importlib.metadata.EntryPoint, settings: ActReSettings) -> Anno
     package = point.dist.name if point.dist else "an installed package"
     if point.name in OWN_NAMES:
         raise InvalidInputError(
-            f"{package} names an annotator {point.name!r}, as one of this service's own is called.",
+            f"{package} has an annotator {point.name!r}, which is the name of one of this service's annotators.",
             hint=f"Give it another name under {ENTRY_POINT_GROUP!r} in the pyproject.toml of {package}.",
         )
     try:
@@ -41,5 +42,5 @@ def _made(point: importlib.metadata.EntryPoint, settings: ActReSettings) -> Anno
     except Exception as error:
         raise InvalidInputError(
             f"The annotator {point.name!r} ({point.value}) of {package} cannot be loaded: {error}",
-            hint=f"Mend or uninstall {package}.",
+            hint=f"Correct or uninstall {package}.",
         ) from error

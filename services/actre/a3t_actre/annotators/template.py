@@ -1,5 +1,6 @@
-"""The annotator without an LLM: a grammar over the visible history, either that of the environment or the general
-one."""
+"""The annotator without an LLM. It uses a grammar over the visible history: the environment's grammar or the general
+one.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +24,12 @@ log = get_logger(__name__)
 
 
 class TemplateAnnotator(Annotator):
-    """Writes reasons with a grammar: deterministic, fast, offline. It only reads the history of the request.
+    """Writes reasons with a grammar. It is deterministic, fast and offline, and reads only the history of the request.
 
     If a grammar fails or returns nothing, this is logged and the general grammar is used (`fallback` is true).
 
-    Args:
-        name: name of the annotator in requests.
-        grammar_of: returns the grammar of an environment; may raise an A3TError if there is none. Default: that of the
-            installed plug-in, else the general one.
+        Args: name: name of the annotator in requests. grammar_of: returns the grammar of an environment; may raise an
+        A3TError if there is none. Default: the grammar of the installed plug-in, else the general one.
     """
 
     model: str | None = None
@@ -65,7 +64,7 @@ def _grammar(environment: str) -> Grammar:
 
 
 def _written(grammar: Grammar, query: ReasonQuery) -> tuple[str, bool]:
-    """The reason, and whether the grammar failed to write one."""
+    """Return the reason, and whether the general grammar wrote it because the environment's grammar failed."""
     try:
         text = grammar(query.history, query.action)
     except Exception:

@@ -16,5 +16,5 @@ router = APIRouter(prefix="/v1", tags=["reasons"], route_class=JsonRoute)
 
 @router.post("/reasons")
 async def reasons(request: ReasonsRequest, desk: DeskDep) -> ReasonsReply:
-    """The reason of each action, in the order of the request."""
+    """Write the reason of each action, in the order of the request."""
     return ReasonsReply(results=await desk.answer(request.queries, request.annotator))

@@ -13,20 +13,20 @@ from a3t_contracts.upstream.failures import Failures
 __all__ = ["STOP", "Backend", "Completion", "LLMFailures", "cut_at_stop"]
 
 STOP = ("\nObservation:", "\nAction:", "\nReason for the action:")
-"""Stop strings: the beginnings of the next part of the episode."""
+"""Stop strings: the labels with which the next part of the episode begins."""
 
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _HINTS = {
     401: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
     403: "Check A3T_ACTRE_UPSTREAM_TOKEN.",
-    404: "Check A3T_ACTRE_UPSTREAM_URL (for openai it ends in /v1) and A3T_ACTRE_MODEL.",
+    404: "Check A3T_ACTRE_UPSTREAM_URL (for openai it must end in /v1) and A3T_ACTRE_MODEL.",
     413: "Lower A3T_ACTRE_MAX_PROMPT_CHARS.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A completion of the LLM. `whole` is false if the token limit cut it; token counts are those of the server."""
+    """A completion of the LLM. `whole` is false if the token limit cut it; the token counts come from the server."""
 
     text: str
     whole: bool = True
@@ -39,10 +39,10 @@ class Backend(Protocol):
     says whether another attempt may succeed."""
 
     async def model(self, refresh: bool = False) -> str:
-        """Name of the model; asked once, and again with `refresh`."""
+        """Name of the model. The server is asked once, and again with `refresh`."""
 
     async def complete(self, prompt: str, temperature: float, seed: int) -> Completion:
-        """Complete a prompt; greedily at temperature 0."""
+        """Complete a prompt. At temperature 0, decoding is greedy."""
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -60,7 +60,7 @@ class LLMFailures(Failures):
 
     @override
     def no_answer(self, server: str, seconds: float) -> A3TError:
-        return DeadlineError(f"The LLM server at {server} gave no answer within {seconds:g} s.", passing=True)
+        return DeadlineError(f"The LLM server at {server} did not answer within {seconds:g} s.", passing=True)
 
     @override
     def out_of_reach(self, server: str, error: Exception) -> A3TError:
@@ -83,7 +83,7 @@ class LLMFailures(Failures):
     def strange(self, server: str, api: str, reply: object) -> A3TError:
         said = repr(reply if isinstance(reply, Exception) else str(reply)[:200])
         return UpstreamError(
-            f"The LLM server at {server} gave a reply of another form than {api}'s: {said}.",
+            f"The reply of the LLM server at {server} does not have the form of {api}'s API: {said}.",
             hint="Check A3T_ACTRE_UPSTREAM_URL and A3T_ACTRE_BACKEND.",
             passing=True,
         )

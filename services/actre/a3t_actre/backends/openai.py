@@ -16,12 +16,12 @@ _FAILURES = LLMFailures()
 
 
 class OpenAIBackend(Backend):
-    """Asks for text completions, or for chat completions from servers that have no others.
+    """Asks for text completions, or for chat completions from servers without text completions.
 
     Args:
         url: base URL with its `/v1`.
-        token: bearer token for the server; None sends none.
-        model: model to name; None takes the first one of `/models`.
+        token: bearer token for the server; default: no token.
+        model: name of the model in requests; default: the first one of `/models`.
         api: endpoint to use.
         max_tokens: largest number of tokens of a completion.
         timeout: seconds for one call.

@@ -18,8 +18,8 @@ class TGIBackend(Backend):
 
     Args:
         url: base URL of the server.
-        token: bearer token for the server; None sends none.
-        model: name to record; None takes that of `/info`.
+        token: bearer token for the server; default: no token.
+        model: name of the model in results; default: the name in `/info`.
         max_tokens: largest number of tokens of a completion.
         timeout: seconds for one call.
     """

@@ -1,1 +1,1 @@
-"""Reasons for single environments, each a plug-in of the group `a3t.reasons` (see `..plugins`)."""
+"""Plug-ins that write reasons for single environments (entry point group `a3t.reasons`, see `..plugins`)."""

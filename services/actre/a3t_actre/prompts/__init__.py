@@ -1,1 +1,1 @@
-"""Few-shot prompts for environments without prompts of their own, one immutable file per version."""
+"""The general few-shot prompts, for environments whose plug-in has none. Each version is a file that never changes."""

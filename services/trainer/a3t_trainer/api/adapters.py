@@ -27,45 +27,46 @@ def list_adapters(state: State) -> list[AdapterManifest]:
 
 @router.get("/adapters/{version}")
 def get_adapter(version: str, state: State) -> AdapterManifest:
-    """The manifest of a version."""
+    """Return the manifest of a version."""
     return state.settings.reader().manifest(version)
 
 
 @router.post("/adapters/{version}/verify")
 def verify(version: str, state: State) -> AdapterManifest:
-    """Compare every file with the manifest; 422 names the file that differs."""
+    """Compare every file with the manifest. If one differs, the reply is 422 and names the file."""
     return state.settings.reader().fetch(version)[1]
 
 
 @router.post("/adapters/{version}/promote", **needs(Role.admin))
 def promote(version: str, state: State) -> LivePointer:
-    """Make a verified version live: every policy replica follows. Doing it twice changes nothing."""
+    """Verify a version and make it live on every policy replica. Doing it again changes nothing."""
     return pointer.promote(state.settings.reader(), version)
 
 
 @router.post("/adapters/{version}/push", **needs(Role.admin))
 def push(version: str, body: AdapterPush, state: State) -> PushResult:
-    """Push a verified version to the Hugging Face Hub."""
+    """Verify a version and push it to the Hugging Face Hub."""
     url = hub.push(state.settings.reader(), version, body.repository, private=body.private)
     return PushResult(version=version, url=url)
 
 
 @router.get("/registry/live")
 def live(state: State) -> LivePointer:
-    """The live version, which serves requests that name none, and the versions that were live before."""
+    """Return the live version, which serves requests that name none, and the versions that were live before."""
     return pointer.live(state.settings.registry_url)
 
 
 @router.delete("/registry/live")
 def demote(state: State) -> LivePointer:
-    """Make the base model live. Doing it twice changes nothing; a rollback makes the version live again."""
+    """Make the base model live. Doing it again changes nothing. A rollback makes the earlier version live again."""
     return pointer.demote(state.settings.registry_url)
 
 
 @router.post("/registry/rollback", **needs(Role.admin))
 def rollback(state: State, body: RollBack | None = None) -> LivePointer:
-    """Make the previous live version live again; 409 if there is none. A request with `version` may be repeated:
-    nothing happens if that version is not live any more."""
+    """Make the previous live version live again; 409 if there is none. A request with `version` may be repeated: it
+    does nothing if that version is no longer live.
+    """
     return pointer.rollback(state.settings.reader(), body.version if body else None)
 
 
@@ -73,7 +74,7 @@ def rollback(state: State, body: RollBack | None = None) -> LivePointer:
 def collect_garbage(
     state: State,
     keep: Annotated[int, Query(ge=1, le=MAX_INT, description="Versions of each run to keep, the newest first")] = 3,
-    dry_run: Annotated[bool, Query(description="Only say what would be removed")] = False,
+    dry_run: Annotated[bool, Query(description="Only report what would be removed")] = False,
 ) -> GarbageReport:
     """Remove all but the newest `keep` versions of each run. The live version, the one before it and the parents of
     kept versions stay."""

@@ -15,17 +15,17 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 @router.post("")
 async def upload(request: Request, state: State, filename: str = "trajectories.jsonl") -> FileObject:
-    """Store a training file. The same content is stored once; its id is made from its hash."""
+    """Store a training file. Equal content is stored once, under an id made from its hash."""
     return await state.files.add(request.stream(), filename)
 
 
 @router.get("")
 def list_files(state: State) -> dict[str, Any]:
-    """All files, newest first."""
+    """List all files, newest first."""
     return {"object": "list", "data": state.files.all()}
 
 
 @router.get("/{file_id}")
 def get_file(file_id: str, state: State) -> FileObject:
-    """The description of a file."""
+    """Return the description of a file."""
     return state.files.get(file_id)

@@ -25,8 +25,9 @@ router = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"], route_class=Jso
 
 @router.post("")
 async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
-    """Queue a job. A version has one job: the same request again returns that job, another request gets 409. Where
-    the files of the version were damaged since, the same request trains it again."""
+    """Queue a job. A version has one job: the same request again returns that job, another request for the version
+    gets 409. If the files of the version were damaged since, the same request trains it again.
+    """
     await asyncio.to_thread(check_base_folder, body.model, state.settings.model_folders, "A3T_TRAINER_MODEL_FOLDERS")
     await asyncio.to_thread(state.files.get, body.training_file)
     known = state.jobs.for_version(body.version)
@@ -44,20 +45,22 @@ async def create(body: FineTuningJobCreate, state: State) -> FineTuningJob:
 async def list_jobs(
     state: State, limit: Annotated[int, Query(ge=1, le=1000, description="Largest number of jobs")] = 100
 ) -> JobPage:
-    """Jobs, newest first."""
+    """List jobs, newest first."""
     jobs = state.jobs.all()
     return JobPage(data=jobs[:limit], has_more=len(jobs) > limit)
 
 
 @router.get("/{job_id}")
 async def get_job(job_id: str, state: State) -> FineTuningJob:
-    """A job with its progress."""
+    """Return a job with its progress."""
     return state.jobs.get(job_id)
 
 
 @router.post("/{job_id}/cancel")
 async def cancel(job_id: str, state: State) -> FineTuningJob:
-    """Cancel a job: its process is ended and nothing is published. 409 for a job that has ended in another way."""
+    """Cancel a job. Its process is ended, and nothing is published. 409 for a job that has already succeeded or
+    failed.
+    """
     return await state.supervisor.cancel(job_id)
 
 
@@ -69,7 +72,7 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=10_000, description="Largest number of events")] = 500,
     stream: Annotated[bool, Query(description="Follow the events as server-sent events until the job ends")] = False,
 ) -> Response | JobEventPage:
-    """Events with `seq` above `after`; with `stream`, as server-sent events until the job has ended."""
+    """Return the events with a `seq` above `after`; with `stream`, as server-sent events until the job has ended."""
     page, more = await state.jobs.events(job_id, after, limit)
     if stream:
         return StreamingResponse(_follow(state.jobs, job_id, after), media_type="text/event-stream")
@@ -100,5 +103,5 @@ async def _follow(jobs: JobStore, job_id: str, after: int) -> AsyncIterator[str]
         if finished and not more:
             yield "data: [DONE]\n\n"
             return
-        if not page:  # what came while events were sent has been told already
+        if not page:  # events that arrived while others were sent are sent first
             await jobs.changed()

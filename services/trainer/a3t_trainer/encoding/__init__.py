@@ -1,1 +1,1 @@
-"""From trajectories to weighted token sequences and to the batches of each optimiser step."""
+"""Turns trajectories into token sequences with weights, and these into the batches of each optimiser step."""

@@ -17,17 +17,19 @@ from .sequences import TokenSequence
 __all__ = ["MicroBatch", "StepScale", "collate"]
 
 MicroBatch = dict[str, "Tensor | int"]
-"""Inputs of one forward pass: `input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`; and for the loss,
-each of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`, `coefficients` (factor
-of log p in the objective), `parts`, `failure` and `sequence` (row of the token's sequence)."""
+"""Inputs of one forward pass: `input_ids`, `position_ids`, and `attention_mask` or `cu_seq_lens_*`. For the loss, it
+also has tensors of shape [n] for the n predicted tokens: `keep` (flat index of the token before), `targets`,
+`coefficients` (factor of log p in the objective), `parts`, `failure` and `sequence` (row of the token's sequence).
+"""
 
 Normalisation = Literal["as_printed", "per_token", "per_trajectory"]
 
 
 @dataclass(frozen=True, slots=True)
 class StepScale:
-    """Denominators of an optimiser step over all its forward passes: M trajectories and T trained tokens. Without
-    normalisation every coefficient is R(τ) · w_t."""
+    """Denominators of an optimiser step, over all its forward passes: M trajectories and T trained tokens. Without
+    normalisation, every coefficient is R(τ) · w_t.
+    """
 
     normalisation: Normalisation | None
     trajectories: int
@@ -58,7 +60,9 @@ class StepScale:
 
 
 def collate(units: Sequence[Unit], scale: StepScale, *, packing: bool, pad_id: int = 0) -> MicroBatch:
-    """The tensors of one forward pass: with packing all sequences in one row, otherwise one padded row per sequence."""
+    """Make the tensors of one forward pass. With packing, all sequences are in one row; otherwise each has a padded
+    row.
+    """
     sequences = [s for unit in units for s in unit]
     width = max(map(len, sequences))
     starts = np.cumsum([0, *map(len, sequences)]) if packing else np.arange(len(sequences) + 1) * width

@@ -1,4 +1,4 @@
-"""The training file: JSON Lines of trajectories, checked and counted."""
+"""Reads the training file (JSON Lines of trajectories), checks it and counts its content."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from a3t_contracts.schemas.trajectory import PromptStyle, Trajectory, Trajectory
 __all__ = ["TrainingData", "read_trajectories"]
 
 _NAMED_LINES = 100
-"""Largest number of bad lines that an error lists, because the job's record keeps the error."""
+"""Largest number of bad lines in an error, because the job stores the error."""
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class TrainingData:
 
     @property
     def prompt(self) -> PromptStyle | None:
-        """How the agent read its history; None where the trajectories differ, or keep prompts of another kind."""
+        """How the agent read its history; None if the trajectories differ, or have prompts of another kind."""
         styles = {None if t.recorded else t.prompt for t in self.trajectories}
         return styles.pop() if len(styles) == 1 else None
 
@@ -55,7 +55,7 @@ class TrainingData:
 def read_trajectories(path: Path) -> TrainingData:
     """Read and check a training file (JSON Lines of trajectories). A trajectory that occurs twice counts once.
 
-    Raises InvalidInputError that lists the bad lines: lines that are no trajectory, trajectories collected for
+    Raises InvalidInputError, which lists the bad lines: lines that are not a trajectory, trajectories collected for
     evaluation, and different trajectories with the same id. A file without trajectories is refused, too.
     """
     data = TrainingData([])
@@ -95,7 +95,7 @@ def _add(data: TrainingData, seen: dict[str, Trajectory], number: int, line: byt
         data.duplicates += 1
     else:
         raise InvalidInputError(
-            f"Line {number}: trajectory {trajectory.id} is in the file already, but different.",
+            f"Line {number}: trajectory {trajectory.id} occurs in an earlier line with other content.",
             hint="Ids are unique: keep one of the two, or give it another id.",
         )
 
@@ -107,12 +107,12 @@ def _parse(number: int, line: bytes) -> Trajectory:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the line"
         raise InvalidInputError(
-            f"Line {number} is no trajectory: {where}: {first['msg']}.",
+            f"Line {number} is not a trajectory: {where}: {first['msg']}.",
             hint="Upload trajectories as `a3t trajectories export` writes them.",
         ) from error
     if trajectory.kind == TrajectoryKind.evaluation:
         raise InvalidInputError(
-            f"Line {number}: trajectory {trajectory.id} was collected for evaluation; which is never trained on.",
+            f"Line {number}: trajectory {trajectory.id} was collected for evaluation, which is never trained on.",
             hint="Leave evaluation episodes out of the file.",
         )
     if not trajectory.steps:
@@ -125,7 +125,7 @@ def _warn(data: TrainingData) -> None:
     if unpaired:
         ids = ", ".join(t.id for t in unpaired[:5])
         data.warnings.append(
-            f"{len(unpaired)} failures have no success of the same task (the method drops those): {ids}"
+            f"{len(unpaired)} failures have no success of the same task (the method leaves such failures out): {ids}"
         )
     if data.duplicates:
         data.warnings.append(f"{data.duplicates} lines repeat a trajectory; each is trained once.")

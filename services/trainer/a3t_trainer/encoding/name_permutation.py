@@ -1,7 +1,7 @@
 """Data augmentation: permutes the names in an episode each time that the episode is trained on.
 
-Where an environment treats names alike, an episode stays valid when all mugs in it become plates. Without such
-permutations tiny models memorise the names of a few dozen episodes.
+If an environment treats some names alike, an episode stays valid when all mugs in it become plates. Without such
+permutations, tiny models memorise the names in a few dozen episodes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["NamePermutation"]
 
 
 class NamePermutation:
-    """Draws a permutation of each group of words, anew for each sequence and optimiser step.
+    """Draws a permutation of each group of words, a new one for each sequence and optimiser step.
 
-    The draw depends only on the seed, the optimiser step and the sequence's id, so that a resumed job repeats it.
+    The draw depends only on the seed, the optimiser step and the sequence's id, so a resumed job repeats it.
     Raises InvalidInputError for a word that the tokenizer does not write as one token.
     """
 
@@ -34,7 +34,7 @@ class NamePermutation:
         self._identity = np.arange(len(tokenizer), dtype=np.int64)
 
     def apply(self, sequence: TokenSequence, step: int) -> TokenSequence:
-        """The sequence with the names permuted as in optimiser step `step`."""
+        """Return the sequence with its names permuted for optimiser step `step`."""
         rng = random.Random(f"{self._seed}/{step}/{sequence.id}")
         table = self._identity.copy()
         for group in self._groups:
@@ -51,7 +51,7 @@ def _token(tokenizer: Any, word: str) -> int:
     ids: list[int] = tokenizer.encode(f" {word}", add_special_tokens=False)
     if len(ids) != 1:
         raise InvalidInputError(
-            f"augmentation.interchangeable names {word!r}, which this base's tokenizer writes as {len(ids)} tokens.",
-            hint="Only words of one token (behind a blank) can be exchanged; leave the others out.",
+            f"augmentation.interchangeable has {word!r}, which is {len(ids)} tokens in the base model's tokenizer.",
+            hint="Only words that are one token (after a blank) can be exchanged; leave the others out.",
         )
     return ids[0]

@@ -28,8 +28,9 @@ class PartSplitter:
 
     @cached_property
     def frame(self) -> ChatFrame:
-        """What the base's chat template writes around an episode's texts. Raises InvalidInputError, see
-        `chat_frame`."""
+        """The texts that the base's chat template writes around an episode's texts. Raises InvalidInputError; see
+        `chat_frame`.
+        """
         return chat_frame(self.tokenizer)
 
     def thought_tokens(self, segment: Segment, ids: tuple[int, ...], trajectory_id: str) -> int:
@@ -47,7 +48,7 @@ class PartSplitter:
         return self._seen[key]
 
     def split(self, text: str, ids: tuple[int, ...]) -> int:
-        """How many of the ids of a completion's text belong to the thought, in front of its action line."""
+        """Number of a completion's ids that belong to the thought, which stands before the action line."""
         found = _ACTION_LINE.search(text)
         if found is None:
             return len(ids)
@@ -58,8 +59,8 @@ class PartSplitter:
         inside = all(0 <= i < self._vocabulary for i in ids)
         if not inside or self._decode(ids).strip() != segment.text.strip():
             raise InvalidInputError(
-                f"Step {segment.turn} of trajectory {trajectory_id}: its completion_ids are not the tokens of its text "
-                "in the base model's tokenizer.",
+                f"Step {segment.turn} of trajectory {trajectory_id}: its completion_ids do not decode to its text "
+                "with the base model's tokenizer.",
                 hint="Train the base that generated them, or upload the trajectory without completion_ids.",
             )
 

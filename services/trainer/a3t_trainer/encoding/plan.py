@@ -1,7 +1,7 @@
 """Plans the optimiser steps of a job, and splits each step into forward passes.
 
-The plan depends only on the data and the seed. The number of a step determines its data, so that a resumed job
-continues with the same steps as one without interruption.
+The plan depends only on the data and the seed. The number of a step determines its data, so a resumed job has the same
+steps as one without interruption.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from .sequences import TokenSequence
 __all__ = ["StepPlan", "Unit", "build_units", "micro_batches", "pair_units", "single_units"]
 
 Unit = tuple[TokenSequence, ...]
-"""Sequences that must be in the same optimiser step: those of one trajectory, mostly one, or a (success, failure) pair
-for DPO. The pair must be in the same forward pass, too."""
+"""Sequences that must be in the same optimiser step: those of one trajectory (usually one sequence), or a (success,
+failure) pair for DPO, which must also be in the same forward pass.
+"""
 
 
 def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
@@ -31,7 +32,9 @@ def build_units(sequences: Sequence[TokenSequence]) -> list[Unit]:
 
 
 def single_units(units: Sequence[Unit]) -> list[Unit]:
-    """One unit for each sequence: what forward passes are cut into where sequences need not stand together."""
+    """One unit for each sequence, for splitting a step into forward passes if its sequences may be in different
+    ones.
+    """
     return [(sequence,) for unit in units for sequence in unit]
 
 
@@ -73,8 +76,10 @@ class StepPlan:
         return [self.units[i] for i in order[start :: self.steps_per_epoch]]
 
     def _order(self, epoch: int, position: int) -> tuple[list[int], int]:
-        """The shuffled units of an epoch, failures first, and the index at which the step at `position` begins. Steps
-        read with a stride of `steps_per_epoch`, so that each gets an equal share of the failures (± 1)."""
+        """Return the shuffled units of an epoch, failures first, and the index at which the step at `position`
+        begins. A step takes every `steps_per_epoch`-th unit from there, so that each step gets an equal share of the
+        failures (± 1).
+        """
         rng = random.Random(f"{self.seed}/{epoch}")
         order = list(range(len(self.units)))
         rng.shuffle(order)
@@ -89,7 +94,7 @@ def micro_batches(
     """Split a step into forward passes of at most `tokens_per_batch` tokens, padding included.
 
     With packing, sequences are joined without padding; otherwise they are sorted by length, so that the rows of a pass
-    are about equally long. A unit longer than the limit gets a pass of its own. If several processes share the step,
+    are about equally long. A unit longer than the limit gets a separate pass. If several processes share the step,
     passes are split until their number is a multiple of `multiple_of`; empty ones are added if no pass can be split.
     """
     ordered = sorted(step, key=_longest, reverse=True)
@@ -106,8 +111,9 @@ def micro_batches(
 
 
 def _pack(ordered: Sequence[Unit], limit: int) -> list[list[Unit]]:
-    """Pack units, the longest first, into the fewest passes that can hold the tokens, each into the emptiest pass, so
-    that passes are evenly filled."""
+    """Pack units into the fewest passes that can hold the tokens. The longest unit comes first, and each goes to the
+    emptiest pass, so that passes are evenly filled.
+    """
     count = max(1, math.ceil(sum(map(_tokens, ordered)) / limit))
     batches: list[list[Unit]] = [[] for _ in range(count)]
     loads = [0] * count

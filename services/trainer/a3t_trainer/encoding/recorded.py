@@ -1,8 +1,9 @@
-"""Recorded episodes as token sequences: the exact ids of prompts and completions, in whatever form the agent asked.
+"""Turns recorded episodes into token sequences with the exact ids of prompts and completions.
 
-A prompt that continues the tokens before it goes on in the same sequence. Where one does not (an agent that shortens
-its history, or whose text is tokenised differently when it comes back), a new sequence begins with that prompt, and
-what was trained before is context in it: every completion is trained once, behind the tokens that it was written for.
+A prompt that continues the tokens before it belongs to the same sequence. If a prompt does not continue them (because
+the agent shortens its history, or its text is tokenised differently when it is sent again), a new sequence begins with
+that prompt, in which earlier completions are only context. So every completion is trained once, after the tokens for
+which it was generated.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Span:
 
 @dataclass(slots=True)
 class ExactSequence:
-    """Ids of one sequence; tokens outside all spans are context."""
+    """The ids of one sequence. Tokens outside all spans are context."""
 
     ids: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
@@ -62,14 +63,14 @@ def _tokens(
     where = f"Step {number} of trajectory {trajectory_id}"
     if kept is None or added is None or not completion:
         raise InvalidInputError(
-            f"{where} has no exact tokens, which other steps have.",
+            f"{where} has no exact tokens, although other steps have them.",
             hint="In a recorded episode every step needs prompt_kept, prompt_added and completion_ids.",
         )
     if kept > said or not kept + len(added):
         raise InvalidInputError(f"{where}: prompt_kept is {kept}, but there are {said} tokens before this step.")
     if not all(0 <= i < vocabulary for i in (*added, *completion)):
         raise InvalidInputError(
-            f"{where}: its ids are no tokens of the base model's vocabulary of {vocabulary}.",
+            f"{where}: some of its ids are not in the base model's vocabulary of {vocabulary} tokens.",
             hint="Train the base that generated them.",
         )
     return kept, added, completion

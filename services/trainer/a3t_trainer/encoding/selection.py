@@ -13,16 +13,17 @@ __all__ = ["check_labels", "select"]
 
 
 def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[Trajectory, float]]:
-    """The trajectories with R(τ) ≠ 0, each with its factor (paper §4).
+    """Return the trajectories with R(τ) ≠ 0, each with its factor (paper §4).
 
-    A factor of 0 adds nothing to the gradient, so such trajectories are left out altogether: R_f = 0 *is* supervised
-    fine-tuning on the successes, with the same batches and the same M. Raises InvalidInputError if none is left.
+    Trajectories with a factor of 0 are left out, because they add nothing to the gradient. R_f = 0 is therefore the
+    same as supervised fine-tuning on the successes, with the same batches and the same M. Raises InvalidInputError if
+    none is left.
 
     - contrastive: 1 for successes, R_f · failure_weight for failures
     - sft: successes only
     - raw_reward: the environment's reward; failures times failure_weight
-    - label_prefix: 1 for all, each behind a label that says how it ended
-    - dpo: successes and failures of tasks that have both; the sign comes from the pairs
+    - label_prefix: 1 for all; each has a label before it that says how it ended
+    - dpo: 1 for successes and failures of tasks that have both; the loss of a pair gives the sign
     """
     chosen = [(_labelled(t, objective), _factor(t, objective)) for t in trajectories]
     if objective.name == ObjectiveName.dpo:
@@ -30,14 +31,14 @@ def select(trajectories: list[Trajectory], objective: Objective) -> list[tuple[T
     kept = [(t, factor) for t, factor in chosen if factor != 0.0]
     if not kept:
         raise InvalidInputError(
-            f"Nothing to train on: none of the {len(trajectories)} trajectories counts under {objective.name}.",
+            f"Nothing to train on: the objective {objective.name} uses none of the {len(trajectories)} trajectories.",
             hint="sft needs successes; dpo needs a success and a failure of one task; raw_reward needs rewards.",
         )
     return kept
 
 
 def check_labels(tokenizer: Any) -> None:
-    """Raise InvalidInputError where the base's vocabulary cannot tell one outcome label from the other."""
+    """Raise InvalidInputError if both outcome labels have the same tokens in the base's vocabulary."""
     success, failure = (
         tokenizer.encode(labelled_preamble("", success=s), add_special_tokens=False) for s in (True, False)
     )
@@ -64,13 +65,14 @@ def _factor(trajectory: Trajectory, objective: Objective) -> float:
 
 
 def _labelled(trajectory: Trajectory, objective: Objective) -> Trajectory:
-    """The trajectory with the label of its own outcome; under other objectives without a label, because the trained
-    agent will be prompted without one."""
+    """Return the trajectory with the label of its outcome. With other objectives than label_prefix it gets no label,
+    because the trained agent will be prompted without one.
+    """
     if objective.name == ObjectiveName.label_prefix:
         if trajectory.recorded:
             raise InvalidInputError(
-                f"label_prefix puts a label in front of prompts, but the recorded trajectory {trajectory.id} has the "
-                "exact tokens of its prompts.",
+                f"label_prefix puts a label before prompts, but the recorded trajectory {trajectory.id} has exact "
+                "prompt tokens, which cannot change.",
                 hint="Choose another objective.",
             )
         preamble = labelled_preamble(trajectory.preamble, success=trajectory.success)

@@ -1,4 +1,4 @@
-"""Trajectories as token sequences, with a weight for each token."""
+"""Turns trajectories into token sequences, with a weight for each token."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Part(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
-    """One encoded trajectory τ, or a part of a recorded one. The arrays are equally long; token 0 is never predicted,
-    so its weight is 0."""
+    """One encoded trajectory τ, or a part of a recorded one. The arrays have the same length. Token 0 is never
+    predicted, so its weight is 0.
+    """
 
     id: str
     """Id of the trajectory; sequences of one trajectory share it."""
@@ -59,8 +60,9 @@ class TokenSequence:
 def encode_all(
     tokenizer: Any, trajectories: Iterable[tuple[Trajectory, float]], objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """Encode (trajectory, R(τ)) pairs: `encode_trajectory`, `encode_recorded`. Sequences without a weighted token
-    are left out."""
+    """Encode (trajectory, R(τ)) pairs with `encode_trajectory` or `encode_recorded`. Sequences whose weights are all
+    0 are left out.
+    """
     splitter = PartSplitter(tokenizer)
     sequences: list[TokenSequence] = []
     for trajectory, reward in trajectories:
@@ -74,11 +76,11 @@ def encode_all(
 def encode_trajectory(
     splitter: PartSplitter, trajectory: Trajectory, reward: float, objective: Objective, max_length: int
 ) -> TokenSequence:
-    """The sequence of one trajectory. Generated ids are used as they are; text without ids is tokenised.
+    """Encode one trajectory. Generated ids are used unchanged; text without ids is tokenised.
 
-    Turns that are not to be imitated have no weighted tokens, so that none may remain. Raises InvalidInputError with
-    the trajectory's id for a sequence longer than `max_length` tokens, if all weights of the objective are 0, and for
-    generated ids that the base's tokenizer does not decode to the stored text.
+    Turns that must not be imitated get weight 0, so it is possible that no trained token remains. Raises
+    InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, if all weights of the
+    objective are 0, and for generated ids that the base's tokenizer does not decode to the stored text.
     """
     segments = render_trajectory(trajectory, splitter.frame if trajectory.prompt is PromptStyle.chat else None)
     episode = encode_segments(splitter.tokenizer, segments)
@@ -94,17 +96,18 @@ def encode_trajectory(
 def encode_recorded(
     splitter: PartSplitter, trajectory: Trajectory, reward: float, objective: Objective, max_length: int
 ) -> list[TokenSequence]:
-    """The sequences of a recorded episode: the ids that were sent and generated, all with the trajectory's reward.
+    """Encode a recorded episode with the ids that were sent and generated. All its sequences have the trajectory's
+    reward.
 
-    Raises InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, where the
-    objective weighs none of its parts, for dpo where there are several sequences, and for ids that are no tokens.
+    Raises InvalidInputError, with the trajectory's id, for a sequence longer than `max_length` tokens, if all weights
+    of the objective are 0, for several sequences with dpo, and for ids outside the vocabulary.
     """
     exact = exact_sequences(trajectory, len(splitter.tokenizer))
     if objective.name == ObjectiveName.dpo and len(exact) > 1:
         raise InvalidInputError(
-            f"The prompts of the recorded trajectory {trajectory.id} do not continue each other, so that it is "
-            f"{len(exact)} sequences, and dpo compares single ones.",
-            hint="Choose another objective, or let the agent send its history as it was.",
+            f"The prompts of the recorded trajectory {trajectory.id} do not continue each other, so it has "
+            f"{len(exact)} sequences, but dpo needs one.",
+            hint="Choose another objective, or let the agent send its history unchanged.",
         )
     factors = turn_weights(trajectory, objective, reward)
     sequences = []
@@ -124,7 +127,7 @@ def encode_recorded(
 
 
 def _exact_parts(splitter: PartSplitter, trajectory: Trajectory, exact: ExactSequence) -> NDArray[np.int8]:
-    """The `Part` of every token. A completion that names no action line is an action as a whole."""
+    """The `Part` of every token. A completion without an action line counts as action."""
     parts = np.full(len(exact.ids), Part.context, dtype=np.int8)
     for span in exact.spans:
         step = trajectory.steps[span.step]

@@ -1,4 +1,6 @@
-"""The factor of each turn in the loss: below 1 for turns that do not help a success, 0 for made-up observations."""
+"""The factor of each turn in the loss. It is below 1 for turns that do not help a success, and 0 for turns with
+made-up observations.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +14,15 @@ from a3t_contracts.schemas.trajectory import Step, Trajectory
 __all__ = ["made_up_turns", "repeated_turns", "turn_weights"]
 
 _END = re.compile(r"\.(?:\s|$)|\n")
-"""End of a sentence in an observation. The point in "$12.40" does not count."""
+"""End of a sentence in an observation; the point in "$12.40" is none."""
 
 
 def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) -> list[float]:
-    """A factor for each turn of a trajectory that is trained with the factor `reward`.
+    """Return a factor for each turn of a trajectory that is trained with the factor `reward`.
 
-    Turns with a made-up observation get 0 if training would make them more likely: if `reward` is positive, and in the
-    successes of dpo. If training makes them less likely, they stay. Other factors below 1 apply only to turns of
-    successes.
+    Turns with a made-up observation get 0 if training would make them more likely, that is, if `reward` is positive,
+    and in the successes of dpo. If training makes them less likely, they keep their factor. Other factors below 1 apply
+    only to turns of successes.
     """
     imitated = trajectory.success if objective.name == ObjectiveName.dpo else reward > 0
     made_up = made_up_turns(trajectory) if imitated else [False] * len(trajectory.steps)
@@ -28,8 +30,9 @@ def turn_weights(trajectory: Trajectory, objective: Objective, reward: float) ->
 
 
 def made_up_turns(trajectory: Trajectory) -> list[bool]:
-    """Turns in which the policy wrote an observation of its own. They were cut before it; older versions stored the
-    observation in the completion. A recorded agent may write what it likes."""
+    """Whether the policy invented an observation in each turn. Turns are cut before it; older versions stored it in
+    the completion. Turns of recorded agents never count.
+    """
     if trajectory.recorded:
         return [step.made_up_observation for step in trajectory.steps]
     ends = (turn_end(step.completion or "") for step in trajectory.steps)
@@ -57,10 +60,10 @@ def _imitation(trajectory: Trajectory, objective: Objective) -> list[float]:
 
 
 def _purpose_weight(step: Step, objective: Objective) -> float:
-    """`purposeless_weight` if the reason names no purpose, otherwise 1.
+    """Return `purposeless_weight` if the reason names no purpose, otherwise 1.
 
-    The step records this for reasons by ActRe. For a policy's thoughts, and in episodes of older versions, the first
-    words of the thought decide (`NO_PURPOSE`).
+    For reasons by ActRe, the step says whether they name one. For a policy's thoughts, and in episodes of older
+    versions, the first words of the thought decide (`NO_PURPOSE`).
     """
     if (step.thought or "").startswith(tuple(objective.skip_thoughts)):
         return 0.0
@@ -72,10 +75,10 @@ def repeated_turns(trajectory: Trajectory) -> list[bool]:
     """Turns that repeat an earlier action and whose observation contains nothing new, such as going in circles or
     waiting.
 
-    A container that was opened meanwhile contains nothing new when it is visited again. A turn does not count as
+    A container that was opened in the meantime contains nothing new when it is visited again. A turn does not count as
     repeated if it moved the agent (its observation differs from the one before) to a place where another action then
-    had a new outcome, for example the way back to the lamp; moving on from there is no such action. The last turn never
-    counts as repeated.
+    had a new outcome, for example on the way back to the lamp. Moving on from that place is not such an action. The
+    last turn never counts as repeated.
     """
     steps = trajectory.steps
     outcomes = [step.observation for step in steps[1:]] + [trajectory.final_observation]

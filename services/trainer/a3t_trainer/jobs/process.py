@@ -24,19 +24,18 @@ _LINE_LIMIT = 16 * 2**20
 
 
 class TrainingProcess:
-    """A process of `a3t_trainer.training_process`, in a process group of its own, which imports torch before it gets a
-    job.
+    """A process of `a3t_trainer.training_process` in a separate process group. It imports torch before it gets a job.
 
     Args:
-        process: the process, from `start`.
+        process: the process that `start` made.
         settings: settings of the service.
-        forks: whether it runs one job after the other, each in a forked child; otherwise it ends with its job.
+        forks: whether the process runs several jobs, each in a forked child; otherwise it ends with its job.
     """
 
     def __init__(self, process: Process, settings: TrainerSettings, *, forks: bool) -> None:
         self.process, self.settings, self.forks = process, settings, forks
         self.began = False
-        """The last job that was handed over has begun: it said `started`."""
+        """Whether the last given job has begun, that is, has sent `started`."""
         self._has_job = False
         self._job_pid: int | None = None
 
@@ -59,7 +58,7 @@ class TrainingProcess:
                 str(job_file),
             ]
             command = [sys.executable, "-m", *launch]
-        # Waiting threads soon sleep: spinning ones starve each other once a core is busy with anything else.
+        # Waiting threads go to sleep soon: spinning threads slow each other down when a core has other work, too.
         environment = {"TOKENIZERS_PARALLELISM": "false", "GOMP_SPINCOUNT": "1000", **os.environ}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
@@ -88,7 +87,7 @@ class TrainingProcess:
         self._has_job, self.began = True, False
         stdin = cast(StreamWriter, self.process.stdin)
         stdin.write((json.dumps(content) + "\n").encode())
-        with contextlib.suppress(ConnectionError):  # a process that died is found by its exit code
+        with contextlib.suppress(ConnectionError):  # the exit code will show that the process died
             await stdin.drain()
 
     async def news(self) -> AsyncIterator[dict[str, Any]]:
@@ -127,7 +126,7 @@ class TrainingProcess:
         return self.process.returncode is None and self._has_job
 
     def _signal_job(self, number: int) -> None:
-        """Send a signal to the forked job, or to the whole group; to nobody if the job has ended."""
+        """Send a signal to the forked job, or to the whole group. If the job has ended, nothing is sent."""
         if not self._has_job:
             return
         with contextlib.suppress(ProcessLookupError):

@@ -38,9 +38,9 @@ log = get_logger(__name__)
 class JobStore:
     """All jobs, in memory and on disk. Used from one event loop; disk access happens in a thread, one change at a time.
 
-    A change of status is on disk before anybody is told of it. If the disk is full, the failed write is logged and
-    repeated with the next change, so that the service goes on. A job that cannot be read, because another release wrote
-    it, is logged and left as it is.
+    A change of status is written to disk before it becomes visible. If the disk is full, the failed write is logged and
+    repeated with the next change, so that the service keeps running. A job that cannot be read, because another release
+    wrote it, is logged and left unchanged.
     """
 
     def __init__(self, root: Path) -> None:
@@ -62,11 +62,11 @@ class JobStore:
                 self._bring_back(job)
 
     def folder(self, job_id: str) -> Path:
-        """The job's folder on the disk, which holds its request, state, events and checkpoints."""
+        """The job's folder, which has its request, state, events and checkpoints."""
         return self.root / job_id
 
     async def create(self, request: FineTuningJobCreate, origin: Origin | None = None) -> FineTuningJob:
-        """Create a job, or return the job of the same request. `origin`: who asks for it.
+        """Create a job, or return the job of the same request. `origin`: the run that asks for it.
 
         A version has one job: raises ConflictError for another request while the version's job is open or has
         succeeded. After a failed or cancelled job the request creates a new attempt.
@@ -77,7 +77,7 @@ class JobStore:
                 return known
             if known is not None:
                 raise ConflictError(
-                    f"Adapter version {request.version!r} belongs to job {known.id}, which was asked for differently.",
+                    f"Adapter version {request.version!r} belongs to job {known.id}, which has another request.",
                     hint="Versions are immutable; choose another name.",
                 )
             attempt = sum(j.request.version == request.version for j in self._jobs.values())
@@ -112,7 +112,7 @@ class JobStore:
         return sorted(self._jobs.values(), key=lambda j: (-j.created_at, j.id))
 
     def queued(self) -> list[FineTuningJob]:
-        """The jobs that wait, in the order of their creation."""
+        """The waiting jobs, in the order of their creation."""
         waiting = [j for j in self._jobs.values() if j.status == JobStatus.queued]
         return sorted(waiting, key=lambda j: (j.created_at, j.id))
 
@@ -131,8 +131,9 @@ class JobStore:
         return job
 
     async def spoil(self, job_id: str, problem: Problem) -> None:
-        """Let a succeeded job count as failed, because its version was found damaged: the next request for the version
-        is a new attempt."""
+        """Mark a succeeded job as failed, because its version was found damaged. The next request for the version is
+        a new attempt.
+        """
         async with self._moving:
             error = problem.model_dump(mode="json", exclude_none=True)
             job = self.get(job_id).model_copy(update={"status": JobStatus.failed, "error": error})
@@ -162,7 +163,7 @@ class JobStore:
         return events[:limit], len(events) > limit
 
     def finished(self, job_id: str) -> bool:
-        """Whether the job has ended, in whatever way. Raises NotFoundError for an unknown id."""
+        """Whether the job has ended: succeeded, failed or was cancelled. Raises NotFoundError for an unknown id."""
         return self.get(job_id).status.ended
 
     async def changed(self) -> None:
@@ -191,7 +192,7 @@ class JobStore:
         self._jobs[job.id] = job.model_copy(update={"status": JobStatus.queued})
         self._save(self._jobs[job.id])
         events = self._events[job.id] = self._read_log(job.id)
-        told = "The service was started again; the job goes on from its last checkpoint."
+        told = "The service was restarted; the job continues from its last checkpoint."
         events.save(events.add(told, "warn", "message", None))
 
     def _save(self, job: FineTuningJob) -> None:
@@ -210,7 +211,8 @@ class JobStore:
 
 
 def _job_id(request: FineTuningJobCreate, attempt: int) -> str:
-    """`ftjob-` and 24 hex digits of a SHA-256 over what the request trains and the number of earlier jobs for its
-    version."""
+    """The id of a job: `ftjob-` and 24 hex digits of a SHA-256 over the request and the number of earlier jobs for
+    its version.
+    """
     key = f"{attempt}\x1f{request.model_dump_json(exclude={'trackers'})}"
     return f"ftjob-{hashlib.sha256(key.encode()).hexdigest()[:24]}"

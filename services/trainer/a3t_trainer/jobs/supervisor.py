@@ -1,4 +1,4 @@
-"""Runs queued jobs in child processes, one per slot, and queues a job again whose process died."""
+"""Runs queued jobs in child processes, one for each slot. If the process of a job dies, the job is queued again."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def devices(settings: TrainerSettings) -> list[str | None]:
 
 
 class Supervisor:
-    """Assigns queued jobs to slots. `run` is active while the service is."""
+    """Assigns queued jobs to slots. `run` is active as long as the service runs."""
 
     def __init__(self, store: JobStore, files: FileStore, settings: TrainerSettings) -> None:
         self.store, self.files, self.settings = store, files, settings
@@ -68,7 +68,7 @@ class Supervisor:
         if process is not None:
             await process.stop_job()
         if job_id not in self._taken and not self.store.finished(job_id):
-            self._taken.add(job_id)  # no slot begins it meanwhile
+            self._taken.add(job_id)  # so that no slot begins it in the meantime
             try:
                 await self._end_cancelled(job_id)
             finally:
@@ -88,7 +88,7 @@ class Supervisor:
                     with bound_ids(**(job.origin.ids if job.origin is not None else {})), _job_span(job) as here:
                         process = await self._attempt(job, process, device)
                         _tell(here, self.store.get(job.id))
-                except Exception as error:  # one job must not end the slot
+                except Exception as error:  # the error of one job must not end the slot
                     log.exception("job.broken", job=job.id)
                     if not self.store.finished(job.id):
                         await self.store.fail(job.id, problem_of(error))
@@ -99,14 +99,14 @@ class Supervisor:
                 await asyncio.shield(process.close())
 
     async def _warm(self, process: TrainingProcess | None, device: str | None) -> TrainingProcess | None:
-        """Start a process that imports torch while no job waits; None where accelerate starts the processes."""
+        """Start a process that imports torch while no job waits; None if accelerate starts the processes."""
         if process is not None and process.usable:
             return process
         if not self.settings.trainer_keep_warm or self.settings.trainer_accelerate_config is not None:
             return None
         try:
             return await TrainingProcess.start(self.settings, device)
-        except OSError as error:  # the job that needs a process says why it cannot have one
+        except OSError as error:  # the next job that needs a process will report the error
             log.error("process.not_started", error=str(error))
             return None
 
@@ -128,7 +128,9 @@ class Supervisor:
             process = await self._hand_over(job, process, device)
             outcome = await self._work(job.id, process)
             if waited and not process.began and job.id not in self._cancelled:
-                log.warning("process.was_dead", job=job.id)  # it died while it waited: no attempt of the job's
+                log.warning(
+                    "process.was_dead", job=job.id
+                )  # it died before it had a job, so this does not count as an attempt
                 process = await self._hand_over(job, None, device)
                 outcome = await self._work(job.id, process)
         except (A3TError, OSError) as error:
@@ -155,7 +157,7 @@ class Supervisor:
     ) -> TrainingProcess:
         content, path = await asyncio.to_thread(self._prepare, job)
         for name in self.settings.trackers_of(job.request)[1]:
-            await self.store.say(job.id, f"The tracker {name} is not installed and is told nothing.", "warn")
+            await self.store.say(job.id, f"The tracker {name} is not installed and gets no metrics.", "warn")
         if path is not None:
             return await TrainingProcess.start(self.settings, device, path)
         chosen = (
@@ -165,8 +167,9 @@ class Supervisor:
         return chosen
 
     def _prepare(self, job: FineTuningJob) -> tuple[dict[str, Any], Path | None]:
-        """The description of the job for its process, and the file that contains it where accelerate starts the
-        processes."""
+        """Return the description of the job for its process, and the file that contains it if accelerate starts the
+        processes.
+        """
         folder = self.store.folder(job.id) / "work"
         folder.mkdir(exist_ok=True)
         content = job_content(job, self.files.path(job.request.training_file), folder, self.settings)
@@ -228,7 +231,9 @@ class Supervisor:
         await self.store.move(job_id, JobStatus.cancelled)
 
     async def _bring_back(self, job_id: str, returncode: int) -> None:
-        """Queue a job whose process died; fail it if its processes keep dying without a new checkpoint."""
+        """Queue a job whose process died. The job fails if its processes die again and again without a new
+        checkpoint.
+        """
         how = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
         step = await asyncio.to_thread(self._checkpoint_step, job_id)
         before, crashes = self._crashes.get(job_id, (-1, 0))
@@ -236,14 +241,14 @@ class Supervisor:
         self._crashes[job_id] = (step, crashes)
         if crashes >= self.settings.trainer_max_crashes:
             detail = (
-                f"The training process died {crashes} times without getting further than step {max(step, 0)} ({how})."
+                f"The training process died {crashes} times without a checkpoint after step {max(step, 0)} ({how})."
             )
             await self.store.fail(
-                job_id, A3TError(detail, hint="training.log in the trainer's folder has its output.").problem()
+                job_id, A3TError(detail, hint="Its output is in training.log in the trainer's folder.").problem()
             )
             return
         await self.store.say(
-            job_id, f"The training process died ({how}); the job goes on from its last checkpoint.", "warn"
+            job_id, f"The training process died ({how}); the job continues from its last checkpoint.", "warn"
         )
         await self.store.move(job_id, JobStatus.queued)
 
@@ -253,7 +258,7 @@ class Supervisor:
 
 
 def _job_span(job: FineTuningJob) -> contextlib.AbstractContextManager[Span]:
-    """The span of one attempt at a job, below that of whoever asked for it."""
+    """The span of one attempt at a job, a child of the span of the run that asked for it."""
     request = job.request
     attributes = {
         "gen_ai.request.model": request.model,
@@ -267,6 +272,6 @@ def _job_span(job: FineTuningJob) -> contextlib.AbstractContextManager[Span]:
 
 
 def _tell(here: Span, job: FineTuningJob) -> None:
-    """Add how the attempt ended."""
+    """Add the outcome of the attempt to the span."""
     progress = job.progress
     here.set({"a3t.status": job.status.value, "a3t.optimiser_steps": progress.step, "a3t.loss": progress.loss})

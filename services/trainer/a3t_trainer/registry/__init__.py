@@ -1,1 +1,1 @@
-"""Writing the adapter registry: publish, promote, roll back, collect garbage, push to the Hub."""
+"""Writes the adapter registry: publishes, promotes and rolls back versions, collects garbage, pushes to the Hub."""

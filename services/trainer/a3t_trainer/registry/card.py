@@ -54,7 +54,7 @@ Losses are in nats per token, on the training set: they say nothing about succes
 
 
 def model_card(manifest: AdapterManifest, request: FineTuningJobCreate) -> str:
-    """Markdown with the Hub's YAML header: data counts, objective, metrics, base and licence."""
+    """The card as Markdown with the Hub's YAML header: data counts, objective, metrics, base and licence."""
     licence = base_licence(request.model)
     header = ModelCardData(
         base_model=request.model if "/" in request.model and not request.model.startswith(("/", ".", "~")) else None,
@@ -85,7 +85,7 @@ def model_card(manifest: AdapterManifest, request: FineTuningJobCreate) -> str:
 
 
 def base_licence(model: str) -> str | None:
-    """The licence in the card of a base in a local folder; None where it states none."""
+    """The licence in the model card of a base in a local folder; None if the card states none."""
     card = Path(resolve_base_model(model)) / "README.md"
     if not card.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Removes adapter versions that nothing refers to any more."""
+"""Removes adapter versions that are no longer needed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _LEFTOVER_SECONDS = 3600.0
 
 
 def collect_garbage(registry: str, keep: int, *, dry_run: bool = False) -> GarbageReport:
-    """Remove all but the newest `keep` versions of each run, and leftovers of publications older than an hour.
+    """Remove all but the newest `keep` versions of each run, and remains of unfinished publications older than an hour.
 
-    Always kept: the live version, the one that a rollback would go back to, and the parents of what is kept. Raises
-    InvalidInputError for a remote registry, whose storage has rules of its own for that.
+    The live version, the version to which a rollback would return, and the parents of kept versions are always kept.
+    Raises InvalidInputError for a remote registry, whose storage has its own rules for deletion.
     """
     root = local_root(registry)
     if root is None:
         raise InvalidInputError(
-            f"Garbage is collected in a local registry only, not in {registry}.",
+            f"Garbage can be collected only in a local registry, not in {registry}.",
             hint="Delete old versions with the tools of that storage.",
         )
     reader = RegistryReader(registry)
@@ -68,6 +68,6 @@ def _leftovers(root: Path, versions: set[str]) -> list[Path]:
 
 
 def _remove(folder: Path) -> None:
-    """Delete a version, its manifest first: a partly deleted folder is then no version."""
+    """Delete a version, its manifest first, so that a partly deleted folder does not count as a version."""
     (folder / MANIFEST_NAME).unlink(missing_ok=True)
     shutil.rmtree(folder)

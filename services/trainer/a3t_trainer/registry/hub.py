@@ -1,4 +1,4 @@
-"""Pushing an adapter version to the Hugging Face Hub."""
+"""Pushes adapter versions to the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["push"]
 def push(
     reader: RegistryReader, version: str, repository: str, *, private: bool = True, api: HfApi | None = None
 ) -> str:
-    """Upload a verified version and return its address. HF_TOKEN is the credential.
+    """Verify a version, upload it and return its address. The token comes from HF_TOKEN.
 
-    Raises UpstreamError where the Hub refuses or cannot be reached, NotFoundError for an unknown version.
+    Raises UpstreamError if the Hub refuses or cannot be reached, NotFoundError for an unknown version.
     """
     folder, _ = reader.fetch(version)
     client = api or HfApi()
@@ -27,6 +27,6 @@ def push(
     except (HfHubHTTPError, httpx2.TransportError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UpstreamError(
-            f"The Hugging Face Hub did not take {repository}: {reason}", hint="Check HF_TOKEN."
+            f"The Hugging Face Hub did not accept {repository}: {reason}", hint="Check HF_TOKEN."
         ) from error
     return str(url)

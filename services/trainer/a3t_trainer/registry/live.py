@@ -25,7 +25,7 @@ _LONGEST_HISTORY = 100
 
 log = get_logger(__name__)
 _writing = threading.Lock()
-"""Serialises changes of the pointer: several runs may promote at the same time."""
+"""Allows one change of the pointer at a time, because several runs may promote at the same time."""
 
 
 def live(registry: str) -> LivePointer:
@@ -49,10 +49,10 @@ def demote(registry: str) -> LivePointer:
 
 
 def rollback(reader: RegistryReader, version: str | None = None) -> LivePointer:
-    """Make the version live that was live before `version`; None stands for the live version.
+    """Make the version live that was live before `version` (default: the live version).
 
-    Nothing happens if `version` is not live any more, so that the call may be repeated. Versions that were removed are
-    skipped. Raises ConflictError where no earlier version is left.
+    Does nothing if `version` is no longer live, so the call may be repeated. Versions that were removed are skipped.
+    Raises ConflictError if no earlier version is left.
     """
     with _writing:
         current = live(reader.url)
@@ -73,7 +73,7 @@ def rollback(reader: RegistryReader, version: str | None = None) -> LivePointer:
 
 
 def _present(registry: str) -> LivePointer:
-    """The pointer that is to be replaced; an empty one if the file is broken."""
+    """The pointer to be replaced; an empty one if the file is broken."""
     try:
         return live(registry)
     except InvalidInputError as error:

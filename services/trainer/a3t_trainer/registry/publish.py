@@ -1,4 +1,4 @@
-"""Publishes adapter versions atomically: the registry has the complete version or none of it."""
+"""Publishes adapter versions atomically: the registry has either the complete version or nothing of it."""
 
 from __future__ import annotations
 
@@ -44,14 +44,15 @@ class Draft:
 
 
 def local_root(url: str) -> Path | None:
-    """The folder of a local registry, None for a remote one."""
+    """The folder of a local registry; None for a remote one."""
     fs, root = fsspec.core.url_to_fs(url)
     return Path(root) if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)) else None
 
 
 def published_by(registry: str, version: str, job_id: str) -> AdapterManifest | None:
-    """The manifest of the version if this job published it; None if nobody did. Raises ConflictError if another job
-    did."""
+    """The manifest of the version if this job published it; None if no job did. Raises ConflictError if another job
+    did.
+    """
     try:
         manifest = RegistryReader(registry).manifest(version)
     except NotFoundError:
@@ -67,8 +68,8 @@ def published_by(registry: str, version: str, job_id: str) -> AdapterManifest | 
 def publish(registry: str, draft: Draft) -> AdapterManifest:
     """Write a version: files, model card, and last the manifest with the hashes.
 
-    A local registry gets the version by renaming its folder, a remote one by uploads. Raises ConflictError where the
-    version exists, OSError where the disk is full; what was written by then is removed.
+    A local registry gets the version by renaming a folder, a remote one by uploads. Raises ConflictError if the version
+    exists, OSError if the disk is full; what was written until then is removed.
     """
     root = local_root(registry)
     if root is not None:
@@ -91,8 +92,8 @@ def withdraw(registry: str, version: str) -> None:
 
 
 def _remove_partials(root: Path, version: str) -> None:
-    """What a killed process left of an earlier attempt; only one at a time works on a version."""
-    mine = re.compile(re.escape(f"{PARTIAL_PREFIX}{version}-") + r"[a-z0-9_]{8}")  # the form of mkdtemp
+    """Remove what a killed process left of an earlier attempt. Only one process at a time publishes a version."""
+    mine = re.compile(re.escape(f"{PARTIAL_PREFIX}{version}-") + r"[a-z0-9_]{8}")  # the names that mkdtemp makes
     for folder in root.glob(f"{PARTIAL_PREFIX}*"):
         if mine.fullmatch(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +104,7 @@ def _write(folder: Path, draft: Draft) -> AdapterManifest:
     draft.save(folder)
     missing = [name for name in _WANTED if not (folder / name).is_file()]
     if missing:
-        raise InvalidInputError(f"Saving adapter {draft.request.version!r} left no {missing[0]}.")
+        raise InvalidInputError(f"Saving adapter {draft.request.version!r} did not write {missing[0]}.")
     manifest = _manifest(draft)
     (folder / "README.md").write_text(model_card(manifest, draft.request), encoding="utf-8")
     sync_files(folder)
@@ -138,7 +139,7 @@ def _rename(root: Path, partial: Path, manifest: AdapterManifest) -> None:
     target = root / manifest.version
     if target.exists():
         published_by(str(root), manifest.version, manifest.job_id or "")
-        shutil.rmtree(target)  # a folder without a manifest is no version
+        shutil.rmtree(target)  # a folder without a manifest does not count as a version
     try:
         partial.rename(target)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""The training of a job, in its child process: model, objective, Trainer, checkpoints."""
+"""The training of a job in its child process: model, objective, Trainer, checkpoints."""

@@ -59,14 +59,14 @@ def varlen_attention(
         raise ValueError("packed attention needs cu_seq_lens_q and max_length_q")
     foreign = [name for name in _FOREIGN if kwargs.get(name) is not None]
     if foreign:
-        raise ValueError(f"packed attention does not know {foreign[0]}; train this model with packing off")
+        raise ValueError(f"packed attention does not support {foreign[0]}; train this model with packing off")
     if (dtype := _flash_dtype(query)) is not None:
         return _flash(query.to(dtype), key.to(dtype), value.to(dtype), cu_seq_lens_q, max_length_q, scaling), None
     return _one_by_one(query, key, value, cu_seq_lens_q, dropout, scaling), None
 
 
 def _flash_dtype(query: Tensor) -> torch.dtype | None:
-    """The half-precision format that the flash kernel would compute in; None if it cannot be used.
+    """The half-precision format for the flash kernel; None if the kernel cannot be used.
 
     Rotary embeddings of a quantised base, whose norms are float32, promote queries and keys under autocast.
     """
@@ -102,7 +102,7 @@ def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: 
 
 @cache
 def _asks_for_gqa(kernel: Callable[..., Any]) -> bool:
-    """Whether the kernel must be told that keys have fewer heads than queries; torch 2.11's kernel need not be told."""
+    """Whether the kernel needs an argument for keys with fewer heads than queries; torch 2.11's kernel does not."""
     return "enable_gqa" in signature(kernel).parameters
 
 

@@ -1,8 +1,8 @@
 """Averages checkpoints over the course of training (paper §5), and interpolates between base and adapter.
 
 The adapter's tensors (LoRA A and B, DoRA magnitudes) are averaged one by one, as is usual for checkpoints. The product
-of the mean A and the mean B is not the mean of the updates B·A, which in general has a higher rank than one adapter can
-hold. `averaging_gap` measures the difference.
+of the mean A and the mean B is not the mean of the updates B·A, whose rank is in general higher than that of one
+adapter. `averaging_gap` measures the difference.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ def averaging_gap(paths: list[Path]) -> float:
 
 @torch.no_grad()
 def scale_update(model: nn.Module, share: float) -> None:
-    """Multiply the update B·A of every adapted layer by `share`: base + share · (tuned − base), the interpolation in
-    weight space of "Robust fine-tuning of zero-shot models" (arXiv 2109.01903)."""
+    """Multiply the update B·A of every adapted layer by `share` (0 to 1). The result is base + share · (tuned −
+    base), the interpolation in weight space of "Robust fine-tuning of zero-shot models" (arXiv 2109.01903).
+    """
     for name, parameter in model.named_parameters():
         if ".lora_B." in name or ".lora_embedding_B." in name:
             parameter.mul_(share)

@@ -40,7 +40,7 @@ _KEPT = 2
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint. Incomplete ones, which a crash left, are removed."""
+    """The newest complete checkpoint; None if there is none. Incomplete ones, which a crash left, are removed."""
     for partial in folder.glob(".partial-*"):
         shutil.rmtree(partial)
     bundles = sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)
@@ -77,7 +77,7 @@ def load_trainable(source: Path | dict[str, Tensor], model: nn.Module) -> None:
     values = load_file(source) if isinstance(source, Path) else source
     own = trainable_tensors(model)
     if values.keys() != own.keys():
-        raise ValueError(f"saved parameters are not the model's: {sorted(values.keys() ^ own.keys())[:3]}")
+        raise ValueError(f"saved parameters differ from the model's: {sorted(values.keys() ^ own.keys())[:3]}")
     for name, parameter in own.items():
         parameter.copy_(values[name])
 
@@ -94,8 +94,9 @@ def save_optimizer(folder: Path, optimizer: Any) -> None:
 
 
 def _unwrapped(entry: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's state without the inner dict in which bitsandbytes hides its tensors from FSDP. `load_state_dict`
-    accepts both forms."""
+    """Return a parameter's state without the inner dict in which bitsandbytes hides its tensors from FSDP.
+    `load_state_dict` accepts both forms.
+    """
     inner = {k: v for value in entry.values() if isinstance(value, dict) for k, v in value.items()}
     return {k: v for k, v in entry.items() if not isinstance(v, dict)} | inner
 

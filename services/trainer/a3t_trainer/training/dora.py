@@ -1,9 +1,9 @@
 """DoRA on weights with rows of zeros.
 
 DoRA (arXiv 2402.09353) writes each row of a weight as magnitude times direction. A row of zeros has no direction, and
-peft divides 0 by 0, in training and wherever the adapter is served. Here such a row gets a direction through B, which
-its magnitude of 0 cancels. The model equals the base at the start, training can increase the magnitude, and any program
-that loads the adapter computes the same.
+peft divides 0 by 0, both in training and when the adapter is served. Here such a row gets a direction through B, which
+has no effect while the row's magnitude is 0. At the start the model equals the base, training can increase the
+magnitude, and every program that loads the adapter computes the same result.
 """
 
 from __future__ import annotations

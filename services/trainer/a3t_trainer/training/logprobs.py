@@ -22,14 +22,14 @@ def install_logprobs(model: nn.Module) -> None:
     """Make the forward of a causal LM return log-probabilities, shape [n], if it gets the arguments `keep` and
     `targets`.
 
-    forward is replaced, so that wrappers of the model (peft, DDP, FSDP) stay in use. Without `targets` it is unchanged.
-    Raises InvalidInputError for a model that changes its logits after the output layer.
+    `forward` is replaced, so that wrappers of the model (peft, DDP, FSDP) keep working. Without `targets` it works as
+    before. Raises InvalidInputError for a model that changes its logits after the output layer.
     """
     scaled = [n for n in _SCALED if getattr(model.config, n, None) not in (None, 1.0)]
     if scaled:
         raise InvalidInputError(
-            f"{type(model).__name__} changes its logits ({scaled[0]}), which the trainer does not know.",
-            hint="Choose a base without it, such as Mistral, Llama or Qwen.",
+            f"{type(model).__name__} changes its logits ({scaled[0]}), which the trainer does not support.",
+            hint="Choose a base that does not, such as Mistral, Llama or Qwen.",
         )
     original = model.forward
 
@@ -44,10 +44,10 @@ def install_logprobs(model: nn.Module) -> None:
 
 
 def token_logprobs(head: Any, hidden: Tensor, targets: Tensor) -> Tensor:
-    """log p of each target, shape [n], from hidden states [n, width].
+    """Compute log p of each target, shape [n], from hidden states [n, width].
 
     Large vocabularies are processed in pieces whose logits are computed again in the backward pass, so that memory is
-    that of one piece, not of n × vocabulary.
+    needed for one piece only, not for n × vocabulary logits.
     """
     rows = max(1, _LOGITS_AT_ONCE // int(head.out_features))
     if len(targets) <= rows:

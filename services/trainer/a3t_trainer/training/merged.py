@@ -1,9 +1,8 @@
 """Computes LoRA of a small model as one product per layer: x (W + s·B·A)ᵀ in place of x Wᵀ + s·(x Aᵀ) Bᵀ.
 
-Both forms are the same function, with the same gradients of A and B. The sum W + s·B·A is cheap where a forward pass
-has many more tokens than the model is wide, and each layer then reads its activations once instead of four times. The
-backward pass computes the gradient of the whole matrix, which is worth it unless the rank is small compared with the
-width.
+Both forms are the same function, with the same gradients of A and B. The sum W + s·B·A is cheap if a forward pass has
+many more tokens than the model's width, and each layer then reads its activations once instead of four times. The
+backward pass computes the gradient of the whole matrix, which pays unless the rank is small compared with the width.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ def pays(rank: int, rows: int, columns: int) -> bool:
 
 
 def merge_products(model: PeftModel, lora: LoraSettings) -> None:
-    """Make layers compute one product where that is cheaper.
+    """Let layers compute one product if that is cheaper.
 
-    Layers with dropout, DoRA, quantised or half-precision weights, and all layers on a GPU, stay as peft made them.
+    Layers with dropout, DoRA, quantised or half-precision weights, and all layers on a GPU, are left unchanged.
     """
     if torch.cuda.is_available():  # the Trainer moves the model there
         return

@@ -68,7 +68,7 @@ class Meter:
 
 
 def peak_memory_bytes() -> int:
-    """Peak of the GPU's allocated memory, or of this process's resident memory where there is no GPU."""
+    """Peak in bytes of the GPU's allocated memory, or, without a GPU, of this process's resident memory."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

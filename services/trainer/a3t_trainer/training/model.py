@@ -37,7 +37,7 @@ def load_tokenizer(model: str) -> Any:
 def load_base(request: FineTuningJobCreate) -> Any:
     """Load the base model with frozen weights, in the precision and with the attention that the job asks for.
 
-    Raises NotFoundError for a base that does not exist or is no causal language model, InvalidInputError where
+    Raises NotFoundError for a base that does not exist or is not a causal language model, InvalidInputError if
     bitsandbytes is missing or the weights are not safetensors files.
     """
     folder, optimisation = resolve_base_model(request.model), request.optimisation
@@ -95,7 +95,7 @@ def _adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> 
 
 
 def check_parent(request: FineTuningJobCreate, manifest: AdapterManifest, config: dict[str, Any]) -> None:
-    """Raise InvalidInputError where a parent adapter does not fit the job.
+    """Raise InvalidInputError if a parent adapter does not fit the job.
 
     Args:
         manifest: the parent's manifest.
@@ -104,20 +104,20 @@ def check_parent(request: FineTuningJobCreate, manifest: AdapterManifest, config
     lora = request.lora
     if manifest.base_fingerprint != base_fingerprint(resolve_base_model(request.model)):
         raise InvalidInputError(
-            f"Parent {manifest.version!r} was trained on another base ({manifest.base_model}) than {request.model}.",
+            f"Parent {manifest.version!r} was trained on the base {manifest.base_model}, not on {request.model}.",
             hint="Continue on the parent's base, or restart without a parent.",
         )
     wanted = {"r": lora.rank, "lora_alpha": lora.alpha, "use_dora": lora.use_dora, "use_rslora": lora.use_rslora}
     for name, value in wanted.items():
         if config.get(name, False if isinstance(value, bool) else None) != value:
             raise InvalidInputError(
-                f"Parent {manifest.version!r} has {name} {config.get(name)}, the job asks for {value}.",
+                f"Parent {manifest.version!r} has {name} {config.get(name)}, but the job asks for {value}.",
                 hint="Give the job the parent's LoRA settings, or restart without a parent.",
             )
     targets = lora.target_modules
     if targets != "all-linear" and set(targets) != set(manifest.target_modules):
         raise InvalidInputError(
-            f"Parent {manifest.version!r} adapts {sorted(manifest.target_modules)}, the job {sorted(targets)}.",
+            f"Parent {manifest.version!r} adapts {sorted(manifest.target_modules)}, but the job {sorted(targets)}.",
             hint="Give the job the parent's target_modules, or restart without a parent.",
         )
 

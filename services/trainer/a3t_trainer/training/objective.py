@@ -10,15 +10,16 @@ __all__ = ["dpo_loss", "sequence_logprobs", "weighted_loss"]
 
 
 def weighted_loss(logprobs: Tensor, coefficients: Tensor, failure: Tensor, failure_nll_cap: float | None) -> Tensor:
-    """The loss −Σ c_t log p_t: eq. (1) of the paper and its variants; the coefficients contain every factor.
+    """Compute the loss −Σ c_t log p_t, which is eq. (1) of the paper or a variant. The coefficients contain all
+    factors.
 
     Args:
         logprobs: log p of each trained token, [n].
-        coefficients: R(τ) · w_t over the step's denominator, [n]; the losses of a step's passes add up to the step's
-            loss.
+        coefficients: R(τ) · w_t divided by the step's denominator, [n]; the step's loss is the sum of the losses of its
+            passes.
         failure: whether each token belongs to a failed trajectory, [n].
-        failure_nll_cap: tokens of failures whose negative log-likelihood (nats) is above it add neither loss nor
-            gradient; None keeps all.
+        failure_nll_cap: limit in nats; tokens of failures with a larger negative log-likelihood add neither loss nor
+            gradient. None: no limit.
     """
     if failure_nll_cap is not None:
         spent = failure & (-logprobs.detach() > failure_nll_cap)

@@ -1,4 +1,4 @@
-"""Log-probabilities under DPO's reference policy, which is the adapter as it was before the first step."""
+"""Log-probabilities under DPO's reference policy, which is the adapter before the first step."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ __all__ = ["reference_logprobs"]
 
 
 def reference_logprobs(model: Any, units: Sequence[Unit], optimisation: Optimisation, cache: Path) -> dict[str, float]:
-    """Σ_t w_t log π_ref of every sequence, by sequence id. Stored in the file `cache`, so that a resumed job does not
-    compute them with a partly trained model."""
+    """Return Σ_t w_t log π_ref of every sequence, by sequence id. The values are stored in the file `cache`, so that
+    a resumed job does not compute them with a partly trained model.
+    """
     if cache.exists():
         return dict(json.loads(cache.read_text()))
     sequences = {s.id: s for unit in units for s in unit}

@@ -34,7 +34,7 @@ from .trainer import Reporter, StepDataset, TrajectoryTrainer
 __all__ = ["Inspect", "JobSpec", "run_job"]
 
 Inspect = Callable[[TrajectoryTrainer], None]
-"""Receives the trainer after training."""
+"""Called with the trainer after training."""
 
 _LARGEST_WEIGHT = 1e6
 
@@ -56,14 +56,14 @@ class JobSpec:
 
 
 def run_job(spec: JobSpec, reporter: Reporter, inspect: Inspect | None = None) -> AdapterManifest:
-    """Train and publish; a job that was interrupted continues from its last checkpoint.
+    """Train and publish. A job that was interrupted continues from its last checkpoint.
 
     Args:
         spec: the job.
-        reporter: receives messages and progress.
-        inspect: receives the trainer with its final weights, before they are published.
+        reporter: gets messages and progress.
+        inspect: called with the trainer and its final weights, before they are published.
 
-    Raises the A3TError that says why the job cannot be done. Repeating a published job returns its manifest.
+    Raises an A3TError that says why the job cannot be done. Repeating a published job returns its manifest.
     """
     done = published_by(spec.registry, spec.request.version, spec.id)
     if done is not None:
@@ -97,13 +97,13 @@ def _encode(request: FineTuningJobCreate, data: TrainingData, reporter: Reporter
     sequences = encode_all(tokenizer, chosen, request.objective, request.optimisation.max_length)
     if not sequences:
         raise InvalidInputError(
-            f"Nothing to train on: every turn of the {len(chosen)} trajectories is left out.",
+            f"Nothing to train on: every turn of the {len(chosen)} trajectories has weight 0.",
             hint="Turns with made-up observations are never imitated; see also invalid_weight, repeat_weight and "
             "purposeless_weight.",
         )
     left_out = len(chosen) - len({s.id for s in sequences})
     if left_out:
-        reporter.message(f"{left_out} trajectories are left out: none of their turns is to be imitated.", "warn")
+        reporter.message(f"{left_out} trajectories are left out, because all their turns have weight 0.", "warn")
     return sequences
 
 
@@ -174,7 +174,7 @@ def _arguments(spec: JobSpec, total_steps: int) -> TrainingArguments:
 
 
 def _optimizer(name: str) -> str:
-    """The name of the optimiser. Paging needs a GPU; without one AdamW runs unpaged."""
+    """The name of the optimiser. Paging needs a GPU; without one, AdamW runs unpaged."""
     return "adamw_torch" if name == "paged_adamw_32bit" and not torch.cuda.is_available() else name
 
 
@@ -192,14 +192,14 @@ def _announce(reporter: Reporter, sequences: list[TokenSequence], plan: StepPlan
 
 
 def _counted(sequences: list[TokenSequence]) -> tuple[int, int]:
-    """Number of trajectories, and of failures among them: a recorded one may have several sequences."""
+    """Number of trajectories, and of failures among them. A recorded trajectory may have several sequences."""
     return len({s.id for s in sequences}), len({s.id for s in sequences if s.failure})
 
 
 def _train(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> None:
     bundle = latest_checkpoint(spec.folder)
     if bundle is not None:
-        reporter.message(f"Going on from {bundle.name}.", step=int(bundle.name.rpartition("-")[2]))
+        reporter.message(f"Continuing from {bundle.name}.", step=int(bundle.name.rpartition("-")[2]))
     trainer.train_from(bundle)
 
 
@@ -220,7 +220,7 @@ def _finish(trainer: TrajectoryTrainer, spec: JobSpec, reporter: Reporter) -> di
 
 
 def _check_weights(model: Any) -> None:
-    """Raise InvalidInputError if a weight has diverged: normalisation layers can keep the loss finite even then."""
+    """Raise InvalidInputError if a weight has diverged. Normalisation layers can keep the loss finite even then."""
     for name, parameter in trainable_tensors(model).items():
         largest = float(parameter.abs().max())
         if not largest < _LARGEST_WEIGHT:

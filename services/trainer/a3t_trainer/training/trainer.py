@@ -33,7 +33,7 @@ class Reporter(Protocol):
     """Receives a job's messages and progress."""
 
     def message(self, text: str, level: Literal["info", "warn", "error"] = "info", **data: Any) -> None:
-        """Report an event, in words for a person."""
+        """Report an event in words."""
 
     def progress(self, progress: Progress) -> None:
         """Report the job's progress."""
@@ -48,7 +48,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
         optimisation: packing and tokens per pass.
         pad_id: id of the padding token.
         reference: for DPO, log π_ref of every sequence by its id.
-        permutation: permutes names anew in every step.
+        permutation: permutes names, differently in every step.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class StepDataset(Dataset[list[MicroBatch]]):
         return [self._collate(b, units, scale) for b in batches[self.rank :: self.processes]]
 
     def _collate(self, batch: list[Unit], units: list[Unit], scale: StepScale) -> MicroBatch:
-        """The tensors of a pass; for a process without one, a pass that contributes nothing."""
+        """The tensors of a pass. A process without a pass gets one that contributes nothing to the loss."""
         chosen = batch or units[:1]
         micro = collate(chosen, scale, packing=self.packing, pad_id=self.pad_id)
         if self.reference is not None:
@@ -90,8 +90,8 @@ class StepDataset(Dataset[list[MicroBatch]]):
 class TrajectoryTrainer(Trainer):  # type: ignore[misc]
     """Trains on `StepDataset`: one item of the loader is one optimiser step.
 
-    The loss of a step is that of the objective, whatever the number of forward passes and processes. Raises
-    InvalidInputError if loss or gradient is no longer finite.
+    The loss of a step is that of the objective and does not depend on the number of forward passes and processes.
+    Raises InvalidInputError if the loss or the gradient is no longer finite.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class TrajectoryTrainer(Trainer):  # type: ignore[misc]
 
 
 class _Pace(TrainerCallback):  # type: ignore[misc]
-    """Makes the Trainer log when the next report is due, however long a step takes."""
+    """Lets the Trainer log when the next report is due, whatever the duration of a step."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.reported = seconds, -math.inf
@@ -259,7 +259,7 @@ def _tokens(batch: dict[str, Any]) -> int:
 def _diverged(what: str, value: float, step: int) -> InvalidInputError:
     if step == 1:
         return InvalidInputError(
-            f"The {what} became {value} at step 1, before anything was learnt: the base model's weights hold values "
+            f"The {what} became {value} at step 1, before anything was learnt: the base model's weights have values "
             "that are not finite, or its computation in this dtype or quantisation overflows.",
             hint="Check the base model, or train with dtype float32 and without quantisation.",
         )

@@ -1,8 +1,8 @@
-"""The reason of an ALFWorld action in a few words, most of them to be copied from the history.
+"""Writes the reason of an ALFWorld action in a few words, most of which occur in the history.
 
-The wording is made for small models: the one hard decision, whether the object sought is in the text just read, is
-the word after "I look for mug": a number to be copied from that text ("I look for mug 2. It is here."), or none
-("I look for mug. Next I check shelf 3.").
+The wording is made for small models. Their only hard decision is whether the wanted object is in the newest text. It is
+expressed by the word after "I look for mug": a number copied from that text ("I look for mug 2. It is here."), or no
+number ("I look for mug. Next I check shelf 3.").
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _CLIP = 160
 
 
 def alfworld_reason(history: History, action: str, read_goal: GoalReader = parse_goal) -> str:
-    """Why `action` makes sense after `history`, from its visible texts only.
+    """Write why `action` makes sense after `history`, from visible texts only.
 
-    An action that serves the goal gets the reason that an expert would have; any other one, such as a sampled
-    action, is honestly called a try. Never raises for odd texts. `read_goal`: see `view_of`.
+    An action that serves the goal gets the reason that an expert would have. The reason of any other action, such as a
+    sampled one, says that it is only a try. Never raises, whatever the texts. `read_goal`: see `view_of`.
     """
     return reason_in(view_of(history, read_goal), action)
 
 
 def reason_in(view: View, action: str) -> str:
-    """The reason in a state that has been read already (see `view_of`)."""
+    """Like `alfworld_reason`, for a state that was already read with `view_of`."""
     command = " ".join(action.split())
     verb, _, rest = command.partition(" ")
     purpose = _PURPOSES.get(verb)
@@ -38,7 +38,7 @@ def reason_in(view: View, action: str) -> str:
 
 
 def _plain_reason(view: View, verb: str, rest: str) -> str | None:
-    """Where no goal is known: what can be said without one."""
+    """The reason if no goal is known; None if there is none without a goal."""
     return {"open": _open, "examine": _examine}[verb](view, None, rest) if verb in ("open", "examine") else None
 
 

@@ -25,7 +25,7 @@ __all__ = [
 
 GoalKind = Literal["put", "clean", "heat", "cool", "light", "two", "find", "use"]
 Shape = tuple[re.Pattern[str], GoalKind | None]
-"""What a task line looks like, and its kind (see `goal_of`)."""
+"""The pattern of a task line, and its kind (see `goal_of`)."""
 
 _TASK = re.compile(r"Your task is to: ([^\n.]+)")
 _KIND_OF_WORD: dict[str, GoalKind] = {
@@ -54,11 +54,11 @@ _NOTHING = "Nothing happens"
 
 @dataclass(frozen=True, slots=True)
 class HouseholdGoal:
-    """What an agent is after, in the terms that reasons are written in.
+    """What a task asks for, in the terms of reasons.
 
-    The games ask for six kinds, put to two, by types alone ("mug"). A reader of other task lines (see `view_of`) may
-    also name single things ("mug 2") and a tool, say where things are, and ask to find or to use a thing.
-    `obj`, `recep`, `lamp` and `tool` are types or names; empty where the goal has none.
+    The games have six kinds of goals, from `put` to `two`, which name only types ("mug"). A reader of other task lines
+    (see `view_of`) may also name single objects ("mug 2") and a tool, say where objects are, and ask to find or to use
+    an object. `obj`, `recep`, `lamp` and `tool` are types or names; empty if the goal has none.
     """
 
     kind: GoalKind
@@ -67,7 +67,7 @@ class HouseholdGoal:
     lamp: str = ""
     tool: str = ""
     told: tuple[tuple[str, str], ...] = ()
-    """Where the task line says that things are: (thing, place)."""
+    """(object, place) pairs for which the task line says where the object is."""
 
 
 GoalReader = Callable[[str], HouseholdGoal | None]
@@ -75,21 +75,23 @@ GoalReader = Callable[[str], HouseholdGoal | None]
 
 @dataclass(slots=True)
 class View:
-    """State of an episode as far as its texts tell. Names are such as "mug 2"; types such as "mug"."""
+    """The state of an episode, as far as its texts show it. "mug 2" is a name, "mug" a type."""
 
     goal: HouseholdGoal | None
     at: str | None = None
     held: str | None = None
     seen: dict[str, list[str]] = field(default_factory=dict)
-    """Receptacle → what was in it when it was last seen, less what was taken, plus what was put."""
+    """Receptacle → its objects when it was last seen, without those taken since, with those put there since."""
     closed: set[str] = field(default_factory=set)
     ready: set[str] = field(default_factory=set)
     """Objects that were cleaned, heated or cooled as the goal asks."""
     stuck: str | None = None
-    """Receptacle to which the last action went in vain (it stands where the agent is)."""
+    """Receptacle of a last "go to" that had no effect, because the agent was already there."""
 
     def place_of(self, type_: str) -> tuple[str, str] | None:
-        """The last seen (object, receptacle) of a type or name, the present receptacle first, if there is one."""
+        """The (object, receptacle) of a type or name that was seen last; one in the present receptacle is preferred.
+        None if there is none.
+        """
         places = sorted(self.seen, key=lambda r: r != self.at)
         return next(((o, r) for r in places for o in reversed(self.seen[r]) if self._counts(o, r, type_)), None)
 
@@ -109,7 +111,7 @@ def fits(name: str, wanted: str) -> bool:
 
 
 def parse_goal(observation: str) -> HouseholdGoal | None:
-    """The goal of a game's "Your task is to: …", or None for a text of another shape."""
+    """Read the goal from a game's "Your task is to: …"; None if no pattern fits."""
     return goal_of(task_line(observation), _GOALS)
 
 
@@ -120,9 +122,9 @@ def task_line(observation: str) -> str:
 
 
 def goal_of(line: str, shapes: Sequence[Shape], told: tuple[tuple[str, str], ...] = ()) -> HouseholdGoal | None:
-    """The goal by the first shape that fits the line; None where none does.
+    """Read the goal with the first shape that fits the line; None if none fits.
 
-    A shape's groups are fields of `HouseholdGoal`. Where its kind is None, its group `how` says the kind.
+    The groups of a shape are fields of `HouseholdGoal`. If its kind is None, its group `how` gives the kind.
     """
     for pattern, kind in shapes:
         match = pattern.match(line)
@@ -133,9 +135,9 @@ def goal_of(line: str, shapes: Sequence[Shape], told: tuple[tuple[str, str], ...
 
 
 def view_of(history: History, read_goal: GoalReader = parse_goal) -> View:
-    """Replay the visible texts of an episode. Reads nothing but `history`.
+    """Read the state of an episode from its history.
 
-    `read_goal` gets the first observation; it may know other task lines than those of the games.
+    `read_goal` gets the first observation. It may understand other task lines than those of the games.
     """
     view = View(read_goal(observation_text(history.observation)))
     for thing, place in view.goal.told if view.goal else ():
@@ -146,7 +148,7 @@ def view_of(history: History, read_goal: GoalReader = parse_goal) -> View:
 
 
 def read_turn(view: View, action: str, observation: str) -> None:
-    """Take in one turn: the action and the text that followed."""
+    """Update the view with one turn: an action, and the observation that followed."""
     verb, _, rest = action.partition(" ")
     view.stuck = None
     if observation.startswith(_NOTHING):

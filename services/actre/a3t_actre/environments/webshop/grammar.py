@@ -1,7 +1,7 @@
-"""The reason of a WebShop action in one or two short sentences, from the visible history only.
+"""Writes the reason of a WebShop action in one to three short sentences, from the visible history only.
 
-The wording is made for small models: what has to be typed next stands in the reason, copied from the instruction or the
-page, and each reason for a choice says what was wished and that it is here.
+The wording is made for small models. The reason contains the text that the agent has to type next, copied from the
+instruction or the page. The reason for a choice says what is wanted and that it is here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ _SUB_PAGES = ("description", "features", "reviews", "attributes")
 
 
 def webshop_reason(history: History, action: str, read_wishes: WishesReader = read_wishes) -> str:
-    """Why `action` makes sense after `history`.
+    """Write why `action` makes sense after `history`.
 
-    An action that serves the instruction gets the reason that a careful shopper would have; any other one, such as a
-    sampled action, is honestly called a try. Never raises for odd texts. `read_wishes`: see `view_of`.
+    An action that serves the instruction gets the reason that a careful shopper would have. The reason of any other
+    action, such as a sampled one, says that it is only a try. Never raises, whatever the texts. `read_wishes`: see
+    `view_of`.
     """
     view = view_of(history, read_wishes)
     verb, argument = argument_of(" ".join(action.split()))

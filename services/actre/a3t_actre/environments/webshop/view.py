@@ -28,8 +28,9 @@ _BUTTONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the instruction names: the thing in words, options by group, the price limit in dollars, and the whole title
-    of the product, which the shop's own goals never name; other readers may (see `view_of`)."""
+    """What the instruction asks for: the product in words, options by group, the price limit in dollars, and the
+    product's full title. The shop's goals never have a title; other readers may find one (see `view_of`).
+    """
 
     thing: str = ""
     options: dict[str, str] = field(default_factory=dict)
@@ -42,8 +43,9 @@ WishesReader = Callable[[str], Wishes]
 
 @dataclass(slots=True)
 class View:
-    """`page`: start, results, item, sub, done or other. `products`: title and price by ASIN on a page of results;
-    `texts`: the pieces of the present page; `chosen`: options clicked on the present product."""
+    """The state of an episode. `page`: start, results, item, sub, done or other. `products`: title and price by ASIN
+    on a page of results; `texts`: the pieces of the present page; `chosen`: options clicked on the present product.
+    """
 
     wishes: Wishes
     page: str = "other"
@@ -59,7 +61,7 @@ class View:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Options that the instruction names and that are not chosen yet."""
+        """Options that the instruction names and that are not chosen yet, by group."""
         return {g: v for g, v in self.wishes.options.items() if v not in self.chosen}
 
     def offers(self, value: str) -> bool:
@@ -87,7 +89,7 @@ def read_wishes(instruction: str) -> Wishes:
 
 
 def argument_of(action: str) -> tuple[str, str]:
-    """`search` or `click` and its argument; two empty texts for anything else."""
+    """Return `search` or `click` and its argument; two empty texts for any other action."""
     found = _ACTION.match(action.strip())
     return (found[1], found[2]) if found else ("", "")
 
@@ -95,7 +97,7 @@ def argument_of(action: str) -> tuple[str, str]:
 def view_of(history: History, read_wishes: WishesReader = read_wishes) -> View:
     """The state of an episode, read from its history. Never raises, whatever the texts.
 
-    `read_wishes` gets the instruction; it may know other wordings than those of the shop's goals.
+    `read_wishes` gets the instruction. It may understand other wordings than those of the shop's goals.
     """
     pieces = _pieces(history.observation)
     view = View(read_wishes(_behind(pieces, "Instruction:")))
@@ -115,7 +117,7 @@ def view_of(history: History, read_wishes: WishesReader = read_wishes) -> View:
 
 
 def _pieces(observation: str) -> list[str]:
-    """The pieces of a page, from the modes text and text_rich alike."""
+    """The pieces of a page, in the mode text or text_rich."""
     parts = observation.split(" [SEP] ") if " [SEP] " in observation else observation.split("\n")
     return [text for part in parts if (text := _MARK.sub("", part).strip())]
 
