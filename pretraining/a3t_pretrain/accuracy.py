@@ -1,4 +1,4 @@
-"""Accuracy of a model on held-out exercises: the share of turns whose tokens it all predicts."""
+"""Accuracy of a model on held-out exercises: the share of turns in which it predicts every token."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def turns_right(
     exercises: Sequence[Trajectory],
     verb_of: Callable[[str], str],
 ) -> dict[str, float]:
-    """Share of turns that greedy decoding would write as they are, by verb of the action, given the true history.
+    """Return the share of turns (0 to 1) that greedy decoding would write exactly, by verb of the action, given the
+    true history.
 
     Slips, random actions and the next place of a search are left out, because they cannot be predicted.
     """

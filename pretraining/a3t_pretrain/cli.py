@@ -38,7 +38,7 @@ def pretrain(
     seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same model.")] = _DEFAULTS.seed,
     games: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Number of generated games, or of products of the shop. {_usual('games')}"),
+        typer.Option(min=1, help=f"Number of generated games; webshop: of products. {_usual('games')}"),
     ] = None,
     exercises: Annotated[
         int | None, typer.Option(min=1, help=f"Number of exercises in the corpus. {_usual('exercises')}")
@@ -61,9 +61,11 @@ def pretrain(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a tiny base model from scratch on exercises in generated games. A stopped command can be continued."""
+    """Train a tiny base model from scratch on exercises in generated games. If it was stopped, the same command
+    continues.
+    """
     if (env_url is None) != (actre_url is None):
-        raise InvalidInputError("--env-url and --actre-url go together.", hint="Give both, or none.")
+        raise InvalidInputError("--env-url and --actre-url must be given together.", hint="Give both, or none.")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from .run import Services
@@ -128,6 +130,6 @@ def _tell(folder: Path, as_json: bool) -> None:
     if as_json:
         emit_json({"folder": str(folder), **facts})
         return
-    console.print(f"The model is in {folder}. Turns of held-out exercises that it gets right:")
+    console.print(f"The model is in {folder}. Share of correct turns in held-out exercises:")
     for verb, share in facts["turns_right"].items():
         console.print(f"  {verb:<8} {share:.1%}")

@@ -1,4 +1,4 @@
-"""Writes the corpus: plays exercises in the env service; the ActRe service writes the reasons."""
+"""Writes the corpus: plays exercises in the env service, and lets the ActRe service write the reasons."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def write_corpus(
 ) -> AsyncIterator[Trajectory]:
     """Play `count` exercises on the tasks of a split, in a fixed order, and yield their trajectories.
 
-    Without a `practice` the exercises are those of the household. Raises NotFoundError if the split has no tasks, and
+    Without a `practice`, they are the exercises of the household. Raises NotFoundError if the split has no tasks, and
     the errors of the services.
     """
     practice = practice or HouseholdPractice()
@@ -80,7 +80,7 @@ async def write_corpus(
     if not tasks:
         raise NotFoundError(
             f"The env service has no {practice.environment} tasks in {split!r}.",
-            hint=f"`a3t data generate {practice.environment}` makes some.",
+            hint=f"Run `a3t data generate {practice.environment}`.",
         )
     await _scout_all(env, tasks, practice, progress)
     rng = random.Random(f"corpus {seed}")
@@ -102,7 +102,7 @@ def _draw_wave(tasks: Sequence[str], practice: Practice, rng: random.Random) -> 
             wave.append((task_id, exercise))
         if len(wave) == _WAVE:
             return wave
-    raise InvalidInputError("These places are too bare for exercises.", hint="Generate more of them.")
+    raise InvalidInputError("The tasks have too few objects for exercises.", hint="Generate more tasks.")
 
 
 async def _scout_all(
@@ -140,7 +140,7 @@ async def _play(env: EnvClient, practice: Practice, wave: Iterable[tuple[str, Ex
                 raise error_from_problem(result)
             observation = practice.later(result.observation, play.exercise.task)
             play.advance(Seen(observation, result.valid, tuple(result.actions or ())))
-            if result.done and play.next is not None:  # the game's own task came about by chance
+            if result.done and play.next is not None:  # the exercise happened to solve the game's task
                 play.next, play.as_meant = None, False
     for play in plays:
         await env.close(play.session)
@@ -148,7 +148,7 @@ async def _play(env: EnvClient, practice: Practice, wave: Iterable[tuple[str, Ex
 
 
 async def _start(env: EnvClient, practice: Practice, task_id: str, exercise: Exercise) -> _Play:
-    """A session whose first observation has the exercise's task line in place of the game's."""
+    """Open a session, and replace the game's task line in its first observation by the exercise's."""
     request = SessionCreate(environment=practice.environment, task_id=task_id, max_steps=200, include_actions=True)
     info = await env.create(request)
     first = practice.first(info.observation, exercise.task)

@@ -11,5 +11,5 @@ __all__ = ["practice_for"]
 
 
 def practice_for(environment: Environment) -> Practice:
-    """A fresh practice of an environment."""
+    """Make a new practice for an environment."""
     return ShopPractice() if environment == "webshop" else HouseholdPractice()

@@ -1,6 +1,6 @@
-"""Errands: instructions that name things and say where they are and what to do with them, in several wordings.
+"""Errands: instructions that name objects, say where they are and what to do with them, in several wordings.
 
-If there are two things to find, the place of the first is given; the second may have to be searched for.
+If an errand has two objects, it gives the place of the first; the second may have to be searched for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Errand", "draw_errand"]
 
 _WEIGHTS = {"carry": 4, "treat": 12, "chain": 24, "use": 2, "light": 5, "two": 6, "hunt_lamp": 6, "hunt_other": 8}
 _TREATMENTS = {"clean": 1.0, "cool": 1.2, "heat": 2.0}
-"""Weights for drawing a treatment: fewer of the things in a room can be cooled, and few can be heated."""
+"""Weights for drawing a treatment, because fewer objects in a room can be cooled, and few can be heated."""
 _TREATED = {"clean": "clean", "heat": "hot", "cool": "cool"}
 _APPLIANCE = {"clean": "sinkbasin", "heat": "microwave", "cool": "fridge"}
 _CARRY = (
@@ -43,8 +43,9 @@ class Errand:
 
 
 def draw_errand(contents: dict[str, list[str]], usual: Usual, rng: random.Random) -> Errand | None:
-    """An errand in a room (receptacle → things); None if the draw does not fit the room. `usual` says in which kinds of
-    places kinds of things usually are."""
+    """Draw an errand for a room (receptacle → objects); None if the draw does not fit the room. `usual` says in
+    which types of places objects of a type usually are.
+    """
     things = [(item, receptacle) for receptacle, items in contents.items() for item in items]
     if not things:
         return None
@@ -80,7 +81,7 @@ class _Room:
         return {r: items for r, items in found.items() if items}
 
     def patience(self) -> int:
-        """Number of places after which a hunt is given up."""
+        """Number of places after which the search for the second object is given up."""
         return MOST_VISITS if self.rng.random() < 0.25 else 12
 
     def search(self, wanted: str, after: str) -> list[str]:
@@ -91,7 +92,7 @@ class _Room:
         return self.rng.choice(places) if places else None
 
     def named(self, place: str) -> str:
-        """The place, or with probability one half only its kind."""
+        """The place, or with probability one half only its type."""
         return place if self.rng.random() < 0.5 else type_of(place)
 
 

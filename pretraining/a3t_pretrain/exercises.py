@@ -10,9 +10,9 @@ errand    instructions that say which thing to fetch from where, and each thing 
           shelf 1 under a desklamp", "examine the mug 2 from shelf 1 with the desklamp".
 wander    "look around": actions drawn at random.
 
-Some find and errand scripts make slips: taking what is not there, going to a place that is none, that was seen already
-or that is the wrong one, leaving a thing there; some make the same mistake several times in a row. So the way on after
-a mistake is practised, too. A slip is never trained on (see `sequences`).
+Some find and errand scripts make slips (deliberate mistakes): they take an object that is not there, go to a place that
+does not exist, was seen already or is wrong, or leave an object there. Some make the same mistake several times in a
+row. The model thus learns to continue after a mistake. A slip itself is never trained on (see `sequences`).
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .searching import Usual, search_order
 __all__ = ["Exercise", "Rooms", "draw_exercise"]
 
 _LONG_SEARCHES = 0.4
-"""Share of the searches for something that is not in the first places, if there is such a thing."""
+"""Share (0 to 1) of the searches for an object that is not in the first places, if there is such an object."""
 _LONG = 5
 _SLIPPING = 0.55
-"""Share of the exercises with slips."""
+"""Share (0 to 1) of the exercises with slips."""
 _SLIP_RATE = 0.15
 
 
@@ -46,7 +46,7 @@ class Exercise:
 
 @dataclass(slots=True)
 class Rooms:
-    """Results of scouting: per task id, receptacle → objects; and how often things are in which places."""
+    """Results of scouting: receptacle → objects by task id, and how often objects are in which places."""
 
     contents: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     usual: Usual = field(default_factory=Usual)

@@ -56,7 +56,7 @@ class HouseholdPractice(Practice):
 
     @override
     def later(self, observation: str, line: str) -> str:
-        """As it is: only the first observation has a task line."""
+        """Return the observation unchanged, because only the first observation has a task line."""
         return observation
 
     @override

@@ -49,7 +49,7 @@ class Pretraining:
         self.model = new_model(settings.shape, lexicon.tokenizer, settings.seed, lexicon.twins())
         self.step = self.tokens = 0
         self.seconds_before = 0.0
-        """Training time before the last interruption."""
+        """Seconds of training before the last interruption."""
         self._corpus = corpus
         self._identity = identity
         self._checkpoint = folder / "checkpoint.safetensors"
@@ -83,7 +83,7 @@ class Pretraining:
         return settings.rate * warm * fall
 
     def _batches(self) -> Iterator[list[Exercised]]:
-        """An endless stream of batches that only depends on the seed."""
+        """An endless stream of batches that depends only on the seed."""
         rng = random.Random(f"pretrain {self.settings.seed}")
         waiting: list[Exercised] = []
         while True:

@@ -16,7 +16,7 @@ _INITIALIZER_RANGE = 0.05
 def new_model(
     shape: ModelShape, tokenizer: PreTrainedTokenizerBase, seed: int, twins: Twins = ()
 ) -> MistralForCausalLM:
-    """A model of this shape with a structured start, deterministic by seed."""
+    """Make a model of a shape with a structured start (see `structure`). The same seed gives the same model."""
     config = MistralConfig(
         vocab_size=len(tokenizer),
         hidden_size=shape.hidden,

@@ -1,8 +1,8 @@
-"""Muon for matrices, AdamW for the rest.
+"""An optimiser: Muon for matrices, AdamW for the other parameters.
 
-`torch.optim.Muon` orthogonalises one matrix after the other in bfloat16, which on a CPU costs more than the model's
-own forward and backward pass. Here all matrices of a shape are orthogonalised together in float32. Jordan et al.,
-"Muon: An optimizer for hidden layers in neural networks", 2024; step size matched to AdamW's RMS (0.2 √max(n, m)).
+`torch.optim.Muon` orthogonalises one matrix after the other in bfloat16, which takes longer on a CPU than the model's
+forward and backward pass. Here all matrices of a shape are orthogonalised together in float32. Jordan et al., "Muon: An
+optimizer for hidden layers in neural networks", 2024; step size matched to AdamW's RMS (0.2 √max(n, m)).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class MuonAdamW:
     """Optimises a model's parameters; `tensors` and `load_tensors` make it resumable.
 
     Args:
-        model: its matrices other than the embedding go to Muon.
-        embedding_rate: learning rate of the rest, as a share of the matrices' rate.
+        model: the model, whose matrices except the embedding are optimised by Muon.
+        embedding_rate: learning rate of the other parameters, as a fraction of the matrices' rate.
     """
 
     def __init__(self, model: torch.nn.Module, embedding_rate: float = 0.25) -> None:
@@ -60,7 +60,7 @@ class MuonAdamW:
         return named
 
     def load_tensors(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Go on from the state that `tensors` returned; other names are ignored."""
+        """Restore the state that `tensors` returned. Other names are ignored."""
         for low, high in self._momenta:
             self._momenta[low, high] = tensors[f"muon.{low}x{high}"].clone()
         whole = self._adamw.state_dict()

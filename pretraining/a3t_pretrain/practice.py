@@ -23,7 +23,9 @@ SCOUT = "scout"
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """Weights of tokens in pretraining. `chance`: text before words that are partly drawn at random."""
+    """Weights of tokens in pretraining. `observation`: weight of tokens of observations; `chance`: text before words
+    that are partly drawn at random.
+    """
 
     observation: float = 0.1
     most_observed: int = 1 << 30
@@ -52,16 +54,16 @@ class Practice(Protocol):
     environment: Environment
     split: str
     most_tasks: int | None
-    """Number of tasks of the split in whose rooms exercises are played; None takes all."""
+    """Number of tasks of the split that exercises use; None: all."""
 
     def scouts(self, tasks: Sequence[str]) -> list[Exercise]:
-        """An exercise of the kind SCOUT for each of these tasks."""
+        """Return an exercise of the kind SCOUT for each of these tasks."""
 
     def scouted(self) -> None:
         """Called after the scouting exercises were played."""
 
     def draw(self, task_id: str, rng: random.Random) -> Exercise | None:
-        """An exercise in the room of a task; None if the draw does not fit there."""
+        """Draw an exercise for a task; None if the draw does not fit the task."""
 
     def first(self, observation: str, line: str) -> str:
         """The first observation with the exercise's task line in place of the game's."""

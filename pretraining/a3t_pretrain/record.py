@@ -20,19 +20,19 @@ __all__ = ["RECORDED_STEPS", "Recorder", "StartRecord", "Verdict", "compare", "r
 
 RECORDED_STEPS = 200
 _LOSS_STEPS, _WEIGHT_STEPS = 10, 50
-"""How often the loss and the hash of the weights are written down."""
+"""Steps at which the loss and the hash of the weights are recorded."""
 _TOLERANCE = 0.05
-"""Nats by which a loss may differ on another processor or torch build."""
+"""Largest difference of a loss, in nats, on another processor or torch build."""
 
 
 class StartRecord(Schema):
     """The corpus and the first steps of a run. Hashes are SHA-256."""
 
     corpus: str = Field(description="Hash of corpus.jsonl")
-    weights: dict[int, str] = Field(default_factory=dict, description="Hash of all weights after so many steps")
-    losses: dict[int, float] = Field(default_factory=dict, description="Loss of a step, nats a weighted token")
+    weights: dict[int, str] = Field(default_factory=dict, description="Hash of all weights, by number of steps")
+    losses: dict[int, float] = Field(default_factory=dict, description="Loss by step, in nats per weighted token")
     torch: str = Field(description="Version and build of torch")
-    processor: str = Field(description="Kind of processor, as exactly as the machine tells")
+    processor: str = Field(description="Vendor, model and vector instructions of the processor")
 
     @classmethod
     def here(cls, corpus: str) -> StartRecord:
@@ -60,7 +60,7 @@ class Recorder:
 
 
 class Verdict(Schema):
-    """Whether a run began like another one, with the reasons."""
+    """Whether a run began like another run, and why this is concluded. `exact`: bit for bit."""
 
     same: bool
     exact: bool
@@ -68,12 +68,11 @@ class Verdict(Schema):
 
 
 def compare(recorded: StartRecord, found: StartRecord) -> Verdict:
-    """Compare two records: bit for bit on the same kind of processor and torch build; elsewhere only the losses, within
-    `_TOLERANCE`."""
+    """Compare two records. On the same kind of processor and torch build they must be equal bit for bit; otherwise
+    only the losses are compared, within `_TOLERANCE`.
+    """
     if found.corpus != recorded.corpus:
-        return Verdict(
-            same=False, exact=False, detail="The corpus is another one: games, exercises or reasons changed."
-        )
+        return Verdict(same=False, exact=False, detail="The corpus differs: games, exercises or reasons changed.")
     steps = [step for step in recorded.weights if found.weights.get(step) != recorded.weights[step]]
     if not steps and recorded.weights:
         return Verdict(same=True, exact=True, detail=f"Bit for bit the same after {max(recorded.weights)} steps.")
@@ -82,7 +81,7 @@ def compare(recorded: StartRecord, found: StartRecord) -> Verdict:
     if (found.torch, found.processor) == (recorded.torch, recorded.processor):
         return Verdict(same=False, exact=False, detail=f"{where}, on the same kind of processor with the same torch.")
     machines = f"({recorded.processor}, torch {recorded.torch}; here {found.processor}, torch {found.torch})"
-    detail = f"{where}. The machines differ {machines}; up to {_TOLERANCE} is the last bits of sums."
+    detail = f"{where}. The machines differ {machines}; differences up to {_TOLERANCE} come from the rounding of sums."
     return Verdict(same=furthest <= _TOLERANCE, exact=False, detail=detail)
 
 

@@ -30,7 +30,7 @@ from .settings import PretrainSettings, default_settings
 __all__ = ["Progress", "Services", "check", "pretrain"]
 
 Progress = Callable[[str, int, int, float | None], None]
-"""Called with the stage, the amount done, the amount in all, and the loss if there is one."""
+"""Called with the stage, the amount done, the total, and the loss (None in stages without one)."""
 
 CORPUS, HELD_OUT, START = "corpus.jsonl", "held-out.jsonl", "start.json"
 
@@ -47,8 +47,8 @@ class Services:
 def pretrain(folder: Path, settings: PretrainSettings, report: Progress, services: Services | None = None) -> None:
     """Make a base model in `folder`; intermediate files go to `folder/work`.
 
-    Without `services`, games are generated and both services are started, with a data folder of their own. Called again
-    after an interruption, it continues.
+    Without `services`, games are generated in a separate data folder, and both services are started. If it was
+    interrupted, the next call continues.
     """
     work = _prepared(folder, settings, report, services)
     _train(folder, work, settings, report)
@@ -100,7 +100,7 @@ async def _write(
     seed: int,
     report: Progress,
 ) -> None:
-    """Write a JSONL file, which appears when it is complete."""
+    """Write a JSONL file, which appears under its name when it is complete."""
     if path.is_file():
         return
 
@@ -151,5 +151,5 @@ def _train(folder: Path, work: Path, settings: PretrainSettings, report: Progres
 
 
 def _identity(work: Path, settings: PretrainSettings) -> str:
-    """Values that a checkpoint must have been made with to be continued."""
+    """A hash of the settings and the corpus. A checkpoint is continued only if its hash is the same."""
     return hashlib.sha256(f"{sha256_file(work / CORPUS)} {settings.model_dump_json()}".encode()).hexdigest()

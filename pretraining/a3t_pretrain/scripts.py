@@ -73,7 +73,7 @@ class Act:
 
 
 Script = Generator[Act, Seen, bool]
-"""A generator that yields actions, receives what they led to, and returns whether the exercise succeeded."""
+"""A generator that yields actions, receives their observations, and returns whether the exercise succeeded."""
 
 Stop = tuple[str, list[str]]
 """A place, and the action there in the wordings of both releases of the game."""
@@ -83,9 +83,9 @@ Stop = tuple[str, list[str]]
 class Hunt:
     """The search that follows an errand.
 
-    It has the kind of thing that is searched for, the places in order, the places that need not be visited because the
-    script was there (for example where a thing was delivered), and a function that gives the stops once the thing is
-    found (thing, place).
+    It has the type of object to search for, the places in order, the places that need not be visited because the script
+    was there (for example where an object was delivered), and a function that returns the stops for a found object
+    (object, place).
     """
 
     wanted: str
@@ -154,8 +154,9 @@ class Slips:
         return (yield from self._one(at, seen)) if self._due(0.7) else False
 
     def carrying(self, thing: str, goal: str) -> Script:
-        """A slip while a thing is carried to `goal`: going to a wrong place, where the thing is sometimes put down.
-        Picking it up again is no slip."""
+        """Make a slip while an object is carried to `goal`: go to a wrong place, and sometimes put the object down
+        there. Picking it up again is not a slip.
+        """
         places = [place for place in self._receptacles if type_of(place) != type_of(goal)]
         if not places or not self._due():
             return False
@@ -177,7 +178,7 @@ class Slips:
         return self._rng.random() < self._rate * share
 
     def _again(self, place: str) -> Generator[Act, Seen, None]:
-        """A place that was seen already; if the agent is there, it looks at it again."""
+        """Go to a place that was seen already. If the agent is there, it examines the place again."""
         seen = yield Act(f"go to {place}", f"I look for {self._wanted}. Next I check {place}.")
         if not seen.valid and self._rng.random() < 0.5:
             yield Act(f"examine {place}", f"I am already at {place}. I examine it.")
@@ -211,8 +212,9 @@ def find(wanted: str, order: list[str], slips: Slips) -> Script:
 def _search(
     wanted: str, order: list[str], slips: Slips, known: Sequence[str] = ()
 ) -> Generator[Act, Seen, tuple[str, str, Seen] | None]:
-    """Visit places until one has what is wanted. Returns the last such thing in the observation, the place and the
-    observation. `known` are places that were seen before; only slips go back to them."""
+    """Visit places until one has a wanted object. Returns the last such object in the observation, the place and the
+    observation. `known` are places that were seen before; only slips return to them.
+    """
     for number, receptacle in enumerate(order[:MOST_VISITS]):
         yield from slips.looking([*known, *order[:number]])
         sight = yield from _visit(receptacle)
@@ -227,7 +229,7 @@ def _search(
 def errand(stops: list[Stop], slips: Slips, hunt: Hunt | None = None) -> Script:
     """Carry out the action of each stop in the wording of the game, then the hunt."""
     yield from slips.looking(())
-    # A slip on the way could show what is hunted for before the hunt begins.
+    # A slip on the way could show the wanted object before the search for it begins.
     if not (yield from _make(stops, slips if hunt is None else slips.none(), "", Seen(""))):
         return False
     if hunt is None:
@@ -280,7 +282,7 @@ def wander(start: Seen, rng: random.Random) -> Script:
 def _visit(receptacle: str, open_it: bool = True) -> Generator[Act, Seen, Seen]:
     """Go to a receptacle and see what is in it."""
     seen = yield Act(f"go to {receptacle}")
-    if not seen.valid:  # it stands where the agent is already
+    if not seen.valid:  # the agent is already there
         seen = yield Act(f"examine {receptacle}")
     if open_it and f"The {receptacle} is closed." in seen.observation:
         seen = yield Act(f"open {receptacle}")

@@ -11,16 +11,20 @@ from .scripts import type_of
 __all__ = ["Usual", "search_order"]
 
 _PLAUSIBLE, _SKIPPING = 0.85, 0.1
-"""Shares of the orders: as listed but implausible places last; as listed but some kinds of places last, whichever. The
-rest is random. Where names are permuted in training, the first looks like the second."""
+"""Shares (0 to 1) of two kinds of orders: as listed with implausible places last, and as listed with some random
+types of places last. The other orders are random. If names are permuted in training, the first kind looks like the
+second.
+"""
 _SKIPPED = 0.35
-"""Probability that a skipping search leaves a kind of place for last."""
+"""Probability with which a search leaves a type of place for last."""
 _LEAST = 0.05
-"""A place is implausible if things of the kind are there less often than this share of the most frequent place."""
+"""A place is implausible if objects of the type are there less often than this fraction of the frequency at the most
+frequent place.
+"""
 
 
 class Usual:
-    """Counts how often kinds of things are in kinds of places: `add` each room, then call `of`."""
+    """Counts how often objects of a type are in places of a type. Call `add` for each room, then `of`."""
 
     def __init__(self) -> None:
         self._found: dict[str, Counter[str]] = {}
@@ -47,10 +51,10 @@ class Usual:
 def search_order(
     receptacles: Sequence[str], rng: random.Random, usual: Mapping[str, float], after: str | None = None
 ) -> list[str]:
-    """The order of a search; in most cases one that can be predicted.
+    """Draw the order of a search. In most cases it can be predicted.
 
-    Such an order follows the room's list of places from the agent's place (`after`; None: from the most frequent place
-    of such things, or from any place), and continues at the start of the list. `usual`: see `Usual.of`.
+    A predictable order follows the room's list of places, beginning at the agent's place (`after`; None: at the most
+    frequent place of such objects, or at any place), and continues at the start of the list. `usual`: see `Usual.of`.
     """
     luck = rng.random()
     start = rng.randrange(len(receptacles)) if after is None else receptacles.index(after) + 1

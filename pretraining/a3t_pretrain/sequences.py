@@ -24,7 +24,7 @@ from .vocabulary import NUMBERS, OBJECTS, RECEPTACLES
 __all__ = ["Encoder", "Exercised", "batches", "collate", "read_corpus", "shuffled_names"]
 
 _KEPT_BYTES = 256 * 2**20
-"""Bytes of texts and their token ids that are cached: observations and thoughts occur in many exercises."""
+"""Most bytes of texts and their token ids to cache, because observations and thoughts occur in many exercises."""
 _RANDOM_THOUGHT_WEIGHT = 0.2
 """Weight of the thought of a random action, which cannot be predicted. The action can: it repeats the thought."""
 _NEXT_PLACE_WEIGHT = 0.5
@@ -79,9 +79,10 @@ class Encoder:
 
 
 def read_corpus(path: Path, encoder: Encoder) -> list[Exercised]:
-    """The sequences of a JSONL corpus, those that are too long left out.
+    """Read the sequences of a JSONL corpus, except those that are too long.
 
-    Raises NotFoundError, and InvalidInputError that names the line."""
+    Raises NotFoundError, and InvalidInputError, which names the line.
+    """
     if not path.is_file():
         raise NotFoundError(f"There is no corpus {path}.")
     sequences = []
@@ -90,10 +91,10 @@ def read_corpus(path: Path, encoder: Encoder) -> list[Exercised]:
             try:
                 sequences.append(encoder.sequence(Trajectory.model_validate_json(line)))
             except ValueError as error:
-                raise InvalidInputError(f"{path}:{number} is no trajectory: {str(error).splitlines()[0]}") from error
+                raise InvalidInputError(f"{path}:{number} is not a trajectory: {str(error).splitlines()[0]}") from error
     kept = [s for s in sequences if len(s.ids) <= encoder.weighing.most_tokens]
     if not kept:
-        raise InvalidInputError(f"{path} holds no exercise to learn from.", hint="Write the corpus again.")
+        raise InvalidInputError(f"{path} has no exercise to learn from.", hint="Write the corpus again.")
     return kept
 
 

@@ -1,4 +1,4 @@
-"""The two services that a corpus needs, as child processes on free ports, with a data folder of their own."""
+"""Starts the two services that a corpus needs, as child processes on free ports with a separate data folder."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ _CATALOGUE_SEED = 77_000
 
 
 def generate_data(home: Path, settings: PretrainSettings) -> None:
-    """Places for the exercises, with `home` as A3T_HOME. Raises UnavailableError with the command's last words.
+    """Generate the games or products for the exercises, with `home` as A3T_HOME.
 
-    Household: games in the floor plans of `generated_train`, a quarter of them in the older wording of "put". Shop: a
-    catalogue of other products than those that `a3t data generate webshop` makes by default."""
+    Household: games in the floor plans of `generated_train`, a quarter of them with the older wording "put". Shop: a
+    catalogue with other products than `a3t data generate webshop` makes by default. Raises UnavailableError, with the
+    end of the command's output.
+    """
     if settings.environment == "webshop":
         _generate(home, "webshop", {"--products": settings.games, "--seed": settings.seed + _CATALOGUE_SEED})
         return
@@ -47,7 +49,7 @@ def generate_data(home: Path, settings: PretrainSettings) -> None:
 
 @asynccontextmanager
 async def own_services(home: Path) -> AsyncIterator[tuple[EnvClient, ActReClient]]:
-    """Env and ActRe services that live as long as the context."""
+    """Run the env and ActRe services during the block, and yield clients of them."""
     token = CommonSettings().token.get_secret_value()
     with _Child("a3t_env", home) as env_url, _Child("a3t_actre", home) as actre_url:
         async with EnvClient(env_url, token) as env, ActReClient(actre_url, token) as actre:
@@ -57,7 +59,7 @@ async def own_services(home: Path) -> AsyncIterator[tuple[EnvClient, ActReClient
 
 
 class _Child:
-    """`python -m MODULE` on a free port; terminated at the end, and where this process dies before it."""
+    """`python -m MODULE` on a free port. It is terminated at the end of the block, or when this process dies."""
 
     def __init__(self, module: str, home: Path) -> None:
         self._port = _free_port()

@@ -1,6 +1,6 @@
 """A structured start: attention heads that copy, set by hand before the first training step.
 
-Small models acquire copying late, and an agent that reads lists needs little else. Layer 0 gets one head that looks at
+Small models learn to copy late, and an agent that reads lists needs little else. Layer 0 gets one head that looks at
 the token before; layer 1 gets two induction heads, which look for earlier places where the present token was followed
 by something, and write what followed into the tied embedding. Everything else starts at random, its outputs scaled
 down so that it does not drown the copies. Olsson et al., "In-context Learning and Induction Heads", 2022, describe
@@ -33,9 +33,9 @@ _MATCH_SHARPNESS = 2.2
 _COPY_GAIN = 12.0
 _CALM = 0.1
 _PHASE_DIMS = 3
-"""Fastest rotary frequencies: they tell a distance of one from all others."""
+"""Number of fastest rotary frequencies, which distinguish a distance of one token from all others."""
 _SLOW_PERIOD = 1100.0
-"""Rotary frequencies with a longer period (tokens) turn little within an episode: matching may use them."""
+"""Period in tokens. Rotary frequencies with a longer period turn little within an episode, so matching may use them."""
 
 
 Twins = Sequence[Sequence[tuple[int, int]]]
@@ -74,7 +74,9 @@ def _split_embedding(embedding: torch.Tensor) -> None:
 
 
 def _join_twins(embedding: torch.Tensor, twins: Twins) -> None:
-    """The last two dimensions of the first half hold the form; the others come from the first of the group."""
+    """Give each group of twins the vector of its first token, except for the last two dimensions of the first half,
+    which have the form.
+    """
     half = embedding.shape[1] // 2
     for group in twins:
         shared = embedding[group[0][0], 1 : half - 2].clone()

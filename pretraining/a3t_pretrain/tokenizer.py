@@ -22,7 +22,7 @@ _OTHERS = (r" ?[A-Za-z]+", r" ?[0-9]+", r" ?[^\sA-Za-z0-9]", r"\s")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer of the tiny models; the same bytes on every machine."""
+    """Build the tokenizer of the tiny models. Its files have the same bytes on every machine."""
     names = [f" {word}" for word in (*OBJECTS, *RECEPTACLES, *NUMBERS, *WORDS)]
     return byte_level_tokenizer((*names, *PHRASES), _pattern())
 
@@ -30,12 +30,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def byte_level_tokenizer(
     texts: Iterable[str], pattern: str, merges: Sequence[tuple[str, str]] = ()
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer with one token for each of some texts, and for each byte.
+    """Build a tokenizer with one token for each of some texts, and for each byte.
 
     Args:
-        texts: what is one token, in the order of the ids.
-        pattern: what a text is cut at first.
-        merges: byte pairs that are joined in pieces that are no token.
+        texts: the texts that are one token each, in the order of the ids.
+        pattern: regular expression that first cuts a text into pieces.
+        merges: byte pairs that are joined in pieces that are not a token.
     """
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     pieces = [byte_level.pre_tokenize_str(text)[0][0] for text in texts]

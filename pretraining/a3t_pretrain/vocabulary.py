@@ -19,14 +19,14 @@ OBJECTS = _words("""
     television tennisracket tissuebox toiletpaper tomato towel vacuumcleaner vase watch wateringcan window
     winebottle
 """)
-"""Types of things, as the games write them."""
+"""Types of objects, as the games write them."""
 
 RECEPTACLES = _words("""
     armchair bathtubbasin bed cabinet cart coffeemachine coffeetable countertop desk diningtable drawer
     dresser fridge garbagecan handtowelholder laundryhamper loc microwave ottoman safe shelf shelvingunit
     sidetable sinkbasin sofa stool stoveburner toaster toilet toiletpaperhanger towelholder tvstand
 """)
-"""Types of places; "loc 12" is how the older wording names where one arrives."""
+"""Types of places. In the older wording, the agent arrives at "loc 12"."""
 
 NUMBERS = [str(n) for n in range(100)]
 

@@ -24,7 +24,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_one_url_alone_is_an_error(tmp_path: Path) -> None:
     done = run(str(tmp_path), "--env-url", "http://127.0.0.1:1")
     assert done.returncode == 2
-    assert "--env-url and --actre-url go together" in done.stderr
+    assert "--env-url and --actre-url must be given together" in done.stderr
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ DRIFTED = KNOWN.model_copy(update={"weights": {50: "v"}, "losses": {10: 5.0, 50:
     [
         (KNOWN, True, True, "Bit for bit the same after 50 steps"),
         (KNOWN.model_copy(update={"processor": "x86_64 B"}), True, True, "Bit for bit"),
-        (KNOWN.model_copy(update={"corpus": "d"}), False, False, "The corpus is another one"),
+        (KNOWN.model_copy(update={"corpus": "d"}), False, False, "The corpus differs"),
         (DRIFTED, False, False, "from step 50 on, .* on the same kind of processor"),
         (DRIFTED.model_copy(update={"processor": "x86_64 B"}), True, False, "The machines differ"),
         (

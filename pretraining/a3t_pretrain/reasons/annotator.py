@@ -18,7 +18,7 @@ ANNOTATOR = "pretraining"
 
 
 def pretraining_annotator(_: ActReSettings) -> TemplateAnnotator:
-    """An annotator that knows the task lines of exercises; the factory that the entry point names."""
+    """Make an annotator that understands the task lines of exercises. The entry point names this function."""
     return TemplateAnnotator(ANNOTATOR, _grammar)
 
 

@@ -30,9 +30,9 @@ _TOLD = re.compile(rf"({_NAME}) (?:from|at) ({_NAME})")
 
 
 def exercise_goal(observation: str) -> HouseholdGoal | None:
-    """The goal of an exercise by its first observation; None where it has none, as a random walk.
+    """Read the goal of an exercise from its first observation; None if it has no goal, like a random walk.
 
-    An errand says where its things are ("take mug 2 from shelf 1 to desk 3", "look at pen 1 from desk 2 under a
+    An errand says where its objects are ("take mug 2 from shelf 1 to desk 3", "look at pen 1 from desk 2 under a
     desklamp", "take two mug to desk, mug 2 from shelf 1"); a search ("find a mug") does not.
     """
     line = task_line(observation)

@@ -10,12 +10,12 @@ from a3t_actre.environments.webshop.view import Wishes, read_wishes
 __all__ = ["exercise_wishes"]
 
 _ERRAND = re.compile(r"^search for (.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$")
-"""What to search for, and the title of a product, or words that name none."""
+"""Groups: what to search for; the title of a product, or words that name no product."""
 _UNNAMED = ("one", "the first one")
 
 
 def exercise_wishes(instruction: str) -> Wishes:
-    """What an exercise asks for: its options and price limit are worded as in the shop's own goals, the rest is not."""
+    """Read what an exercise asks for. Options and price limit are worded as in the shop's goals, the rest is not."""
     wishes = read_wishes(instruction)
     errand = _ERRAND.match(wishes.thing)
     if errand is None:

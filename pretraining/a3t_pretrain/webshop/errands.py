@@ -10,8 +10,9 @@ hunt      "search for slow roasted oat bars, and open one with flavor: honey, an
           other until one has them; nothing is bought. Or "and read the features of one with flavor: honey"
 wander    "look around": clicks drawn at random
 
-None is a goal of the shop: what is bought is named by its title or place, and what is looked for is not bought. Half of
-the lines with options end in a price limit that everything meets, as it stands in goals.
+None is a goal of the shop: a product that is bought is named by its title or its place in the results, and a product
+that must be looked for is not bought. Half of the lines with options end in a price limit that every product meets,
+worded as in goals.
 """
 
 from __future__ import annotations
@@ -28,16 +29,16 @@ __all__ = ["Shelves", "core_of", "draw_shop_exercise"]
 _WEIGHTS = {"search": 8, "open": 10, "choose": 10, "buy": 10, "first": 15, "read": 3, "hunt": 40, "wander": 4}
 _KIND = {"first": "buy"}
 _SLIPPING = 0.45
-"""Share of the exercises that have slips."""
+"""Share (0 to 1) of the exercises with slips."""
 _SLIP_RATE = 0.2
 _RANKS = (0.5, 0.2, 0.15, 0.15)
-"""From which of the first results a hunt takes its options."""
+"""Number of first results from which a hunt takes its options."""
 _LIMITS = (300, 990)
 
 
 @dataclass(slots=True)
 class Shelves:
-    """What scouting found: products by ASIN, and what searches showed first."""
+    """Results of scouting: products by ASIN, and the first results of searches."""
 
     items: dict[str, Item] = field(default_factory=dict)
     found: dict[str, list[str]] = field(default_factory=dict)
@@ -49,7 +50,7 @@ def core_of(instruction: str) -> str:
 
 
 def draw_shop_exercise(shelves: Shelves, rng: random.Random) -> Exercise | None:
-    """An exercise; None where the draw does not fit."""
+    """Draw an exercise; None if the draw does not fit."""
     kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
     if kind == "wander":
         query = _part(rng.choice(list(shelves.found)), rng)
@@ -142,6 +143,6 @@ def _tail(options: dict[str, str], rng: random.Random) -> str:
 
 
 def _part(core: str, rng: random.Random) -> str:
-    """The end of what a goal asks for, the kind of product with it, or all of it."""
+    """A part of what a goal asks for: its end, which has the kind of product, or all of it."""
     parts: Sequence[str] = core.split(", ")
     return ", ".join(parts[rng.randrange(len(parts)) :])

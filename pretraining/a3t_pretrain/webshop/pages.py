@@ -1,4 +1,4 @@
-"""Pages of the shop as an exercise's script reads them: from the text and what can be clicked."""
+"""Reads pages of the shop for the scripts of exercises, from the text and from what can be clicked."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def pieces_of(observation: str) -> list[str]:
 
 
 def instruction_in(observation: str) -> str:
-    """The instruction that a page repeats; empty where it shows none."""
+    """The instruction that a page shows; empty if it shows none."""
     return observation.partition(_LABEL)[2].partition(SEPARATOR)[0]
 
 
 def with_instruction(observation: str, line: str) -> str:
-    """The page with another instruction; unchanged where it shows none."""
+    """Replace the instruction of a page. A page that shows none stays unchanged."""
     head, label, tail = observation.partition(_LABEL)
     _, end, rest = tail.partition(SEPARATOR)
     return f"{head}{label}{line}{end}{rest}" if label else observation
 
 
 def read_page(seen: Seen) -> ShopPage:
-    """What is on the page; never raises for odd texts."""
+    """Read a page. Never raises, whatever the text."""
     pieces = pieces_of(seen.observation)
     if pieces[0] == "WebShop":
         return ShopPage("start")
@@ -78,7 +78,9 @@ def _products(pieces: list[str]) -> Iterable[Listed]:
 
 
 def _item(pieces: list[str], actions: frozenset[str]) -> ShopPage:
-    """What can be clicked between `< Prev` and the title is a value, what cannot is the name of its group."""
+    """Read an item page. Between `< Prev` and the title, texts that can be clicked are option values, other texts
+    are names of groups.
+    """
     at = next((i for i, piece in enumerate(pieces) if piece.startswith("Price: ")), len(pieces))
     start = pieces.index("< Prev") + 1 if "< Prev" in pieces else at
     options: dict[str, list[str]] = {}

@@ -42,7 +42,7 @@ class ShopPractice(Practice):
         return [Exercise(SCOUT, "", scout_shop(shelves.items, shelves.found, core_of)) for _ in tasks]
 
     def scouted(self) -> None:
-        """The shelves were filled while the scouts were played."""
+        """Do nothing: scouting has filled the shelves."""
 
     @override
     def draw(self, task_id: str, rng: random.Random) -> Exercise | None:

@@ -28,8 +28,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ShopErrand:
-    """What to search for, which product to open (its title; None: the first that offers the options; empty: none),
-    which options to choose there, and what to click at the end."""
+    """An errand: what to search for, which product to open (by its title; None: the first that offers the options;
+    empty: none), which options to choose there, and what to click at the end.
+    """
 
     query: str
     title: str | None = ""
@@ -73,7 +74,7 @@ def wander_shop(start: Seen, query: str, rng: random.Random) -> Script:
 
 
 def run_errand(errand: ShopErrand, rng: random.Random, slip_rate: float) -> Callable[[Seen], Script]:
-    """The script of an errand: on every page it does what the errand needs there, or makes a slip."""
+    """Return the script of an errand. On every page it does what the errand needs there, or makes a slip."""
 
     def script(start: Seen) -> Script:
         play = _Shopping(errand)
@@ -108,7 +109,7 @@ class _Shopping:
     finished: bool = False
 
     def meant(self, page: ShopPage) -> str | None:
-        """What to do here; None at the end, with `finished` set where all was done."""
+        """The correct action on a page; None at the end, with `finished` set if everything was done."""
         if page.kind == "start":
             return f"search[{self.errand.query}]"
         if page.kind == "sub":
@@ -163,14 +164,14 @@ class _Shopping:
         return None
 
     def _now(self, page: ShopPage, group: str) -> str:
-        """The value of a group that counts: the one clicked last."""
+        """The chosen value of a group, which is the one clicked last."""
         return next((v for v in reversed(self.chosen) if v in page.options.get(group, [])), "")
 
     def _unopened(self, page: ShopPage) -> list[Listed]:
         return [p for p in page.products if p.asin not in self.opened]
 
     def _wrong_product(self, page: ShopPage, rng: random.Random) -> Act | None:
-        """A product that is not the one asked for, or one that was opened before."""
+        """Open a product that is not wanted, or one that was opened before."""
         wrong = [
             p for p in page.products if (p.title != self.errand.title if self.errand.title else p.asin in self.opened)
         ]
@@ -181,7 +182,7 @@ class _Shopping:
         return Act(clickable(product.asin), thought)
 
     def _wrong_option(self, page: ShopPage, rng: random.Random) -> Act | None:
-        """A wished value that is not offered here, or another one than was wished."""
+        """Choose a wanted value that is not offered here, or a value that is not wanted."""
         wished = list(self.errand.options.items())
         absent = [(g, v) for g, v in wished if v not in page.options.get(g, [])]
         others = [(g, v) for g, w in wished for v in page.options.get(g, []) if v != w and w in page.options[g]]

@@ -2,8 +2,8 @@
 
 Text is first cut at fixed phrases (the longest that fits), known words with their leading space, product numbers (one
 character, four pairs, one character, the same cut in capitals and in small letters), groups of two digits, other words
-and signs. What the vocabulary has is one token; other words are put together from learnt pieces, anything else is spelt
-in bytes. Every text comes back as it was.
+and signs. A piece in the vocabulary is one token; other words consist of learnt pieces, and everything else of bytes.
+Decoding gives back every text unchanged.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ShopLexicon(Lexicon):
         return self._twins
 
     def shuffled(self, rng: random.Random) -> NDArray[np.int64]:
-        """Permutes the words that name options, each in all its forms alike."""
+        """Permute the words that name options. All forms of a word are permuted in the same way."""
         table = np.arange(len(self.tokenizer))
         for old, new in zip(self._named, rng.sample(self._named, len(self._named)), strict=True):
             table[old] = new
@@ -65,7 +65,7 @@ class ShopLexicon(Lexicon):
 
 
 def build_shop_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """The tokenizer for the words of some texts; the same texts in any order give the same ids."""
+    """Build the tokenizer for the words of some texts. The same texts in any order give the same ids."""
     known = sorted(set(texts))
     words = common_words(known)
     merges = merges_of(rare_words(known, words), _MERGES)
@@ -90,8 +90,9 @@ def _pattern(words: Sequence[str]) -> str:
 
 
 def _numbers_of_products(words: Sequence[str]) -> list[str]:
-    """Patterns for the characters of product numbers: capitals anywhere, small letters in clicks. A known word of ten
-    letters is none."""
+    """Patterns for the characters of product numbers: in capitals anywhere, in small letters in clicks. A known word
+    of ten letters is not a product number.
+    """
     taken = [word for word in words if len(word) == _ASIN]
     no_word = f"(?!(?:{'|'.join(taken)})\\])" if taken else ""
     patterns = []

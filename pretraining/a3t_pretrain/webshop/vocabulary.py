@@ -96,7 +96,9 @@ PHRASES = list(dict.fromkeys(_PAGES + _TASKS + _THOUGHTS + _ACTIONS))
 
 _WORD = re.compile(r"[A-Za-z]+")
 _LEAST = 3
-"""Texts that a word must be in, in small letters, to be one token. Names of brands and models have capitals."""
+"""Number of texts in which a word must occur in small letters to be one token. Names of brands and models have
+capitals.
+"""
 
 
 def common_words(texts: Iterable[str]) -> list[str]:
