@@ -1,12 +1,12 @@
-"""The native ALFWorld engine beside the official one: the same games, the same actions, in one run.
+"""Compares the native ALFWorld engine with the official one on the same games and actions, in one run.
 
 `python -m bench.alfworld_engine --json PATH [--games 3] [--steps 30]`
 
-Both engines run alone, one after the other, in this process and by its CPU clock and wall clock; the ratios are of wall
-clock times, taken as medians over the games. An episode start is everything from a game file on disk to the first
-observation with its admissible commands; "warm" is the next start of the same game, where each engine may use what it
-kept (the official one parses and grounds the problem again, ours keeps the parsed game). The ratio `episode_starts`
-is of warm starts, which is what rollouts repeat; `episode_starts_cold` is of first ones.
+Both engines run alone, one after the other, in this process, measured by its CPU clock and wall clock. Ratios are of
+wall clock times, as medians over the games. An episode start is everything from a game file on disk to the first
+observation with its admissible commands. A "warm" start is the next start of the same game, for which each engine may
+use what it kept: the official one parses and grounds the problem again, ours keeps the parsed game. The ratio
+`episode_starts` is of warm starts, which rollouts repeat; `episode_starts_cold` is of first starts.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from a3t_env.alfworld.native import NativeEngine
 from bench.common import BenchReport, console, peer_versions
 
 _REPEATS = 200
-"""The native engine is timed over this many repetitions of what the official one does once."""
+"""The native engine is timed over this number of repetitions of what the official engine does once."""
 
 
 def main(
     json: Annotated[Path | None, typer.Option(help="Write the report here.")] = None,
-    games: Annotated[int, typer.Option(min=1, help="Generated games.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Steps a game.")] = 30,
+    games: Annotated[int, typer.Option(min=1, help="Number of generated games.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps in each game.")] = 30,
 ) -> None:
     """Measure both engines and print figures and ratios."""
     report = BenchReport("alfworld_engine", peers=peer_versions("alfworld", "textworld", "fast-downward-textworld"))
@@ -60,7 +60,7 @@ def _games(folder: Path, count: int) -> list[Path]:
 
 
 def _native(path: Path, steps: int) -> tuple[dict[str, float], list[str], list[Any]]:
-    """Seconds of the native engine, the commands of a random walk, and all that was shown."""
+    """Return the seconds of the native engine, the commands of a random walk, and everything that the engine showed."""
     commands, shown = _walk(path, steps)
 
     def cold() -> None:
@@ -97,7 +97,7 @@ def _walk(path: Path, steps: int) -> tuple[list[str], list[Any]]:
 
 
 def _official(path: Path, commands: list[str]) -> tuple[dict[str, float], list[Any]]:
-    """Seconds of the official engine for the same, and all that it showed."""
+    """Return the seconds of the official engine for the same commands, and everything that it showed."""
     import textworld
     from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
 

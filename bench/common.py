@@ -1,4 +1,4 @@
-"""What every benchmark reports: the machine, the commit, the peers' versions, figures and ratios."""
+"""The report of a benchmark: the machine, the commit, the peers' versions, figures and ratios."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ console = Console()
 
 @dataclass
 class BenchReport:
-    """`figures` are measurements with their unit in the name; `ratios` are ours over the peer's of the same run."""
+    """A benchmark's report. `figures` are measurements, with the unit in the name; `ratios` are our figure divided
+    by the peer's, from the same run.
+    """
 
     name: str
     peers: dict[str, str] = field(default_factory=dict)

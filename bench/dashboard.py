@@ -1,9 +1,10 @@
-"""The dashboard and the orchestrator's database over 100,000 trajectories: `python -m bench.dashboard --json PATH`.
+"""Measures the dashboard and the orchestrator's database with 100,000 trajectories: `python -m bench.dashboard --json
+PATH`.
 
-Every page and list is asked for in this process, one request at a time, on SQLite and on PostgreSQL (the server of this
-machine, or `--postgres URL` of an empty database). Beside it, what the work list costs for an episode while as many
-episodes are queued: planning, marking what is sent, claiming in chunks, storing. `--rows N` for a shorter run,
-`--database sqlite` or `postgresql` for one of the two.
+Every page and list is requested in this process, one request at a time, on SQLite and on PostgreSQL (a server on this
+machine, or `--postgres URL` of an empty database). The time of the work list per episode is measured, too, while as
+many episodes are queued: planning, marking what was sent, claiming in chunks, storing. `--rows N` makes the run
+shorter, `--database sqlite` or `postgresql` measures only one of the two.
 """
 
 from __future__ import annotations
@@ -49,15 +50,17 @@ from tests.support.postgres import find_binaries, start_postgres
 
 Result = TypeVar("Result")
 BAR_MS = 300.0
-"""What the 95th percentile of every page and list is to stay below."""
+"""Limit in milliseconds for the 95th percentile of every page and list."""
 OVERHEAD_MS = 5.0
-"""What the work list may cost for an episode."""
+"""Limit in milliseconds for the time of the work list per episode."""
 TOKEN = "a-token-of-the-benchmark"  # noqa: S105
 QUEUED = "queued-s1"
 
 
 def addresses(client: TestClient, ids: list[str]) -> list[str]:
-    """Every page and list of the dashboard and the API that reads trajectories, with the hard cases of each."""
+    """The addresses of all pages and lists of the dashboard and the API that read trajectories, with the slow cases
+    of each.
+    """
     lists = [
         "", f"run={LARGE}", f"run={LARGE}&sort=-reward", "sort=seconds", "sort=-steps&success=false",
         f"run={LARGE}&round=4&kind=composed&sampled=true", "task_type=pick_two&stop_reason=max_invalid",
@@ -86,9 +89,11 @@ def addresses(client: TestClient, ids: list[str]) -> list[str]:
 
 
 def ask(client: TestClient, address: str, times: int) -> tuple[list[float], list[float]] | None:
-    """Milliseconds of each answer, by the clock and of this process' processor time; None where there is no such page.
+    """Return the milliseconds of each answer, by wall clock and by this process's processor time; None if there is no
+    such page.
 
-    On a busy machine the second says what the first would be on an idle one, but for the time of PostgreSQL's server.
+    On a busy machine, the processor time shows what the wall clock would be on an idle machine, except for the time of
+    PostgreSQL's server.
     """
     taken, worked = [], []
     for _ in range(times + 1):
@@ -120,7 +125,7 @@ def pages(store: Store, url: str, home: Path, ids: list[str], times: int) -> dic
 
 
 def work_list(store: Store, queued: int, episodes: int) -> dict[str, float]:
-    """Milliseconds that an episode costs, by what is done for it."""
+    """Milliseconds of the work list for an episode, by kind of work."""
     with store.session() as session:
         create_run(session, QUEUED, parse_recipe({"name": "queued", "environment": "household"}), "0" * 40, {})
     return asyncio.run(_work_list(store, queued, episodes))
@@ -254,8 +259,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--rows", type=int, default=100_000, help="trajectories (default 100,000)")
     parser.add_argument("--times", type=int, default=40, help="requests of each address (default 40)")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), help="measure this one alone (default: both)")
-    parser.add_argument("--postgres", help="URL of an empty PostgreSQL database; unset: a server of this machine")
+    parser.add_argument(
+        "--database", choices=("sqlite", "postgresql"), help="measure only this database (default: both)"
+    )
+    parser.add_argument(
+        "--postgres", help="URL of an empty PostgreSQL database (default: a new server on this machine)"
+    )
     options = parser.parse_args()
     report = BenchReport(f"dashboard, {options.rows:,} trajectories")
     with tempfile.TemporaryDirectory() as folder, databases(Path(folder), options.postgres, options.database) as urls:

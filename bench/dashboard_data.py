@@ -1,4 +1,6 @@
-"""A store as large as a long project's: runs, rounds, training sets, and trajectories with a household game's texts."""
+"""Fills a store to the size of a long project: runs, rounds, training sets, and trajectories with a household game's
+texts.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ _PHASES = (("rollout", "policy", 0.3), ("compose", "composed", 0.6), ("evaluate"
 
 
 def fill(store: Store, rows: int) -> list[str]:
-    """Write the runs; ids of the large run's trajectories."""
+    """Write the runs, and return the ids of the large run's trajectories."""
     draw = random.Random(7)
     sizes = {LARGE: rows * 7 // 10} | dict.fromkeys(_SMALL, rows * 3 // 10 // len(_SMALL))
     for name, size in sizes.items():

@@ -1,8 +1,9 @@
-"""The env service over HTTP, load generator on the same machine: `python -m bench.env_http --json PATH`.
+"""Measures the env service over HTTP, with the load generator on the same machine: `python -m bench.env_http --json
+PATH`.
 
-Real ALFWorld games (generated), native engine. Phases: single steps of 256 sessions, batches, 2,048 sessions each on a
-connection of its own, and the project's own httpx client for comparison. Every session walks through the actions that
-were admissible at its start; a reply other than 2xx ends the run with an error.
+The games are generated ALFWorld games on the native engine. Phases: single steps of 256 sessions, batches, 2,048
+sessions each on its own connection, and the project's httpx client for comparison. Every session carries out the
+actions that were admissible at its start. A reply other than 2xx ends the run with an error.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def generate(home: Path, games: int) -> None:
 
 @contextmanager
 def service(home: Path, port: int, workers: int) -> Iterator[Service]:
-    """`python -m a3t_env` as a process of its own."""
+    """Run `python -m a3t_env` as a separate process."""
     environment = os.environ | {
         "A3T_HOME": str(home),
         "A3T_HOST": HOST,
@@ -114,7 +115,7 @@ async def task_ids(port: int) -> list[str]:
 
 
 async def open_sessions(port: int, tasks: Sequence[str], count: int) -> tuple[list[Session], LoadResult]:
-    """So many sessions over the tasks, opened from 32 connections."""
+    """Open `count` sessions over the tasks, from 32 connections."""
     opened: list[Session] = []
 
     def received(_: int, body: bytes) -> None:
@@ -129,12 +130,12 @@ async def open_sessions(port: int, tasks: Sequence[str], count: int) -> tuple[li
 
 
 async def single_steps(port: int, sessions: Sequence[Session], steps: int) -> LoadResult:
-    """Every session on a connection of its own, one step after the other."""
+    """Step every session on its own connection, one step after the other."""
     return await _run(port, [map(session.step, range(steps)) for session in sessions])
 
 
 async def batches(port: int, sessions: Sequence[Session], steps: int, connections: int) -> LoadResult:
-    """All sessions in one batch a connection."""
+    """Step all sessions, with one batch for each connection."""
 
     def requests(part: Sequence[Session]) -> Iterator[bytes]:
         for number in range(steps):
@@ -181,7 +182,7 @@ def _refuse_problems(_: int, body: bytes) -> None:
 
 
 def measure(running: Service, scale: float) -> dict[str, Any]:
-    """All phases; `scale` shortens them."""
+    """Run all phases. `scale` multiplies their length."""
     port, run = running.port, uvloop.run
     tasks = run(task_ids(port))
     warm, _ = run(open_sessions(port, tasks, len(tasks)))
@@ -226,7 +227,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the report here")
     parser.add_argument("--workers", type=int, default=1, help="processes of the service")
     parser.add_argument("--games", type=int, default=64, help="generated games")
-    parser.add_argument("--scale", type=float, default=1.0, help="below 1 for a shorter run")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the length of the run (default 1)")
     parser.add_argument("--port", type=int, default=8191)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too

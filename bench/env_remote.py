@@ -1,8 +1,8 @@
-"""What an environment behind HTTP costs beside the plain HTTP call: `python -m bench.env_remote --json PATH`.
+"""Compares steps of an environment behind HTTP with the plain HTTP calls: `python -m bench.env_remote --json PATH`.
 
-One reference server in a process of its own plays a guessing game. The same steps are made by plain httpx (one client,
-kept connection, reply read as JSON) and by the remote environment of the env service, in turns of `--turn` steps so
-that both meet the same machine. Ratios are medians of ours over medians of the peer's.
+One reference server in a separate process plays a guessing game. The same steps are made by plain httpx (one client,
+kept connection, reply read as JSON) and by the remote environment of the env service, in turns of `--turn` steps, so
+that both see the same load of the machine. Ratios are our medians divided by the peer's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long a service keeps others waiting under hostile requests: `python -m bench.health --json PATH`.
+"""Measures how long hostile requests delay other requests of a service: `python -m bench.health --json PATH`.
 
-Starts `a3t up` with a few generated ALFWorld games and sends the requests of `REQUESTS` to it, one kind after the other
-from two clients at once. Meanwhile a process of its own asks the same service for `/health` again and again. Reported
-are the longest time that an answer took, the median, and the service's memory before, at its highest, and after the
-request. The aim is an answer within one second, and a memory that does not grow when the same request comes again.
+It starts `a3t up` with a few generated ALFWorld games and sends the requests of `REQUESTS`, one kind after the other,
+from two clients at the same time. Meanwhile a separate process asks the same service for `/health` again and again. The
+report has the longest and the median time of these answers, and the service's memory before, at its highest, and after.
+The aim is an answer within one second, and memory that does not grow when the same request is sent again.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ while True:
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request: who gets it, and its body, made anew for each sending. `pieces`: sent without a length."""
+    """A request: its service, its path, and its body, which is made again for each sending. `pieces`: sent in
+    chunks, without a length.
+    """
 
     service: str
     path: str
@@ -113,7 +115,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write the report there")
-    parser.add_argument("--only", nargs="*", choices=REQUESTS, help="these requests alone")
+    parser.add_argument("--only", nargs="*", choices=REQUESTS, help="send only these requests")
     arguments = parser.parse_args()
     report = BenchReport("/health under hostile requests", figures={"limit_seconds": LIMIT_SECONDS})
     with tempfile.TemporaryDirectory(prefix="a3t-health-") as folder:
@@ -135,7 +137,7 @@ def main() -> None:
 
 
 def _measure(state: StackState, request: Hostile) -> dict[str, object]:
-    """Send it `TIMES` times from each of `AT_ONCE` clients."""
+    """Send a request `TIMES` times from each of `AT_ONCE` clients."""
     url, memory = state.urls[request.service], Memory(state.children[request.service].pid)
     body = request.body()
     before = memory.now()
@@ -161,7 +163,7 @@ def _measure(state: StackState, request: Hostile) -> dict[str, object]:
 
 
 def _send(url: str, request: Hostile, body: bytes) -> str:
-    """The status, or the name of the error where the service hung up on the sender."""
+    """Return the status, or the name of the error if the service closed the connection."""
     content = _pieces(body) if request.pieces else body
     with httpx.Client(headers={"Authorization": f"Bearer {TOKEN}", **_JSON}, timeout=600) as http:
         try:
@@ -176,7 +178,9 @@ def _pieces(body: bytes) -> Iterator[bytes]:
 
 
 class Probe:
-    """Asks for a URL in a process of its own, so that what this one computes holds up no answer. `seconds`: of each."""
+    """Asks for a URL in a separate process, so that the work of this process delays no answer. `seconds`: the time
+    of each answer.
+    """
 
     def __init__(self, url: str) -> None:
         command = [sys.executable, "-c", _PROBE, url]

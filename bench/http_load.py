@@ -1,7 +1,7 @@
-"""A load generator for HTTP/1.1 that costs little, because it shares the machine with the service it measures.
+"""A load generator for HTTP/1.1. It needs little CPU, because it shares the machine with the service that it measures.
 
-Raw asyncio protocols on uvloop, one request in flight a connection, the next one written from the callback that read
-the reply: about 12 µs of CPU a request, where httpx takes 400.
+It uses raw asyncio protocols on uvloop, with one request in flight per connection. The callback that reads a reply
+writes the next request. A request takes about 12 µs of CPU; with httpx it takes 400 µs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def request_bytes(method: str, path: str, token: str, body: bytes = b"") -> byte
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one connection sends: `following` gives the next request, None at the end; `received` gets each reply."""
+    """What one connection sends. `following` returns the next request, None at the end; `received` gets each reply."""
 
     following: NextRequest
     received: Callable[[int, bytes], None] | None = None
@@ -105,7 +105,9 @@ class _Connection(asyncio.Protocol):
 
 
 async def run_load(host: str, port: int, loads: Sequence[Load]) -> LoadResult:
-    """Run every load on a connection of its own, all at once, to the end. The clock starts when all are connected."""
+    """Run all loads to the end at the same time, each on its own connection. The clock starts when all are
+    connected.
+    """
     result = LoadResult()
     loop = asyncio.get_running_loop()
     made = await asyncio.gather(

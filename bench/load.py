@@ -1,9 +1,9 @@
 """Load over time, without a peer: `python -m bench.load --json PATH`.
 
-Env sessions are opened, played and closed by as many connections as `--sessions` says, while policy clients ask for
-turns, for `--seconds`. Figures: latencies, errors, and how memory and open files of each service change. The policy has
-a short queue, so that it refuses (429) more than it can do, and our clients wait as long as `Retry-After` asks. Then so
-many sessions as `--churn` says are opened and closed at once, for each environment.
+For `--seconds` seconds, `--sessions` connections open, play and close env sessions, while policy clients ask for turns.
+The figures are latencies, errors, and the changes in memory and open files of each service. The policy has a short
+queue, so that it refuses (429) what it cannot do, and the clients wait as long as `Retry-After` says. Afterwards
+`--churn` sessions of each environment are opened and closed at the same time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from tests.support.live_server import free_port
 
 HOST, STEPS, QUEUE = "127.0.0.1", 20, 16
 _WARM = 0.25
-"""Share of the time that the slopes leave out: caches fill in it."""
+"""Share of the time (0 to 1) at the start that the slopes leave out, because caches fill then."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Watch:
         self.files.append(self.process.num_fds())
 
     def figures(self, name: str, seconds: float) -> dict[str, float]:
-        """What it had at most, and slopes a minute, of the load's `seconds` without their first quarter."""
+        """Return the maxima, and the slopes per minute over the load's `seconds` without their first quarter."""
         began = self.times[0]
         rows = zip(self.times, self.memory, self.files, strict=True)
         times, memory, files = zip(*(r for r in rows if _WARM * seconds <= r[0] - began < seconds - 1), strict=True)
@@ -158,14 +158,16 @@ class Player:
 
 
 def play(port: int, environment: str, tasks: Iterator[str], connections: int, seconds: float, steps: int) -> LoadResult:
-    """So many players for so long, or until there is no task left."""
+    """Run `connections` players for `seconds` seconds, or until no task is left."""
     players = [Player(environment, tasks, time.monotonic() + seconds, steps) for _ in range(connections)]
     loads = [Load(player.following, player.received) for player in players]
     return uvloop.run(run_load(HOST, port, loads))
 
 
 async def ask(port: int, clients: int, seconds: float) -> tuple[list[float], Counter[str]]:
-    """So many clients that ask for one turn after the other: latencies, waiting included, and errors."""
+    """Run `clients` clients that ask for one turn after the other. Returns latencies, with the waiting time, and
+    errors.
+    """
     until, latencies, errors = time.monotonic() + seconds, list[float](), Counter[str]()
     history = History(environment="load", observation="You are in a room. Your task is to: look around.")
     turn = ActTurn(history=history, sampling=Sampling(max_tokens=8))
@@ -230,7 +232,7 @@ def together(arguments: argparse.Namespace, env: int, policy: int) -> dict[str, 
 
 
 def churn(env: int, watch: Watch, environment: str, sessions: int) -> dict[str, Any]:
-    """Open and close so many sessions. The first tenth fills the caches; growth is counted from there."""
+    """Open and close `sessions` sessions. Growth is counted after the first tenth, which fills the caches."""
     tasks = tasks_of(env, environment)
     played = play(env, environment, itertools.islice(itertools.cycle(tasks), sessions // 10), 32, 1e9, 0)
     watch.sample()

@@ -1,10 +1,10 @@
-"""The whole loop: what the demo takes, and what it keeps busy: `python -m bench.loop --json PATH [--against FOLDER]`.
+"""Measures the time and the processor time of the whole loop: `python -m bench.loop --json PATH [--against FOLDER]`.
 
-Runs `a3t demo` in a home of its own and reports: seconds after set-up, seconds by phase, episodes per second of the
-phases that collect (own trial and composing), processor seconds by process, and how many cores were busy on average.
-`--against` names another checkout with a `.venv` of its own; both are run in turns, and the ratios are ours over that
-one's of the same run. `--set KEY=VALUE` changes the recipe of both, `--small` makes it a short trial, and `--with
-A3T_NAME=VALUE` is a setting of this checkout alone.
+It runs `a3t demo` in a new A3T_HOME and reports seconds after set-up, seconds by phase, episodes per second of the
+phases that collect (own trial and composing), processor seconds by process, and the mean number of busy cores.
+`--against` names another checkout with its own `.venv`; both run in turns, and the ratios are this checkout's figures
+divided by the other's from the same run. `--set KEY=VALUE` changes the recipe of both, `--small` makes a short trial,
+and `--with A3T_NAME=VALUE` is a setting for this checkout only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SMALL = (
     "training.optimisation.max_steps=60",
 )
 _PARTS = ("a3t_env", "a3t_policy", "a3t_actre", "a3t_trainer", "a3t_orchestrator.worker", "a3t_orchestrator", "valkey")
-"""What tells a process by its command line, the special before the general."""
+"""Parts of command lines by which processes are recognised, the more special ones first."""
 _SAMPLE_SECONDS = 0.5
 
 
@@ -116,7 +116,7 @@ def run_demo(folder: Path, changes: Sequence[str], settings: Mapping[str, str]) 
 
 
 def exploration(database: Path) -> dict[str, float]:
-    """What composing cost and brought: steps in the environment, and successes for 1,000 of them."""
+    """Cost and gain of composing: steps in the environment, and successes per 1,000 steps."""
     with closing(sqlite3.connect(database)) as connection:
         query = "SELECT count(*), sum(success), sum(n_steps) FROM trajectories WHERE phase = 'compose'"
         episodes, successes, steps = connection.execute(query).fetchone()

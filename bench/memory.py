@@ -1,8 +1,8 @@
-"""Memory of the embedded default, idle and after light use: `python -m bench.memory --json PATH`.
+"""Measures the memory of the services of `a3t up`, idle and after light use: `python -m bench.memory --json PATH`.
 
-Starts `a3t up` in a folder of its own with a few generated ALFWorld games, measures every process once all are ready,
-plays 64 episodes (16 at a time, 10 steps each) through the services, asks ActRe for 64 reasons, and measures again.
-PSS counts a page that several processes share once among them, RSS whole in each of them.
+It starts `a3t up` in a new folder with a few generated ALFWorld games, measures every process when all are ready, plays
+64 episodes (16 at a time, 10 steps each) through the services, asks ActRe for 64 reasons, and measures again. PSS
+divides a page that several processes share among them; RSS counts it fully in each.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from bench.common import BenchReport
 
 EPISODES, AT_ONCE, STEPS, GAMES = 64, 16, 10, 8
 LIMITS = {"policy": 700, "all": 2000}
-"""MB that the policy process and all processes together are meant to stay below."""
+"""Limits in MB for the policy process, and for all processes together."""
 _START_SECONDS = 300.0
 
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def wait_ready(home: Path, up: subprocess.Popen[bytes]) -> StackState:
-    """The state of an `a3t up` once all of its services are ready. Exits where it does not get there."""
+    """Wait until all services of an `a3t up` are ready, and return its state. Exits if they do not become ready."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and up.poll() is None:
         state = read_state(home)

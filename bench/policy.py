@@ -1,9 +1,9 @@
-"""Inference for agents: the policy service beside transformers' own ways to generate.
+"""Measures inference for agents: compares the policy service with transformers and vLLM.
 
-Real multi-turn episodes are recorded first (`bench.policy_episodes`): generated ALFWorld games that the model plays.
-Then every contender plays them again with 1, 8, 32 and 64 clients: a client has one episode at a time, asks for each
-turn's completion with the exact prompt ids of that turn, and takes the next episode at the end. Everyone writes,
-greedily, as many tokens as the model wrote when the episode was recorded, on the same number of threads:
+First, real multi-turn episodes are recorded (`bench.policy_episodes`): the model plays generated ALFWorld games. Then
+every contender plays them again with 1, 8, 32 and 64 clients. A client has one episode at a time, asks for each turn's
+completion with the exact prompt ids of that turn, and takes the next episode at the end. Every contender generates
+greedily as many tokens as the model generated when the episode was recorded, on the same number of threads:
 
     ours              the engine with its KV slots, in this process
     generate          `model.generate` in a loop, one prompt after the other
@@ -11,7 +11,7 @@ greedily, as many tokens as the model wrote when the episode was recorded, on th
     continuous        transformers' continuous batching manager, in this process
     ours_http         the policy service over HTTP
     serve             `transformers serve --continuous-batching` over HTTP
-    vllm              vLLM over HTTP, where it is asked for (scripts/setup_vllm.sh)
+    vllm              vLLM over HTTP, if it is selected (scripts/setup_vllm.sh)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from bench.policy_episodes import Episode, record, shape
 from bench.shapes import SHAPES, make_model
 
 _FEWEST = 16
-"""Episodes of a run, at least: one alone is over too soon."""
+"""Least number of episodes in a run, because a single episode is too short to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _compare(model: Model, episodes: Sequence[Episode], report: BenchReport, opt
         for name in options.contenders:
             try:
                 rates[name] = _measure(name, clients, model, episodes, report, options)
-            except (httpx.HTTPError, RuntimeError, MemoryError) as error:  # a broken peer must not cost the rest
+            except (httpx.HTTPError, RuntimeError, MemoryError) as error:  # a broken peer must not end the benchmark
                 report.figures[f"{clients} clients, {name}, failed"] = repr(error)
                 console.log(f"{clients} clients, {name}: failed, {error!r}")
         for peer, us in PEERS.items():
@@ -101,7 +101,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=40, help="tokens written in a turn, at most")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--by", choices=["wall", "cpu"], default="wall", help="cpu: where other programs run beside")
+    parser.add_argument(
+        "--by", choices=["wall", "cpu"], default="wall", help="clock for speeds; cpu is for machines with other load"
+    )
     usual = [name for name in CONTENDERS if name != "vllm"]
     parser.add_argument("--contenders", nargs="+", default=usual, choices=list(CONTENDERS))
     return parser.parse_args()

@@ -1,5 +1,6 @@
-"""Who writes the turns in the policy's benchmark. A contender is a context manager that gives `write`: a prompt's ids
-and a number of tokens in, that many tokens out, greedily and past the end of the text."""
+"""The contenders of the policy's benchmark. A contender is a context manager that yields `write`, which takes a
+prompt's ids and a number of tokens, and generates that number greedily, also after an end-of-text token.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +37,9 @@ Write = Callable[[list[int], int], Awaitable[int]]
 
 _CONTEXT = 4096
 _BLOCKS, _BATCH_TOKENS = 512, 1024
-"""Of transformers' continuous batching: pages of 256 tokens, room for 64 clients' episodes (it refuses to start with
-more than memory holds), and its own default of tokens a step on a CPU."""
+"""Settings of transformers' continuous batching: pages of 256 tokens, room for the episodes of 64 clients (it
+refuses to start with more than fits into memory), and its default number of tokens per step on a CPU.
+"""
 _START_SECONDS = 120.0
 _VLLM = Path(__file__).parents[1] / ".venv-vllm" / "bin" / "python"
 _VLLM_START_SECONDS = 600.0
@@ -328,4 +330,4 @@ PEERS = {
     "serve": "ours_http",
     "vllm": "ours_http",
 }
-"""Who of us stands beside which peer: in this process, or over HTTP."""
+"""Which of our contenders is compared with which peers: in this process, or over HTTP."""

@@ -1,7 +1,7 @@
 """Real multi-turn episodes for the policy's benchmark: generated ALFWorld games, played on the native engine.
 
-The model of the benchmark plays greedily and writes its own thoughts and actions; the environment answers. What is kept
-is what a server would see of it: the exact token ids of every turn's prompt and how many tokens were written then.
+The model of the benchmark plays greedily and writes thoughts and actions; the environment answers. What a server would
+see is kept: the exact token ids of every turn's prompt, and the number of tokens that were generated.
 """
 
 from __future__ import annotations

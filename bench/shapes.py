@@ -1,4 +1,6 @@
-"""Models of known shapes with random weights: what a product costs does not depend on what the weights say."""
+"""Makes models of known shapes with random weights, because the time of a computation does not depend on the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,10 @@ SHAPES: dict[str, dict[str, int]] = {
 
 
 def make_model(folder: Path, shape: str, tokenizer: Path | None = None) -> Path:
-    """A Mistral of the shape, float32 if tiny and bfloat16 otherwise, made on the GPU where there is one.
+    """Make a Mistral model of a shape, in float32 if tiny and bfloat16 otherwise, on the GPU if there is one.
 
     Args:
-        tokenizer: folder of the tokenizer that goes with it; None: one that only has to be there.
+        tokenizer: folder of the tokenizer that is copied beside it; default: a placeholder.
     """
     import torch
 

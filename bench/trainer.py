@@ -2,9 +2,9 @@
 
     python -m bench.trainer --json PATH [--repeats 3] [--shape tiny|mistral-7b] [--quantisation nf4]
 
-Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v), tokens a pass and
-trajectories a step, in a process of its own; the median of the repeats counts, taken in turn. Tokens are those of the
-sequences: padding does not count. Memory is the peak over what was there before training began.
+Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v), tokens per pass and
+trajectories per step, in a separate process. The contenders take turns, and the median of the repeats counts. Tokens
+are those of the sequences, without padding. Memory is the peak minus what was in use before training began.
 """
 
 from __future__ import annotations

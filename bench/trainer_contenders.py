@@ -1,4 +1,4 @@
-"""What `bench.trainer` compares: one training run each, in a process of its own. Prints one line of JSON."""
+"""The contenders of `bench.trainer`: each does one training run in a separate process, and prints one line of JSON."""
 
 from __future__ import annotations
 

@@ -2,10 +2,10 @@
 
 `python -m bench.webshop --json PATH`; `--million` measures a generated catalogue of a million products instead.
 
-The original (Java, Lucene, Flask, BeautifulSoup) cannot run beside this one, so its figures are those recorded on its
-1,000 products on two shared cores; the ratios are against them. With A3T_REFERENCE_DATA (or ../shared/data) the same
-products are used here, else generated ones. Speeds are given by the clock and by CPU time: the second is what counts
-where other processes share the machine.
+The original (Java, Lucene, Flask, BeautifulSoup) cannot run here, so its figures are recorded ones, for its 1,000
+products on two shared cores; the ratios are against them. With A3T_REFERENCE_DATA (or ../shared/data), the same
+products are used here, else generated ones. Speeds are given by wall clock and by CPU time; on a shared machine, CPU
+time is the better measure.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def random_steps(environment: WebShopEnvironment) -> int:
 
 
 def fresh_search_steps(environment: WebShopEnvironment) -> int:
-    """Steps of shopping where every search is a new one (nothing comes from the memory of searches)."""
+    """Steps of shopping in which every search is new, so that the cache of searches does not help."""
     rng, steps = random.Random(11), 0
     goals = environment.shop.synthetic
     for number in range(EPISODES):
@@ -197,7 +197,7 @@ def _with_intervals(rewards: Sequence[float]) -> dict[str, Any]:
 
 
 def run(report: BenchReport) -> None:
-    """All but the million products."""
+    """Measure everything except the catalogue of a million products."""
     with tempfile.TemporaryDirectory(prefix="a3t-bench-") as folder:
         home = Path(folder)
         report.figures["products"] = f"1000, {prepare(home)}"

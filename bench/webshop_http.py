@@ -1,4 +1,6 @@
-"""WebShop episodes over HTTP: the env service as a process of its own, the load generator on the same machine."""
+"""Measures WebShop episodes over HTTP. The env service is a separate process; the load generator is on the same
+machine.
+"""
 
 from __future__ import annotations
 

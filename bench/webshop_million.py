@@ -1,4 +1,4 @@
-"""A generated catalogue of a million products: build, size, memory, search latency."""
+"""Measures a generated catalogue of a million products: building time, size, memory, search latency."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INDEX = ("terms.txt", "terms.off", "post.start", "post.doc", "post.tf", "term.p
 
 
 def million_figures(products: int, home: Path | None = None) -> dict[str, Any]:
-    """Build in one process, open and search in another. With `home` a catalogue that is there already is measured."""
+    """Build in one process, open and search in another. With `home`, an existing catalogue is measured."""
     if home is not None:
         return _measured(home)
     with tempfile.TemporaryDirectory(prefix="a3t-bench-") as folder:

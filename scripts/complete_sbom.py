@@ -1,4 +1,4 @@
-"""Adds to a CycloneDX file what stands outside uv.lock: torch, where the Dockerfile installs it, and the base image.
+"""Adds to a CycloneDX file what is not in uv.lock: torch, if the Dockerfile installs it, and the base image.
 
 Usage: complete_sbom.py SBOM.cdx.json DOCKERFILE
 """
@@ -15,7 +15,7 @@ _INSTALLER = Path(__file__).parent / "install_torch.sh"
 
 
 def outside_the_lock(dockerfile: str) -> list[dict[str, Any]]:
-    """Components of an image that its Dockerfile names itself."""
+    """Components of an image that its Dockerfile names."""
     image = re.search(r"^ARG PYTHON_IMAGE=(\S+):(\S+)$", dockerfile, re.M)
     if image is None:
         raise SystemExit("The Dockerfile has no ARG PYTHON_IMAGE=NAME:TAG.")
@@ -35,7 +35,7 @@ def _torch() -> dict[str, Any]:
 
 
 def main(sbom: Path, dockerfile: Path) -> None:
-    """Write the file anew."""
+    """Add the components to the file."""
     content = json.loads(sbom.read_text(encoding="utf-8"))
     content["components"] += outside_the_lock(dockerfile.read_text(encoding="utf-8"))
     sbom.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

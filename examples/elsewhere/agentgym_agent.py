@@ -15,7 +15,9 @@ import httpx
 
 
 class Client:
-    """What a client of AgentGym sends; the token is the URL's password, because such clients know a URL alone."""
+    """Sends what a client of AgentGym sends. The token is the password in the URL, because such clients only know a
+    URL.
+    """
 
     def __init__(self, base):
         self.base = base
@@ -35,7 +37,7 @@ class Client:
 
 
 def play(client, number):
-    """One episode of the task with this number: the sum of its rewards."""
+    """Play one episode of the task with this number, and return the sum of its rewards."""
     draw, seen = random.Random(number), client.reset(number)
     while not seen["done"]:
         seen = client.step(draw.choice(seen["available_actions"]))

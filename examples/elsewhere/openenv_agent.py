@@ -13,7 +13,7 @@ from openenv import GenericEnvClient
 
 
 def play(url, headers, seed):
-    """One episode of a task drawn by the seed: its reward."""
+    """Play one episode of a task drawn by the seed, and return its reward."""
     draw = random.Random(seed)
     with GenericEnvClient(url, headers=headers).sync() as env:
         result, total = env.reset(seed=seed), 0.0

@@ -13,7 +13,7 @@ gymnasium.register_envs(a3t_env.gym)  # the ids a3t/…-v0
 
 
 def play(env, seed):
-    """One episode of a task drawn by the seed: its task and its reward."""
+    """Play one episode of a task drawn by the seed, and return its task and its reward."""
     draw = random.Random(seed)
     _, info = env.reset(seed=seed)
     total, over = 0.0, False

@@ -20,13 +20,13 @@ class Guess:
     )
 
     def reset(self, task, seed):
-        """The first observation. `task.seed` is a number of this task alone."""
+        """Return the first observation. `task.seed` is a number that belongs to this task."""
         self.number = random.Random(task.seed).randint(1, 20)
         self.low, self.high = 1, 20
         return "Guess a number from 1 to 20."
 
     def step(self, action):
-        """Observation, reward, done, success, valid."""
+        """Return observation, reward, done, success, valid."""
         word, _, number = action.partition(" ")
         if word != "guess" or not number.isdecimal():
             return "Say: guess NUMBER.", 0.0, False, False, False
@@ -40,11 +40,11 @@ class Guess:
         return "lower", 0.0, False, False, True
 
     def actions(self):
-        """Optional: what may be done now."""
+        """Optional: the admissible actions."""
         return [f"guess {number}" for number in range(1, 21)]
 
     def expert(self):
-        """Optional: what a good player does, from what was seen so far."""
+        """Optional: the action of a good player, who knows only what was seen so far."""
         return f"guess {(self.low + self.high) // 2}"
 
 

@@ -1,4 +1,4 @@
-"""Guess a number: an environment of one's own, whole."""
+"""Guess a number: a complete example of your own environment."""
 
 from random import Random
 

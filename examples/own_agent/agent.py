@@ -1,8 +1,10 @@
-"""An agent of one's own: it guesses a number, in a game that A³T does not know, and the policy service records it.
+"""An example of your own agent: it guesses a number in a game that A³T does not know, and the policy service records
+it.
 
-    python agent.py http://127.0.0.1:8102 60        # 60 episodes, of tasks in turn; without a number it never stops
+    python agent.py http://127.0.0.1:8102 60        # 60 episodes, one of each task in turn; without a number it never
+    stops
 
-It talks to the live model with the openai client, as it would to any other server. The token is that of A3T_TOKEN.
+It calls the live model with the openai client, as it would call any other server. The token comes from A3T_TOKEN.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ TOKEN = os.environ.get("A3T_TOKEN", "a3t-development")
 
 
 def play(policy: str, secret: int, seed: int, turns: int = 4) -> dict[str, object]:
-    """One game: open an episode, talk to the model, tell the reward. What the service says of the closed episode."""
+    """Play one game: open an episode, call the model, send the reward. Returns the service's description of the
+    closed episode.
+    """
     with httpx.Client(base_url=f"{policy}/v1", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60) as service:
         task = {"environment": "guess-my-number", "split": "train", "task_id": f"number-{secret}"}
         episode = service.post("/episodes", json=task).raise_for_status().json()["id"]
-        recorded = {"X-A3T-Episode": episode}  # this header has the completions recorded
+        recorded = {"X-A3T-Episode": episode}  # this header makes the service record the completions
         model = OpenAI(base_url=f"{policy}/v1", api_key=TOKEN, default_headers=recorded)
         won, messages = False, [{"role": "user", "content": "I think of a number from 1 to 9. Guess it."}]
         for turn in range(turns):

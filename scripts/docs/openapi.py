@@ -1,6 +1,6 @@
-"""The OpenAPI description of every service, taken from its app without starting a server.
+"""Writes the OpenAPI description of every service, taken from its app without starting a server.
 
-`python scripts/docs/openapi.py FOLDER` writes one JSON file a service.
+`python scripts/docs/openapi.py FOLDER` writes one JSON file for each service.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def openapi_documents() -> dict[str, dict[str, Any]]:
 
 
 def write(folder: Path) -> None:
-    """One JSON file a service."""
+    """Write one JSON file for each service."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, document in openapi_documents().items():
         text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -49,7 +49,7 @@ def _document(package: str, settings: str) -> dict[str, Any]:
 
 @contextmanager
 def _empty_home() -> Iterator[None]:
-    """No setting of the caller's environment reaches the apps."""
+    """Hide the settings of the caller's environment from the apps, and give them an empty A3T_HOME."""
     before = {key: value for key, value in os.environ.items() if key.startswith("A3T_")}
     with tempfile.TemporaryDirectory() as home:
         for key in before:

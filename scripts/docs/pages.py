@@ -51,8 +51,8 @@ def http_page(name: str, document: dict[str, Any]) -> str:
     info = document["info"]
     parts = [
         f"# {_TITLES[name]}\n\n{info.get('description', '')}\n\n"
-        f"This page is made from the service's [OpenAPI description]({name}.json). Every request but `/health` needs "
-        "the header `Authorization: Bearer TOKEN` with the token of `A3T_TOKEN`. Errors are RFC 9457 problems.\n"
+        f"This page is made from the service's [OpenAPI description]({name}.json). Every request except `/health` "
+        "needs the header `Authorization: Bearer TOKEN` with the token of `A3T_TOKEN`. Errors are RFC 9457 problems.\n"
     ]
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -134,8 +134,8 @@ def commands_page() -> str:
     root: Any = get_command(build_root())  # type: ignore[arg-type]
     context = typer.Context(root, info_name="a3t")
     parts = [
-        "# Commands\n\nEvery command of `a3t`, from its own help. Commands with `--json` print one JSON "
-        "document. Exit codes: 0; 2 for bad input; 3 for something unknown; 1 for other failures; 130 for Ctrl-C.\n"
+        "# Commands\n\nEvery command of `a3t`, from its help text. Commands with `--json` print one JSON "
+        "document. Exit codes: 0 success, 1 failure, 2 invalid input, 3 something that does not exist, 130 Ctrl-C.\n"
     ]
     for name in root.list_commands(context):
         _, command, _ = root.resolve_command(context, [name])
@@ -172,8 +172,8 @@ def settings_page() -> str:
     from a3t_contracts.settings import CommonSettings, ServiceSettings
 
     parts = [
-        "# Settings\n\nEvery process reads its settings from environment variables. A variable that is not set has its "
-        "default.\n",
+        "# Settings\n\nEvery process reads its settings from environment variables. The default of a variable "
+        "applies if it is not set.\n",
         "## Every process\n\n" + _settings_table(CommonSettings, set()),
         "## Every service\n\n" + _settings_table(ServiceSettings, set(CommonSettings.model_fields)),
     ]
@@ -208,8 +208,8 @@ def python_page() -> str:
     """The modules of the contracts package, from their docstrings."""
     folder = _ROOT / "contracts/a3t_contracts"
     parts = [
-        "# Python modules\n\nWhat every service agrees on, and what a client in Python can use, lies in the package "
-        "`a3t_contracts`: schemas, the text format, clients, errors and the adapter registry.\n"
+        "# Python modules\n\nThe package `a3t_contracts` has what all services share and what Python clients use: "
+        "schemas, the text format, clients, errors and the adapter registry.\n"
     ]
     for path in sorted(folder.rglob("*.py")):
         module = ".".join(path.relative_to(folder.parent).with_suffix("").parts)
@@ -229,6 +229,6 @@ def _cell(text: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """Text of a docstring as Markdown: angle brackets outside code are no HTML."""
+    """Turn the text of a docstring into Markdown, in which angle brackets outside code are not HTML."""
     pieces = text.split("`")
     return "`".join(p if i % 2 else p.replace("<", "&lt;").replace("_", "\\_") for i, p in enumerate(pieces))
