@@ -1,10 +1,10 @@
-# Everything a newcomer needs; `make help` lists it.
+# The commands for users and developers; `make help` lists them.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
-# Start-up of every process would compile the sources again.
+# Without bytecode files, every process would compile the sources again at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
 GAMES ?= 200
@@ -21,66 +21,66 @@ help: ## list the targets
 .venv/.setup-done: uv.lock $(wildcard */pyproject.toml services/*/pyproject.toml) scripts/setup.sh scripts/install_torch.sh
 	@scripts/setup.sh
 
-setup: .venv/.setup-done ## make .venv with everything that is needed
+setup: .venv/.setup-done ## make the virtual environment .venv with all packages
 
-demo: setup ## the whole loop on this machine: no Docker, no GPU, no download (ENV=webshop for the shop; MODEL=smollm2: a language model, 98 MB)
+demo: setup ## run the whole loop on this machine without Docker, GPU or download (ENV=webshop: the shop; MODEL=smollm2: a language model, downloads 98 MB)
 	@$(if $(MODEL),scripts/demo_model.sh $(MODEL),a3t demo $(if $(ENV),--environment $(ENV)))
 
-test: setup ## the tests: real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
+test: setup ## run the tests, with a real Valkey, SQLite, ALFWorld engine, Celery worker and transformers model
 	@$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser --ignore tests/vllm
 
-retest: setup ## the tests that failed last, one after the other
+retest: setup ## run the tests that failed last, one after the other
 	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not slow" --ignore tests/helm --ignore tests/compose --ignore tests/chart --ignore tests/browser --ignore tests/vllm
 
-lint: setup ## ruff (its security rules too), mypy --strict, dependencies: as declared, and without known weaknesses
+lint: setup ## run ruff (with security rules) and mypy --strict; check that dependencies are declared and have no known weaknesses
 	@ruff format --check .
 	@ruff check .
 	@mypy
 	@scripts/check_dependencies.sh
 	@scripts/audit.sh
 
-audit: setup ## known weaknesses of the locked dependencies, from osv.dev; fails where it cannot be reached
+audit: setup ## list known weaknesses of the locked dependencies, from osv.dev; fails if osv.dev cannot be reached
 	@STRICT=1 scripts/audit.sh
 
-sbom: setup ## what every image installs, as CycloneDX in sbom/
+sbom: setup ## write what every image installs to sbom/, as CycloneDX
 	@scripts/sbom.sh
 
-format: setup ## let ruff format and fix
+format: setup ## format and fix the code with ruff
 	@ruff format . && ruff check --fix .
 
-docs: setup ## build the docs site in site/: a broken link or anchor fails; needs no network
+docs: setup ## build the docs site in site/; fails at a broken link or anchor; needs no network
 	@a3t recipes reference | diff docs/reference/recipe.md - || { echo "Run: a3t recipes reference > docs/reference/recipe.md"; exit 1; }
 	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --clean
 
-bench: setup ## every benchmark against its peer, tables and bench/results/*.json
+bench: setup ## run every benchmark against its peer; prints tables, writes bench/results/*.json
 	@scripts/bench.sh
 
-parity: setup ## native ALFWorld engine against the official one: make parity GAMES=200 [SPLIT=valid_seen]; makes games where there are none
+parity: setup ## compare the native ALFWorld engine with the official one: make parity GAMES=200 [SPLIT=valid_seen]; generates games if there are none
 	@[ -e "$${A3T_HOME:-$$HOME/.a3t}/data/alfworld/index.json" ] || a3t data generate alfworld --games $(GAMES)
 	@python -m a3t_env.alfworld.parity --games $(GAMES) $(if $(SPLIT),--split $(SPLIT))
 
-fuzz: setup ## random requests, 5,000 to each service, and random files and texts (FUZZ_REQUESTS=…)
+fuzz: setup ## send random requests to each service (FUZZ_REQUESTS, default 5000), and read random files and texts
 	@FUZZ_REQUESTS=$${FUZZ_REQUESTS:-5000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-5000} $(PYTEST) tests/fuzz --timeout 7200
 
-test-vllm: setup ## the policy service in front of a real vLLM on the CPU: makes .venv-vllm, fetches SmolLM2
+test-vllm: setup ## test the policy service with a real vLLM on the CPU: makes .venv-vllm, fetches SmolLM2
 	@scripts/setup_vllm.sh
 	@a3t models fetch smollm2
 	@$(PYTEST) tests/vllm --timeout 1200
 
-test-slow: setup ## soak and long tests that `make test` leaves out
+test-slow: setup ## run the long tests that `make test` leaves out
 	@$(PYTEST) -m slow --ignore tests/faults --ignore tests/vllm --timeout 2400
 
-test-faults: setup ## kill, freeze, cut off and fill parts in the middle of a run; nothing may be lost (FAULTS=all: each cell; FAULTS_SEED=N)
+test-faults: setup ## kill, freeze and cut off parts in the middle of a run, and check that nothing is lost (FAULTS=all: every fault; FAULTS_SEED=N)
 	@$(PYTEST) tests/faults --timeout 900
 
-test-browser: setup ## the dashboard in a headless Chromium (installed where there is none); pictures in tests/browser/screenshots
+test-browser: setup ## test the dashboard in a headless Chromium (installed if there is none); pictures in tests/browser/screenshots
 	@scripts/install_chromium.sh
 	@$(PYTEST) tests/browser --timeout 300
 
-test-gpu: setup ## what only a GPU computes, against transformers and peft on the same GPU
+test-gpu: setup ## test the code that needs a GPU, against transformers and peft on the same GPU
 	@$(PYTEST) tests/gpu tests/e2e/test_served_adapter.py --timeout 600
 
-test-helm: setup ## lint and render the chart, check every manifest against Kubernetes 1.30 to 1.36
+test-helm: setup ## lint and render the Helm chart, and check every manifest against Kubernetes 1.30 to 1.36
 	@$(PYTEST) -n 2 tests/helm
 
 test-compose: setup ## build the images and run the loop through the containers (needs a Docker engine)
