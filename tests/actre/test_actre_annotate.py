@@ -176,7 +176,7 @@ def read_whole_lines(path: Path) -> list[bytes]:
     ("name", "content", "code", "message"),
     [
         ("missing.jsonl", None, 3, "There is no file"),
-        ("binary.jsonl", b"\xff\xfe\x00", 2, "no UTF-8 text"),
+        ("binary.jsonl", b"\xff\xfe\x00", 2, "not UTF-8 text"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_message(

@@ -62,7 +62,7 @@ async def test_an_installed_annotator_is_offered_and_may_be_the_default(install:
     ("name", "target", "words"),
     [
         ("terse", "terse_annotator:absent", r"'terse' \(terse_annotator:absent\) of terse cannot be loaded"),
-        ("llm", "terse_annotator:make", "terse names an annotator 'llm'"),
+        ("llm", "terse_annotator:make", "terse has an annotator 'llm'"),
     ],
 )
 def test_a_bad_package_is_named(install: Install, tmp_path: Path, name: str, target: str, words: str) -> None:
@@ -122,7 +122,7 @@ async def test_a_package_brings_the_reasons_of_its_environment(parlour: Callable
     ("target", "words"),
     [
         ("parlour_reasons:absent", r"reasons for 'parlour' \(parlour_reasons:absent\) of parlour cannot be loaded"),
-        ("parlour_reasons:grammar", "parlour_reasons:grammar of parlour is no ReasonsPlugin"),
+        ("parlour_reasons:grammar", "parlour_reasons:grammar of parlour is not a ReasonsPlugin"),
     ],
 )
 def test_a_package_with_bad_reasons_is_named(

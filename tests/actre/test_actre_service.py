@@ -71,7 +71,7 @@ async def test_a_full_queue_answers_429(tmp_path: Path) -> None:
     desk = Desk({"template": TemplateAnnotator()}, "template", concurrency=1, queue=8)
     first = asyncio.create_task(desk.answer([make_query("look")] * 8, None))
     await asyncio.sleep(0)
-    with pytest.raises(OverloadedError, match="8 queries wait already; the cap is 8"):
+    with pytest.raises(OverloadedError, match="8 queries are unfinished already; the limit is 8"):
         await desk.answer([make_query("look")], None)
     assert len(await first) == 8
     assert len(await desk.answer([make_query("look")], None)) == 1

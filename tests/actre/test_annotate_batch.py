@@ -106,7 +106,7 @@ def test_a_file_that_is_no_batch_is_refused_by_line(
 ) -> None:
     (tmp_path / "x.jsonl").write_text('\n{"id": 3}\n', encoding="utf-8")
     assert annotate(log, "--batch-in", tmp_path / "x.jsonl") == 2
-    assert "line 2: this is no answer of a batch" in capsys.readouterr().err
+    assert "line 2: this is not an answer of a batch" in capsys.readouterr().err
 
 
 def test_what_it_takes_is_told_before_it_begins(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

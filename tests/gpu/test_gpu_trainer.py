@@ -79,7 +79,7 @@ def test_a_killed_process_goes_on_where_it_was(tiny_model: Path, tmp_path: Path,
     assert (outcome, code) == ({}, -signal.SIGKILL)
     outcome, code, messages = ProcessOnPipes(tmp_path, fork=False).attempt(body, None)
     assert (outcome.keys(), code) == ({"published"}, 0)
-    assert any(m.startswith("Going on from checkpoint-") for m in messages)
+    assert any(m.startswith("Continuing from checkpoint-") for m in messages)
     calm, disturbed = (
         load_file(tmp_path / "registry" / v / "adapter_model.safetensors") for v in ("calm", "disturbed")
     )

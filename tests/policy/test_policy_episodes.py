@@ -97,7 +97,7 @@ async def test_what_cannot_be_recorded_is_refused(client: PolicyClient, policy: 
         await asyncio.to_thread(stranger.chat.completions.create, model="tgi", messages=[_user("x")])
     episode = await client.open_episode(TASK)
     agent = agent_of(policy, token, episode.id)
-    with pytest.raises(openai.UnprocessableEntityError, match="has one completion, and this one has 2"):
+    with pytest.raises(openai.UnprocessableEntityError, match="must have one completion, but this one has 2"):
         await asyncio.to_thread(agent.chat.completions.create, model="tgi", messages=[_user("x")], n=2)
     await client.reward_episode(episode.id, EpisodeReward(reward=0.25, success=False))
     with pytest.raises(openai.ConflictError, match="is closed"):

@@ -233,7 +233,10 @@ def test_a_template_that_knows_no_tools_says_so(served: dict[str, Served], polic
     plain = openai.OpenAI(base_url=f"{policy}/v1", api_key=token, max_retries=0)
     call = {"id": "abcdefghi", "type": "function", "function": {"name": "take", "arguments": "{}"}}
     called = [USER, {"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "content": "Done."}]
-    for client, why in ((served["no tools"].openai, "chat template knows no tool"), (plain, "has no chat template")):
+    for client, why in (
+        (served["no tools"].openai, "chat template does not support tool"),
+        (plain, "has no chat template"),
+    ):
         with pytest.raises(openai.UnprocessableEntityError, match=f"{why}.*Leave tools out"):
             client.chat.completions.create(model="tgi", messages=[USER], tools=TOOLS)
         with pytest.raises(openai.UnprocessableEntityError, match=f"{why}.*calls and results as the content"):

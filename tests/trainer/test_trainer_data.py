@@ -45,11 +45,13 @@ def test_a_trajectory_without_success_flag_is_refused(tmp_path: Path) -> None:
     content = json.loads(make_trajectory().model_dump_json())
     del content["success"]
     (tmp_path / "x.jsonl").write_text(json.dumps(content) + "\n")
-    with pytest.raises(InvalidInputError, match="Line 1 is no trajectory: success: Field required"):
+    with pytest.raises(InvalidInputError, match="Line 1 is not a trajectory: success: Field required"):
         read_trajectories(tmp_path / "x.jsonl")
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "has no trajectory"), ("{nonsense\n", "Line 1 is no trajectory")])
+@pytest.mark.parametrize(
+    ("text", "message"), [("", "has no trajectory"), ("{nonsense\n", "Line 1 is not a trajectory")]
+)
 def test_an_empty_or_broken_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "x.jsonl").write_text(text)
     with pytest.raises(InvalidInputError, match=message):
@@ -123,5 +125,5 @@ def test_dpo_leaves_out_tasks_without_both_outcomes() -> None:
 
 @pytest.mark.parametrize("name", ["sft", "dpo", "raw_reward"])
 def test_nothing_to_train_on_is_said(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=f"none of the 1 trajectories counts under {name}"):
+    with pytest.raises(InvalidInputError, match=f"the objective {name} uses none of the 1 trajectories"):
         select([make_trajectory(success=False)], Objective.model_validate({"name": name}))

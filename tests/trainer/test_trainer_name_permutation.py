@@ -69,7 +69,7 @@ def test_steps_of_the_trainer_are_drawn_anew_and_can_be_repeated(tokenizer: Any)
 
 
 def test_a_word_of_several_tokens_is_refused(tokenizer: Any) -> None:
-    with pytest.raises(InvalidInputError, match="'hippopotamus', which this base's tokenizer writes as"):
+    with pytest.raises(InvalidInputError, match="'hippopotamus', which is"):
         NamePermutation(tokenizer, Augmentation(interchangeable=[["mug", "hippopotamus"]]), 0)
 
 

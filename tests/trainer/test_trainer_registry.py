@@ -251,5 +251,5 @@ def test_a_hub_out_of_reach_is_an_upstream_error(tmp_path: Path) -> None:
     from huggingface_hub import HfApi
 
     put(tmp_path, "v0")
-    with pytest.raises(UpstreamError, match="did not take org/v0"):
+    with pytest.raises(UpstreamError, match="did not accept org/v0"):
         push(RegistryReader(tmp_path), "v0", "org/v0", api=HfApi(endpoint="http://127.0.0.1:9", token="t"))

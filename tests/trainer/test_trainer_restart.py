@@ -72,7 +72,7 @@ async def test_kill_9_of_the_service_loses_nothing(tmp_path: Path, tiny_model: P
             assert (job.status, job.attempts) == (JobStatus.succeeded, 2)
             messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
             assert [a.version for a in await trainer.adapters()] == ["v0"]
-        assert any(m.startswith("Going on from checkpoint-") for m in messages)
+        assert any(m.startswith("Continuing from checkpoint-") for m in messages)
         assert sum("continues from its last checkpoint" in m for m in messages) == 1
     finally:
         service.terminate()

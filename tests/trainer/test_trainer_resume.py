@@ -63,7 +63,7 @@ def test_kill_9_at_random_steps_and_resume(process: ProcessOnPipes, tiny_model: 
         assert (outcome, code) == ({}, -signal.SIGKILL), kills
     outcome, code, messages = process.attempt(job(tiny_model, "disturbed"), None)
     assert (outcome.keys(), code) == ({"published"}, 0), outcome
-    assert any(m.startswith("Going on from checkpoint-") for m in messages) or kills[-1] < 5
+    assert any(m.startswith("Continuing from checkpoint-") for m in messages) or kills[-1] < 5
     calm, disturbed = (
         load_file(process.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "disturbed")
     )
@@ -81,7 +81,7 @@ def test_a_damaged_checkpoint_is_passed_over(process: ProcessOnPipes, tiny_model
     with (bundles[1] / "adapter.safetensors").open("r+b") as file:
         file.truncate(100)
     outcome, _, messages = process.attempt(body, None)
-    assert "Going on from checkpoint-5." in messages
+    assert "Continuing from checkpoint-5." in messages
     assert outcome["published"]["version"] == "damaged"
     calm, damaged = (
         load_file(process.folder / "registry" / v / "adapter_model.safetensors") for v in ("calm", "damaged")

@@ -138,9 +138,9 @@ def _failures_alone() -> bytes:
     [
         (None, {"model": "/no/such/base"}, "There is no base model folder /no/such/base."),
         (None, {"lora": {"target_modules": "all-linear"}, "optimisation": {"learning_rate": 1e30}}, "became nan"),
-        (b"{}\n", {}, "Line 1 is no trajectory"),
+        (b"{}\n", {}, "Line 1 is not a trajectory"),
         (_without_flag(), {}, "success"),
-        (_failures_alone(), {"objective": {"name": "sft"}}, "none of the 1 trajectories counts under sft"),
+        (_failures_alone(), {"objective": {"name": "sft"}}, "the objective sft uses none of the 1 trajectories"),
         (None, {"parent": "good", "lora": {"rank": 2}}, "Parent 'good' has r 4, the job asks for 2."),
         (None, {"parent": "nobody"}, "There is no adapter version 'nobody'"),
     ],
@@ -252,7 +252,7 @@ async def test_a_job_whose_process_dies_is_brought_back(
     messages = [e.message for e in (await trainer.events(job.id, limit=1000)).data]
     assert (job.status, job.attempts) == (JobStatus.succeeded, 2), messages
     assert any("died (SIGKILL)" in m for m in messages)
-    assert any(m.startswith("Going on from checkpoint-") for m in messages)
+    assert any(m.startswith("Continuing from checkpoint-") for m in messages)
 
 
 async def test_a_process_that_died_while_it_waited_is_no_attempt_of_the_next_job(

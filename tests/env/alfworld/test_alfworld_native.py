@@ -327,13 +327,13 @@ def test_altered_games_are_refused(part: str, old: str, new: str, message: str):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "no JSON"),
-        (b'{"pddl_domain": "x", "gra', "no JSON"),
+        (b"", "not JSON"),
+        (b'{"pddl_domain": "x", "gra', "not JSON"),
         (b"[1, 2]", "an object was expected"),
-        (b"\x89PNG\r\n", "no JSON"),
-        (b'{"pddl_domain": 5, "grammar": "", "pddl_problem": ""}', "'pddl_domain' is missing or no text"),
-        (b"[" * 100_000 + b"]" * 100_000, "no JSON"),
-        (b'{"a":' * 100_000, "no JSON"),
+        (b"\x89PNG\r\n", "not JSON"),
+        (b'{"pddl_domain": 5, "grammar": "", "pddl_problem": ""}', "'pddl_domain' is missing or not a text"),
+        (b"[" * 100_000 + b"]" * 100_000, "not JSON"),
+        (b'{"a":' * 100_000, "not JSON"),
         (b" " * (5 * 2**20), "a game file has at most"),
     ],
 )

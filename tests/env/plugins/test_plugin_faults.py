@@ -30,8 +30,8 @@ async def opened(client: EnvClient, task: str = "train-000") -> SessionInfo:
         ("nan", UpstreamError, "must be finite"),
         ("infinite", UpstreamError, "must be finite"),
         ("number", UpstreamError, "must be a text"),
-        ("none", UpstreamError, "gives \\(observation, reward, done\\)"),
-        ("short", UpstreamError, "gives \\(observation, reward, done\\)"),
+        ("none", UpstreamError, "must give \\(observation, reward, done\\)"),
+        ("short", UpstreamError, "must give \\(observation, reward, done\\)"),
     ],
 )
 async def test_each_fault_costs_one_episode(
@@ -71,7 +71,7 @@ async def test_an_episode_that_cannot_be_repeated_ends(serve: ServiceFactory) ->
         bad, other = await opened(client), await opened(client)
         with pytest.raises(UpstreamError):
             await client.step(bad.id, "exit")
-        with pytest.raises(UpstreamError, match="the reset gave something else than before"):
+        with pytest.raises(UpstreamError, match="the reset gave a different result than before"):
             await client.step(other.id, "on")
 
 

@@ -66,9 +66,9 @@ def test_a_reset_gives_an_observation() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        (None, "gives \\(observation, reward, done\\)"),
-        ("abc", "gives \\(observation, reward, done\\)"),
-        (("a", 0), "gives \\(observation, reward, done\\)"),
+        (None, "must give \\(observation, reward, done\\)"),
+        ("abc", "must give \\(observation, reward, done\\)"),
+        (("a", 0), "must give \\(observation, reward, done\\)"),
         ((b"a", 0, False), "observation must be a text"),
         (("a\0", 0, False), "NUL"),
         (("\ud800", 0, False), "not valid Unicode"),
@@ -85,7 +85,7 @@ def test_a_reset_gives_an_observation() -> None:
         (("a", 0, False, None, None, "look"), "actions must be a list of texts"),
         (("a", 0, False, None, None, [""]), "an action is empty"),
         (("a", 0, False, {"x": "y" * 70_000}), "info has"),
-        ({"observation": "a", "reward": 0, "done": False, "succes": True}, "'succes', which nothing reads"),
+        ({"observation": "a", "reward": 0, "done": False, "succes": True}, "the unknown key 'succes'"),
         ({"observation": "a", "done": False}, "no reward"),
     ],
 )
