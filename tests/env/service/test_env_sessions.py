@@ -234,7 +234,7 @@ async def test_a_session_is_given_another_episode(
         await manager.restart("0-never", walk(engine=engine))
     with pytest.raises(NotFoundError, match="corridor-9"):
         await manager.restart(opened.id, walk(9, engine=engine))
-    with pytest.raises(GoneError, match="is started anew"):
+    with pytest.raises(GoneError, match="is being restarted"):
         await manager.info(opened.id)
     await manager.restart(opened.id, walk(engine=engine))
 

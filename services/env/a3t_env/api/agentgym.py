@@ -157,7 +157,7 @@ def _add_steps(router: APIRouter) -> None:
 
     @router.post("/close", responses=problems(400, 404, 413))
     async def close(place: Place, body: Of, sessions: SessionsDep) -> bool:
-        """Close the environment. Closing a closed one again is no error."""
+        """Close the environment. Closing it again is not an error."""
         await sessions.close(body.session)
         return True
 

@@ -75,7 +75,7 @@ class SessionManager:
         """
         if session_id in self._restarting:
             raise ConflictError(f"Another episode of session {session_id} is being started.")
-        session = self._table.remove(session_id, "is started anew")
+        session = self._table.remove(session_id, "is being restarted")
         self._restarting.add(session_id)
         try:
             if session is not None:

@@ -46,7 +46,7 @@ class Engine:
     """Continuous batching over a pool of KV slots.
 
     Each step computes at most `prefill_tokens` tokens of new prompts and one token for each running sequence. Sequences
-    of several versions run in the same step, with forward passes of their own (`schedule.passes`).
+    of several versions run in the same step, each version in separate forward passes (`schedule.passes`).
     """
 
     def __init__(self, runner: Runner, codec: TextCodec, limits: EngineLimits, stop_ids: frozenset[int]) -> None:

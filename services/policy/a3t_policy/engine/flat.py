@@ -1,4 +1,4 @@
-"""A forward pass on a CPU: the tokens of all sequences one below the other, without padding.
+"""A forward pass on a CPU that computes the tokens of all sequences in one column, without padding.
 
 Matrix products read all tokens at once. Attention reads each sequence's own keys and values in place. A pass may hold
 the newest tokens of running sequences beside pieces of prompts of any length.
@@ -21,8 +21,8 @@ from .slots import SlotPool
 __all__ = ["Chunk", "FlatAttention", "FlatPass"]
 
 _LONG = 8
-"""Number of tokens from which a chunk's attention is one call of torch. Shorter ones go through the kernel, token by
-token, in one call for all of them."""
+"""A chunk with at least this number of tokens computes its attention in one call of torch. Shorter chunks use the
+kernel, token by token, in one call for all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Chunk:
 
     @property
     def length(self) -> int:
-        """Number of tokens that the last one attends to."""
+        """Number of tokens to which the last token attends."""
         return self.start + len(self.tokens)
 
 
@@ -175,8 +175,9 @@ class FlatAttention:
         return out.view(self.heads, count, dim).transpose(0, 1).reshape(count, -1)
 
     def _singles(self, query: Tensor, keys: Tensor, values: Tensor, step: FlatPass) -> Tensor:
-        """One call of torch for each token, with as little work beside it as there can be: for short rows that takes
-        longer than the arithmetic."""
+        """Make one call of torch for each token, with as little other work as possible, because for short rows that
+        work takes longer than the arithmetic.
+        """
         rows, heads, dim = query.shape
         own = query.reshape(rows, 1, self.kv_heads, -1, dim).unbind(0)
         slot, token = keys.stride(0), keys.stride(1)

@@ -1,9 +1,9 @@
 """A forward pass of Llama-like models with few, large operations.
 
-A small model on a CPU spends most of a decoding step on calling operations. The forward of transformers makes about
-four times as many calls. This one fuses q, k, v and gate, up into one product each, takes precomputed rotary tables and
-has no hooks. On a CPU it computes tokens without padding (`flat`). It is used only if its results agree with those of
-transformers (`build._prove`).
+On a CPU, most of a decoding step of a small model is the overhead of calling operations. The forward pass of
+transformers makes about four times as many calls. This one computes q, k and v in one product, gate and up in another,
+uses precomputed rotary tables and has no hooks. On a CPU it computes tokens without padding (`flat`). It is used only
+if its results agree with those of transformers (`build._prove`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SHAPES = frozenset({"LlamaForCausalLM", "MistralForCausalLM"})
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The inputs of one forward pass with padding: all rows are as wide as the widest.
+    """The inputs of one forward pass with padding. All rows have the width of the widest row.
 
     Args:
         ids, positions: (rows, width); padding has the pool's padding position.
@@ -35,7 +35,7 @@ class Pass:
         rows: pool row of each row.
         first: the first pool row if the rows are consecutive, else None.
         places: place of each token among all positions of the pool.
-        length: number of positions that the rows attend to, at most.
+        length: largest number of positions to which a row attends.
     """
 
     ids: Tensor

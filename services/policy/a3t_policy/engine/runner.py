@@ -65,7 +65,7 @@ class Runner:
 
     @property
     def flat(self) -> bool:
-        """Whether a pass has no padding, so that chunks of any lengths go well together."""
+        """Whether a pass has no padding, so that it may have chunks of different lengths without loss."""
         return self.weights.lean and self.device.type == "cpu"
 
     def _forward(self, version: int, chunks: Sequence[Chunk]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which tokens of which sequences one step of the engine computes, and in which passes."""
+"""Chooses which tokens of which sequences a step of the engine computes, and in which passes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _in_order(members: Many[Sequence], budget: int) -> Iterator[Part]:
 
 
 def _alike(members: Many[Sequence], budget: int) -> Iterator[list[Part]]:
-    """Batches of the oldest sequence and of those with about as many tokens left."""
+    """Yield batches of sequences: the oldest, with those that have about as many tokens left."""
     left = list(members)
     while left and budget > 0:
         size = len(left[0].pending(budget))
