@@ -77,10 +77,8 @@ class Adapter:
         tensors = _tensors(folder)
         targets = names.matched(wanted)
         if odd := sorted(targets ^ tensors.keys()):
-            problem = "target_modules names it, but there are no tensors for it"
-            if odd[0] not in targets:
-                problem = "there are tensors for it, but target_modules does not name it"
-            raise InvalidInputError(f"{folder}: the module {odd[0]} has no counterpart: {problem}.")
+            where = "only target_modules names it" if odd[0] in targets else "only the tensors name it"
+            raise InvalidInputError(f"{folder}: the module {odd[0]} has no counterpart: {where}.")
         if odd := sorted(targets - names.linear):
             raise InvalidInputError(f"{folder}: target_modules names {odd[0]}, not a linear layer of the base.")
         _check_ranks(wanted, tensors)
