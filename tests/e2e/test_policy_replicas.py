@@ -137,7 +137,7 @@ async def test_a_round_is_played_by_its_own_version_on_every_replica(tiny_model:
 async def test_a_version_that_does_not_load_is_not_made_live(tiny_model: Path, tmp_path: Path) -> None:
     publish_random(tmp_path / "registry", tiny_model, "one-r00", base_fingerprint="0" * 64)
     async with world_of(tiny_model, tmp_path) as world:
-        with pytest.raises(InvalidInputError, match="another base"):
+        with pytest.raises(InvalidInputError, match="was trained on the base"):
             await begin_round(world, "one")
         async with TrainerClient(str(world.settings.trainer_url), DEVELOPMENT_TOKEN) as trainer:
             assert (await trainer.live()).version is None

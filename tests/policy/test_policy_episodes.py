@@ -186,7 +186,7 @@ async def test_everything_is_bounded(tmp_path: Path) -> None:
         await store.create(TASK)
     store.writable(first.id)
     await store.record(first.id, list(range(100)), generated([7]), str)
-    with pytest.raises(TooLargeError, match="fills its 600 bytes"):
+    with pytest.raises(TooLargeError, match="has reached its limit of 600 bytes"):
         store.writable(first.id)
     closed = [await store.close(e.id, WON) for e in (first, second)]
     third = await store.close((await store.create(TASK)).id, WON)

@@ -104,7 +104,7 @@ async def test_a_pointer_that_cannot_be_followed_leaves_the_last_good(
             (lambda: point_at(shelf, TWO), "does not match"),
             (lambda: point_at(shelf, "gone-r00"), "no adapter version 'gone-r00'"),
             (lambda: (shelf / "live.json").write_text("{"), "live.json is broken"),
-            (lambda: (shelf / "live.json").unlink(), "is gone"),
+            (lambda: (shelf / "live.json").unlink(), "no longer has its pointer"),
         ]:
             spoil()
             state = await backend.follow()

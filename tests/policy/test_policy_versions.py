@@ -96,7 +96,7 @@ BROKEN = {
     "truncated": (lambda f: (f / "adapter_model.safetensors").write_bytes(b"x"), "does not match|corrupt"),
     "garbage": (lambda f: ((f / "adapter_model.safetensors").write_bytes(b"x" * 99), rehash(f)), "safetensors"),
     "missing": (lambda f: (f / "adapter_model.safetensors").unlink(), "lacks"),
-    "base": (_other_base, "another base"),
+    "base": (_other_base, "was trained on the base"),
     "rank": (lambda f: edit_config(f, r=8), "rank"),
     "type": (lambda f: edit_config(f, peft_type="IA3"), "LoRA"),
     "saved modules": (lambda f: edit_config(f, modules_to_save=["lm_head"]), "modules_to_save"),

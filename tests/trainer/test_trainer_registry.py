@@ -62,7 +62,7 @@ def test_a_failed_publication_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     problem = problem_of(caught.value)
     assert problem.detail.startswith("The disk is full: No space left on device")
-    with pytest.raises(InvalidInputError, match=r"left no adapter_model\.safetensors"):
+    with pytest.raises(InvalidInputError, match=r"did not write adapter_model\.safetensors"):
         publish(str(tmp_path), draft(save=lambda folder: None))
     assert list(tmp_path.iterdir()) == []
 

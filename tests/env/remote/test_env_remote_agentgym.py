@@ -69,8 +69,8 @@ async def test_options_and_unknown_tasks_are_refused(manager_of: ManagerOf) -> N
     ("query", "why"),
     [
         ("", "does not say how many tasks"),
-        ("?tasks=3&max_steps=no", "bad max_steps"),
-        ("?tasks=3&colour=red", "bad colour"),
+        ("?tasks=3&max_steps=no", "invalid max_steps"),
+        ("?tasks=3&colour=red", "invalid colour"),
     ],
 )
 def test_a_url_that_says_too_little_is_told(query: str, why: str) -> None:

@@ -275,7 +275,7 @@ def test_readiness_waits_for_the_environments_that_are_required(tmp_path: Path) 
             states[required] = httpx.get(f"{url}/ready", timeout=60)
     assert [reply.status_code for reply in states.values()] == [200, 503, 503]
     told = states["calculator, alfworld"].json()
-    assert told["detail"] == "A3T_ENV_REQUIRED wants alfworld, which cannot be used now."
+    assert told["detail"] == "A3T_ENV_REQUIRED names alfworld, which cannot be used now."
     assert "a3t data" in told["hint"]
     assert states["calculato"].json()["hint"] == "There is no environment 'calculato'."
 

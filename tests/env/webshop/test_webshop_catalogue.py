@@ -256,7 +256,7 @@ def test_damage_is_found(tmp_path: Path) -> None:
     build_catalogue(GeneratedProducts(30), tmp_path / "c", "generated")
     (tmp_path / "c" / "post.tf").write_bytes(b"")
     assert "post.tf has 0 bytes" in verify_catalogue(tmp_path / "c")[0]
-    with pytest.raises(NotFoundError, match="no catalogue"):
+    with pytest.raises(NotFoundError, match="not a catalogue"):
         verify_catalogue(tmp_path)
 
 

@@ -30,7 +30,7 @@ def test_generate_import_list_verify(run: CliRunner, tmp_path: Path) -> None:
     imported = run.invoke(app, ["import", "webshop", str(files)])
     assert imported.exit_code == 0, imported.output
     assert "30 products, 4 goals, 1 human goals" in imported.stdout
-    assert "'ask us' is no number" in " ".join(imported.stderr.split())
+    assert "'ask us' is not a number" in " ".join(imported.stderr.split())
     rows = {row["catalogue"]: row for row in json.loads(run.invoke(app, ["list", "webshop", "--json"]).stdout)}
     assert rows["imported"]["current"]
     assert rows["generated"]["products"] == 50
