@@ -197,7 +197,11 @@ def test_it_works_in_a_terminal(addresses: ADDRESSES) -> None:
     )
     os.close(theirs)
     screen = _read_until(ours, b"> ")
-    for line, answer in ((b"go right\n", b"room 1"), (b":actions\n", b"go left"), (b"\x04", b"You left after 1 steps.")):
+    for line, answer in (
+        (b"go right\n", b"room 1"),
+        (b":actions\n", b"go left"),
+        (b"\x04", b"You left after 1 steps."),
+    ):
         os.write(ours, line)
         screen += _read_until(ours, answer)
     assert run.wait(60) == 0
