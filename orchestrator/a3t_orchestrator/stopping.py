@@ -1,14 +1,16 @@
-"""Reports a request to stop the process at once, and not only when its connections have ended."""
+"""Reports a request to stop the process at once, and not only when its connections have ended; waits for an event
+without losing a cancellation."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["told_of_stop"]
+__all__ = ["told_of_stop", "wait_for_event"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -35,3 +37,13 @@ def told_of_stop(tell: Callable[[], object]) -> Iterator[None]:
     finally:
         for number, theirs in before.items():
             signal.signal(number, theirs)
+
+
+async def wait_for_event(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set, and after `seconds` at the latest.
+
+    `asyncio.wait_for` would lose a cancellation that comes together with the event, before Python 3.12.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

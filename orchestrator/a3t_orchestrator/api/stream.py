@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import RunEvent, RunInfo, RunProgress
 
+from ..stopping import wait_for_event
 from ..store import Store, events, progress_of, run_info
 
 __all__ = ["follow_run"]
@@ -64,9 +64,7 @@ async def follow_run(store: Store, run: str, after: int, stopping: asyncio.Event
             parts, silent = [": still here\n\n"], 0.0
         if parts:
             yield "".join(parts)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await stopping.wait()
+        await wait_for_event(stopping, _LOOK_SECONDS)
 
 
 def _look(session: Session, run: str, after: int) -> _Look:

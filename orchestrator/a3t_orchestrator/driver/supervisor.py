@@ -4,7 +4,6 @@ sure that each run has one driver."""
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -15,6 +14,7 @@ from a3t_contracts.schemas import RunStatus
 
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
+from ..stopping import wait_for_event
 from ..store import Store, drivers, get_run, touch_run, unattended
 from .context import RunContext
 from .loop import drive
@@ -54,9 +54,7 @@ class Supervisor:
                     log.warning("supervisor.waiting", error=str(error))
                 except Exception:  # the next look may succeed; runs must not wait for a restart of the process
                     log.exception("supervisor.failed")
-                with suppress(TimeoutError):  # not wait_for: before Python 3.12 it may lose a cancellation
-                    async with asyncio.timeout(self._look_seconds):
-                        await self._woken.wait()
+                await wait_for_event(self._woken, self._look_seconds)
                 self._woken.clear()
         finally:
             await self._stop()
