@@ -170,10 +170,10 @@ async def cancel_training(context: RunContext) -> None:
     row = await context.store.do(running)
     if row is None or not row.job_id:
         return
-    job_id, number = row.job_id, row.round
+    job_id, number, limits = row.job_id, row.round, context.recipe.limits
     try:
-        async with trainer_client(context.settings) as trainer:
-            job = await patiently(partial(trainer.cancel, job_id), min(context.recipe.limits.outage_seconds, 30.0))
+        async with trainer_client(context.settings, limits.call_seconds) as trainer:
+            job = await patiently(partial(trainer.cancel, job_id), min(limits.outage_seconds, 30.0))
     except A3TError as error:
         await context.tell(number, "job_not_cancelled", f"The fine-tuning job {job_id} was not cancelled: {error}")
         return

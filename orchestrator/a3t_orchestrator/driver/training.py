@@ -31,8 +31,9 @@ class NothingToTrainError(InvalidInputError):
     """There is nothing to train on, because no episode has succeeded so far."""
 
 
-def trainer_client(settings: OrchestratorSettings, timeout: float = 120.0) -> TrainerClient:
-    """Make a client of the trainer service. Raises InvalidInputError if A3T_TRAINER_URL is not set."""
+def trainer_client(settings: OrchestratorSettings, timeout: float) -> TrainerClient:
+    """Make a client of the trainer service, whose calls take at most `timeout` seconds. Raises InvalidInputError if
+    A3T_TRAINER_URL is not set."""
     if not settings.trainer_url:
         raise InvalidInputError(
             "A3T_TRAINER_URL is not set.", hint="Set every A3T_*_URL, or start all services with `a3t up`."
