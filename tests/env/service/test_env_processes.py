@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -131,3 +134,11 @@ def test_slots_are_claimed_once(tmp_path: Path) -> None:
     assert [claim_slot(tmp_path, 3) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ConflictError, match="All 3 slots for server processes"):
         claim_slot(tmp_path, 3)
+
+
+def test_each_process_keeps_the_collector_from_what_is_loaded(tmp_path: Path) -> None:
+    code = "import gc; from a3t_env.processes import process_app; process_app(); print(gc.get_freeze_count())"
+    folder = {"A3T_HOME": str(tmp_path), "A3T_ENV_PROCESSES_FOLDER": str(tmp_path), "A3T_ENV_WORKERS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 10_000

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client.multiprocess import mark_process_dead
 
+from a3t_contracts.collector import freeze_loaded
 from a3t_contracts.errors import ConflictError
 from a3t_contracts.logging import configure_logging
 from a3t_contracts.service import server_options
@@ -46,7 +47,9 @@ def process_app() -> FastAPI:
     settings = EnvSettings()
     configure_logging("env", settings.log_level, settings.log_json)
     folder = Path(os.environ[_FOLDER])
-    return create_app(settings, slot=claim_slot(folder, settings.env_workers), folder=folder)
+    app = create_app(settings, slot=claim_slot(folder, settings.env_workers), folder=folder)
+    freeze_loaded()
+    return app
 
 
 def claim_slot(folder: Path, processes: int) -> int:
