@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from a3t_contracts.errors import UpstreamError
-from a3t_orchestrator.driver import lease, loop
+from a3t_orchestrator.driver import lease, loop, rounds
 from a3t_orchestrator.driver.context import RunContext
 from a3t_orchestrator.recipe import parse_recipe
 from a3t_orchestrator.settings import OrchestratorSettings
@@ -46,12 +46,12 @@ class Phases:
         self.asides: dict[str, bool] = {}
         self.held: dict[str, asyncio.Event] = {}
         self.fails: set[str] = set()
-        monkeypatch.setattr(loop, "base_version", self._base)
-        monkeypatch.setattr(loop, "_collect", self._collect)
-        monkeypatch.setattr(loop, "train", self._train)
-        monkeypatch.setattr(loop, "go_live", self._go_live)
-        monkeypatch.setattr(loop, "_evaluate", self._evaluate)
-        monkeypatch.setattr(loop, "_evaluate_base", self._evaluate_base)
+        monkeypatch.setattr(rounds, "base_version", self._base)
+        monkeypatch.setattr(rounds, "collect_round", self._collect)
+        monkeypatch.setattr(rounds, "train", self._train)
+        monkeypatch.setattr(rounds, "go_live", self._go_live)
+        monkeypatch.setattr(rounds, "evaluate_round", self._evaluate)
+        monkeypatch.setattr(rounds, "evaluate_base", self._evaluate_base)
 
     async def _base(self, context: RunContext) -> str:
         return "base"
@@ -151,7 +151,7 @@ async def test_an_evaluation_that_fails_stops_the_run_which_then_goes_on_there(
 
 
 async def test_a_pause_stops_an_evaluation_beside_training(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.05)
     phases = Phases(monkeypatch)
     phases.held = {"evaluate v0": asyncio.Event(), "train 1": asyncio.Event()}
     driving = asyncio.create_task(loop.drive(context_of(store)))

@@ -51,7 +51,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.05)
 
 
 def begin(store: Store, name: str) -> None:
@@ -94,7 +94,7 @@ async def test_two_services_drive_each_run_once(store: Store, monkeypatch: pytes
         await context.store.do(lambda session: add_event(session, context.run, 0, "began", "…"))
         await asyncio.sleep(0.3)
 
-    monkeypatch.setattr(loop, "_rounds", rounds)
+    monkeypatch.setattr(loop, "play_rounds", rounds)
     names = [f"r-{i}" for i in range(6)]
     for name in names:
         begin(store, name)
@@ -106,7 +106,7 @@ async def test_two_services_drive_each_run_once(store: Store, monkeypatch: pytes
 
 
 async def test_pause_resume_and_cancel_are_obeyed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_rounds", for_ever)
+    monkeypatch.setattr(loop, "play_rounds", for_ever)
     begin(store, "r")
     key = PhaseKey("r", 1, Phase.rollout)
     async with supervised(store):
@@ -131,7 +131,7 @@ async def test_pause_resume_and_cancel_are_obeyed(store: Store, monkeypatch: pyt
 
 
 async def test_a_paused_run_can_be_cancelled(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_rounds", for_ever)
+    monkeypatch.setattr(loop, "play_rounds", for_ever)
     begin(store, "r")
     with store.session() as session:
         request_pause(session, "r")
@@ -144,7 +144,7 @@ async def test_a_paused_run_can_be_cancelled(store: Store, monkeypatch: pytest.M
 
 
 async def test_a_stopped_service_leaves_the_run_to_the_next_one(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_rounds", for_ever)
+    monkeypatch.setattr(loop, "play_rounds", for_ever)
     begin(store, "r")
     async with supervised(store):
         await until_told(store, "r", "began")
@@ -182,7 +182,7 @@ async def test_a_driver_whose_lease_was_taken_says_nothing_more(store: Store, mo
             refused.append(str(error))
             raise
 
-    monkeypatch.setattr(loop, "_rounds", rounds)
+    monkeypatch.setattr(loop, "play_rounds", rounds)
     begin(store, "r")
     async with supervised(store) as supervisor:
         async with asyncio.timeout(20):
@@ -206,7 +206,7 @@ async def test_why_a_run_failed_is_told_until_it_is_resumed(
     async def rounds(context: RunContext) -> None:
         raise error
 
-    monkeypatch.setattr(loop, "_rounds", rounds)
+    monkeypatch.setattr(loop, "play_rounds", rounds)
     begin(store, "r")
     async with supervised(store):
         await until(store, "r", "failed")

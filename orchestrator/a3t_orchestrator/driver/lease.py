@@ -33,9 +33,10 @@ from ..store import (
 )
 from .context import Listener, PhaseState
 
-__all__ = ["Hold", "StopRequestedError", "driving", "follow"]
+__all__ = ["LOOK_SECONDS", "Hold", "StopRequestedError", "driving", "follow"]
 
-_LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at what is wanted of the run; a short lease has it look more often."""
 
 
 class StopRequestedError(A3TError):
@@ -83,7 +84,7 @@ class Hold:
         lease is lost."""
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(min(_LOOK_SECONDS, self.seconds / 4))
+            await asyncio.sleep(min(LOOK_SECONDS, self.seconds / 4))
             due = time.monotonic() - renewed > self.seconds / 4
             try:
                 wanted = await self.base.do(partial(self._look, renew=due))
