@@ -29,13 +29,14 @@ from a3t_orchestrator.interchange.names import read_names
 from a3t_orchestrator.interchange.sinks import json_text
 from a3t_orchestrator.interchange.sources import Found
 from a3t_orchestrator.interchange.unfold import unfolded
-from a3t_orchestrator.store import EpisodeFilter, Store, get_run, list_trajectories
-from tests.support.episodes import RUN, store_with_run
+from a3t_orchestrator.phases import Phase
+from a3t_orchestrator.store import EpisodeFilter, Store, get_run, get_trajectory, list_trajectories
+from tests.support.episodes import RUN, episode, store_with_run
 from tests.support.postgres import PostgresServer
 
 DEFAULTS = Defaults(run="theirs", environment="lighthouse")
 READ = [name for name, form in all_formats().items() if form.read]
-TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 FLOAT = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -105,6 +106,24 @@ def empty(tmp_path: Path) -> Iterator[Store]:
     store.upgrade()
     yield store
     store.close()
+
+
+def test_a_nul_character_is_kept_wherever_an_episode_has_text(tmp_path: Path, postgres: PostgresServer) -> None:
+    texts = {"observation": "a\0b", "thought": "\0", "action": "go\0", "completion": "\0\0"}
+    odd = {"final_observation": "the \0 end \U0010fffe0", "preamble": "\0 in front", "metadata": {"said": "\0"}}
+    line = episode(0, Phase.rollout).model_dump(mode="json", exclude_none=True) | odd
+    line["steps"] = [line["steps"][0] | texts]
+    (tmp_path / "odd.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    for url in (f"sqlite:///{tmp_path / 'nul.db'}", postgres.fresh_database()):
+        store = Store(url)
+        store.upgrade()
+        import_file(store, tmp_path / "odd.jsonl", ImportOrder("theirs"))
+        with store.session() as session:
+            [number] = [row.id for row in list_trajectories(session, EpisodeFilter(run="theirs"))]
+            kept = get_trajectory(session, number).model_dump()
+        store.close()
+        assert {name: kept[name] for name in odd} == odd
+        assert {name: kept["steps"][0][name] for name in texts} == texts
 
 
 @pytest.mark.parametrize("name", READ)
@@ -357,8 +376,10 @@ BROKEN = {
     '{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}': "a part of the type 'image_url'",
     '{"text": "hello"}': "its format is unknown; its keys are: text",
     "[1, 2": "the rest of the array cannot be read",
-    '{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "go"}]}': "",
-    '{"messages": [{"role": "user", "content": "\\u0000"}, {"role": "assistant", "content": "go"}]}': "NUL character",
+    '{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "go"}]}': "surrogate pair",
+    '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "task_id": "a\\u0000"}': (
+        "task_id: it has a NUL character"
+    ),
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": NaN}': "NaN",
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "reward": "x"}': "reward",
     '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "go"}], "round": -1}': "round",

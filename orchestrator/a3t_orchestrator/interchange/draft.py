@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,8 +55,6 @@ _OUTCOMES = {
 _WORDS = {"true": True, "false": False}
 _LENGTHS = {"environment": 32, "engine": 64, "split": 64, "task_id": 512, "task_type": 128, "policy_version": 256}
 """Largest length of each field in the database, in characters."""
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-"""A NUL character as JSON writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +179,15 @@ def _check(trajectory: Trajectory) -> None:
     for name, most in _LENGTHS.items():
         if len(getattr(trajectory, name) or "") > most:
             raise InvalidInputError(f"{name}: longer than {most} characters")
+    for name in ("id", "run", *_LENGTHS):
+        if "\0" in (getattr(trajectory, name) or ""):
+            raise InvalidInputError(f"{name}: it has a NUL character (U+0000)")
     for name in ("round", "seed", "sample"):
         if not 0 <= getattr(trajectory, name) <= MAX_INT:
             raise InvalidInputError(f"{name}: not between 0 and {MAX_INT}")
     if not abs(trajectory.reward) < float("inf"):
         raise InvalidInputError("reward: not a finite number")
-    if _NUL.search(trajectory.model_dump_json()):
-        raise InvalidInputError("it has a NUL character (U+0000), which PostgreSQL does not store")
+    try:
+        trajectory.model_dump_json()
+    except ValueError as error:
+        raise InvalidInputError("it has half of a surrogate pair, which is no character") from error

@@ -20,7 +20,7 @@ from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception
 from a3t_contracts.errors import InvalidInputError, UnavailableError
 from a3t_contracts.logging import get_logger
 
-from . import json_text
+from . import kept_text
 
 __all__ = ["OUTAGE_SECONDS", "DatabaseAwayError", "Store", "alembic_config"]
 
@@ -157,8 +157,8 @@ def _open(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
             connect_args=arguments,
-            json_serializer=json_text.dumps,
-            json_deserializer=json_text.loads,
+            json_serializer=kept_text.dumps,
+            json_deserializer=kept_text.loads,
         )
     raise InvalidInputError(
         f"A3T_DATABASE_URL names {backend}; SQLite and PostgreSQL are supported.",

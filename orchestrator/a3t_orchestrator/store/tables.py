@@ -24,6 +24,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from .kept_text import read_text, stored_text
+
 __all__ = [
     "Base",
     "Event",
@@ -67,6 +69,19 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class KeptText(TypeDecorator[str]):
+    """A text of any characters, in every database (PostgreSQL has no place for NUL)."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return stored_text(value) if value is not None and dialect.name == "postgresql" else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return read_text(value) if value is not None and dialect.name == "postgresql" else value
 
 
 class Base(DeclarativeBase):
@@ -259,9 +274,9 @@ class TrajectorySteps(Base):
     __tablename__ = "trajectory_steps"
 
     number: Mapped[int] = mapped_column(ForeignKey("trajectories.number", ondelete="CASCADE"), primary_key=True)
-    preamble: Mapped[str] = mapped_column(Text, default="")
+    preamble: Mapped[str] = mapped_column(KeptText, default="")
     steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)
-    final_observation: Mapped[str] = mapped_column(Text, default="")
+    final_observation: Mapped[str] = mapped_column(KeptText, default="")
     details: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
 

@@ -1,4 +1,4 @@
-"""JSON for PostgreSQL, whose JSONB cannot store the NUL character, which a model may write like any other character.
+"""Texts and JSON for PostgreSQL, which cannot store the NUL character. A model may write it like any other character.
 
 In a stored text, a Unicode noncharacter and a digit take the place of a NUL. Reading restores the NUL.
 """
@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "read_text", "stored_text"]
 
 _MARK = "\U0010fffe"
 _STORED = {"\0": f"{_MARK}0", _MARK: f"{_MARK}1"}
-_READ = {stored: character for character, stored in _STORED.items()}
+_BACK = {stored: character for character, stored in _STORED.items()}
 _UNSTORABLE = re.compile(f"[\0{_MARK}]")
 _REPLACED = re.compile(f"{_MARK}[01]")
 
@@ -23,7 +23,7 @@ def dumps(value: Any) -> str:
     """Return a value as JSON that PostgreSQL accepts."""
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text or _MARK in text:
-        text = json.dumps(_changed(value, _store), ensure_ascii=False)
+        text = json.dumps(_changed(value, stored_text), ensure_ascii=False)
     return text
 
 
@@ -31,15 +31,17 @@ def loads(text: str | bytes) -> Any:
     """Return the value from JSON that `dumps` made."""
     value = json.loads(text)
     marked = _MARK in text if isinstance(text, str) else _MARK.encode() in text
-    return _changed(value, _read) if marked else value
+    return _changed(value, read_text) if marked else value
 
 
-def _store(text: str) -> str:
+def stored_text(text: str) -> str:
+    """Return a text as PostgreSQL accepts it."""
     return _UNSTORABLE.sub(lambda found: _STORED[found[0]], text)
 
 
-def _read(text: str) -> str:
-    return _REPLACED.sub(lambda found: _READ[found[0]], text)
+def read_text(text: str) -> str:
+    """Return the text that `stored_text` was given."""
+    return _REPLACED.sub(lambda found: _BACK[found[0]], text)
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
