@@ -9,7 +9,6 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,7 @@ from a3t_contracts.schemas import RunStatus
 
 from .queue import QUEUES, queue_lengths
 from .settings import OrchestratorSettings
-from .store import Run, Store, count_failures
+from .store import Store, active_rounds, count_failures, run_counts
 
 __all__ = ["lengths", "watch"]
 
@@ -89,9 +88,8 @@ def _known_lengths(settings: OrchestratorSettings) -> dict[str, float]:
 
 
 def _add_runs(session: Session, by_status: GaugeMetricFamily, rounds: GaugeMetricFamily) -> None:
-    counts = dict(session.execute(select(Run.status, func.count()).group_by(Run.status)).tuples().all())
+    counts = run_counts(session)
     for status in RunStatus:
         by_status.add_metric([status.value], counts.get(status.value, 0))
-    active = [status.value for status in RunStatus if status.active]
-    for name, number, phase in session.execute(select(Run.name, Run.round, Run.phase).where(Run.status.in_(active))):
+    for name, number, phase in active_rounds(session):
         rounds.add_metric([name, phase or ""], number)

@@ -123,9 +123,9 @@ def test_pairs_set_what_was_composed_against_the_own_failure(store: Store, tmp_p
 KILLED = """
 import os, sys
 from pathlib import Path
-from a3t_orchestrator.interchange import parquet, selection
+from a3t_orchestrator.interchange import parquet
 from a3t_orchestrator.interchange.export import ExportOrder, write_export
-from a3t_orchestrator.store import Store
+from a3t_orchestrator.store import Store, selection
 read = 0
 def advance(episodes):
     global read
@@ -147,7 +147,7 @@ def test_a_killed_export_leaves_no_half_file_and_goes_on(
     assert subprocess.run(command, check=False).returncode == 9
     assert not target.exists()
     told: list[int] = []
-    monkeypatch.setattr("a3t_orchestrator.interchange.selection.PAGE", 4)
+    monkeypatch.setattr("a3t_orchestrator.store.selection.PAGE", 4)
     done = write_export(store, ExportOrder(run=RUN, format=form), target, told.append)
     assert told[0] >= 8, "what was written before the kill is not read again"
     assert [p.name for p in tmp_path.iterdir()] == [file]

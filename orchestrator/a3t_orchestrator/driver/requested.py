@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import ConflictError, InvalidInputError
@@ -12,7 +12,7 @@ from a3t_contracts.schemas import RunCreate, RunInfo, RunStatus
 
 from ..recipe import Recipe, load_recipe, recipe_hash, sent_recipe, shipped_recipe
 from ..settings import OrchestratorSettings
-from ..store import Run, Store, get_run, run_info
+from ..store import Run, Store, find_run, get_run, run_info, run_of_request
 from .learn import require_base
 from .start import begin_run
 
@@ -53,7 +53,7 @@ async def begin_requested(
     Raises ConflictError if another run has the name, InvalidInputError if the key was used for another request or the
     recipe cannot be carried out, NotFoundError for an unknown recipe, source, environment or split.
     """
-    recipe = requested_recipe(request)
+    recipe = await asyncio.to_thread(requested_recipe, request)  # it reads files
     known = await store.do(lambda session: _known(session, request, recipe, key))
     if known is None:
         if request.source is not None:
@@ -83,7 +83,7 @@ async def begin_requested(
 
 def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None) -> str | None:
     """Return the name of the run that the same request began before; None if there is none."""
-    run = session.scalar(select(Run).where(Run.idempotency_key == key)) if key else None
+    run = run_of_request(session, key) if key else None
     if run is not None:
         if not _same(run, request, recipe) or request.name not in (None, run.name):
             raise InvalidInputError(
@@ -91,7 +91,7 @@ def _known(session: Session, request: RunCreate, recipe: Recipe, key: str | None
                 hint="Send a new key with a new request.",
             )
         return run.name
-    run = session.get(Run, request.name) if request.name else None
+    run = find_run(session, request.name) if request.name else None
     if run is None:
         return None
     if not _same(run, request, recipe):

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from sqlalchemy import select
 
 from a3t_contracts import __version__
 
-from ..store import Round, Run, Store, environment_of, get_run
+from ..store import Run, Store, environment_of, get_run, rounds_of
 from .columns import Column
 
 if TYPE_CHECKING:
@@ -35,11 +34,7 @@ def dataset_card(store: Store, order: ExportOrder, state: dict[str, Any]) -> str
     """Return the card of an export; `state` has the numbers of its rows and episodes."""
     with store.session() as session:
         run = get_run(session, order.run)
-        versions = {
-            row.round: row.version
-            for row in session.scalars(select(Round).where(Round.run == order.run))
-            if row.version
-        }
+        versions = {row.round: row.version for row in rounds_of(session, order.run) if row.version}
         about = environment_of(run).about
         facts = "\n".join(_facts(run, order, versions))
     head = yaml.safe_dump(_front_matter(order, state.get("rows", 0)), sort_keys=False, allow_unicode=True)

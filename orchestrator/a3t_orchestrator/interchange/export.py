@@ -13,12 +13,12 @@ from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.schemas import TrajectoryKind
 
 from ..store import EpisodeFilter, Store, get_run
+from ..store.selection import Selection, count_of, pages_of, pair_pages_of, pairs_count_of
 from .card import dataset_card
 from .columns import Row
 from .format import Format, RowOptions
 from .formats import format_named
 from .parquet import FolderSink, ParquetSink
-from .selection import Selection, count_of, pages_of, pair_pages_of, pairs_count_of
 from .sinks import LinesSink, Sink, State
 
 __all__ = ["ExportOrder", "Exported", "Outcome", "exported_rows", "total_of", "write_export"]

@@ -29,6 +29,7 @@ __all__ = [
     "outcomes_by_task",
     "recorded_ids",
     "save_trajectory",
+    "texts_of",
     "to_trajectory",
     "trajectory_row",
     "unexplained",
@@ -144,6 +145,11 @@ def to_trajectory(row: TrajectoryRow) -> Trajectory:
 def get_trajectory(session: Session, trajectory_id: str) -> Trajectory:
     """Return the trajectory with this id. Raises NotFoundError."""
     return to_trajectory(trajectory_row(session, trajectory_id))
+
+
+def texts_of(session: Session, numbers: Sequence[int]) -> list[TrajectorySteps]:
+    """What is large in the episodes with these numbers."""
+    return list(session.scalars(select(TrajectorySteps).where(TrajectorySteps.number.in_(numbers))))
 
 
 def trajectory_row(session: Session, trajectory_id: str) -> TrajectoryRow:

@@ -18,15 +18,19 @@ from .records import add_event
 from .tables import Run, RunTask, utc_now
 
 __all__ = [
+    "active_rounds",
     "add_task",
     "add_tasks",
     "create_run",
     "environment_of",
     "extend_run",
+    "find_run",
     "free_run_name",
     "get_run",
     "latest_run",
     "list_runs",
+    "run_counts",
+    "run_of_request",
     "run_statuses",
     "run_tasks",
     "task_types",
@@ -125,9 +129,19 @@ def task_types(session: Session, run: str | None = None) -> list[str]:
     return list(session.scalars(query if run is None else query.where(RunTask.run == run)))
 
 
+def find_run(session: Session, name: str) -> Run | None:
+    """Return the run of this name, or None."""
+    return session.get(Run, name)
+
+
+def run_of_request(session: Session, idempotency_key: str) -> Run | None:
+    """Return the run that a request with this key began, or None."""
+    return session.scalar(select(Run).where(Run.idempotency_key == idempotency_key))
+
+
 def get_run(session: Session, name: str) -> Run:
     """Return one run. Raises NotFoundError."""
-    run = session.get(Run, name)
+    run = find_run(session, name)
     if run is None:
         raise NotFoundError(f"There is no run {name!r}.", hint="`a3t runs` lists them.")
     return run
@@ -150,6 +164,18 @@ def run_statuses(session: Session, names: Sequence[str]) -> dict[str, str]:
     """Return the status of each of these runs that exists, by name."""
     query = select(Run.name, Run.status).where(Run.name.in_(names))
     return {row.name: row.status for row in session.execute(query)}
+
+
+def run_counts(session: Session) -> dict[str, int]:
+    """Return the number of runs in each status."""
+    return dict(session.execute(select(Run.status, func.count()).group_by(Run.status)).tuples().all())
+
+
+def active_rounds(session: Session) -> list[tuple[str, int, str]]:
+    """Return name, round and phase of every run that has not ended."""
+    active = [status.value for status in RunStatus if status.active]
+    query = select(Run.name, Run.round, Run.phase).where(Run.status.in_(active))
+    return list(session.execute(query).tuples())
 
 
 def latest_run(session: Session) -> Run:

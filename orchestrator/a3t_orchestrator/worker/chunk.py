@@ -20,12 +20,12 @@ from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import (
     DatabaseAwayError,
-    Run,
     Store,
     WorkItem,
     annotate_trajectory,
     claim,
     environment_of,
+    find_run,
     get_trajectory,
     give_back,
     give_up,
@@ -198,7 +198,7 @@ async def _annotate(
 def _run(session: Session, name: str) -> tuple[Recipe, EnvironmentInfo] | None:
     """Return the run's recipe and environment; None if nothing is to be played because the run is paused, ended or
     deleted."""
-    run = session.get(Run, name)
+    run = find_run(session, name)
     if run is None or run.wanted != Wanted.running:
         return None
     return Recipe.model_validate(run.recipe), environment_of(run)

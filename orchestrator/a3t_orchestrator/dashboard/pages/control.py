@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -69,7 +70,7 @@ async def start(
     try:
         begun = await begin_requested(store, request.app.state.settings, _wanted(given, fast))
     except A3TError as error:
-        return _form(page, given | {"fast": fast}, error)
+        return await asyncio.to_thread(_form, page, given | {"fast": fast}, error)
     request.app.state.wake()
     said = f"{begun.run.name} has begun." if begun.new else f"{begun.run.name} was already begun by the same request."
     return page.redirect(f"/runs/{begun.run.name}", said)

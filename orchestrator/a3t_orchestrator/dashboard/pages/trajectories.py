@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from fastapi import Query
 from pydantic import Field
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
@@ -15,7 +14,7 @@ from a3t_contracts.schemas import StopReason, TrajectoryKind
 
 from ...api.deps import SessionDep
 from ...api.query import TrajectoryQuery
-from ...store import Order, Page, TrajectorySteps, get_run, list_runs, page_of_trajectories, task_types
+from ...store import Order, Page, get_run, list_runs, page_of_trajectories, task_types, texts_of
 from ..guard import page_router
 from ..page import PageDep
 from ..story import Excerpt, excerpt
@@ -85,6 +84,5 @@ def _excerpts(session: Session, found: Page, search: str | None) -> dict[int, Ex
     """Find the searched words in the episodes of a page. Returns an excerpt by number of the row."""
     if not search:
         return {}
-    rows = select(TrajectorySteps).where(TrajectorySteps.number.in_([row.number for row in found.rows]))
-    texts = session.scalars(rows)
+    texts = texts_of(session, [row.number for row in found.rows])
     return {text.number: excerpt(search, text.steps, text.final_observation) for text in texts}

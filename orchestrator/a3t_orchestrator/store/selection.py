@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 from a3t_contracts.schemas import Trajectory, TrajectoryKind
 
 from ..phases import Phase
-from ..store import EpisodeFilter, Store, TrainingMember, TrajectoryRow, iter_trajectories
+from .database import Store
+from .episodes import iter_trajectories
+from .listing import EpisodeFilter
+from .tables import TrainingMember, TrajectoryRow
 
 __all__ = ["PAGE", "Selection", "count_of", "pages_of", "pair_pages_of", "pairs_count_of"]
 
