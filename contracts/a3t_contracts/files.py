@@ -1,9 +1,10 @@
-"""Atomic writes: after a crash, and for every reader, a file is either the old one or the complete new one."""
+"""Atomic writes: after a crash, and for every reader, a file or folder is the old one or the complete new one."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import BinaryIO
 
 from .errors import ConflictError
 
-__all__ = ["replaced_atomically", "sole_writer", "sync_files", "sync_folder", "write_atomically"]
+__all__ = ["replace_folder", "replaced_atomically", "sole_writer", "sync_files", "sync_folder", "write_atomically"]
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
@@ -43,6 +44,21 @@ def replaced_atomically(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
         partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def replace_folder(made: Path, target: Path) -> None:
+    """Give the finished folder `made` the name `target`, in the place of an older folder of that name.
+
+    Both must be on one file system. A crash between the two renames leaves the older folder beside `target`, as
+    `.NAME.old`; the next call removes it.
+    """
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    made.rename(target)
+    sync_folder(target.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

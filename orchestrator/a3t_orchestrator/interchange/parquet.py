@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from a3t_contracts.errors import InvalidInputError, UnavailableError
-from a3t_contracts.files import sole_writer, sync_folder, write_atomically
+from a3t_contracts.files import replace_folder, sole_writer, sync_folder, write_atomically
 
 from .columns import Column, Columns, Row, flattened
 from .sinks import State, partial_of
@@ -128,10 +127,7 @@ class FolderSink:
             self._file(number).rename(self._partial / "data" / f"train-{number:05}-of-{self._files:05}.parquet")
         write_atomically(self._partial / "README.md", self._card(self._state))
         (self._partial / ".lock").unlink(missing_ok=True)
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self._partial.rename(self.path)
-        sync_folder(self.path.parent)
+        replace_folder(self._partial, self.path)
 
     def close(self) -> None:
         """Close the output; see `Sink.close`."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.files import sole_writer
 from a3t_env.webshop.catalogue import build as build_module
 from a3t_env.webshop.catalogue.build import build_catalogue
 from a3t_env.webshop.catalogue.sources import Sourced, find_files
@@ -216,18 +217,15 @@ def test_an_import_takes_up_its_file_in_the_middle(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(build_module, "CHUNK", 5)
     source = find_files([write_files(tmp_path / "files", RECORDS)])
     build_catalogue(source, tmp_path / "whole", "imported")
-    real, taken = build_module._Build._take, []
+    taken: list[int] = []
 
-    def take(self: Any, chunk: Any, seen: Any) -> None:
+    def progress(what: str, done: int, total: int) -> None:
+        taken.append(done)
         if len(taken) == 2:
             raise KeyboardInterrupt
-        taken.append(len(chunk))
-        real(self, chunk, seen)
 
-    monkeypatch.setattr(build_module._Build, "_take", take)
     with pytest.raises(KeyboardInterrupt):
-        build_catalogue(source, tmp_path / "c", "imported")
-    monkeypatch.setattr(build_module._Build, "_take", real)
+        build_catalogue(source, tmp_path / "c", "imported", progress)
     build_catalogue(source, tmp_path / "c", "imported")
     assert (tmp_path / "c" / "products.bin").read_bytes() == (tmp_path / "whole" / "products.bin").read_bytes()
     assert (tmp_path / "c" / "post.doc").read_bytes() == (tmp_path / "whole" / "post.doc").read_bytes()
@@ -243,7 +241,7 @@ def test_another_source_starts_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_two_builds_of_one_catalogue_are_refused(tmp_path: Path) -> None:
-    with build_module._alone(_made(tmp_path / ".c.building")), pytest.raises(ConflictError, match="Another process"):
+    with sole_writer(_made(tmp_path / ".c.building")), pytest.raises(ConflictError, match="Another process"):
         build_catalogue(GeneratedProducts(10), tmp_path / "c", "generated")
 
 

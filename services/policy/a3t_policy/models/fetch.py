@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNot
 
 from a3t_contracts.base_model import fetched_folder, models_home, resolve_base_model
 from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError, UpstreamError
+from a3t_contracts.files import replace_folder
 from a3t_contracts.registry import sha256_file
 from a3t_contracts.safe_weights import check_base_files
 from a3t_models import PACKAGED, PREFIX, Packaged
@@ -72,9 +72,7 @@ def _packaged(model: Packaged, note: Note) -> Path:
         record["weights_sha256"] = sha256_file(made / _WEIGHTS)
         (made / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         (made / _WEIGHTS).chmod(0o644)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(made, folder)
+        replace_folder(made, folder)
     return folder
 
 

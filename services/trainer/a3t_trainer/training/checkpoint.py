@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from a3t_contracts.files import sync_folder
+from a3t_contracts.files import replace_folder
 
 from ..bundle import is_whole, seal
 
@@ -50,10 +50,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 def finish_bundle(partial: Path, target: Path) -> None:
     """Write the manifest of a finished folder, rename the folder, and delete all but the two newest checkpoints."""
     seal(partial, step=_step(target))
-    if target.exists():
-        shutil.rmtree(target)
-    partial.rename(target)
-    sync_folder(target.parent)
+    replace_folder(partial, target)
     for old in sorted(target.parent.glob("checkpoint-*"), key=_step, reverse=True)[_KEPT:]:
         shutil.rmtree(old)
 

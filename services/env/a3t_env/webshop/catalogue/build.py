@@ -4,11 +4,9 @@ finished folder appears atomically.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -18,11 +16,12 @@ from typing import Any
 import numpy as np
 import orjson
 
-from a3t_contracts.errors import ConflictError, InvalidInputError
+from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.faults import Faults
+from a3t_contracts.files import replace_folder, sole_writer, write_atomically
 
 from ..search.writer import IndexWriter
-from .manifest import FORMAT, Manifest, write_json
+from .manifest import FORMAT, Manifest
 from .records import document_text, pack
 from .sources import Source, Sourced
 
@@ -72,9 +71,10 @@ def build_catalogue(
     """
     work = target.with_name(f".{target.name}.building")
     work.mkdir(parents=True, exist_ok=True)
-    with _alone(work):
+    with sole_writer(work):
         manifest = _Build(source, work, progress or (lambda *_: None)).run(kind, skip_broken)
-        _replace(work, target)
+        (work / ".lock").unlink()
+        replace_folder(work, target)
     return manifest
 
 
@@ -113,7 +113,7 @@ class _Build:
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             index=figures,
         )
-        write_json(self._work / "manifest.json", asdict(manifest))
+        write_atomically(self._work / "manifest.json", orjson.dumps(asdict(manifest)))
         self._index.clean()
         (self._work / "state.json").unlink()
         self._progress("Merging the index", 1, 1)
@@ -126,7 +126,7 @@ class _Build:
         ):
             return _State(**saved)
         for old in self._work.iterdir():
-            if old.name != "lock":
+            if old.name != ".lock":
                 old.unlink() if old.is_file() else shutil.rmtree(old)
         return _State(source)
 
@@ -182,8 +182,8 @@ class _Build:
 
     def _save(self) -> None:
         for name, codes in self._codes.items():
-            write_json(self._work / f"{name}.json", list(codes))
-        write_json(self._work / "state.json", asdict(self._state))
+            write_atomically(self._work / f"{name}.json", orjson.dumps(list(codes)))
+        write_atomically(self._work / "state.json", orjson.dumps(asdict(self._state)))
 
     def _truncate(self) -> None:
         """Cut off what a killed build wrote after its last saved state."""
@@ -216,27 +216,3 @@ def _ends(pricing: list[float]) -> tuple[float, float]:
 def _asins(work: Path, count: int) -> Iterator[str]:
     for asin in np.fromfile(work / "asins.bin", f"S{_ASIN}")[:count].tolist():
         yield asin.decode()
-
-
-def _replace(work: Path, target: Path) -> None:
-    """Replace an older folder by the finished one."""
-    (work / "lock").unlink(missing_ok=True)
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    work.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    with (work / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(
-                f"Another process is building {work.name.strip('.').removesuffix('.building')}.",
-                hint="Wait for it to finish.",
-            ) from error
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import orjson
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 
-__all__ = ["FORMAT", "Manifest", "read_manifest", "write_json"]
+__all__ = ["FORMAT", "Manifest", "read_manifest"]
 
 FORMAT = 1
 
@@ -48,13 +47,3 @@ def read_manifest(folder: Path) -> Manifest:
             hint="Import or generate it again.",
         )
     return Manifest(**data)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
-        file.write(orjson.dumps(value))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
