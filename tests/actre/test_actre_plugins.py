@@ -9,7 +9,7 @@ import pytest
 
 from a3t_actre.app import create_app, create_desk
 from a3t_actre.plugins import installed_reasons
-from a3t_actre.prompting import _jinja, _template, build_prompt
+from a3t_actre.prompting import build_prompt, prompt_loader, prompt_template
 from a3t_actre.settings import ActReSettings
 from a3t_contracts.errors import InvalidInputError
 from a3t_contracts.react import History
@@ -79,7 +79,7 @@ def test_a_default_that_is_not_installed_is_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def parlour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """Puts a package on the path whose reasons for the environment `parlour` are what the entry point names."""
-    caches = (installed_reasons, _template, _jinja)
+    caches = (installed_reasons, prompt_template, prompt_loader)
 
     def put(target: str) -> None:
         about = tmp_path / "site" / "parlour-1.0.dist-info"

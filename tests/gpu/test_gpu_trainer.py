@@ -99,11 +99,11 @@ def _job(base: Path, version: str, precision: str) -> FineTuningJobCreate:
 def _count_flash(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every call of the flash kernel."""
     calls: list[int] = []
-    kernel = attention._flash
+    kernel = attention.flash
 
     def counted(*arguments: Any) -> torch.Tensor:
         calls.append(1)
         return kernel(*arguments)
 
-    monkeypatch.setattr(attention, "_flash", counted)
+    monkeypatch.setattr(attention, "flash", counted)
     return calls

@@ -363,7 +363,7 @@ async def test_a_query_right_after_an_answer_is_sent() -> None:
     double: Coalescer[int, int] = Coalescer(send, in_flight=1)
     async with asyncio.timeout(20):
         assert [await double(n) for n in range(100)] == [n * 2 for n in range(100)]
-    assert not double._senders
+    assert double.sending == 0
 
 
 async def test_a_query_never_waits_for_an_answer_that_will_not_come() -> None:
@@ -572,7 +572,7 @@ async def test_a_database_that_stays_away_costs_one_line_and_nothing_else(
         return walk_right(history)
 
     world.policy.choose = cut
-    monkeypatch.setattr(tasks, "_parts", lambda: (distant, settings_of(world)))
+    monkeypatch.setattr(tasks, "store_and_settings", lambda: (distant, settings_of(world)))
     with capture_logs() as lines:
         await asyncio.to_thread(tasks.run_episodes, "r", [MINE])
     (told,) = [line for line in lines if line["log_level"] == "error"]

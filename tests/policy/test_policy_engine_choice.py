@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from a3t_policy.processes import count
 from a3t_policy.processes.affinity import Affinity
-from a3t_policy.processes.count import engine_processes, usable_cores
+from a3t_policy.processes.count import engine_processes, parameter_count, usable_cores
 from a3t_policy.settings import PolicySettings
 
 from .conftest import policy_settings
@@ -66,4 +66,4 @@ def test_a_quota_of_processor_time_counts_as_cores(tmp_path: Path) -> None:
 def test_parameters_are_counted_from_the_files(tmp_path: Path) -> None:
     save_file({"a": np.zeros((3, 4), dtype=np.float32)}, tmp_path / "one.safetensors")
     save_file({"b": np.zeros(5, dtype=np.float16)}, tmp_path / "two.safetensors")
-    assert count._parameters(tmp_path) == 17
+    assert parameter_count(tmp_path) == 17

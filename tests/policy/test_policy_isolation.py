@@ -53,7 +53,7 @@ def failing_pass(backend: LocalBackend, at: int) -> Callable[..., Any]:
     forward, engine = backend.model.engine.runner.forward, backend.model.engine
 
     def broken(version: int, chunks: Sequence[Chunk]) -> Any:
-        poisoned = {s.slot for s in engine._running if s.generation.sampling.seed == POISON}
+        poisoned = {s.slot for s in engine.running if s.generation.sampling.seed == POISON}
         if any(c.slot in poisoned and c.start + len(c.tokens) >= at for c in chunks):
             raise RuntimeError("a defect")
         return forward(version, chunks)

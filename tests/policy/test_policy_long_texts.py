@@ -68,7 +68,7 @@ def test_no_text_has_fewer_tokens_than_its_length_says(codec: TextCodec, text: s
 
 def test_what_cannot_fit_is_refused_before_it_is_encoded(codec: TextCodec, monkeypatch: pytest.MonkeyPatch) -> None:
     codec.context = 16
-    monkeypatch.setattr(codec, "_encode_uncached", lambda *_: pytest.fail("it was encoded"))
+    monkeypatch.setattr(codec, "raw", None)  # nothing can be encoded
     with pytest.raises(TooLargeError, match="together may have 16"):
         codec.prompt("a" * 100_000)
     with pytest.raises(TooLargeError):
@@ -86,7 +86,7 @@ def test_the_cache_of_texts_is_bounded_by_bytes(codec: TextCodec) -> None:
         codec.encode(f"{n} " + "x" * 100_000, add_special_tokens=False)
     for n in range(3000):
         codec.encode(f"{n} cabinet " * 40, add_special_tokens=False)
-    assert 2**20 < codec._cache.bytes <= 32 * 2**20
+    assert 2**20 < codec.cached_bytes <= 32 * 2**20
 
 
 @pytest.mark.parametrize("count", [1, 8, 500])

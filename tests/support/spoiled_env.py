@@ -72,10 +72,10 @@ async def _answer(send: Send, status: int, body: bytes) -> None:
 
 
 @contextmanager
-def dripping_server(beginning: bytes) -> Iterator[str]:
-    """A server that answers every request with `beginning` and then one byte each 50 ms, for ever."""
+def dripping_server(beginning: bytes, port: int = 0) -> Iterator[str]:
+    """A server at `port` that answers every request with `beginning` and then one byte each 50 ms, for ever."""
     stopped = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.settimeout(0.1)
 
     def drip(connection: socket.socket) -> None:

@@ -49,6 +49,11 @@ class Coalescer(Generic[Query, Answer]):
             self._senders.add(asyncio.create_task(self._drain(), context=self._context.copy()))
         return await future
 
+    @property
+    def sending(self) -> int:
+        """Number of calls under way."""
+        return len(self._senders)
+
     async def aclose(self) -> None:
         """Cancel the running calls."""
         for sender in list(self._senders):

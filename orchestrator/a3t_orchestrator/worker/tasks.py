@@ -22,7 +22,7 @@ from ..settings import OrchestratorSettings
 from ..store import Store
 from .chunk import run_chunk
 
-__all__ = ["annotate_episodes", "run_episodes"]
+__all__ = ["annotate_episodes", "run_episodes", "store_and_settings"]
 
 Result = TypeVar("Result")
 
@@ -58,7 +58,7 @@ def _stop_running(**_: Any) -> None:
 
 
 def _chunk(run: str, ids: list[str], *, annotate: bool) -> None:
-    store, settings = _parts()
+    store, settings = store_and_settings()
     worker = f"{socket.gethostname()}/{os.getpid()}/{threading.get_ident()}"
     try:
         report = asyncio.run(_cancellable(run_chunk(store, settings, run, ids, worker, annotate=annotate)))
@@ -90,6 +90,7 @@ async def _cancellable(work: Coroutine[Any, Any, Result]) -> Result | None:
 
 
 @cache
-def _parts() -> tuple[Store, OrchestratorSettings]:
+def store_and_settings() -> tuple[Store, OrchestratorSettings]:
+    """The database and the settings of this process, which all its chunks share."""
     settings = OrchestratorSettings()
     return Store(settings.database), settings

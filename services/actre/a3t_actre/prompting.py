@@ -23,7 +23,7 @@ from a3t_contracts.schemas import ReasonQuery
 from .plugins import installed_reasons
 from .worked import worked_episode
 
-__all__ = ["build_prompt"]
+__all__ = ["build_prompt", "prompt_loader", "prompt_template"]
 
 _ELLIPSIS = " […] "
 _NEWEST_SHARE = 0.5
@@ -43,7 +43,7 @@ def build_prompt(query: ReasonQuery, version: str, max_chars: int) -> str:
     Raises:
         InvalidInputError: there is no such prompt version.
     """
-    template = _template(query.history.environment, version)
+    template = prompt_template(query.history.environment, version)
     action = " ".join(query.action.split())[:2000]
     turns = [_plain(turn.thought, turn.action, turn.observation, query.history) for turn in query.history.turns]
     first = observation_text(query.history.observation, query.history.multiline)
@@ -97,11 +97,13 @@ def _render(
 
 
 @cache
-def _template(environment: str, version: str) -> Template:
+def prompt_template(environment: str, version: str) -> Template:
+    """The template of a prompt's version: the environment's own where its plug-in brings prompts, else the general one.
+    Raises InvalidInputError where there is none."""
     plugin = installed_reasons().get(environment)
     own = plugin is not None and plugin.prompts is not None
     try:
-        return _jinja().get_template(f"{environment}/{version}.jinja" if own else f"{version}.jinja")
+        return prompt_loader().get_template(f"{environment}/{version}.jinja" if own else f"{version}.jinja")
     except TemplateNotFound as error:
         raise InvalidInputError(
             f"There is no ActRe prompt {version!r} for {environment}.",
@@ -110,7 +112,8 @@ def _template(environment: str, version: str) -> Template:
 
 
 @cache
-def _jinja() -> Jinja:
+def prompt_loader() -> Jinja:
+    """Jinja, which finds the prompts of this package and those of installed plug-ins."""
     own = {name: FileSystemLoader(p.prompts) for name, p in installed_reasons().items() if p.prompts is not None}
     return Jinja(
         loader=ChoiceLoader([PrefixLoader(own), PackageLoader("a3t_actre", "prompts")]),

@@ -55,6 +55,11 @@ class TextCodec:
         """
         self._bos = leading_bos(self)
 
+    @property
+    def cached_bytes(self) -> int:
+        """Size of the cached ids in bytes."""
+        return self._cache.bytes
+
     @classmethod
     def load(cls, folder: str) -> TextCodec:
         """Load the codec of a model folder or hub id. Raises NotFoundError if it has no tokenizer."""

@@ -15,6 +15,7 @@ import pytest
 from a3t_contracts.errors import DeadlineError, GoneError, InvalidInputError, OverloadedError, UpstreamError
 from a3t_env.alfworld.data.index import read_index
 from a3t_env.alfworld.environment import AlfworldEnvironment
+from a3t_env.alfworld.game_file import load_game
 from a3t_env.alfworld.native import NativeEngine
 from a3t_env.alfworld.official import OfficialEngine, OfficialPool
 from a3t_env.alfworld.official.pool import PROGRAM
@@ -85,8 +86,7 @@ def test_a_game_that_cannot_be_compared_is_a_fault(alfworld_home: Path, tmp_path
 def test_a_difference_is_reported_with_its_history(alfworld_home: Path):
     index = read_index(alfworld_home)
     move, put = next(iter(index.of("generated_train"))), next(iter(index.of("generated_put")))
-    environment = AlfworldEnvironment(alfworld_home)
-    other = NativeEngine(environment._cache.get(alfworld_home / put.path, put.sha256))
+    other = NativeEngine(load_game(alfworld_home / put.path, put.sha256))
     result = compare(move.id, alfworld_home / move.path, other, steps=10, seed=0)
     assert not result.same
     report = result.report()

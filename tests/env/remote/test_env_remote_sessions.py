@@ -168,12 +168,11 @@ async def test_a_replay_that_comes_out_otherwise_is_told(manager_of: ManagerOf) 
 
 
 async def test_a_remote_that_stays_away_costs_the_episode_alone(manager_of: ManagerOf) -> None:
-    with live_server(environment_app(Guess)) as url, live_server(environment_app(Guess)) as other:
-        manager = manager_of(f"game={url},other={other}", env_step_deadline=1.0)
-        lost = await manager.create(play())
-        kept = await manager.create(play().model_copy(update={"environment": "other"}))
-        app = manager.environments.get("game")._backend._http  # type: ignore[attr-defined]
-        app.base = "http://127.0.0.1:9"
+    with live_server(environment_app(Guess)) as other:
+        with live_server(environment_app(Guess)) as url:
+            manager = manager_of(f"game={url},other={other}", env_step_deadline=1.0)
+            lost = await manager.create(play())
+            kept = await manager.create(play().model_copy(update={"environment": "other"}))
         with pytest.raises((UpstreamError, DeadlineError), match="did not answer"):
             await manager.step(lost.id, "guess 5", 0)
         assert (await solve(manager, kept.id))[-1] == "correct"
@@ -198,12 +197,12 @@ async def test_garbage_costs_one_episode(manager_of: ManagerOf, garbage: str) ->
     "beginning", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"]
 )
 async def test_a_server_that_drips_is_left_at_the_deadline(manager_of: ManagerOf, beginning: bytes) -> None:
-    with live_server(environment_app(Guess)) as url, dripping_server(beginning) as slow:
+    port = free_port()
+    with live_server(environment_app(Guess), port) as url:
         manager = manager_of(f"game={url}", env_step_deadline=0.5)
         session = await manager.create(play())
-        manager.environments.get("game")._backend._http.base = slow  # type: ignore[attr-defined]
-        with pytest.raises(DeadlineError, match="did not answer"):
-            await manager.step(session.id, "guess 5", 0)
+    with dripping_server(beginning, port), pytest.raises(DeadlineError, match="did not answer"):
+        await manager.step(session.id, "guess 5", 0)
 
 
 async def test_closing_and_reaping_close_the_episode_at_the_remote(manager_of: ManagerOf) -> None:

@@ -14,7 +14,7 @@ from a3t_contracts.errors import ConflictError, GoneError, InvalidInputError, No
 from a3t_contracts.logging import configure_logging
 from a3t_contracts.schemas import Origin, SampleRequest, SessionStep, StepResult
 from a3t_contracts.tracing import use
-from tests.env.service.conftest import ManagerFactory, walk
+from tests.env.service.conftest import Clock, ManagerFactory, walk
 from tests.support.corridor import CorridorEnvironment
 
 pytestmark = pytest.mark.parametrize("engine", ["native", "official"])
@@ -197,7 +197,7 @@ async def test_a_batch_answers_in_order_with_problems_in_place(make_manager: Man
     assert results[0].actions == ["go left", "go right"]
 
 
-async def test_a_large_batch_lets_others_on_the_loop(make_manager: ManagerFactory, engine: str) -> None:
+async def test_a_large_batch_lets_others_on_the_loop(make_manager: ManagerFactory, clock: Clock, engine: str) -> None:
     manager = make_manager()
     ids = [(await manager.create(walk(engine=engine))).id for _ in range(100)]
     turns = 0
@@ -206,12 +206,12 @@ async def test_a_large_batch_lets_others_on_the_loop(make_manager: ManagerFactor
         nonlocal turns
         while True:
             turns += 1
-            manager._clock.now += 1.0  # type: ignore[attr-defined]  # the batch believes that each step is slow
+            clock.now += 1.0  # the batch believes that each step is slow
             await asyncio.sleep(0)
 
     neighbour = asyncio.create_task(others())
     await asyncio.sleep(0)
-    manager._clock.now += 1.0  # type: ignore[attr-defined]
+    clock.now += 1.0
     results = await manager.step_many([SessionStep(session_id=i, action="go right") for i in ids])
     neighbour.cancel()
     assert len(results) == 100

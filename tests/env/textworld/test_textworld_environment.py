@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from a3t_contracts.errors import (
@@ -127,13 +126,13 @@ def test_it_refuses_what_it_does_not_have(textworld: TextWorldEnvironment) -> No
 
 def test_a_process_that_dies_costs_one_episode(textworld: TextWorldEnvironment) -> None:
     lost, other = episode_of(textworld, "coin_collector"), episode_of(textworld, "cooking")
-    lost.start()
     other.start()
+    before = psutil.Process().children()
+    lost.start()
+    (child,) = [process for process in psutil.Process().children() if process not in before]
     with pytest.raises(OverloadedError, match="All 2 processes of the TextWorld engine"):
         episode_of(textworld, "cooking").start()
-    child = lost._played.child
-    assert child is not None
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     with pytest.raises(UpstreamError, match="TextWorld engine died"):
         lost.step("look")
     with pytest.raises(GoneError):

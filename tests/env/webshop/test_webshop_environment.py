@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError, UnplayableError
@@ -76,7 +77,7 @@ def test_a_goal_whose_product_is_damaged_can_never_be_played(data_folder: Path, 
     products = tmp_path / "data" / "webshop" / "generated" / "products.bin"
     whole = WebShopEnvironment(tmp_path / "data")
     goal = whole.shop.synthetic.goal(17)
-    start = int(whole.shop.catalogue._offsets[goal.product])
+    start = int(np.fromfile(products.with_suffix(".off"), np.uint64)[goal.product])
     with products.open("r+b") as file:
         file.seek(start)
         file.write(b"#")

@@ -82,6 +82,11 @@ class Engine:
         if self.load + count > self.limits.batch + self.limits.queue:
             raise OverloadedError(f"{self.load} sequences are running or waiting.", hint="Try again later.")
 
+    @property
+    def running(self) -> list[Sequence]:
+        """The sequences that the engine computes now."""
+        return self._running
+
     def submit(self, generation: Generation, version: int, name: str, streaming: bool) -> tuple[Sequence, Ticket]:
         """Queue a sequence. Called from the event loop.
 

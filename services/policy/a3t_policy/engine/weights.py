@@ -106,6 +106,11 @@ class Weights:
         """Load an adapter beside the others on the shared base, and check it. A failure changes nothing."""
         self._beside.attach(number, folder)
 
+    @property
+    def merged(self) -> list[int]:
+        """Numbers of the versions whose weights are merged and kept, the base's included."""
+        return sorted(self._merged)
+
     def remove(self, number: int) -> None:
         """Free a version's weights."""
         if self.merging:

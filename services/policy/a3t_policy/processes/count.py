@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..settings import PolicySettings
 
-__all__ = ["engine_processes", "usable_cores"]
+__all__ = ["engine_processes", "parameter_count", "usable_cores"]
 
 _MOST = 4
 """Most processes if the setting is 0. Each takes about 300 MB."""
@@ -24,7 +24,7 @@ def engine_processes(settings: PolicySettings, folder: str) -> int:
         return settings.policy_engine_processes
     if settings.policy_threads not in (None, 1) or settings.policy_quantisation != "none":
         return 1
-    if not _on_cpu(settings.policy_device) or _parameters(Path(folder)) >= settings.policy_merge_below:
+    if not _on_cpu(settings.policy_device) or parameter_count(Path(folder)) >= settings.policy_merge_below:
         return 1
     return min(_MOST, usable_cores())
 
@@ -45,7 +45,7 @@ def _on_cpu(device: str) -> bool:
     return device == "cpu" or (device == "auto" and not any(Path("/dev").glob("nvidia[0-9]*")))
 
 
-def _parameters(folder: Path) -> float:
+def parameter_count(folder: Path) -> float:
     """Number of parameters in a folder's files; infinite if they are not on this machine or cannot be read."""
     files = sorted(folder.glob("*.safetensors"))
     try:

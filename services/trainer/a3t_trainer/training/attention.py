@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-__all__ = ["VARLEN", "attention_for"]
+__all__ = ["VARLEN", "attention_for", "flash"]
 
 VARLEN = "a3t_varlen"
 _FOREIGN = ("softcap", "s_aux", "position_bias")
@@ -61,7 +61,7 @@ def varlen_attention(
     if foreign:
         raise ValueError(f"packed attention does not support {foreign[0]}; train this model with packing off")
     if (dtype := _flash_dtype(query)) is not None:
-        return _flash(query.to(dtype), key.to(dtype), value.to(dtype), cu_seq_lens_q, max_length_q, scaling), None
+        return flash(query.to(dtype), key.to(dtype), value.to(dtype), cu_seq_lens_q, max_length_q, scaling), None
     return _one_by_one(query, key, value, cu_seq_lens_q, dropout, scaling), None
 
 
@@ -90,7 +90,8 @@ def _one_by_one(
     return torch.cat(outputs, dim=2).transpose(1, 2)
 
 
-def _flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: int, scaling: float | None) -> Tensor:
+def flash(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, longest: int, scaling: float | None) -> Tensor:
+    """Attention within packed sequences by torch's flash kernel, which a GPU has; arguments as `varlen_attention`'s."""
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
