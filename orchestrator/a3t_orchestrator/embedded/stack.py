@@ -58,7 +58,7 @@ class EmbeddedStack:
         self.home = settings.home.expanduser().resolve()
         self.ports = choose_ports(_NAMES, first_port)
         self.base_model = base_model
-        self._first_port, self._dashboard = first_port, dashboard
+        self._dashboard = dashboard
         self._note = note or (lambda _: None)
         self._children: dict[str, Child] = {}
         self._keeper: asyncio.Task[None] | None = None

@@ -50,7 +50,7 @@ def add_games(
                 made.append(entry)
                 if progress is not None:
                     progress(len(made), sum(counts.values()))
-            return _publish(folder, staging, index, made, known)
+            return _add_made(folder, staging, index, made, known)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
@@ -64,7 +64,7 @@ def faults_of(folder: Path, split: str | None = None) -> Iterator[tuple[GameEntr
         yield entry, fault
 
 
-def _publish(
+def _add_made(
     folder: Path, staging: Path, index: Index, made: Sequence[GameEntry], known: Mapping[str, GameEntry]
 ) -> Added:
     added = Added()
