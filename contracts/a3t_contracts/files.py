@@ -9,11 +9,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO
 
 from .errors import ConflictError
 
-__all__ = ["replace_folder", "replaced_atomically", "sole_writer", "sync_files", "sync_folder", "write_atomically"]
+__all__ = [
+    "lock_file",
+    "replace_folder",
+    "replaced_atomically",
+    "sole_writer",
+    "sync_files",
+    "sync_folder",
+    "write_atomically",
+]
 
 
 def write_atomically(path: Path, content: str | bytes, mode: int = 0o666) -> None:
@@ -82,10 +90,21 @@ def sync_files(folder: Path) -> None:
 def sole_writer(folder: Path) -> Iterator[None]:
     """Hold the lock of an existing folder. Raises ConflictError while another process or thread holds it."""
     with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError(
-                f"Another process is writing to {folder}.", hint="Wait until it has finished."
-            ) from error
+        lock_file(file, folder, "process", hint="Wait until it has finished.")
         yield
+
+
+def lock_file(file: IO[Any], path: Path, who: str, *, hint: str = "Wait for it, or stop it.") -> None:
+    """Lock an open file until it is closed. If it is locked, close it and raise ConflictError.
+
+    Args:
+        file: the open file.
+        path: what is written to, for the error.
+        who: what may hold the lock, for the error: "process", "export".
+        hint: what to do then, for the error.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise ConflictError(f"Another {who} is writing to {path}.", hint=hint) from error

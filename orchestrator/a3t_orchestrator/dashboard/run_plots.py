@@ -114,8 +114,13 @@ def _success_plot(report: Report, split: str) -> Plot:
     series.append(_scores("accumulated", {n: e.accumulated for n, e in found.items()}, rounds, 2, dashed=True))
     series.append(_scores("single trial", {n: e.single for n, e in found.items()}, rounds, 1))
     note = f"{_INTERVALS} Published figures are for {paper.test_set}." if paper else _INTERVALS
+    return _success(f"Success on {split}", rounds, series, note)
+
+
+def _success(title: str, rounds: list[int], series: list[Series], note: str) -> Plot:
+    """A plot of success in percent over rounds."""
     return Plot(
-        title=f"Success on {split}",
+        title=title,
         x_label="round",
         y_label="success (%)",
         x=[float(n) for n in rounds],
@@ -144,15 +149,7 @@ def _overlaid_success(reports: Sequence[Report], split: str) -> Plot | None:
         for i, (run, found) in enumerate(by_run.items())
         if found
     ]
-    return Plot(
-        title=f"Success on {split}, single trial",
-        x_label="round",
-        y_label="success (%)",
-        x=[float(n) for n in rounds],
-        series=series,
-        y_max=100,
-        note=_INTERVALS,
-    )
+    return _success(f"Success on {split}, single trial", rounds, series, _INTERVALS)
 
 
 def _overlaid_sizes(reports: Sequence[Report]) -> Plot | None:

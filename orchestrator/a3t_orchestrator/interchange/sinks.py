@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import json
 import math
@@ -11,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from a3t_contracts.errors import ConflictError, InvalidInputError
-from a3t_contracts.files import sync_folder, write_atomically
+from a3t_contracts.errors import InvalidInputError
+from a3t_contracts.files import lock_file, sync_folder, write_atomically
 
 from .columns import Row
 
@@ -63,7 +62,7 @@ class LinesSink:
             self._file = self._partial.open("ab")
         except OSError as error:
             raise InvalidInputError(f"{self.path} cannot be written: {error.strerror}.") from error
-        _lock(self._file, self.path)
+        lock_file(self._file, self.path, "export")
         note = self._noted()
         self._file.truncate(note.get("bytes", 0))
         self._file.seek(0, os.SEEK_END)
@@ -135,11 +134,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _lock(file: IO[bytes], path: Path) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise ConflictError(f"Another export is writing to {path}.", hint="Wait for it, or stop it.") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections import Counter
@@ -10,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Self
 
-from a3t_contracts.errors import ConflictError, InvalidInputError, NotFoundError
+from a3t_contracts.errors import InvalidInputError, NotFoundError
+from a3t_contracts.files import lock_file
 
 from .records import LogDefaults, Record, parse_line
 
@@ -83,7 +83,7 @@ class Output:
             self._file: IO[bytes] = path.open("ab")
         except OSError as error:
             raise InvalidInputError(f"{path} cannot be written: {error.strerror}.") from error
-        self._lock()
+        lock_file(self._file, self.path, "run")
 
     def __enter__(self) -> Self:
         return self
@@ -117,11 +117,3 @@ class Output:
                 f"{self.path}, line {number}: this is not an output of `a3t annotate`.",
                 hint="Name another file with --out, or remove this one.",
             ) from error
-
-    def _lock(self) -> None:
-        """Lock the output, because two runs would write every line twice. Raises ConflictError if it is locked."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise ConflictError(f"Another run is writing to {self.path}.", hint="Wait for it, or stop it.") from error
