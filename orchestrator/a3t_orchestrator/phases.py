@@ -58,6 +58,10 @@ class Phase(StrEnum):
         "compose",
         Traits(label="composed episodes of failed tasks", queue="rollout", collects=True, decided_by=("compose",)),
     )
+    hindsight = (  # workers make its episodes along with those of `compose`; it has no work items
+        "hindsight",
+        Traits(label="failed episodes as successes of another task", collects=True, decided_by=("compose",)),
+    )
     train = (
         "train",
         Traits(label="training", scored=False, decided_by=("pairing", "training")),

@@ -35,7 +35,7 @@ def test_every_phase_that_has_a_queue_has_a_task_that_a_worker_knows() -> None:
 
 
 def test_what_is_collected_is_collected_before_training() -> None:
-    assert [p for p in Phase if p.traits.collects] == ["demonstrate", "few_shot", "rollout", "compose"]
+    assert [p for p in Phase if p.traits.collects] == ["demonstrate", "few_shot", "rollout", "compose", "hindsight"]
     assert all(p.before_training for p in Phase if p.traits.collects)
     assert not Phase.evaluate.before_training
 

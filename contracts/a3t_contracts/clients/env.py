@@ -13,6 +13,9 @@ from ..schemas.environment import (
     BatchStepReply,
     BatchStepRequest,
     EnvironmentInfo,
+    HindsightReply,
+    HindsightRequest,
+    ReachedTask,
     SampleRequest,
     SessionCreate,
     SessionInfo,
@@ -125,6 +128,11 @@ class EnvClient(ServiceClient):
     async def expert(self, session_id: str) -> str:
         """Ask the scripted expert for the next action. The expert sees only what the agent has seen."""
         return (await self._call(ActionReply, "GET", _path(session_id, "expert"))).action
+
+    async def hindsight(self, request: HindsightRequest) -> list[ReachedTask]:
+        """The other tasks that an episode has solved, the one that asks for most first. Raises InvalidInputError where
+        the environment cannot tell."""
+        return (await self._call(HindsightReply, "POST", "/v1/hindsight", request, idempotent=True)).reached
 
     async def close(self, session_id: str) -> None:
         """Close a session. Closing one that is closed already is no error."""

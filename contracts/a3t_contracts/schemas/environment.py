@@ -16,7 +16,10 @@ __all__ = [
     "BatchStepReply",
     "BatchStepRequest",
     "EnvironmentInfo",
+    "HindsightReply",
+    "HindsightRequest",
     "PublishedFigures",
+    "ReachedTask",
     "SampleRequest",
     "SessionCreate",
     "SessionInfo",
@@ -98,6 +101,9 @@ class EnvironmentInfo(Schema):
     )
     samples: bool = Field(True, description="Whether the environment can draw a random action of its action space")
     expert: bool = Field(True, description="Whether the environment has a scripted expert, for demonstrations")
+    hindsight: bool = Field(
+        False, description="Whether it tells which other tasks an episode has solved (`POST /v1/hindsight`)"
+    )
     success: str = Field("", description="When an episode counts as a success, in words")
     get_data: str = Field(
         "", description="How to get the environment's tasks, in words; empty where nothing has to be fetched"
@@ -222,3 +228,35 @@ class ActionReply(Schema):
     """One action, from the sampler or from the scripted expert."""
 
     action: str = Field(description="The action")
+
+
+class HindsightRequest(Schema):
+    """A finished episode: which other tasks has it solved?"""
+
+    environment: Environment = Field(description="Environment that was played")
+    task_id: str = Field(description="Id of the task that was played")
+    actions: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(fail_fast=True)] = Field(
+        max_length=1000, description="Actions of the episode in their order"
+    )
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Seed of the episode's session")
+    options: dict[str, str] = Field(
+        default_factory=dict, max_length=16, description="Options of the environment in the episode's session"
+    )
+
+
+class ReachedTask(Schema):
+    """A task that an episode solved although it was played for another one."""
+
+    task: Task = Field(
+        description="The task: another goal in the world of the task that was played, which is not reached at the "
+        "beginning. Its id is that of the task that was played, `@` and the goal, and its split is the same. No split "
+        "lists it, but a session may play it"
+    )
+    steps: int = Field(ge=1, description="Number of the episode's actions after which the task was solved first")
+    engine: str | None = Field(None, description="Engine on which the task can be played; null for the default one")
+
+
+class HindsightReply(Schema):
+    """Tasks that an episode solved, the one that asks for most first."""
+
+    reached: list[ReachedTask] = Field(description="The tasks; empty where the episode solved none")

@@ -77,11 +77,13 @@ class PromptStyle(StrEnum):
 
 
 class TrajectoryKind(StrEnum):
-    """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or
-    evaluation."""
+    """What a trajectory was made for: the agent's own trial, exploration, a demonstration by the expert, or evaluation;
+    `hindsight` is the beginning of a failed exploration that solved another task, told anew as an episode of that
+    task."""
 
     policy = "policy"
     composed = "composed"
+    hindsight = "hindsight"
     demonstration = "demonstration"
     evaluation = "evaluation"
 

@@ -54,12 +54,18 @@ class SeedResult(BaseModel):
     composed_steps: int
     failed_tasks: int
     rescued: int
+    hindsight: int = 0
     seconds: float
 
     @property
     def kept_rate(self) -> float:
         """Composed successes per 1,000 steps of composed episodes."""
         return 1000 * self.kept / self.composed_steps if self.composed_steps else 0.0
+
+    @property
+    def hindsight_rate(self) -> float:
+        """Successes by hindsight per 1,000 steps of composed episodes."""
+        return 1000 * self.hindsight / self.composed_steps if self.composed_steps else 0.0
 
     @property
     def rescued_share(self) -> float:
@@ -72,7 +78,8 @@ class ArmResult(BaseModel):
     first arm with the same seed.
 
     `kept`: composed successes per 1,000 steps of composed episodes. `rescued`: of the tasks that the agent's own trial
-    failed, the share for which a composed episode succeeded.
+    failed, the share for which a composed episode succeeded. `hindsight`: failed composed episodes that became
+    successes of other tasks, per 1,000 steps of composed episodes.
     """
 
     arm: str
@@ -86,6 +93,7 @@ class ArmResult(BaseModel):
     kept_difference: Mean | None = None
     rescued: Mean | None = None
     rescued_difference: Mean | None = None
+    hindsight: Mean | None = None
 
 
 class Comparison(BaseModel):
@@ -146,6 +154,7 @@ def _seed_result(report: Report, seed: int, split: str) -> SeedResult:
         composed_steps=sum(r.composition.steps for r in report.rounds),
         failed_tasks=sum(r.composition.failed_tasks for r in report.rounds),
         rescued=sum(r.composition.rescued for r in report.rounds),
+        hindsight=sum(r.composition.hindsight for r in report.rounds),
         seconds=sum(sum(r.spent.seconds.values()) for r in report.rounds),
     )
 
@@ -175,4 +184,5 @@ def _arm(arm: str, about: str, seeds: list[SeedResult], baseline: list[SeedResul
         kept_difference=difference(lambda s: s.kept_rate),
         rescued=mean_of([s.rescued_share for s in seeds]),
         rescued_difference=difference(lambda s: s.rescued_share),
+        hindsight=mean_of([s.hindsight_rate for s in seeds]),
     )

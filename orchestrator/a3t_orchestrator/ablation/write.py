@@ -11,6 +11,7 @@ from .collect import ArmResult, Comparison, Mean
 
 __all__ = ["comparison_about", "comparison_markdown", "comparison_notes", "comparison_table", "write_comparison"]
 
+_HINDSIGHT = "hindsight per 1,000 steps"
 _HEADS = (
     "arm",
     "seeds",
@@ -22,6 +23,7 @@ _HEADS = (
     "composed → kept",
     "kept per 1,000 steps",
     "rescued",
+    _HINDSIGHT,
     "s",
 )
 
@@ -58,7 +60,12 @@ def comparison_about(comparison: Comparison) -> str:
 
 def comparison_table(comparison: Comparison) -> tuple[Sequence[str], list[list[str]]]:
     """Return the headings, and a row for each arm that has finished runs."""
-    return _HEADS, [_row(arm) for arm in comparison.arms if arm.seeds]
+    heads, rows = list(_HEADS), [_row(arm) for arm in comparison.arms if arm.seeds]
+    if not any(seed.hindsight for arm in comparison.arms for seed in arm.seeds):
+        left_out = heads.index(_HINDSIGHT)
+        for cells in (heads, *rows):
+            del cells[left_out]
+    return heads, rows
 
 
 def comparison_notes(comparison: Comparison) -> list[str]:
@@ -93,6 +100,7 @@ def _row(arm: ArmResult) -> list[str]:
         f"{composed / n:.0f} → {kept / n:.0f}",
         _rate(arm.kept, arm.kept_difference),
         _percent(arm.rescued) + _beside(arm.rescued_difference, 1, 100),
+        _rate(arm.hindsight, None),
         f"{sum(s.seconds for s in arm.seeds) / n:.0f}",
     ]
 

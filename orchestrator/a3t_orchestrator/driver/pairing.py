@@ -51,9 +51,9 @@ class TrainingSet:
 def select_training_set(candidates: Iterable[Candidate], rules: Pairing, seed: int) -> TrainingSet:
     """Select the training set from all episodes so far.
 
-    Demonstrated, prompted and composed successes are kept; successes of the agent's own trial only with
-    `own_successes`. Of several episodes of a task with the same actions, one is kept. The failure of the agent's own
-    trial is kept if its task has a success within `scope`. Composed failures are never kept.
+    Successes that were demonstrated, prompted, composed or made by hindsight are kept; successes of the agent's own
+    trial only with `own_successes`. Of several episodes of a task with the same actions, one is kept. The failure of
+    the agent's own trial is kept if its task has a success within `scope`. Composed failures are never kept.
     """
     shortest = rules.prefer == "shortest"
     ordered = sorted(

@@ -205,4 +205,9 @@ async def _described(env: EnvClient, recipe: Recipe, patience: float) -> Environ
             f"compose.propose is environment, but {info.name} cannot draw random actions.",
             hint="Set compose.propose to auto or policy.",
         )
+    if recipe.compose.hindsight and not info.hindsight:
+        raise InvalidInputError(
+            f"compose.hindsight is true, but {info.name} cannot tell which other tasks an episode has solved.",
+            hint="Set compose.hindsight to false; docs/how-to/environment.md says what an environment needs for it.",
+        )
     return info.model_copy(update={"task_types": [], "splits": {}})

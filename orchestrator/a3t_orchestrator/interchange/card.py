@@ -26,6 +26,7 @@ _KINDS = {
     "demonstration": "played by a scripted expert, or imported; reasons by ActRe",
     "policy": "the agent's own trials",
     "composed": "explorations of failed tasks",
+    "hindsight": "failed explorations that solved another task, up to that step and as its episodes; reasons by ActRe",
     "evaluation": "trials of held-out tasks; not to be trained on",
 }
 

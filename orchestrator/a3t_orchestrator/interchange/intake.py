@@ -34,6 +34,7 @@ _CHUNK = 100
 _PHASES = {
     TrajectoryKind.demonstration: Phase.demonstrate,
     TrajectoryKind.composed: Phase.compose,
+    TrajectoryKind.hindsight: Phase.hindsight,
     TrajectoryKind.evaluation: Phase.evaluate,
 }
 

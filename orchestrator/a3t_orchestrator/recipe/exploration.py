@@ -48,6 +48,12 @@ class Compose(Schema):
         "its first repeated action, its first invalid action, or the step at which the policy was least sure (one of "
         "them, drawn at random). At that step an action is sampled",
     )
+    hindsight: bool = Field(
+        False,
+        description="Whether a failed composed episode that solved another task in the same world becomes a successful "
+        "episode of that task. The environment checks that the episode solves it, and ActRe writes a reason for each "
+        "action. The environment must offer it (`hindsight` in `GET /v1/environments`)",
+    )
     samples: int = Field(40, ge=1, description="Largest number of composed episodes for each failed task in one round")
     first: int | None = Field(
         None,
@@ -117,7 +123,7 @@ class Compose(Schema):
     )
 
     @model_validator(mode="after")
-    def _waves_fit(self) -> Compose:
+    def _keys_fit(self) -> Compose:
         if self.first is not None and self.first > self.samples:
             raise ValueError(f"compose.first is {self.first}, more than compose.samples ({self.samples})")
         if self.stop_at_successes is not None and self.first is None:
@@ -125,6 +131,8 @@ class Compose(Schema):
                 "compose.stop_at_successes needs compose.first, the number of episodes to play before successes are "
                 "counted"
             )
+        if self.hindsight and not self.reasons:
+            raise ValueError("compose.hindsight needs compose.reasons: ActRe writes the thoughts of its episodes")
         return self
 
 

@@ -116,6 +116,7 @@ def _round(session: Session, row: Round, figures: _Figures) -> RoundReport:
         trial=_score(t for t in whole if t.phase in (Phase.rollout, Phase.few_shot)),
         training=_training_score(figures.whole, row.round, figures.train_split),
         composition=_composition(row.round, here, figures),
+        hindsight=_hindsight(here),
         training_successes=members[0],
         training_failures=members[1],
         loss=progress.get("loss"),
@@ -148,7 +149,16 @@ def _composition(number: int, here: Sequence[Tally], figures: _Figures) -> Compo
         sampled_steps=sum(t.n_sampled for t in composed),
         sampled_by_coin=sum(t.n_sampled_coin for t in composed),
         sampled_by_invalid=sum(t.n_sampled_invalid for t in composed),
+        hindsight=sum(_hindsight(here).values()),
     )
+
+
+def _hindsight(here: Sequence[Tally]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for t in here:
+        if t.phase == Phase.hindsight:
+            found[t.task_type] += t.successes
+    return dict(sorted(found.items()))
 
 
 def _evaluations(now: Sequence[Tally], accumulated: Mapping[str, Score]) -> list[Evaluated]:
@@ -209,7 +219,7 @@ def _made_up(here: Iterable[Tally]) -> dict[str, int]:
 def _spent(row: Round, here: Sequence[Tally]) -> Spent:
     return Spent(
         seconds=row.seconds,
-        episodes=sum(t.episodes for t in here),
+        episodes=sum(t.episodes for t in here if t.phase != Phase.hindsight),
         prompt_tokens=sum(t.prompt_tokens for t in here),
         completion_tokens=sum(t.completion_tokens for t in here),
     )

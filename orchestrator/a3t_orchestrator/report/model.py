@@ -39,6 +39,11 @@ class Composition(BaseModel):
     sampled_by_invalid: int = Field(
         0, description="Number of those that were sampled after several invalid actions in a row"
     )
+    hindsight: int = Field(
+        0,
+        description="Number of failed composed episodes that became a success of another task; `kept` and `rescued` do "
+        "not count them",
+    )
 
 
 class Spent(BaseModel):
@@ -62,6 +67,10 @@ class RoundReport(BaseModel):
         description="Score of this round's agent on the training tasks; null where it was not tried"
     )
     composition: Composition = Field(description="Exploration of the round")
+    hindsight: dict[str, int] = Field(
+        default_factory=dict,
+        description="Number of failed composed episodes that became a success of another task, by type of that task",
+    )
     training_successes: int = Field(description="Number of successful trajectories in the training set")
     training_failures: int = Field(description="Number of failed trajectories in the training set")
     loss: float | None = Field(description="Last training loss; null before training")

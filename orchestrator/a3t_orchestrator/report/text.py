@@ -29,9 +29,13 @@ def round_rows(report: Report) -> tuple[list[str], list[list[str]]]:
     """Return headings and rows of the table of rounds."""
     splits = splits_of(report)
     heads = ["round", "agent", "training tasks", *splits, *(f"{s} accumulated" for s in splits)]
-    heads += ["composed", "kept", "set (+/−)", "loss", "seconds"]
+    heads += ["composed", "kept", "hindsight", "set (+/−)", "loss", "seconds"]
     rows = [_base_row(report, splits)] if report.base else []
-    return heads, rows + [_row(r, splits) for r in report.rounds]
+    rows += [_row(r, splits) for r in report.rounds]
+    if any(r.composition.hindsight for r in report.rounds):
+        return heads, rows
+    left_out = heads.index("hindsight")
+    return [*heads[:left_out], *heads[left_out + 1 :]], [row[:left_out] + row[left_out + 1 :] for row in rows]
 
 
 def print_rounds(report: Report, screen: Console = console) -> None:
@@ -75,6 +79,7 @@ def markdown(report: Report) -> str:
         _md_table(heads, rows),
         *_type_tables(report),
         *([_published_table(report, report.published)] if report.published else []),
+        *_hindsight_table(report),
         _failure_table(report),
         _time_table(report),
     ]
@@ -86,7 +91,7 @@ def markdown(report: Report) -> str:
 def _base_row(report: Report, splits: Sequence[str]) -> list[str]:
     found = {e.split: e for e in report.base}
     singles = [found[s].single.percent if s in found else _NONE for s in splits]
-    return ["base", report.base_model, _NONE, *singles, *[_NONE] * (len(splits) + 5)]
+    return ["base", report.base_model, _NONE, *singles, *[_NONE] * (len(splits) + 6)]
 
 
 def _row(r: RoundReport, splits: Sequence[str]) -> list[str]:
@@ -101,6 +106,7 @@ def _row(r: RoundReport, splits: Sequence[str]) -> list[str]:
         *best,
         str(r.composition.composed or r.demonstrations),
         str(r.composition.kept or r.demonstrations),
+        str(r.composition.hindsight),
         f"{r.training_successes}/{r.training_failures}",
         _NONE if r.loss is None else f"{r.loss:.4g}",
         f"{sum(r.spent.seconds.values()):.0f}",
@@ -135,6 +141,15 @@ def _published_table(report: Report, paper: PublishedFigures) -> str:
         rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, theirs])
     heads = ["round", "this run", "published", "published, accumulated", "training set (+/−)", "published set (+/−)"]
     return f"## Compared with published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
+
+
+def _hindsight_table(report: Report) -> list[str]:
+    types = sorted({name for r in report.rounds for name in r.hindsight})
+    if not types:
+        return []
+    rows = [[str(r.round), *(str(r.hindsight.get(name, 0)) for name in types)] for r in report.rounds if r.hindsight]
+    about = "Failed composed episodes that solved another task and became successes of it; none of them counts as kept."
+    return [f"## Hindsight, by task type\n\n{about}\n\n{_md_table(['round', *types], rows)}"]
 
 
 def _failure_table(report: Report) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from a3t_contracts.schemas import trajectory_id
+from a3t_contracts.schemas import TrajectoryKind, trajectory_id
 
 from ..phases import Phase
 from .episodes import insert_trajectories, whole_rows
@@ -31,9 +32,11 @@ def copy_phase(session: Session, key: PhaseKey, target: str) -> None:
     """Copy work items, trajectories and seconds of a phase, under the ids that they get in `target`."""
     items = session.scalars(select(WorkItem).where(*_of(WorkItem, key)))
     insert_new(session, WorkItem, [_copied(row, target) for row in items])
-    ids = list(session.scalars(select(TrajectoryRow.id).where(*_of(TrajectoryRow, key)).order_by(TrajectoryRow.number)))
+    made = [key, replace(key, phase=Phase.hindsight)] if key.phase is Phase.compose else [key]
+    of_phase = or_(*(and_(*_of(TrajectoryRow, one)) for one in made))
+    ids = list(session.scalars(select(TrajectoryRow.id).where(of_phase).order_by(TrajectoryRow.number)))
     for rows in whole_rows(session, ids):
-        insert_trajectories(session, [(_copied(row, target), _values(row.texts)) for row in rows])
+        insert_trajectories(session, [(_copied(row, target), _copied_texts(row, target)) for row in rows])
     spend(session, target, key.round, key.phase, open_round(session, key.run, key.round).seconds.get(key.phase, 0.0))
 
 
@@ -61,6 +64,18 @@ def _id_in(target: str, row: TrajectoryRow) -> str:
 def _copied(row: WorkItem | TrajectoryRow, target: str) -> dict[str, Any]:
     kind = ANNOTATION if isinstance(row, WorkItem) and row.phase == Phase.annotate else row.kind
     return _values(row) | {"run": target, "id": trajectory_id(target, row.round, row.task_id, kind, row.sample)}
+
+
+def _copied_texts(row: TrajectoryRow, target: str) -> dict[str, Any]:
+    """The large part of a trajectory. One made by hindsight names the episode that it was made from by its id in
+    `target`."""
+    texts = _values(row.texts)
+    if row.phase == Phase.hindsight:
+        made_from = dict(row.details["hindsight"])
+        kind = TrajectoryKind.composed
+        made_from["episode"] = trajectory_id(target, row.round, made_from["task_id"], kind, row.sample)
+        texts["details"] = row.details | {"hindsight": made_from}
+    return texts
 
 
 def _values(row: Base) -> dict[str, Any]:

@@ -27,6 +27,7 @@ __all__ = [
     "find_run",
     "free_run_name",
     "get_run",
+    "is_run_task",
     "latest_run",
     "list_runs",
     "run_counts",
@@ -121,6 +122,12 @@ def run_tasks(session: Session, run: str, role: str, split: str | None = None) -
     """Return the tasks of a run in their order."""
     query = select(RunTask).where(RunTask.run == run, RunTask.role == role).order_by(RunTask.split, RunTask.position)
     return list(session.scalars(query if split is None else query.where(RunTask.split == split)))
+
+
+def is_run_task(session: Session, run: str, task_id: str) -> bool:
+    """Whether a run trains on the task or is evaluated on it."""
+    query = select(RunTask.task_id).where(RunTask.run == run, RunTask.task_id == task_id).limit(1)
+    return session.scalar(query) is not None
 
 
 def task_types(session: Session, run: str | None = None) -> list[str]:

@@ -12,16 +12,18 @@ from sqlalchemy.orm import Session
 
 from a3t_contracts.errors import A3TError, UnplayableError
 from a3t_contracts.logging import get_logger
-from a3t_contracts.schemas import EnvironmentInfo, TrajectoryKind, Wanted, trajectory_id
+from a3t_contracts.schemas import EnvironmentInfo, Trajectory, TrajectoryKind, Wanted, trajectory_id
 from a3t_contracts.tracing import bind_ids
 
 from ..gateway import Gateway, ServiceAddresses
+from ..phases import Phase
 from ..recipe import Recipe
 from ..settings import OrchestratorSettings
 from ..store import (
     DatabaseAwayError,
     Store,
     WorkItem,
+    add_trajectories,
     annotate_trajectory,
     claim,
     environment_of,
@@ -29,11 +31,13 @@ from ..store import (
     get_trajectory,
     give_back,
     give_up,
+    is_run_task,
     renew,
     return_failed,
     save_trajectory,
 )
 from .branching import branched, branches
+from .hindsight import hindsight_of
 from .metrics import EPISODES, IN_HAND
 from .plan import EpisodePlan, plan_episode
 from .reasons import annotated_steps
@@ -172,8 +176,21 @@ async def _episode(
     with episode_span(plan) as here:
         trajectory = await play_with_restarts(plan, gateway)
         tell_episode(here, trajectory)
+        looks_back = recipe.compose.hindsight and plan.exploration is not None
+        other = await hindsight_of(plan, trajectory, gateway) if looks_back else None
+    await store.do(lambda session: _save(session, item, trajectory, other))
+
+
+def _save(session: Session, item: WorkItem, trajectory: Trajectory, other: Trajectory | None) -> None:
+    """Store an episode, and in the same transaction what hindsight made of it.
+
+    Where the episode is there already, another worker has stored it with its own hindsight. A task of the run is none
+    that hindsight may find: it may be held out.
+    """
     annotated = trajectory.kind is not TrajectoryKind.demonstration
-    await store.do(lambda session: save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated))
+    added = save_trajectory(session, item.id, trajectory, phase=item.phase, annotated=annotated)
+    if added and other is not None and not is_run_task(session, item.run, other.task_id):
+        add_trajectories(session, [(other, Phase.hindsight)])
 
 
 async def _branched(store: Store, recipe: Recipe, plan: EpisodePlan) -> EpisodePlan:

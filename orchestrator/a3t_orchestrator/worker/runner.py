@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from a3t_contracts.errors import A3TError, DeadlineError, NotFoundError, TooLargeError, UnplayableError
 from a3t_contracts.logging import get_logger
@@ -23,16 +26,24 @@ from ..gateway import EpisodeLostError, Gateway
 from .actors import Actor, Choice, actor_for
 from .plan import EpisodePlan
 
-__all__ = ["play", "play_with_restarts"]
+__all__ = ["play", "play_with_restarts", "session_of", "with_restarts"]
+
+Result = TypeVar("Result")
 
 log = get_logger(__name__)
 
 
 async def play_with_restarts(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
     """Play an episode, and restart it if its session was lost, at most `limits.episode_retries` times."""
+    return await with_restarts(lambda: play(plan, gateway), gateway)
+
+
+async def with_restarts(attempt: Callable[[], Awaitable[Result]], gateway: Gateway) -> Result:
+    """Make an attempt that opens a session, and repeat it if the session was lost, at most `limits.episode_retries`
+    times."""
     for restart in range(gateway.limits.episode_retries + 1):
         try:
-            return await play(plan, gateway)
+            return await attempt()
         except EpisodeLostError as error:
             log.info("episode.restarted", restart=restart + 1, error=str(error))
             lost = error
@@ -56,12 +67,19 @@ async def play(plan: EpisodePlan, gateway: Gateway) -> Trajectory:
         options=plan.options,
         origin=origin_here(),
     )
+    async with session_of(request, gateway) as session:
+        return await _Episode(plan, gateway, session).run()
+
+
+@asynccontextmanager
+async def session_of(request: SessionCreate, gateway: Gateway) -> AsyncIterator[SessionInfo]:
+    """Open a session of the env service and close it at the end. Raises UnplayableError if the task is missing."""
     try:
         session = await gateway.patient(lambda: gateway.env.create(request))
     except NotFoundError as error:
         raise UnplayableError(error.detail, hint=error.hint) from error
     try:
-        return await _Episode(plan, gateway, session).run()
+        yield session
     finally:
         await _close(gateway, session.id)
 

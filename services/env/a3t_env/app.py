@@ -17,6 +17,7 @@ from a3t_contracts.service import BodyLimits, create_service
 
 from .api import agentgym, openenv
 from .api import environments as environments_api
+from .api import hindsight as hindsight_api
 from .api import sessions as sessions_api
 from .api import steps as steps_api
 from .api import tasks as tasks_api
@@ -87,6 +88,7 @@ def create_app(
         [
             environments_api.router,
             tasks_api.router,
+            hindsight_api.router,
             sessions_api.router,
             steps_api.router,
             *agentgym.routers(),

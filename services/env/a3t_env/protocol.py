@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:  # child processes load this module, but do not need the schemas
-    from a3t_contracts.schemas import EnvironmentInfo, Task
+    from a3t_contracts.schemas import EnvironmentInfo, ReachedTask, Task
 
-__all__ = ["Environment", "Episode", "Outcome"]
+__all__ = ["Environment", "Episode", "Hindsight", "Outcome"]
 
 
 @dataclass(slots=True)
@@ -73,4 +73,19 @@ class Environment(Protocol):
         `options` are those of `SessionCreate`; an environment refuses options that it does not know. Raises
         NotFoundError, InvalidInputError, and UnplayableError for a task that can never be played, for instance because
         a file is damaged; a run then gives up its episodes without another attempt.
+        """
+
+
+@runtime_checkable
+class Hindsight(Protocol):
+    """What an environment has in addition that tells which other tasks an episode has solved; its `info()` says so."""
+
+    def hindsight(
+        self, task_id: str, actions: Sequence[str], seed: int = 0, *, options: Mapping[str, str] | None = None
+    ) -> Sequence[ReachedTask]:
+        """The tasks in the world of `task_id` that these actions solve, from the beginning of an episode with this seed
+        and these options. The task that asks for most comes first.
+
+        The environment plays such a task as any other, under the id in the answer: `task_id`, "@" and the goal. No
+        split may list it. Raises NotFoundError, InvalidInputError, UnplayableError.
         """

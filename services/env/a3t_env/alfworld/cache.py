@@ -8,8 +8,11 @@ from a3t_contracts.byte_cache import ByteCache, held_bytes
 
 from .game_file import load_game
 from .native import Game
+from .variant import Variant
 
 __all__ = ["GameCache"]
+
+_Key = tuple[Path, str, Variant | None]
 
 _KEY_BYTES = 1000
 """Bytes of a key: a path and a hash."""
@@ -20,7 +23,7 @@ _MEMORY_PER_FILE_BYTE = 1.25
 as long as reading the game."""
 
 
-def _weight(key: tuple[Path, str], game: Game) -> int:
+def _weight(key: _Key, game: Game) -> int:
     """Bytes of memory that a game takes, estimated slightly too high."""
     try:
         return _KEY_BYTES + int(_MEMORY_PER_FILE_BYTE * key[0].stat().st_size)
@@ -34,11 +37,12 @@ class GameCache:
     """
 
     def __init__(self, size: int = 64 * 2**20) -> None:
-        self._games: ByteCache[tuple[Path, str], Game] = ByteCache(size, lambda key: load_game(*key), _weight)
+        self._games: ByteCache[_Key, Game] = ByteCache(size, lambda key: load_game(*key), _weight)
 
-    def get(self, path: Path, sha256: str) -> Game:
-        """Return the parsed game, from memory or from the file. Raises what `load_game` raises."""
-        return self._games.get((path, sha256))
+    def get(self, path: Path, sha256: str, variant: Variant | None = None) -> Game:
+        """Return the parsed game, from memory or from the file; with a `variant`, it asks for that. Raises what
+        `load_game` raises."""
+        return self._games.get((path, sha256, variant))
 
     def __len__(self) -> int:
         return len(self._games)

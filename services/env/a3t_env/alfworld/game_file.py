@@ -10,7 +10,8 @@ import orjson
 
 from a3t_contracts.errors import InvalidInputError, UnplayableError
 
-from .native import Game, parse_game
+from .native import Asked, Game, parse_game
+from .variant import Variant
 
 __all__ = ["MAX_FILE_BYTES", "GameFile", "load_game", "read_game_file"]
 
@@ -30,9 +31,9 @@ class GameFile:
     solvable: bool | None
     sha256: str
 
-    def parse(self) -> Game:
-        """The parsed game. Raises InvalidInputError."""
-        return parse_game(self.domain, self.grammar, self.problem)
+    def parse(self, asked: Asked | None = None) -> Game:
+        """The parsed game, which asks for something else where `asked` is given. Raises InvalidInputError."""
+        return parse_game(self.domain, self.grammar, self.problem, asked)
 
 
 def read_game_file(data: bytes) -> GameFile:
@@ -58,8 +59,9 @@ def read_game_file(data: bytes) -> GameFile:
     )
 
 
-def load_game(path: Path, sha256: str | None = None) -> Game:
-    """Parse a game file. If the SHA-256 from the index is given, the file must have it.
+def load_game(path: Path, sha256: str | None = None, variant: Variant | None = None) -> Game:
+    """Parse a game file. If the SHA-256 from the index is given, the file must have it. With a `variant`, the game asks
+    for that.
 
     Raises UnplayableError for a file that is missing, changed or broken.
     """
@@ -72,7 +74,7 @@ def load_game(path: Path, sha256: str | None = None) -> Game:
     try:
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise InvalidInputError("It was changed after it was imported.")
-        return read_game_file(data).parse()
+        return read_game_file(data).parse(None if variant is None else variant.asked())
     except InvalidInputError as error:
         raise UnplayableError(
             f"The game file {path} cannot be played. {error.detail}",

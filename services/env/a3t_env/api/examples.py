@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.openapi.models import Example
 
-__all__ = ["CREATE", "SAMPLE", "STEP", "STEPS"]
+__all__ = ["CREATE", "HINDSIGHT", "SAMPLE", "STEP", "STEPS"]
 
 CREATE: dict[str, Example] = {
     "default": {
@@ -32,4 +32,9 @@ STEPS: dict[str, Example] = {
 }
 SAMPLE: dict[str, Example] = {
     "another than the policy's": {"value": {"seed": 17, "avoid": "open the door"}},
+}
+HINDSIGHT: dict[str, Example] = {
+    "an episode that failed": {
+        "value": {"environment": "NAME", "task_id": "TASK", "actions": ["open the door", "go in", "take the lamp"]}
+    },
 }

@@ -7,6 +7,6 @@ engine                                               one episode
 """
 
 from .engine import NativeEngine
-from .game import Game, parse_game
+from .game import Asked, Game, parse_game
 
-__all__ = ["Game", "NativeEngine", "parse_game"]
+__all__ = ["Asked", "Game", "NativeEngine", "parse_game"]

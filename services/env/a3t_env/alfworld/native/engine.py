@@ -24,6 +24,11 @@ class NativeEngine:
         self._sorted: list[str] | None = None
         self.won: bool = holds(game.goal, self._state)
 
+    @property
+    def state(self) -> State:
+        """The present state, to be read only."""
+        return self._state
+
     def start(self) -> str:
         """Start the episode again, and return the first observation."""
         self._state = State(self._game.start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from a3t_contracts.errors import InvalidInputError
@@ -14,11 +14,11 @@ from .goal import Clause
 from .goal_compiler import compile_goal
 from .grammar import Wording, read_task, read_wording
 from .names import demangle
-from .problem import Problem, read_problem
+from .problem import Problem, SExpression, read_problem
 from .signatures import SIGNATURES
 from .state import Start
 
-__all__ = ["Game", "parse_game"]
+__all__ = ["Asked", "Game", "parse_game"]
 
 Facts = Mapping[str, Sequence[tuple[str, ...]]]
 _Pairs = Mapping[int, frozenset[int]]
@@ -26,6 +26,14 @@ _Pairs = Mapping[int, frozenset[int]]
 _KNIVES = frozenset({"knifetype", "butterknifetype"})
 _POSITIONED = ("receptacleatlocation", "inreceptacle", "objectatlocation", "inreceptacleobject")
 _SINGLE = ("receptacleatlocation", "atlocation", "holds")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a game asks for: the task line, and the PDDL goal, in small letters."""
+
+    task: str
+    goal: SExpression
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +61,8 @@ class Game:
     """Receptacle → object types that may be put there."""
     kinds: Mapping[int, frozenset[str]]
     """Object → its types."""
+    places: Mapping[int, frozenset[str]]
+    """Receptacle → its types."""
     cleaning: tuple[frozenset[int], frozenset[int]]
     """(objects that can be cleaned, receptacles that clean); `heating` and `cooling` likewise."""
     heating: tuple[frozenset[int], frozenset[int]]
@@ -63,13 +73,19 @@ class Game:
     """Commands that do not depend on the state, filled by `commands` at the first use."""
 
 
-def parse_game(domain: str, grammar: str, problem: str) -> Game:
-    """Parse the three parts of a game file. Raises InvalidInputError, which says what is wrong with the file."""
+def parse_game(domain: str, grammar: str, problem: str, asked: Asked | None = None) -> Game:
+    """Parse the three parts of a game file. If `asked` is given, it replaces what the game asks for.
+
+    Raises InvalidInputError, which says what is wrong with the file.
+    """
     task, rest = read_task(grammar)
     wording, rules = read_wording(rest), read_domain(domain)
     if rules.has_help and wording.help_text is None:
         raise InvalidInputError("The game's domain has a help action, but its grammar has no text for it.")
-    return _Builder(read_problem(problem)).build(task, wording, rules)
+    world = read_problem(problem)
+    if asked is not None:
+        task, world = asked.task, replace(world, goal=asked.goal)
+    return _Builder(world).build(task, wording, rules)
 
 
 class _Builder:
@@ -101,6 +117,7 @@ class _Builder:
             knives=frozenset(o for o, types in kinds.items() if types & _KNIVES),
             accepts=self._accepts(rtypes),
             kinds=kinds,
+            places=rtypes,
             cleaning=(self._set("cleanable"), _of_kind(rtypes, domain.cleaners)),
             heating=(self._set("heatable"), _of_kind(rtypes, {"microwavetype"})),
             cooling=(self._set("coolable"), _of_kind(rtypes, {"fridgetype"})),
