@@ -208,6 +208,6 @@ async def _described(env: EnvClient, recipe: Recipe, patience: float) -> Environ
     if recipe.compose.hindsight and not info.hindsight:
         raise InvalidInputError(
             f"compose.hindsight is true, but {info.name} cannot tell which other tasks an episode has solved.",
-            hint="Set compose.hindsight to false; docs/how-to/environment.md says what an environment needs for it.",
+            hint="Set compose.hindsight to false; docs/env-service.md says what an environment needs for it.",
         )
     return info.model_copy(update={"task_types": [], "splits": {}})
