@@ -17,8 +17,8 @@ from a3t_orchestrator.store import Store, add_trajectories
 from a3t_orchestrator.worker import chunk
 
 
-def _add_and_die(session: Session, episodes: Iterable[tuple[Trajectory, str]]) -> int:
-    add_trajectories(session, episodes)
+def _add_and_die(session: Session, episodes: Iterable[tuple[Trajectory, str]], *, annotated: bool = True) -> int:
+    add_trajectories(session, episodes, annotated=annotated)
     session.flush()
     os.kill(os.getpid(), signal.SIGKILL)
     return 0
