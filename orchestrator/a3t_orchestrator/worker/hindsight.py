@@ -138,4 +138,4 @@ def _success(
 
 
 async def _explained(trajectory: Trajectory, plan: EpisodePlan, gateway: Gateway) -> Trajectory:
-    return trajectory.model_copy(update={"steps": await annotated_steps(trajectory, gateway, plan.about)})
+    return trajectory.model_copy(update={"steps": await annotated_steps(trajectory, gateway, plan.about, plan.example)})
