@@ -10,7 +10,7 @@ import pytest
 
 from a3t_contracts.errors import InvalidInputError, NotFoundError
 from a3t_contracts.schemas import ReasonBy, Source, Step, StopReason, Trajectory, TrajectoryKind, trajectory_id
-from a3t_orchestrator.driver import loop
+from a3t_orchestrator.driver import loop, rounds
 from a3t_orchestrator.driver.context import RunContext
 from a3t_orchestrator.driver.learn import train
 from a3t_orchestrator.phases import Phase
@@ -127,8 +127,8 @@ async def test_a_round_without_a_success_keeps_its_agent(store: Store, monkeypat
         return "base"
 
     for name in ("rollout", "compose", "evaluate"):
-        monkeypatch.setattr(loop, name, plays(name))
-    monkeypatch.setattr(loop, "base_version", base)
+        monkeypatch.setattr(rounds, name, plays(name))
+    monkeypatch.setattr(rounds, "base_version", base)
     recipe = parse_recipe({"name": "r", "environment": "alfworld", "round0": {"mode": "none"}, "rounds": 2})
     trainer = ForgetfulTrainer()
     with live_server(trainer.app(TOKEN)) as url:

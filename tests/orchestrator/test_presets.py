@@ -81,7 +81,7 @@ def test_a_name_without_a_file_is_told_with_the_file_that_names_it(tmp_path: Pat
 
 @pytest.mark.parametrize("value", [5, {"a": 1}, [1], [""], None])
 def test_extends_is_a_name_or_several(tmp_path: Path, value: object) -> None:
-    with pytest.raises(InvalidInputError, match=r"r\.yaml: extends has to be"):
+    with pytest.raises(InvalidInputError, match=r"r\.yaml: extends must be"):
         load_recipe(write(tmp_path / "r.yaml", extends=value, **MINIMAL))
 
 

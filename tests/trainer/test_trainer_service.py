@@ -141,7 +141,7 @@ def _failures_alone() -> bytes:
         (b"{}\n", {}, "Line 1 is not a trajectory"),
         (_without_flag(), {}, "success"),
         (_failures_alone(), {"objective": {"name": "sft"}}, "the objective sft uses none of the 1 trajectories"),
-        (None, {"parent": "good", "lora": {"rank": 2}}, "Parent 'good' has r 4, the job asks for 2."),
+        (None, {"parent": "good", "lora": {"rank": 2}}, "Parent 'good' has r 4, but the job asks for 2."),
         (None, {"parent": "nobody"}, "There is no adapter version 'nobody'"),
     ],
 )

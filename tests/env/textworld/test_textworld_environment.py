@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from a3t_env.environments import configured
 from a3t_env.settings import EnvSettings
 from a3t_env.textworld.environment import TextWorldEnvironment
 from a3t_env.textworld.episode import TextWorldEpisode
+from tests.env.textworld.conftest import PATIENCE
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -124,7 +126,16 @@ def test_it_refuses_what_it_does_not_have(textworld: TextWorldEnvironment) -> No
     assert textworld.tasks("no-split") == []
 
 
-def test_a_process_that_dies_costs_one_episode(textworld: TextWorldEnvironment) -> None:
+@pytest.fixture
+def no_process_yet(textworld_home: Path) -> Iterator[TextWorldEnvironment]:
+    """The environment before it has started a process, so that a test knows which episode has which."""
+    environment = TextWorldEnvironment(textworld_home, 2, load_seconds=PATIENCE, step_seconds=PATIENCE)
+    yield environment
+    environment.close()
+
+
+def test_a_process_that_dies_costs_one_episode(no_process_yet: TextWorldEnvironment) -> None:
+    textworld = no_process_yet
     lost, other = episode_of(textworld, "coin_collector"), episode_of(textworld, "cooking")
     other.start()
     before = psutil.Process().children()
