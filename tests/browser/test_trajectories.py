@@ -67,7 +67,7 @@ def test_an_episode_reads_like_a_story(pair: tuple[str, str], open_page: OpenPag
     step = page.get_by_role("listitem").filter(has_text="Step 3")
     expect(step.get_by_text("Sampled action")).to_be_visible()
     expect(step.get_by_text("Reason by ActRe")).to_be_visible()
-    expect(step.get_by_text("Drawn by chance, instead of go to cabinet 1.")).to_be_visible()
+    expect(step.get_by_text("Sampled by chance, instead of go to cabinet 1.")).to_be_visible()
     page.get_by_text("Log-probabilities of 4 tokens").first.click()
     expect(page.get_by_role("region", name="Tokens of step 1")).to_contain_text("-0.9000")
     check(page, "episode")

@@ -22,7 +22,7 @@ from a3t_pretrain.sequences import Encoder
 from a3t_pretrain.settings import ModelShape, PretrainSettings
 
 Write = Callable[..., Awaitable[list[Trajectory]]]
-KNOWN = StartRecord(corpus="c", weights={50: "w"}, losses={10: 5.0, 50: 3.0}, torch="2", processor="x86_64 A")
+KNOWN = StartRecord(corpus="c", weights={50: "w"}, losses={10: 5.0, 50: 3.0, 150: 2.2}, torch="2", processor="x86_64 A")
 DRIFTED = KNOWN.model_copy(update={"weights": {50: "v"}, "losses": {10: 5.0, 50: 3.001}})
 
 
@@ -38,9 +38,15 @@ DRIFTED = KNOWN.model_copy(update={"weights": {50: "v"}, "losses": {10: 5.0, 50:
             DRIFTED.model_copy(update={"torch": "3", "losses": {10: 5.0, 50: 3.4}}),
             False,
             False,
-            "losses by up to 0.4",
+            "losses by up to 0.4 in the first 100 steps",
         ),
         (DRIFTED.model_copy(update={"torch": "3", "losses": {10: 5.0}}), False, False, "The machines differ"),
+        (
+            DRIFTED.model_copy(update={"torch": "3", "losses": {10: 5.0, 50: 3.0, 150: 2.0}}),
+            True,
+            False,
+            "The machines differ",
+        ),
     ],
 )
 def test_verdicts(found: StartRecord, same: bool, exact: bool, words: str) -> None:
