@@ -21,7 +21,7 @@ from typing_extensions import override
 from a3t_actre.app import create_app as create_actre
 from a3t_actre.settings import ActReSettings
 from a3t_contracts.errors import InvalidInputError
-from a3t_contracts.react import NO_PURPOSE, render_trajectory
+from a3t_contracts.react import NO_PURPOSE, History, render_trajectory
 from a3t_contracts.schemas import (
     EnvironmentInfo,
     ReachedTask,
@@ -242,6 +242,26 @@ async def test_its_thoughts_are_written_for_the_new_task(world: World, store: St
         assert last.purpose, (episode.task_id, last)
         assert variant.object in (last.thought or "") or variant.target in (last.thought or "")
     assert purposes > 0
+
+
+async def test_turns_without_an_action_are_left_out(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ActRe explains no action that is empty, and the episode must not be lost for that."""
+    ids = begun(store, world, recipe_of())
+
+    def hesitates(history: History) -> str:
+        return "" if not history.turns else world.walks[history.observation][len(history.turns) - 1]
+
+    monkeypatch.setattr(world.policy, "choose", hesitates)
+    report = await run_chunk(store, world.settings(), "r", ids, "w")
+    assert (report.done, report.failed) == (len(ids), 0)
+    found = stored(store, Phase.hindsight)
+    assert len(found) >= 4
+    for episode in found:
+        assert [step.index for step in episode.steps] == list(range(len(episode.steps)))
+        assert all(step.action and step.thought for step in episode.steps)
+        assert plays(world.games, episode)
 
 
 async def test_without_the_key_nothing_changes(world: World, store: Store) -> None:

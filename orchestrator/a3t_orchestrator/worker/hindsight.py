@@ -40,14 +40,15 @@ async def hindsight_of(plan: EpisodePlan, episode: Trajectory, gateway: Gateway)
     """The success that a failed episode becomes at the first task that it solved; None where it solved none.
 
     Its id follows from that of the episode: the task's id begins with the id of the task that was played, and the
-    sample is the same.
+    sample is the same. Turns without an action are left out: there is nothing to explain or to imitate in them.
     """
-    if episode.success or not episode.steps:
+    acted = [step for step in episode.steps if step.action.strip()]
+    if episode.success or not acted:
         return None
     request = HindsightRequest(
         environment=plan.environment,
         task_id=plan.task_id,
-        actions=[step.action for step in episode.steps],
+        actions=[step.action for step in acted],
         seed=plan.seed,
         options=plan.options,
     )
@@ -55,13 +56,13 @@ async def hindsight_of(plan: EpisodePlan, episode: Trajectory, gateway: Gateway)
         if reached.task.id.rpartition("@")[0] != plan.task_id:
             log.warning("hindsight.other_world", task=plan.task_id, reached=reached.task.id)
             continue
-        found = await with_restarts(partial(_played_again, plan, episode, reached, gateway), gateway)
+        found = await with_restarts(partial(_played_again, plan, episode, acted, reached, gateway), gateway)
         return None if found is None else await _explained(found, plan, gateway)
     return None
 
 
 async def _played_again(
-    plan: EpisodePlan, episode: Trajectory, reached: ReachedTask, gateway: Gateway
+    plan: EpisodePlan, episode: Trajectory, acted: list[Step], reached: ReachedTask, gateway: Gateway
 ) -> Trajectory | None:
     """The episode's actions in a session of the task, without thoughts; None where they do not solve it there."""
     request = SessionCreate(
@@ -77,11 +78,11 @@ async def _played_again(
     async with session_of(request, gateway) as session:
         steps, results = [], []
         seen, done = session.observation, session.done
-        for step in episode.steps[: reached.steps]:
+        for index, step in enumerate(acted[: reached.steps]):
             if done:
                 break
-            result = await gateway.step(session.id, step.action, step.index)
-            steps.append(_without_thought(step, seen, result.valid))
+            result = await gateway.step(session.id, step.action, index)
+            steps.append(_without_thought(step, index, seen, result.valid))
             results.append(result)
             seen, done = result.observation, result.done
     if not results or not results[-1].success:
@@ -90,13 +91,13 @@ async def _played_again(
     return _success(plan, episode, session, steps, results, time.monotonic() - began)
 
 
-def _without_thought(step: Step, observation: str, valid: bool) -> Step:
+def _without_thought(step: Step, index: int, observation: str, valid: bool) -> Step:
     """The action as it was chosen, after what was seen before it now. The policy's text and tokens named the old task;
     they are left out with the thought."""
     left_out = {"thought": None, "purpose": None, "reason_annotator": None, "completion": None, "completion_ids": None}
     return step.model_copy(
         update=left_out
-        | {"observation": observation, "valid": valid, "reason_by": ReasonBy.none}
+        | {"index": index, "observation": observation, "valid": valid, "reason_by": ReasonBy.none}
         | {"logprobs": None, "prompt_tokens": None, "made_up_observation": False, "seconds": {}}
     )
 
