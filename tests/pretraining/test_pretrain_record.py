@@ -91,6 +91,7 @@ def test_a_base_without_a_record_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["a3t/tiny", "a3t/tiny-webshop"])
 def test_the_command_still_begins_as_the_shipped_base_did(name: str, tmp_path: Path) -> None:
     """Corpus and 200 steps, some minutes: bit for bit on the recorded processor, alike elsewhere."""
