@@ -36,6 +36,7 @@ ROUTES = [
     ("GET", "/v1/sessions/{session_id}/expert"),
     ("DELETE", "/v1/sessions/{session_id}"),
     ("POST", "/v1/steps"),
+    ("POST", "/v1/hindsight"),
 ]
 AGENTGYM = [
     ("POST", "create"),
