@@ -23,7 +23,7 @@ from a3t_contracts.errors import A3TError, ConflictError, InvalidInputError, Not
 from a3t_contracts.schemas.policy import Sampling
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.engine import adapters, side_by_side, weights
-from a3t_policy.engine.runner import Chunk
+from a3t_policy.engine.flat import Chunk
 from a3t_policy.generation import Generation
 from a3t_policy.versions import BaseFacts, check_adapter
 

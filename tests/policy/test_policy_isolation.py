@@ -15,8 +15,8 @@ from a3t_contracts.errors import A3TError
 from a3t_contracts.schemas.policy import Sampling
 from a3t_policy.backends.local import LocalBackend
 from a3t_policy.engine import engine as engine_module
+from a3t_policy.engine.flat import Chunk
 from a3t_policy.engine.isolate import isolate
-from a3t_policy.engine.runner import Chunk
 from a3t_policy.generation import Delta, Generated, Generation
 
 from .conftest import policy_settings

@@ -18,7 +18,7 @@ from torch import Tensor
 from .decode_attention import decode_attention
 from .exact import LEAST_ROWS
 from .flat import FlatAttention, FlatPass
-from .slots import SlotPool
+from .slots import SlotPool, write_tokens
 
 __all__ = ["LeanModel", "Pass", "is_lean"]
 
@@ -45,10 +45,6 @@ class Pass:
     places: Tensor
     length: int
     first: int | None
-
-    def store(self, tensor: Tensor, new: Tensor) -> None:
-        """Write new keys or values (rows, width, heads, head_dim) to their places."""
-        tensor.view(-1, *tensor.shape[2:]).index_copy_(0, self.places, new.reshape(-1, *tensor.shape[2:]))
 
     def visible(self, tensor: Tensor) -> Tensor:
         """Keys or values of the rows up to `length`: (rows, heads, length, head_dim)."""
@@ -146,11 +142,8 @@ class LeanModel:
         """
         turned = split[..., : self.heads + self.kv_heads, :]
         turned = turned * cos + turned.roll(self.head_dim // 2, -1) * sin
-        for pool, new in (
-            (keys, turned[..., self.heads :, :]),
-            (values, split[..., self.heads + self.kv_heads :, :]),
-        ):
-            pool.view(-1, *pool.shape[2:]).index_copy_(0, places, new.reshape(-1, *pool.shape[2:]))
+        write_tokens(keys, places, turned[..., self.heads :, :])
+        write_tokens(values, places, split[..., self.heads + self.kv_heads :, :])
         return turned[..., : self.heads, :]
 
     def _mlp(self, x: Tensor, layer: _Layer) -> Tensor:

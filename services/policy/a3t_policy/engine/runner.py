@@ -14,10 +14,10 @@ from .exact import LEAST_ROWS
 from .flat import Chunk, FlatPass
 from .health import PassHealth
 from .lean import LeanModel, Pass
-from .slots import SlotPool
+from .slots import SlotPool, write_tokens
 from .weights import Weights
 
-__all__ = ["Chunk", "Runner"]
+__all__ = ["Runner"]
 
 
 class _PassCache(Cache):  # type: ignore[misc]
@@ -33,8 +33,8 @@ class _PassCache(Cache):  # type: ignore[misc]
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         keys, values = self.pool.keys[layer_idx], self.pool.values[layer_idx]
-        self.step.store(keys, key_states.transpose(1, 2))
-        self.step.store(values, value_states.transpose(1, 2))
+        write_tokens(keys, self.step.places, key_states.transpose(1, 2))
+        write_tokens(values, self.step.places, value_states.transpose(1, 2))
         return self.step.visible(keys), self.step.visible(values)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-__all__ = ["CacheShape", "SlotPool"]
+__all__ = ["CacheShape", "SlotPool", "write_tokens"]
 
 _GRANULE = 64
 """Tokens of a granule. Attention reads whole granules, so that the order of a row's sums does not depend on the
@@ -162,6 +162,16 @@ class SlotPool:
     def _copy(self, source: int, target: int, tokens: int) -> None:
         for tensor in (*self.keys, *self.values):
             tensor[target, :tokens] = tensor[source, :tokens]
+
+
+def write_tokens(tensor: torch.Tensor, places: torch.Tensor, new: torch.Tensor) -> None:
+    """Write keys or values to the pool's tensor of a layer.
+
+    Args:
+        places: place of each token among all positions of the pool, (n,).
+        new: (..., kv heads, head size), n tokens in all.
+    """
+    tensor.view(-1, *tensor.shape[2:]).index_copy_(0, places, new.reshape(-1, *tensor.shape[2:]))
 
 
 def _zeros(size: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
