@@ -7,10 +7,11 @@ from pathlib import Path
 from a3t_contracts.byte_cache import ByteCache
 from a3t_contracts.errors import NotFoundError
 from a3t_contracts.schemas import EnvironmentInfo
+from a3t_contracts.schemas.reason import LONGEST_EXAMPLE
 
 from .recipe import Recipe
 
-__all__ = ["worked_example"]
+__all__ = ["example_for_reasons", "worked_example"]
 
 
 def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
@@ -24,6 +25,11 @@ def worked_example(recipe: Recipe, environment: EnvironmentInfo) -> str:
             hint="Write one into a file and name it in round0.preamble.",
         )
     return environment.example
+
+
+def example_for_reasons(environment: EnvironmentInfo) -> str:
+    """Return the environment's worked example for queries to ActRe; empty if it is longer than a query may hold."""
+    return environment.example if len(environment.example) <= LONGEST_EXAMPLE else ""
 
 
 def _read_preamble(path: str) -> str:

@@ -13,6 +13,7 @@ from a3t_actre.settings import ActReSettings
 from a3t_contracts.react import History
 from a3t_contracts.schemas import (
     EnvironmentInfo,
+    ReasonQuery,
     Source,
     Step,
     StopReason,
@@ -173,6 +174,19 @@ async def test_an_episode_without_anything_new_ends(gateway: Gateway, world: Wor
     world.policy.choose = to_and_fro
     episode = await play(composed(max_stale=3), gateway)
     assert (len(episode.steps), episode.stop_reason) == (5, StopReason.max_stale)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(65_536, 65_536), (65_537, 0)])
+def test_a_worked_example_that_no_query_can_hold_is_not_shown_to_actre(length: int, shown: int) -> None:
+    environment = EnvironmentInfo(
+        name="corridor", engines=[], splits={}, task_types=[], max_steps=9, example="x" * length
+    )
+    recipe = parse_recipe({"name": "r", "environment": "corridor", "rounds": 1})
+    item = WorkItem(id="x", run="r", round=1, phase="compose", task_id="t", task_type="", split="train", sample=0)
+    item.kind, item.policy_version = "composed", "base"
+    plan = plan_episode(recipe, item, environment)
+    history = History(environment="corridor", observation="A corridor.")
+    assert len(ReasonQuery(history=history, action="go", example=plan.example).example) == shown
 
 
 def test_the_recipe_says_where_episodes_explore_and_end() -> None:

@@ -11,7 +11,11 @@ from .base import Schema
 from .origin import Origin
 from .trajectory import History
 
-__all__ = ["Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
+__all__ = ["LONGEST_EXAMPLE", "Reason", "ReasonQuery", "ReasonsReply", "ReasonsRequest"]
+
+
+LONGEST_EXAMPLE = 65_536
+"""Largest number of characters of a worked episode in a query."""
 
 
 class ReasonQuery(Schema):
@@ -24,7 +28,7 @@ class ReasonQuery(Schema):
     )
     example: str = Field(
         "",
-        max_length=65_536,
+        max_length=LONGEST_EXAMPLE,
         description="A worked episode of the environment in the ReAct format (`EnvironmentInfo.example`), for a "
         "general prompt; empty shows one from another environment",
     )

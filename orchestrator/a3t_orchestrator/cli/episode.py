@@ -15,6 +15,7 @@ from ..gateway import Gateway, ServiceAddresses, patiently
 from ..prompt_style import prompt_style
 from ..recipe import Limits
 from ..settings import OrchestratorSettings
+from ..worked_example import example_for_reasons
 from ..worker.plan import EpisodePlan, Exploration, proposer_of
 from ..worker.runner import play_with_restarts
 from .common import quiet_logs, run_async
@@ -128,7 +129,7 @@ def _plan(info: EnvironmentInfo, task: Task, p: float, steps: int, prompt: Promp
         max_steps=steps,
         max_invalid=None,
         about=info.about,
-        example=info.example,
+        example=example_for_reasons(info),
         prompt=prompt,
         exploration=Exploration(
             p, invalid_streak=3, reasons=True, avoid_policy_action=True, proposer=proposer_of("auto", info)

@@ -24,6 +24,7 @@ from a3t_contracts.schemas import (
 )
 
 from ..prompt_style import prompt_style
+from ..worked_example import example_for_reasons
 
 __all__ = ["Game", "Services", "TaskChoice", "choose_task"]
 
@@ -117,7 +118,7 @@ class Game:
             seed=choice.seed,
             max_steps=max_steps,
         )
-        return cls(services, await services.env.create(wanted), model, info.about, info.example)
+        return cls(services, await services.env.create(wanted), model, info.about, example_for_reasons(info))
 
     @property
     def steps(self) -> int:

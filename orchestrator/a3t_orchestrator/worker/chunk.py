@@ -36,6 +36,7 @@ from ..store import (
     return_failed,
     save_trajectory,
 )
+from ..worked_example import example_for_reasons
 from .branching import branched, branches
 from .hindsight import hindsight_of
 from .metrics import EPISODES, IN_HAND
@@ -208,7 +209,7 @@ async def _annotate(
     episode_id = trajectory_id(item.run, item.round, item.task_id, item.kind, item.sample)
     episode = await store.do(lambda session: get_trajectory(session, episode_id))
     with annotation_span(item):
-        steps = await annotated_steps(episode, gateway, environment.about, environment.example)
+        steps = await annotated_steps(episode, gateway, environment.about, example_for_reasons(environment))
     await store.do(lambda session: annotate_trajectory(session, item.id, episode_id, steps))
 
 

@@ -20,7 +20,7 @@ from a3t_contracts.schemas import (
 from ..phases import Phase
 from ..recipe import Recipe
 from ..store import WorkItem
-from ..worked_example import worked_example
+from ..worked_example import example_for_reasons, worked_example
 
 __all__ = ["EpisodePlan", "Exploration", "plan_episode", "preamble_of", "proposer_of", "seed_of"]
 
@@ -111,7 +111,7 @@ def plan_episode(recipe: Recipe, item: WorkItem, environment: EnvironmentInfo) -
         max_stale=_max_stale(recipe, kind, own),
         preamble=preamble_of(recipe, item, environment),
         about=environment.about,
-        example=environment.example,
+        example=example_for_reasons(environment),
         exploration=_exploration(recipe, environment) if composed else None,
         prompt=recipe.prompt,
     )
