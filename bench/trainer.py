@@ -1,6 +1,7 @@
 """Training throughput and peak memory against TRL's SFTTrainer (packed and not) and a plain padded Trainer.
 
     python -m bench.trainer --json PATH [--repeats 3] [--shape tiny|mistral-7b] [--quantisation nf4]
+    python -m bench.trainer --json PATH --model smollm2 [--dtype bfloat16]
 
 Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v), tokens per pass and
 trajectories per step, in a separate process. The contenders take turns, and the median of the repeats counts. Tokens
@@ -19,6 +20,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
+from transformers import AutoConfig
+
+from a3t_contracts.base_model import resolve_base_model
 
 from .common import BenchReport, console, peer_versions
 from .shapes import SHAPES, make_model
@@ -68,12 +74,24 @@ def compare(settings: Settings, repeats: int, contenders: Sequence[str]) -> Benc
     return report
 
 
+def _base(options: argparse.Namespace, folder: Path) -> tuple[Path, int]:
+    """The folder of the model that all train, and the number of its tokens."""
+    if options.model is None:
+        return make_model(folder / "model", options.shape), int(SHAPES[options.shape]["vocab_size"])
+    model = resolve_base_model(options.model)
+    return Path(model), int(AutoConfig.from_pretrained(model).vocab_size)
+
+
 def main() -> None:
     """Parse the command line, measure, show, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--shape", choices=SHAPES, default="tiny")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--shape", choices=SHAPES, default="tiny", help="random weights of this shape (default: tiny)")
+    what.add_argument("--model", help="measure this base instead: a name as in `a3t models list`, a folder or a hub id")
+    usual = "bfloat16" if torch.cuda.is_available() else "float32"
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default=usual, help="of all contenders")
     parser.add_argument("--quantisation", choices=["none", "nf4"], default="none")
     parser.add_argument("--trajectories", type=int, default=192)
     parser.add_argument("--per-step", type=int, default=16)
@@ -83,8 +101,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = make_model(folder / "model", options.shape)
-        vocabulary = int(SHAPES[options.shape]["vocab_size"])
+        model, vocabulary = _base(options, folder)
         sequences = make_sequences(folder / "sequences.json", options.trajectories, vocabulary, options.tokens_per_pass)
         settings = Settings(
             str(model),
@@ -93,8 +110,10 @@ def main() -> None:
             options.tokens_per_pass,
             options.quantisation,
             options.checkpointing,
+            options.dtype,
         )
         report = compare(settings, options.repeats, options.contenders)
+    options.shape = None if options.model else options.shape
     report.figures |= {f"setting_{k}": str(v) for k, v in vars(options).items() if k != "json"}
     report.show()
     report.write(options.json)

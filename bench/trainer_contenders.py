@@ -32,6 +32,7 @@ class Settings:
     tokens_per_pass: int
     quantisation: str = "none"
     checkpointing: bool = False
+    dtype: str = "float32"
 
 
 LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
@@ -52,7 +53,7 @@ def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callabl
         packing=packing,
         gradient_checkpointing=settings.checkpointing,
     )
-    lora = LoraSettings.model_validate({"quantisation": settings.quantisation, "dtype": _dtype_name()})
+    lora = LoraSettings.model_validate({"quantisation": settings.quantisation, "dtype": settings.dtype})
     body = FineTuningJobCreate(
         model=settings.model,
         training_file="-",
@@ -72,7 +73,9 @@ def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callabl
     plan = StepPlan.of(build_units(sequences), optimisation, 0)
     model = with_adapter(load_base(body), lora, None, 0)
     dataset = StepDataset(plan, objective, optimisation, 0)
-    trainer = TrajectoryTrainer(model, TrainingArguments(**_arguments(plan.total_steps)), dataset, objective, _Silent())
+    trainer = TrajectoryTrainer(
+        model, TrainingArguments(**_arguments(settings, plan.total_steps)), dataset, objective, _Silent()
+    )
     return lambda: trainer.train_from(None)
 
 
@@ -86,7 +89,7 @@ def trl(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callable
     batch = 1 if packing else per_pass
     accumulation = max(1, round(settings.per_step / per_pass))
     config = SFTConfig(
-        **_arguments(-1),
+        **_arguments(settings, -1),
         num_train_epochs=1,
         per_device_train_batch_size=batch,
         packing=packing,
@@ -109,7 +112,7 @@ def padded(settings: Settings, rows: list[list[int]]) -> Callable[[], Any]:
     mean = sum(map(len, rows)) / len(rows)
     per_pass = max(1, round(settings.tokens_per_pass / mean))
     arguments = TrainingArguments(
-        **_arguments(-1),
+        **_arguments(settings, -1),
         num_train_epochs=1,
         per_device_train_batch_size=per_pass,
         remove_unused_columns=False,
@@ -138,19 +141,15 @@ CONTENDERS: dict[str, Callable[[Settings, list[list[int]]], Callable[[], Any]]] 
 def _base(settings: Settings) -> Any:
     from transformers import BitsAndBytesConfig
 
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if torch.cuda.is_available() else torch.float32}
+    dtype = getattr(torch, settings.dtype)
+    options: dict[str, Any] = {"dtype": dtype}
     if settings.quantisation == "nf4":
-        compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute)
+        config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
         options |= {"quantization_config": config, "device_map": {"": 0 if torch.cuda.is_available() else "cpu"}}
     return AutoModelForCausalLM.from_pretrained(settings.model, **options)
 
 
-def _dtype_name() -> str:
-    return "bfloat16" if torch.cuda.is_available() else "float32"
-
-
-def _arguments(max_steps: int) -> dict[str, Any]:
+def _arguments(settings: Settings, max_steps: int) -> dict[str, Any]:
     cuda = torch.cuda.is_available()
     return {
         "output_dir": tempfile.mkdtemp(),
@@ -161,7 +160,7 @@ def _arguments(max_steps: int) -> dict[str, Any]:
         "logging_steps": 10**6,
         "disable_tqdm": True,
         "use_cpu": not cuda,
-        "bf16": cuda,
+        "bf16": settings.dtype == "bfloat16",
         "lr_scheduler_type": "constant",
         "dataloader_pin_memory": cuda,
     }

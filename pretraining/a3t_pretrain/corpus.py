@@ -31,7 +31,7 @@ from .practice import Practice
 from .reasons.annotator import ANNOTATOR
 from .scripts import Act, Script, Seen
 
-__all__ = ["CORPUS_RUN", "write_corpus"]
+__all__ = ["CORPUS_RUN", "corpus_line", "write_corpus"]
 
 CORPUS_RUN = "pretraining"
 _WAVE = 128
@@ -91,6 +91,12 @@ async def write_corpus(
                 yield trajectory
                 written += 1
         progress("exercises", written, count)
+
+
+def corpus_line(trajectory: Trajectory) -> bytes:
+    """The line of corpus.jsonl for an exercise. The records of the bases that ship hash the file, so a field that says
+    only how a text is shown is left out."""
+    return (trajectory.model_dump_json(exclude_defaults=True, exclude={"multiline"}) + "\n").encode()
 
 
 def _draw_wave(tasks: Sequence[str], practice: Practice, rng: random.Random) -> list[tuple[str, Exercise]]:

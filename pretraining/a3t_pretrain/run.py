@@ -18,7 +18,7 @@ from a3t_contracts.schemas import Trajectory
 
 from .accuracy import turns_right
 from .card import write_model
-from .corpus import write_corpus
+from .corpus import corpus_line, write_corpus
 from .environments import practice_for
 from .loop import Pretraining
 from .practice import Lexicon, Practice
@@ -110,7 +110,7 @@ async def _write(
     practice = practice_for(settings.environment)
     with replaced_atomically(path) as file:
         async for trajectory in write_corpus(env, actre, practice.split, count, seed, told, practice):
-            file.write((trajectory.model_dump_json(exclude_defaults=True) + "\n").encode())
+            file.write(corpus_line(trajectory))
 
 
 @dataclass(slots=True)

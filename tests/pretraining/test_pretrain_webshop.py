@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import re
 from contextlib import AsyncExitStack
@@ -19,7 +20,7 @@ from a3t_contracts.clients import ActReClient, EnvClient
 from a3t_contracts.schemas import ReasonBy, Source, Trajectory
 from a3t_env.app import create_app as create_env
 from a3t_env.settings import EnvSettings
-from a3t_pretrain.corpus import write_corpus
+from a3t_pretrain.corpus import corpus_line, write_corpus
 from a3t_pretrain.sequences import Encoder
 from a3t_pretrain.services import generate_data
 from a3t_pretrain.settings import default_settings
@@ -53,7 +54,7 @@ def corpus(shop_home: Path) -> list[Trajectory]:
 @pytest.fixture(scope="module")
 def lexicon(corpus: list[Trajectory], tmp_path_factory: pytest.TempPathFactory) -> ShopLexicon:
     path = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
-    path.write_text("".join(t.model_dump_json(exclude_defaults=True) + "\n" for t in corpus))
+    path.write_bytes(b"".join(map(corpus_line, corpus)))
     return ShopPractice().lexicon(path)
 
 
@@ -118,6 +119,15 @@ def test_hunts_go_from_the_first_result_on_until_one_has_the_options(corpus: lis
 async def test_the_same_seed_writes_the_same_exercises(shop_home: Path, corpus: list[Trajectory]) -> None:
     again = await _written(shop_home, 20)
     assert [t.model_dump() for t in again] == [t.model_dump() for t in corpus[:20]]
+
+
+def test_corpus_lines_hold_what_is_trained_and_nothing_else(corpus: list[Trajectory]) -> None:
+    """A field more would change the hash that `a3t pretrain --check` compares."""
+    rows = [json.loads(corpus_line(trajectory)) for trajectory in corpus]
+    episode = {"id", "run", "round", "kind", "sample", "metadata", "created_at", "steps"}
+    task = {"environment", "split", "task_id", "task_type"}
+    assert set().union(*rows) == episode | task | {"success", "stop_reason", "final_observation"}
+    assert [row["steps"][0]["observation"] for row in rows] == [t.steps[0].observation for t in corpus]
 
 
 def test_every_text_comes_back(corpus: list[Trajectory], lexicon: ShopLexicon) -> None:
