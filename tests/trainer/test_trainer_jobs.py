@@ -58,6 +58,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rslora": {"use_rslora": True, "dropout": 0.1},
     "bfloat16": {"dtype": "bfloat16"},
     "nf4": {"quantisation": "nf4"},
+    "nf4 bfloat16": {"quantisation": "nf4", "dtype": "bfloat16"},
     "nf4 double": {"quantisation": "nf4", "double_quantisation": True, "target_modules": "all-linear"},
 }
 
@@ -71,10 +72,16 @@ def test_every_kind_of_adapter_trains_and_loads_with_plain_peft(
         "epochs": 3,
         "learning_rate": 1e-2,
         "optimizer": "paged_adamw_32bit",
-        "gradient_checkpointing": variant == "nf4",
+        "gradient_checkpointing": variant in ("nf4", "nf4 bfloat16"),
     }
     body = request(tiny_model, lora=VARIANTS[variant], optimisation=optimisation)
-    manifest, recorder = run(tmp_path, body, mixed)
+    dtypes: set[torch.dtype] = set()
+
+    def look(trainer: Any) -> None:
+        dtypes.update(p.dtype for n, p in trainer.model.named_parameters() if "norm" in n or "embed" in n)
+
+    manifest, recorder = run(tmp_path, body, mixed, inspect=look)
+    assert dtypes == {torch.bfloat16 if body.lora.dtype == "bfloat16" else torch.float32}
     folder, _ = RegistryReader(tmp_path / "registry").fetch("v0")
     verify_folder(folder, manifest)
     before = -float(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from a3t_contracts.base_model import resolve_base_model
@@ -55,7 +55,9 @@ def load_base(request: FineTuningJobCreate) -> Any:
         raise _unknown_base(request.model, error) from error
     model.config.use_cache = False
     if request.lora.quantisation == "nf4":
-        model = keep_compute_dtype(prepare_model_for_kbit_training(model, use_gradient_checkpointing=False))
+        # Without peft's prepare_model_for_kbit_training, which makes norms, embeddings and head float32: what gradient
+        # checkpointing stores would take twice the memory, and the policy service computes them in the base's format.
+        model = keep_compute_dtype(model)
     model.requires_grad_(False)
     install_logprobs(model)
     if optimisation.gradient_checkpointing:
