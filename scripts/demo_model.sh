@@ -9,6 +9,8 @@ recipe=configs/textworld-$model.yaml
 a3t models fetch "$model"
 a3t models check "$model" --no-speed
 export A3T_ENV_TEXTWORLD_PROCESSES=${A3T_ENV_TEXTWORLD_PROCESSES:-8} # as many as the recipe's limits.concurrency
+# One engine for each core: with 8 sequences on two cores it writes more than one engine of two threads does.
+export A3T_POLICY_ENGINE_PROCESSES=${A3T_POLICY_ENGINE_PROCESSES:-0}
 # Reasons by the same model wait for it behind the agent's own turns.
 export A3T_ACTRE_TIMEOUT=${A3T_ACTRE_TIMEOUT:-300} A3T_ACTRE_DEADLINE=${A3T_ACTRE_DEADLINE:-600}
 a3t demo --config "$recipe"
