@@ -65,9 +65,9 @@ class _Room:
     rng: random.Random
 
     def target(self, thing: str, *but: str) -> str | None:
-        """A place where things of this kind usually are."""
-        kinds = self.usual.of(type_of(thing))
-        return self.one([r for r in self.contents if type_of(r) in kinds and r not in but])
+        """A place where things of this type usually are."""
+        shares = self.usual.of(type_of(thing))
+        return self.one([r for r in self.contents if type_of(r) in shares and r not in but])
 
     def appliance(self) -> tuple[str, str] | None:
         """A treatment, and the appliance for it."""
@@ -76,7 +76,7 @@ class _Room:
         return (how, tool) if tool else None
 
     def alike(self, thing: str) -> dict[str, list[str]]:
-        """Receptacle → things of the same kind in it, for receptacles that have any."""
+        """Receptacle → things of the same type in it, for receptacles that have any."""
         found = {r: [i for i in items if type_of(i) == type_of(thing)] for r, items in self.contents.items()}
         return {r: items for r, items in found.items() if items}
 
@@ -147,7 +147,7 @@ def _light(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
-    """An errand with two things of a kind. The first source has one of them and the target none, so that the
+    """An errand with two things of a type. The first source has one of them and the target none, so that the
     instruction is complete."""
     alike = room.alike(thing)
     other_at = room.one([r for r in alike if r != source])
@@ -168,12 +168,12 @@ def _two(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
-    kinds = sorted(
+    types = sorted(
         {type_of(lamp) for lamp, place in lamps} - {type_of(lamp) for lamp, place in lamps if place == source}
     )
-    if not kinds or is_lamp(thing):
+    if not types or is_lamp(thing):
         return None
-    wanted = room.rng.choice(kinds)
+    wanted = room.rng.choice(types)
     order = [r for r in room.search(wanted, source) if r != source]
     hunt = Hunt(wanted, order[: room.patience()], [source], lambda lamp, place: [(place, [f"use {lamp}"])])
     tasks = (
@@ -186,7 +186,7 @@ def _hunt_lamp(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
 
 
 def _hunt_other(room: _Room, thing: str, source: str, lamps: _Things) -> _Drawn:
-    """An errand with two things of a kind, only one of which is named; the second may have been seen with the first."""
+    """An errand with two things of a type, only one of which is named; the second may have been seen with the first."""
     alike = room.alike(thing)
     place = room.target(thing, *alike)
     if sum(map(len, alike.values())) < 2 or place is None or type_of(place) in {type_of(r) for r in alike}:

@@ -5,7 +5,7 @@ errand    instructions that say which thing to fetch from where, and each thing 
           "take mug 2 from shelf 1 to desk 3", "clean mug 2 from shelf 1", "make mug 2 from shelf 1 hot",
           "clean mug 2 from shelf 1 with sinkbasin 1 and put it in desk",
           "look at mug 2 from shelf 1 under desklamp 1 at desk 2", "take two mug 2 from shelf 1 and mug 1 from desk 2
-          to sofa". Half of the places are named by their kind only ("to desk"). Of two things, the second may have to
+          to sofa". Half of the places are named by their type only ("to desk"). Of two things, the second may have to
           be looked for, and so may a lamp: "take two mug to sofa, mug 2 from shelf 1", "look at mug 2 from
           shelf 1 under a desklamp", "examine the mug 2 from shelf 1 with the desklamp".
 wander    "look around": actions drawn at random.
@@ -73,8 +73,8 @@ def draw_exercise(task_id: str, rooms: Rooms, rng: random.Random) -> Exercise | 
 
 def _draw_find(contents: dict[str, list[str]], usual: Usual, rng: random.Random, slips: float) -> Exercise | None:
     """A search for something that is in the first places, or sometimes only in later ones."""
-    kinds = sorted({type_of(item) for items in contents.values() for item in items})
-    orders = {kind: search_order(list(contents), rng, usual.of(kind)) for kind in kinds}
+    types = sorted({type_of(item) for items in contents.values() for item in items})
+    orders = {name: search_order(list(contents), rng, usual.of(name)) for name in types}
     first_seen: dict[str, int] = {}
     for wanted, order in orders.items():
         holding = (i for i, r in enumerate(order[:MOST_VISITS]) if wanted in map(type_of, contents[r]))
@@ -82,7 +82,7 @@ def _draw_find(contents: dict[str, list[str]], usual: Usual, rng: random.Random,
             first_seen[wanted] = index
     if not first_seen:
         return None
-    late = [kind for kind, index in first_seen.items() if index >= _LONG]
+    late = [name for name, index in first_seen.items() if index >= _LONG]
     wanted = rng.choice(late if late and rng.random() < _LONG_SEARCHES else list(first_seen))
     order = orders[wanted]
     return Exercise("find", f"find a {wanted}", lambda _: find(wanted, order, Slips(order, wanted, slips, rng)))

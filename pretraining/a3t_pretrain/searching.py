@@ -28,9 +28,9 @@ class Usual:
 
     def __init__(self) -> None:
         self._found: dict[str, Counter[str]] = {}
-        """Kind of thing → kind of place → in how many such places there was one."""
+        """Type of thing → type of place → in how many such places there was one."""
         self._places: dict[str, Counter[str]] = {}
-        """Kind of thing → kind of place → how many there are in the rooms that have such a thing."""
+        """Type of thing → type of place → how many there are in the rooms that have such a thing."""
 
     def add(self, contents: Mapping[str, Sequence[str]]) -> None:
         """Count a room: receptacle → things."""
@@ -42,10 +42,10 @@ class Usual:
                 self._found.setdefault(wanted, Counter())[type_of(receptacle)] += 1
 
     def of(self, wanted: str) -> dict[str, float]:
-        """Kind of place → share of such places that have one, in rooms with such a thing; empty for an unknown
+        """Type of place → share of such places that have one, in rooms with such a thing; empty for an unknown
         thing."""
         places = self._places.get(wanted, Counter())
-        return {kind: count / places[kind] for kind, count in self._found.get(wanted, Counter()).items()}
+        return {place: count / places[place] for place, count in self._found.get(wanted, Counter()).items()}
 
 
 def search_order(
@@ -67,8 +67,8 @@ def search_order(
         return _skipping([*receptacles[start:], *receptacles[:start]], last)
     if luck >= _PLAUSIBLE + _SKIPPING:
         return rng.sample(receptacles, len(receptacles))
-    kinds = sorted(set(map(type_of, receptacles)))
-    last = {kind for kind in kinds if rng.random() < _SKIPPED}
+    types = sorted(set(map(type_of, receptacles)))
+    last = {name for name in types if rng.random() < _SKIPPED}
     return _skipping([*receptacles[start:], *receptacles[:start]], last)
 
 

@@ -47,7 +47,7 @@ def _reached(game: Game, state: State) -> Iterator[Variant]:
     for receptacle, objects in state.contents.items():
         for target in _words(game.places.get(receptacle, ())):
             yield from _placed(game, state, receptacle, target, objects)
-    for obj in _words(game.kinds.get(state.held, ())) if state.held is not None else ():
+    for obj in _words(game.types.get(state.held, ())) if state.held is not None else ():
         yield from (Variant(LAMP_TASK, obj, lamp) for lamp in _lit(game, state))
 
 
@@ -60,7 +60,7 @@ def _placed(game: Game, state: State, receptacle: int, target: str, objects: fro
     )
     seen: set[str] = set()
     for entity in objects:
-        for obj in _words(game.kinds.get(entity, ())):
+        for obj in _words(game.types.get(entity, ())):
             yield Variant(TWO_TASK if obj in seen else PLACE_TASK, obj, target)
             seen.add(obj)
             for name, (able, tools), treated in treatments:
@@ -72,7 +72,7 @@ def _lit(game: Game, state: State) -> Iterator[str]:
     """Lamps that are on where the agent is."""
     for receptacle in game.at.get(state.location, ()):
         for entity in state.contents[receptacle] & state.toggled:
-            yield from _words(game.kinds[entity] & _LAMPS)
+            yield from _words(game.types[entity] & _LAMPS)
 
 
 def _words(types: frozenset[str] | tuple[()]) -> Iterator[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import random
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, wait_chain, wait_fixed
 
 from a3t_contracts.errors import ConflictError, DeadlineError, InvalidInputError, NotFoundError, UpstreamError
 from a3t_contracts.logging import get_logger
@@ -28,6 +29,13 @@ _PAUSES = (0.0, 0.1, 0.3, 1.0, 2.0)
 _DRAWS = 8
 """Most seeds to try for a sampled action that is not the one to avoid."""
 _CLOSE_SECONDS = 5.0
+
+_retrying = Retrying(
+    retry=retry_if_exception_type((BusyError, ReplyLostError, EpisodeLostError)),
+    wait=wait_chain(*map(wait_fixed, _PAUSES)),
+    stop=lambda state: state.attempt_number > len(_PAUSES) or _PAUSES[state.attempt_number - 1] >= left(),
+    reraise=True,
+)
 
 log = get_logger(__name__)
 
@@ -139,20 +147,16 @@ class RemoteEpisode:
             repeats: whether the call may be made twice in the same episode; if not, a lost reply ends the episode.
             restart: whether a lost episode is repeated; if not, the error is raised.
         """
-        pauses = iter(_PAUSES)
-        while True:
+
+        def attempt() -> ResultT:
             try:
                 return call()
-            except BusyError as error:
-                if not _pause(pauses):
-                    raise error.error from error
             except ReplyLostError as error:
                 if left() == 0.0:
                     raise DeadlineError(error.detail) from error
                 if restart and not repeats:
                     self._forget(error, running=True)
-                if not _pause(pauses):
-                    raise
+                raise
             except RefusedError as error:
                 if not restart:
                     raise InvalidInputError(error.detail) from error
@@ -161,8 +165,12 @@ class RemoteEpisode:
                 if not restart:
                     raise NotFoundError(error.detail) from error
                 self._forget(error, running=False)
-                if not _pause(pauses):
-                    raise
+                raise
+
+        try:
+            return _retrying(attempt)
+        except BusyError as error:
+            raise error.error from error
 
     def _open(self) -> Reply:
         self._handle, answer = self._backend.open(self._task, self._seed, self._options)
@@ -207,15 +215,6 @@ class RemoteEpisode:
                 handle.close()
         except (UpstreamError, BusyError) as error:
             log.info("remote.close_failed", environment=self._info.name, error=str(error))
-
-
-def _pause(pauses: Iterator[float]) -> bool:
-    """Wait before the next attempt. Returns false if there is no further attempt."""
-    pause = next(pauses, None)
-    if pause is None or pause >= left():
-        return False
-    time.sleep(pause)
-    return True
 
 
 def _digest(outcome: Outcome) -> bytes:

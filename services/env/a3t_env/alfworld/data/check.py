@@ -37,9 +37,9 @@ def check_game(folder: Path, root: Path) -> GameEntry | Excluded:
     if "movable" in id_ or "Sliced" in id_:
         return Excluded("sliced object or movable receptacle")
     try:
-        kind = _type(folder, task)
+        task_type = _type(folder, task)
         file = read_game_file(path.read_bytes())
-        if kind not in TASK_TYPES:
+        if task_type not in TASK_TYPES:
             return Excluded("other task type")
         if not file.solvable:
             return Excluded("unsolvable")
@@ -49,7 +49,7 @@ def check_game(folder: Path, root: Path) -> GameEntry | Excluded:
     return GameEntry(
         id=id_,
         split=split,
-        type=kind,
+        type=task_type,
         path=path.relative_to(root).as_posix(),
         sha256=file.sha256,
         verb_form=game.wording.verb_form,

@@ -38,16 +38,16 @@ def paper_subsets(games: Iterable[GameEntry]) -> dict[str, tuple[str, ...]]:
 
     The paper does not name its tasks: the numbers by type are the paper's, which tasks are drawn is our choice.
     """
-    by_type: dict[str, list[str]] = {kind: [] for kind in PAPER_TRAIN}
+    by_type: dict[str, list[str]] = {task_type: [] for task_type in PAPER_TRAIN}
     for game in games:
         if game.split == "train" and game.type in by_type:
             by_type[game.type].append(game.id)
     train, valid = [], []
-    for kind, ids in by_type.items():
-        wanted, held = PAPER_TRAIN[kind], PAPER_VALID[kind]
+    for task_type, ids in by_type.items():
+        wanted, held = PAPER_TRAIN[task_type], PAPER_VALID[task_type]
         if len(ids) < wanted + held:
             return {}
-        drawn = random.Random(f"{_SEED} {kind}").sample(sorted(ids), wanted + held)
+        drawn = random.Random(f"{_SEED} {task_type}").sample(sorted(ids), wanted + held)
         train += drawn[:wanted]
         valid += drawn[wanted:]
     return {"paper_train": tuple(sorted(train)), "paper_valid": tuple(sorted(valid))}

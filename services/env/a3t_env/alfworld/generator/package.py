@@ -29,8 +29,8 @@ class FloorPlanFiles:
     """The files of one floor plan."""
 
     number: int
-    kinds: tuple[str, ...]
-    """Kinds of objects and receptacles in the room."""
+    types: tuple[str, ...]
+    """Types of objects and receptacles in the room."""
     poses: Mapping[str, Pose]
     """Receptacle id ("Cabinet|+00.68|+00.50|-02.20") → pose."""
     floor: tuple[tuple[float, float], ...]
@@ -63,23 +63,23 @@ class Package:
 
     @cached_property
     def accepts(self) -> dict[str, tuple[str, ...]]:
-        """Receptacle kind → object kinds that may be put there."""
+        """Receptacle type → object types that may be put there."""
         held: dict[str, set[str]] = self._constants.VAL_RECEPTACLE_OBJECTS
-        return {kind: tuple(sorted(objects)) for kind, objects in sorted(held.items())}
+        return {receptacle: tuple(sorted(objects)) for receptacle, objects in sorted(held.items())}
 
     @cached_property
     def abilities(self) -> dict[str, frozenset[str]]:
-        """Heatable, Coolable, Cleanable, Toggleable, Sliceable → object kinds."""
-        return {name: frozenset(kinds) for name, kinds in self._constants.VAL_ACTION_OBJECTS.items()}
+        """Heatable, Coolable, Cleanable, Toggleable, Sliceable → object types."""
+        return {name: frozenset(object_types) for name, object_types in self._constants.VAL_ACTION_OBJECTS.items()}
 
     @cached_property
     def containers(self) -> frozenset[str]:
-        """Object kinds that can hold others (bowls, boxes)."""
+        """Object types that can hold others (bowls, boxes)."""
         return frozenset(self._constants.MOVABLE_RECEPTACLES)
 
     @cached_property
     def openable(self) -> frozenset[str]:
-        """Receptacle kinds that can be opened and closed."""
+        """Receptacle types that can be opened and closed."""
         return frozenset(self._constants.OPENABLE_CLASS_LIST) - self.containers
 
     def scenes(self, *, held_out: bool) -> tuple[int, ...]:
@@ -89,8 +89,8 @@ class Package:
 
     def rooms(self, task_type: str) -> frozenset[int]:
         """Numbers of the floor plans in which tasks of a type make sense."""
-        kinds = self._constants.GOALS_VALID[task_type]
-        return frozenset(number for kind in kinds for number in self._constants.SCENE_TYPE[kind])
+        room_types = self._constants.GOALS_VALID[task_type]
+        return frozenset(number for room_type in room_types for number in self._constants.SCENE_TYPE[room_type])
 
     def templates(self, task_type: str) -> tuple[str, ...]:
         """Task sentences with {obj}, {recep}, {toggle}."""
@@ -104,11 +104,11 @@ class Package:
         """The files of a floor plan."""
         stem = self._root / "gen" / "layouts"
         poses = json.loads((stem / f"FloorPlan{number}-openable.json").read_text())
-        kinds = json.loads((stem / f"FloorPlan{number}-objects.json").read_text())
+        types = json.loads((stem / f"FloorPlan{number}-objects.json").read_text())
         floor = np.load(BytesIO((stem / f"FloorPlan{number}-layout.npy").read_bytes()), allow_pickle=False)
         return FloorPlanFiles(
             number=number,
-            kinds=tuple(sorted(kinds)),
+            types=tuple(sorted(types)),
             poses={name: tuple(pose) for name, pose in sorted(poses.items())},
             floor=tuple(sorted((float(x), float(z)) for x, z in floor)),
         )

@@ -55,10 +55,10 @@ def write_problem(room: Room, package: Package) -> str:
 
 def _objects(room: Room) -> Iterator[str]:
     yield "agent1 - agent"
-    for kind in sorted({t.kind for t in room.things}):
-        yield f"{kind}Type - otype"
-    for kind in sorted({r.kind for r in room.scene.receptacles}):
-        yield f"{kind}Type - rtype"
+    for object_type in sorted({t.type for t in room.things}):
+        yield f"{object_type}Type - otype"
+    for receptacle_type in sorted({r.type for r in room.scene.receptacles}):
+        yield f"{receptacle_type}Type - rtype"
     for thing in room.things:
         yield f"{mangle(thing.id)} - object"
     for receptacle in room.scene.receptacles:
@@ -69,14 +69,18 @@ def _objects(room: Room) -> Iterator[str]:
 
 def _facts(room: Room, package: Package) -> Iterator[str]:
     receptacles, things = room.scene.receptacles, room.things
-    kinds = {t.kind for t in things}
-    yield from (f"receptacleType {mangle(r.id)} {r.kind}Type" for r in receptacles)
-    yield from (f"objectType {mangle(t.id)} {t.kind}Type" for t in things)
-    for rkind in sorted({r.kind for r in receptacles}):
-        yield from (f"canContain {rkind}Type {okind}Type" for okind in package.accepts[rkind] if okind in kinds)
+    object_types = {t.type for t in things}
+    yield from (f"receptacleType {mangle(r.id)} {r.type}Type" for r in receptacles)
+    yield from (f"objectType {mangle(t.id)} {t.type}Type" for t in things)
+    for receptacle_type in sorted({r.type for r in receptacles}):
+        yield from (
+            f"canContain {receptacle_type}Type {object_type}Type"
+            for object_type in package.accepts[receptacle_type]
+            if object_type in object_types
+        )
     yield from (f"pickupable {mangle(t.id)}" for t in things if t.movable)
-    yield from (f"isReceptacleObject {mangle(t.id)}" for t in things if t.kind in package.containers)
-    yield from (f"openable {mangle(r.id)}" for r in receptacles if r.kind in package.openable)
+    yield from (f"isReceptacleObject {mangle(t.id)}" for t in things if t.type in package.containers)
+    yield from (f"openable {mangle(r.id)}" for r in receptacles if r.type in package.openable)
     yield f"atLocation agent1 {mangle(room.start)}"
     for ability in ("Cleanable", "Heatable", "Coolable", "Toggleable", "Sliceable"):
         yield from _able(ability, things, package)
@@ -87,4 +91,4 @@ def _facts(room: Room, package: Package) -> Iterator[str]:
 
 def _able(ability: str, things: Iterable[Thing], package: Package) -> Iterator[str]:
     predicate = ability[0].lower() + ability[1:]
-    yield from (f"{predicate} {mangle(t.id)}" for t in things if t.kind in package.abilities[ability])
+    yield from (f"{predicate} {mangle(t.id)}" for t in things if t.type in package.abilities[ability])

@@ -19,10 +19,10 @@ _HORIZON = 45.0
 
 @dataclass(frozen=True, slots=True)
 class Receptacle:
-    """A receptacle: AI2-THOR id, kind, and the location from which it is used."""
+    """A receptacle: AI2-THOR id, type, and the location from which it is used."""
 
     id: str
-    kind: str
+    type: str
     location: str
 
 
@@ -33,9 +33,9 @@ class Scene:
     number: int
     receptacles: tuple[Receptacle, ...]
     objects: tuple[str, ...]
-    """Kinds of things that can be picked up or switched on in this room."""
+    """Types of things that can be picked up or switched on in this room."""
     fixtures: tuple[str, ...]
-    """Kinds of objects that can only be looked at: a house plant, a television."""
+    """Types of objects that can only be looked at: a house plant, a television."""
     floor: tuple[tuple[float, float], ...]
 
 
@@ -44,12 +44,14 @@ def load_scene(number: int) -> Scene:
     """The room of a floor plan."""
     package = load_package()
     plan = package.floor_plan(number)
-    movable = {kind for kinds in package.accepts.values() for kind in kinds} | package.abilities["Toggleable"]
+    movable = {object_type for accepted in package.accepts.values() for object_type in accepted} | package.abilities[
+        "Toggleable"
+    ]
     return Scene(
         number=number,
         receptacles=tuple(sorted(_receptacles(plan, package), key=lambda r: r.id)),
-        objects=tuple(kind for kind in plan.kinds if kind in movable),
-        fixtures=tuple(kind for kind in plan.kinds if kind in ("HousePlant", "Television")),
+        objects=tuple(object_type for object_type in plan.types if object_type in movable),
+        fixtures=tuple(object_type for object_type in plan.types if object_type in ("HousePlant", "Television")),
         floor=plan.floor,
     )
 
@@ -70,27 +72,27 @@ def _receptacles(plan: FloorPlanFiles, package: Package) -> list[Receptacle]:
     known = set(package.accepts) - package.containers
     found = []
     for id_, pose in plan.poses.items():
-        kind = id_.split("|", 1)[0]
-        part = _PARTS.get(kind)
-        if part or kind in known:
-            found.append(Receptacle(f"{id_}|{part}" if part else id_, part or kind, location_id(pose)))
-    have = {r.kind for r in found}
-    missing = [kind for kind in plan.kinds if kind in known and kind not in have]
+        receptacle_type = id_.split("|", 1)[0]
+        part = _PARTS.get(receptacle_type)
+        if part or receptacle_type in known:
+            found.append(Receptacle(f"{id_}|{part}" if part else id_, part or receptacle_type, location_id(pose)))
+    have = {r.type for r in found}
+    missing = [name for name in plan.types if name in known and name not in have]
     return found + _placed(plan, missing)
 
 
-def _placed(plan: FloorPlanFiles, kinds: list[str]) -> list[Receptacle]:
+def _placed(plan: FloorPlanFiles, receptacle_types: list[str]) -> list[Receptacle]:
     """Receptacles that the room has without a place in the files. Their places are drawn by the number of the floor
     plan, so they are always the same.
     """
     rng = random.Random(f"floor plan {plan.number}")
     placed = []
-    for kind in kinds:
+    for receptacle_type in receptacle_types:
         x, z = rng.choice(plan.floor)
         rotation = rng.randrange(4) * 90.0
-        for _ in range(_COUNTS.get(kind, 1)):
+        for _ in range(_COUNTS.get(receptacle_type, 1)):
             horizon = rng.choice((_HORIZON, _HORIZON - 15))
-            part = next((whole for whole, basin in _PARTS.items() if basin == kind), None)
-            id_ = f"{part}{position(rng)}|{kind}" if part else f"{kind}{position(rng)}"
-            placed.append(Receptacle(id_, kind, location_id((x, z, rotation, horizon))))
+            part = next((whole for whole, basin in _PARTS.items() if basin == receptacle_type), None)
+            id_ = f"{part}{position(rng)}|{receptacle_type}" if part else f"{receptacle_type}{position(rng)}"
+            placed.append(Receptacle(id_, receptacle_type, location_id((x, z, rotation, horizon))))
     return placed

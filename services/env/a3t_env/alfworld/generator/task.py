@@ -21,7 +21,7 @@ _LAMP = "DeskLamp"
 
 @dataclass(frozen=True, slots=True)
 class DrawnTask:
-    """A task of a type about an object kind, with a target kind or a lamp kind."""
+    """A task of a type about an object type, with a target type or a lamp type."""
 
     type: str
     object: str
@@ -41,27 +41,27 @@ class DrawnTask:
 
 def draw_task(task_type: str, scene: Scene, package: Package, rng: random.Random) -> DrawnTask | None:
     """Draw a task of a type; None if the room allows no such task."""
-    kinds = {r.kind for r in scene.receptacles}
+    receptacle_types = {r.type for r in scene.receptacles}
     lamps = package.abilities["Toggleable"]
-    carried = [kind for kind in scene.objects if kind not in lamps]
+    carried = [object_type for object_type in scene.objects if object_type not in lamps]
     if task_type == _LAMP_TASK:
-        small = [k for k in carried if _homes(k, kinds, package)]
+        small = [k for k in carried if _homes(k, receptacle_types, package)]
         if _LAMP not in scene.objects or not small:
             return None
         return DrawnTask(task_type, rng.choice(small), lamp=_LAMP)
     ability, appliance = _ABILITY.get(task_type, ("", ""))
-    if appliance and appliance not in kinds:
+    if appliance and appliance not in receptacle_types:
         return None
     pairs = [
-        (kind, target)
-        for kind in carried
-        if not ability or kind in package.abilities[ability]
-        for target in sorted(_homes(kind, kinds, package))
-        if target != appliance and len(_homes(kind, kinds, package)) > 1
+        (object_type, target)
+        for object_type in carried
+        if not ability or object_type in package.abilities[ability]
+        for target in sorted(_homes(object_type, receptacle_types, package))
+        if target != appliance and len(_homes(object_type, receptacle_types, package)) > 1
     ]
     return DrawnTask(task_type, *rng.choice(pairs)) if pairs else None
 
 
-def _homes(kind: str, receptacles: set[str], package: Package) -> set[str]:
-    """Kinds of receptacles in the room that an object kind may be put in."""
-    return {r for r in receptacles if kind in package.accepts.get(r, ())}
+def _homes(object_type: str, receptacles: set[str], package: Package) -> set[str]:
+    """Types of receptacles in the room that an object type may be put in."""
+    return {r for r in receptacles if object_type in package.accepts.get(r, ())}

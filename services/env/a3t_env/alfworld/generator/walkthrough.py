@@ -33,7 +33,7 @@ def solve(game: Game, task: DrawnTask) -> list[str] | None:
 
 def _plan(game: Game, task: DrawnTask) -> Iterator[str]:
     """Yield the shortest plan. "go to" is left out where the agent stands there already, "open" where it is open."""
-    wanted = [pair for pair in _lying(game, task.object) if _kind(game, pair[1]) != task.target.lower()]
+    wanted = [pair for pair in _lying(game, task.object) if _type_of(game, pair[1]) != task.target.lower()]
     for entity, receptacle in wanted[: task.count]:
         name, place = game.names[entity], game.names[receptacle]
         yield f"go to {place}"
@@ -54,14 +54,14 @@ def _plan(game: Game, task: DrawnTask) -> Iterator[str]:
         yield game.wording.commands["putobject"].text.format(name, target)
 
 
-def _lying(game: Game, kind: str) -> Iterator[tuple[int, int]]:
+def _lying(game: Game, object_type: str) -> Iterator[tuple[int, int]]:
     for receptacle, objects in sorted(game.start.contents.items()):
-        yield from ((o, receptacle) for o in sorted(objects) if _kind(game, o) == kind.lower())
+        yield from ((o, receptacle) for o in sorted(objects) if _type_of(game, o) == object_type.lower())
 
 
-def _first(game: Game, kind: str) -> str:
-    return next(game.names[r] for r in sorted(game.location_of) if _kind(game, r) == kind.lower())
+def _first(game: Game, object_type: str) -> str:
+    return next(game.names[r] for r in sorted(game.location_of) if _type_of(game, r) == object_type.lower())
 
 
-def _kind(game: Game, entity: int) -> str:
+def _type_of(game: Game, entity: int) -> str:
     return game.names[entity].rsplit(" ", 1)[0]

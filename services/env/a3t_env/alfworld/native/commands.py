@@ -71,7 +71,7 @@ def _holding(game: Game, state: State, held: int) -> Iterator[tuple[str, tuple[E
 def _uses(game: Game, state: State, held: int, receptacle: int) -> Iterator[tuple[str, Effect]]:
     """Yield what can be done with the held object at a receptacle. Heating, cooling and cleaning need no open door."""
     is_open = receptacle not in game.openable or receptacle in state.opened
-    if is_open and not game.accepts.get(receptacle, frozenset()).isdisjoint(game.kinds.get(held, ())):
+    if is_open and not game.accepts.get(receptacle, frozenset()).isdisjoint(game.types.get(held, ())):
         yield "putobject", effects.puts
     for verb, effect, (objects, receptacles) in (
         ("heatobject", effects.heats, game.heating),

@@ -59,7 +59,7 @@ class Game:
     knives: frozenset[int]
     accepts: Mapping[int, frozenset[str]]
     """Receptacle → object types that may be put there."""
-    kinds: Mapping[int, frozenset[str]]
+    types: Mapping[int, frozenset[str]]
     """Object → its types."""
     places: Mapping[int, frozenset[str]]
     """Receptacle → its types."""
@@ -100,7 +100,7 @@ class _Builder:
 
     def build(self, task: str, wording: Wording, domain: Domain) -> Game:
         location_of = dict(self._rows("receptacleatlocation"))
-        kinds, rtypes = self._kinds("objecttype"), self._kinds("receptacletype")
+        object_types, rtypes = self._types("objecttype"), self._types("receptacletype")
         return Game(
             task=task,
             wording=wording,
@@ -114,13 +114,13 @@ class _Builder:
             takeable=self._set("pickupable"),
             switchable=self._set("toggleable"),
             sliceable=self._set("sliceable"),
-            knives=frozenset(o for o, types in kinds.items() if types & _KNIVES),
+            knives=frozenset(o for o, types in object_types.items() if types & _KNIVES),
             accepts=self._accepts(rtypes),
-            kinds=kinds,
+            types=object_types,
             places=rtypes,
-            cleaning=(self._set("cleanable"), _of_kind(rtypes, domain.cleaners)),
-            heating=(self._set("heatable"), _of_kind(rtypes, {"microwavetype"})),
-            cooling=(self._set("coolable"), _of_kind(rtypes, {"fridgetype"})),
+            cleaning=(self._set("cleanable"), _of_type(rtypes, domain.cleaners)),
+            heating=(self._set("heatable"), _of_type(rtypes, {"microwavetype"})),
+            cooling=(self._set("coolable"), _of_type(rtypes, {"fridgetype"})),
             containers={o: frozenset() for o in self._set("isreceptacleobject")}
             | _grouped((outer, inner) for inner, outer in self._rows("inreceptacleobject")),
         )
@@ -147,11 +147,11 @@ class _Builder:
     def _set(self, predicate: str) -> frozenset[int]:
         return frozenset(self._numbers[row[0]] for row in self._facts.get(predicate, ()))
 
-    def _kinds(self, predicate: str) -> dict[int, frozenset[str]]:
-        kinds: dict[int, set[str]] = defaultdict(set)
-        for entity, kind in self._facts.get(predicate, ()):
-            kinds[self._numbers[entity]].add(kind)
-        return {entity: frozenset(types) for entity, types in kinds.items()}
+    def _types(self, predicate: str) -> dict[int, frozenset[str]]:
+        object_types: dict[int, set[str]] = defaultdict(set)
+        for entity, object_type in self._facts.get(predicate, ()):
+            object_types[self._numbers[entity]].add(object_type)
+        return {entity: frozenset(types) for entity, types in object_types.items()}
 
     def _accepts(self, rtypes: Mapping[int, frozenset[str]]) -> dict[int, frozenset[str]]:
         by_type: dict[str, set[str]] = defaultdict(set)
@@ -202,6 +202,6 @@ def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[int, frozenset[int]]:
     return {key: frozenset(values) for key, values in groups.items()}
 
 
-def _of_kind(kinds: Mapping[int, frozenset[str]], wanted: Iterable[str]) -> frozenset[int]:
+def _of_type(object_types: Mapping[int, frozenset[str]], wanted: Iterable[str]) -> frozenset[int]:
     types = frozenset(wanted)
-    return frozenset(entity for entity, kind in kinds.items() if kind & types)
+    return frozenset(entity for entity, object_type in object_types.items() if object_type & types)

@@ -52,18 +52,18 @@ class _ClauseCompiler:
     def __init__(self, problem: Problem, numbers: Mapping[str, int]) -> None:
         self._problem = problem
         self._numbers = numbers
-        self._kinds: list[str] = []
+        self._types: list[str] = []
         self._raw: list[_Raw] = []
 
     def compile(self, part: SExpression | str) -> Clause:
         self._flatten(part, {}, positive=True)
-        literals: list[list[Literal]] = [[] for _ in self._kinds]
+        literals: list[list[Literal]] = [[] for _ in self._types]
         for name, arguments, positive in self._raw:
             slots = tuple(a for a in arguments if isinstance(a, int))
             if not slots or (len(slots) == 1 and name in _UNCHANGING):
                 continue
             literals[max(slots)].append(Literal(slots, self._ask(name, arguments), positive))
-        candidates = tuple(self._candidates(slot) for slot in range(len(self._kinds)))
+        candidates = tuple(self._candidates(slot) for slot in range(len(self._types)))
         if math.prod(map(len, candidates)) > _MAX_BINDINGS:
             raise InvalidInputError("The PDDL goal has too many variables to be checked after every step.")
         return Clause(candidates, tuple(map(tuple, literals)))
@@ -90,10 +90,10 @@ class _ClauseCompiler:
             if word != "-":
                 fresh.append(word)
                 continue
-            kind = next(rest, "")
+            object_type = next(rest, "")
             for name in fresh:
-                scope[name] = len(self._kinds)
-                self._kinds.append(kind)
+                scope[name] = len(self._types)
+                self._types.append(object_type)
             fresh.clear()
         if fresh:
             raise InvalidInputError(f"The PDDL goal has a variable without a type: {fresh[0][:80]}.")
@@ -107,8 +107,8 @@ class _ClauseCompiler:
         raise InvalidInputError(f"The PDDL goal names something that is not declared: {str(argument)[:80]}.")
 
     def _candidates(self, slot: int) -> tuple[int, ...]:
-        kind = self._kinds[slot]
-        names = [name for name, k in self._problem.objects.items() if k == kind and name in self._numbers]
+        object_type = self._types[slot]
+        names = [name for name, k in self._problem.objects.items() if k == object_type and name in self._numbers]
         for name, arguments, positive in self._raw:
             if name in _UNCHANGING and [a for a in arguments if isinstance(a, int)] == [slot]:
                 allowed = self._matching(name, arguments)

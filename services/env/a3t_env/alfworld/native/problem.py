@@ -68,10 +68,10 @@ def _objects(text: str) -> dict[str, str]:
         if word != "-":
             names.append(word)
             continue
-        kind = next(tokens, None)
-        if kind is None:
+        object_type = next(tokens, None)
+        if object_type is None:
             break
-        objects.update(dict.fromkeys(names, kind))
+        objects.update(dict.fromkeys(names, object_type))
         names.clear()
     if names or not objects:
         raise InvalidInputError("The PDDL problem declares objects without a type.")
