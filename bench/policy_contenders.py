@@ -155,8 +155,9 @@ async def continuous(model: Model) -> AsyncIterator[Write]:
 
 @asynccontextmanager
 async def ours_http(model: Model) -> AsyncIterator[Write]:
-    """`python -m a3t_policy` as a process of its own, asked at /v1/completions."""
-    port = _free_port()
+    """`python -m a3t_policy` as a process of its own, asked at /v1/completions. A3T_POLICY_ENGINE_PROCESSES divides the
+    threads among as many engines."""
+    port, processes = _free_port(), int(os.environ.get("A3T_POLICY_ENGINE_PROCESSES", "1"))
     with tempfile.TemporaryDirectory() as home:
         environment = {
             "A3T_HOME": home,
@@ -164,8 +165,8 @@ async def ours_http(model: Model) -> AsyncIterator[Write]:
             "A3T_HOST": "127.0.0.1",
             "A3T_TOKEN": DEVELOPMENT_TOKEN,
             "A3T_POLICY_BASE_MODEL": model.folder,
-            "A3T_POLICY_THREADS": str(model.threads),
-            "A3T_POLICY_ENGINE_PROCESSES": os.environ.get("A3T_POLICY_ENGINE_PROCESSES", "1"),
+            "A3T_POLICY_THREADS": str(max(1, model.threads // processes)),
+            "A3T_POLICY_ENGINE_PROCESSES": str(processes),
             "A3T_POLICY_MAX_CONTEXT": str(_CONTEXT),
             "A3T_LOG_LEVEL": "WARNING",
             "A3T_POLICY_QUANTISATION": model.quantisation,
