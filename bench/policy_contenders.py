@@ -157,7 +157,7 @@ async def continuous(model: Model) -> AsyncIterator[Write]:
 async def ours_http(model: Model) -> AsyncIterator[Write]:
     """`python -m a3t_policy` as a process of its own, asked at /v1/completions. A3T_POLICY_ENGINE_PROCESSES divides the
     threads among as many engines."""
-    port, processes = _free_port(), int(os.environ.get("A3T_POLICY_ENGINE_PROCESSES", "1"))
+    port, processes = _free_port(), max(1, int(os.environ.get("A3T_POLICY_ENGINE_PROCESSES", "1")))
     with tempfile.TemporaryDirectory() as home:
         environment = {
             "A3T_HOME": home,
