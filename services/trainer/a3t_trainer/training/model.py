@@ -56,7 +56,7 @@ def load_base(request: FineTuningJobCreate) -> Any:
     model.config.use_cache = False
     if request.lora.quantisation == "nf4":
         # Without peft's prepare_model_for_kbit_training, which makes norms, embeddings and head float32: what gradient
-        # checkpointing stores would take twice the memory, and the policy service computes them in the base's format.
+        # checkpointing stores would be float32, too, and the policy service computes them in the base's format.
         model = keep_compute_dtype(model)
     model.requires_grad_(False)
     install_logprobs(model)
