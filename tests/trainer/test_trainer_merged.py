@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
 from peft.tuners.lora import Linear
 from torch import Tensor
 
+from a3t_trainer.training import merged
 from a3t_trainer.training.merged import pays
 from a3t_trainer.training.model import load_base, with_adapter
 from tests.trainer.jobs_support import request
@@ -60,6 +61,38 @@ def test_one_product_equals_three(tiny_model: Path) -> None:
 @pytest.mark.parametrize("lora", [{"dropout": 0.1}, {"use_dora": True}, {"dtype": "bfloat16"}, {"rank": 1}])
 def test_what_is_no_plain_lora_stays_as_peft_made_it(tiny_model: Path, lora: dict[str, Any]) -> None:
     assert merged_layers(adapted(tiny_model, three=False, **lora)) == 0
+
+
+def _small(base: Path, precision: Literal["highest", "medium"]) -> Any:
+    """A model in single precision with a random adapter."""
+    body = request(base, lora={"target_modules": "all-linear", "rank": 32})
+    model = with_adapter(load_base(body), body.lora, None, 1, precision)
+    torch.manual_seed(2)
+    for name, parameter in model.named_parameters():
+        if "lora_B.default" in name:
+            torch.nn.init.normal_(parameter, 0, 0.05)
+    return model
+
+
+def test_products_of_halves_are_close_and_leave_everything_else_in_single_precision(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merged, "multiplies_halves", lambda: True)
+    (exact, exact_grads), (half, half_grads) = (outputs(_small(tiny_model, p)) for p in ("highest", "medium"))
+    assert not torch.equal(exact, half)
+    torch.testing.assert_close(half, exact, rtol=0.02, atol=0.02)
+    assert exact_grads.keys() == half_grads.keys()
+    for name, gradient in half_grads.items():
+        assert gradient.dtype == torch.float32
+        assert torch.cosine_similarity(gradient.flatten(), exact_grads[name].flatten(), dim=0) > 0.999, name
+
+
+def test_a_processor_that_cannot_multiply_halves_computes_as_before(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merged, "multiplies_halves", lambda: False)
+    (exact, _), (medium, _) = (outputs(_small(tiny_model, p)) for p in ("highest", "medium"))
+    assert torch.equal(exact, medium)
 
 
 def test_it_pays_where_the_rank_is_not_small_beside_the_width() -> None:

@@ -236,6 +236,12 @@ class Optimisation(Schema):
     threads: int | None = Field(
         None, ge=1, le=1024, description="Number of CPU threads; null leaves the choice to PyTorch"
     )
+    matmul_precision: Literal["highest", "medium"] = Field(
+        "highest",
+        description="Precision of matrix products of float32 values: `highest` computes them in float32, `medium` in "
+        "bfloat16 where the processor has instructions for that. It concerns small models on a CPU, of which the trainer "
+        "merges base and LoRA weights; weights, sums and gradients stay in float32",
+    )
 
 
 class Augmentation(Schema):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -66,10 +66,19 @@ def load_base(request: FineTuningJobCreate) -> Any:
     return model
 
 
-def with_adapter(model: Any, lora: LoraSettings, parent: Path | None, seed: int) -> PeftModel:
-    """Put a new adapter with seeded weights on the base, or the parent's adapter to continue from."""
+def with_adapter(
+    model: Any,
+    lora: LoraSettings,
+    parent: Path | None,
+    seed: int,
+    precision: Literal["highest", "medium"] = "highest",
+) -> PeftModel:
+    """Put a new adapter with seeded weights on the base, or the parent's adapter to continue from.
+
+    `precision`: that of matrix products, see `Optimisation.matmul_precision`.
+    """
     adapted = _adapter(model, lora, parent, seed)
-    merge_products(adapted, lora)
+    merge_products(adapted, lora, precision)
     return adapted
 
 

@@ -119,7 +119,8 @@ def _model(spec: JobSpec) -> Any:
         reader = RegistryReader(spec.registry, spec.folder / "parent")
         parent, manifest = reader.fetch(request.parent)
         check_parent(request, manifest, read_adapter_config(parent))
-    return with_adapter(load_base(request), request.lora, parent, request.seed)
+    precision = request.optimisation.matmul_precision
+    return with_adapter(load_base(request), request.lora, parent, request.seed, precision)
 
 
 def _trainer(spec: JobSpec, model: Any, plan: StepPlan, reporter: Reporter) -> TrajectoryTrainer:
