@@ -17,9 +17,10 @@ from a3t_contracts.schemas import (
     TrajectoryKind,
     trajectory_id,
 )
-from a3t_orchestrator.ablation.collect import Comparison, collect_comparison, mean_of
+from a3t_orchestrator.ablation.collect import Comparison, collect_comparison
 from a3t_orchestrator.ablation.plan import PlannedRun, load_ablation, planned_runs
 from a3t_orchestrator.ablation.write import comparison_markdown, write_comparison
+from a3t_orchestrator.report.stats import mean_of
 from a3t_orchestrator.settings import OrchestratorSettings
 from a3t_orchestrator.store import Store, create_run, open_round, save_trajectory, touch_run
 from tests.support.mini_loop import a3t

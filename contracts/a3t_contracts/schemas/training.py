@@ -239,8 +239,8 @@ class Optimisation(Schema):
     matmul_precision: Literal["highest", "medium"] = Field(
         "highest",
         description="Precision of matrix products of float32 values: `highest` computes them in float32, `medium` in "
-        "bfloat16 where the processor has instructions for that. It concerns small models on a CPU, of which the trainer "
-        "merges base and LoRA weights; weights, sums and gradients stay in float32",
+        "bfloat16 where the processor has instructions for that. It concerns small models on a CPU, of which the "
+        "trainer merges base and LoRA weights; weights, sums and gradients stay in float32",
     )
 
 

@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from statistics import mean, stdev
 
 from pydantic import BaseModel
 
 from ..report.collect import collect_report
 from ..report.model import Evaluated, Report
+from ..report.stats import Mean, mean_of
 from ..store import Store, run_statuses
 from .plan import Ablation, PlannedRun
 
-__all__ = ["ArmResult", "Comparison", "Mean", "SeedResult", "collect_comparison", "mean_of"]
-
-_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-"""Quantiles of Student's t for a two-sided 95 % interval, for 1 to 10 degrees of freedom."""
-_Z95 = 1.96
-
-
-class Mean(BaseModel):
-    """A mean over seeds with its 95 % confidence interval (Student's t). A single seed has no interval."""
-
-    n: int
-    mean: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def percent(self) -> str:
-        """Return the mean in percent, e.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`. The interval is
-        clipped to 0 to 100."""
-        if self.low is None or self.high is None:
-            return f"{100 * self.mean:.1f} %"
-        return f"{100 * self.mean:.1f} % [{100 * max(0.0, self.low):.1f}–{100 * min(1.0, self.high):.1f}]"
+__all__ = ["ArmResult", "Comparison", "SeedResult", "collect_comparison"]
 
 
 class SeedResult(BaseModel):
@@ -124,16 +102,6 @@ def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedR
         arms=[_arm(arm, ablation.arms[arm].about, seeds, baseline) for arm, seeds in results.items() if arm in wanted],
         missing=[run.name for run in runs if run.name not in finished],
     )
-
-
-def mean_of(values: Sequence[float]) -> Mean:
-    """Return mean and 95 % interval of independent values."""
-    n, centre = len(values), mean(values)
-    if n < 2:
-        return Mean(n=n, mean=centre)
-    t = _T95[n - 2] if n - 2 < len(_T95) else _Z95
-    half = t * stdev(values) / math.sqrt(n)
-    return Mean(n=n, mean=centre, low=centre - half, high=centre + half)
 
 
 def _seed_result(report: Report, seed: int, split: str) -> SeedResult:

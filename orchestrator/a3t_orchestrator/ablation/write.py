@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..report.figures import figure
-from .collect import ArmResult, Comparison, Mean
+from ..report.stats import Mean
+from .collect import ArmResult, Comparison
 
 __all__ = ["comparison_about", "comparison_markdown", "comparison_notes", "comparison_table", "write_comparison"]
 

@@ -1,15 +1,18 @@
-"""Success rates with their 95 % confidence intervals."""
+"""Success rates and means over seeds, with their 95 % confidence intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import mean, stdev
 
 from pydantic import BaseModel, Field
 
-__all__ = ["Score", "score", "score_of", "wilson"]
+__all__ = ["Mean", "Score", "mean_of", "score", "score_of", "wilson"]
 
 _Z95 = 1.959963984540054
+_T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""Quantiles of Student's t for a two-sided 95 % interval, for 1 to 10 degrees of freedom."""
 
 
 class Score(BaseModel):
@@ -26,6 +29,33 @@ class Score(BaseModel):
     def percent(self) -> str:
         """Return the rate in percent with its interval, e.g. `83.3 % [70.2–91.4]`."""
         return f"{100 * self.rate:.1f} % [{100 * self.low:.1f}–{100 * self.high:.1f}]" if self.n else "–"
+
+
+class Mean(BaseModel):
+    """A mean over seeds with its 95 % confidence interval (Student's t). A single seed has no interval."""
+
+    n: int
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def percent(self) -> str:
+        """Return the mean in percent, e.g. `83.3 % [70.2–91.4]`, or without an interval `83.3 %`. The interval is
+        clipped to 0 to 100."""
+        if self.low is None or self.high is None:
+            return f"{100 * self.mean:.1f} %"
+        return f"{100 * self.mean:.1f} % [{100 * max(0.0, self.low):.1f}–{100 * min(1.0, self.high):.1f}]"
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """Return mean and 95 % interval of independent values."""
+    n, centre = len(values), mean(values)
+    if n < 2:
+        return Mean(n=n, mean=centre)
+    t = _T95[n - 2] if n - 2 < len(_T95) else _Z95
+    half = t * stdev(values) / math.sqrt(n)
+    return Mean(n=n, mean=centre, low=centre - half, high=centre + half)
 
 
 def wilson(successes: int, n: int, z: float = _Z95) -> tuple[float, float]:
@@ -49,5 +79,5 @@ def score_of(outcomes: Iterable[tuple[bool, float]]) -> Score:
 def score(n: int, successes: int, reward: float) -> Score:
     """Return the score of `n` trials; `reward` is the sum of their rewards."""
     low, high = wilson(successes, n)
-    rate, mean = (successes / n, reward / n) if n else (0.0, 0.0)
-    return Score(n=n, successes=successes, rate=rate, low=low, high=high, reward=mean)
+    rate, mean_reward = (successes / n, reward / n) if n else (0.0, 0.0)
+    return Score(n=n, successes=successes, rate=rate, low=low, high=high, reward=mean_reward)

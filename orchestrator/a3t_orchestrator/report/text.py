@@ -14,7 +14,7 @@ from a3t_contracts.tables import print_table
 from .model import Evaluated, Report, RoundReport
 from .stats import Score
 
-__all__ = ["markdown", "print_rounds", "round_rows", "splits_of"]
+__all__ = ["markdown", "md_table", "print_rounds", "round_rows", "splits_of"]
 
 _NONE = "–"
 _PERCENT = re.compile(r"([\d.]+) % \[([\d.]+)–([\d.]+)\]")
@@ -76,7 +76,7 @@ def markdown(report: Report) -> str:
         f"{report.status} · recipe {report.recipe_sha256[:12]}\n",
         "## Rounds\n\nSuccess in one trial per task, with 95 % Wilson intervals. Accumulated: the best trial of "
         "each task over the rounds so far.\n",
-        _md_table(heads, rows),
+        md_table(heads, rows),
         *_type_tables(report),
         *([_published_table(report, report.published)] if report.published else []),
         *_hindsight_table(report),
@@ -124,7 +124,7 @@ def _type_tables(report: Report) -> list[str]:
             [str(number), *(by_type[t].percent if t in by_type else _NONE for t in types)]
             for number, by_type in scores.items()
         ]
-        parts.append(f"## {split}, by task type\n\n{_md_table(['round', *types], rows)}")
+        parts.append(f"## {split}, by task type\n\n{md_table(['round', *types], rows)}")
     return parts
 
 
@@ -140,7 +140,7 @@ def _published_table(report: Report, paper: PublishedFigures) -> str:
             theirs = f"{total - failed}/{failed}"
         rows.append([str(index), mine or _NONE, f"{single:g} %", f"{best:g} %", size, theirs])
     heads = ["round", "this run", "published", "published, accumulated", "training set (+/−)", "published set (+/−)"]
-    return f"## Compared with published figures ({paper.test_set})\n\n{_md_table(heads, rows)}"
+    return f"## Compared with published figures ({paper.test_set})\n\n{md_table(heads, rows)}"
 
 
 def _hindsight_table(report: Report) -> list[str]:
@@ -149,7 +149,7 @@ def _hindsight_table(report: Report) -> list[str]:
         return []
     rows = [[str(r.round), *(str(r.hindsight.get(name, 0)) for name in types)] for r in report.rounds if r.hindsight]
     about = "Failed composed episodes that solved another task and became successes of it; none of them counts as kept."
-    return [f"## Hindsight, by task type\n\n{about}\n\n{_md_table(['round', *types], rows)}"]
+    return [f"## Hindsight, by task type\n\n{about}\n\n{md_table(['round', *types], rows)}"]
 
 
 def _failure_table(report: Report) -> str:
@@ -159,7 +159,7 @@ def _failure_table(report: Report) -> str:
         for phase, reasons in r.stop_reasons.items()
     ]
     heads = ["round", "phase", *_REASONS, "turns with a made-up observation"]
-    return f"## How episodes ended\n\n{_md_table(heads, rows)}"
+    return f"## How episodes ended\n\n{md_table(heads, rows)}"
 
 
 _REASONS = ("success", "done", "max_steps", "max_invalid", "max_stale", "context", "error")
@@ -178,9 +178,10 @@ def _time_table(report: Report) -> str:
         for r in report.rounds
     ]
     heads = ["round", *(f"{p} (s)" for p in phases), "episodes", "prompt tokens", "generated tokens"]
-    return f"## Time and tokens\n\n{_md_table(heads, rows)}"
+    return f"## Time and tokens\n\n{md_table(heads, rows)}"
 
 
-def _md_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def md_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"

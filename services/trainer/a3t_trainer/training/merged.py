@@ -4,8 +4,8 @@ Both forms are the same function, with the same gradients of A and B. The sum W 
 many more tokens than the model's width, and each layer then reads its activations once instead of four times. The
 backward pass computes the gradient of the whole matrix, which pays unless the rank is small compared with the width.
 
-The product and its two gradients may be computed in bfloat16 with sums in float32, which some processors do two to three
-times as fast as in float32.
+The product and its two gradients may be computed in bfloat16 with sums in float32, which some processors do two to
+three times as fast as in float32.
 """
 
 from __future__ import annotations
