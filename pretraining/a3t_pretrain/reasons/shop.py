@@ -9,8 +9,12 @@ from a3t_actre.environments.webshop.view import Wishes, read_wishes
 
 __all__ = ["exercise_wishes"]
 
-_ERRAND = re.compile(r"^search for (.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$")
-"""Groups: what to search for; the title of a product, or words that name no product."""
+_ERRAND = re.compile(
+    r"^(?:(?i:(?:search|look) for) )?(.+?)(?:, and (?:look around|(?:open|buy|read the \w+ of) (.+)))?$"
+)
+"""Groups: what to search for; the title of a product, or words that name no product. `read_wishes` has removed the
+other ways to begin a line.
+"""
 _UNNAMED = ("one", "the first one")
 
 

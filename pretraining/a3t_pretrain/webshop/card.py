@@ -7,9 +7,10 @@ BODY = """# A tiny base model for shopping agents
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by
 `a3t pretrain --environment webshop`. It writes turns in the form "Thought: …" and "Action: …", and has practised
 searching for what a line says, opening products, choosing options and going back where one is not offered; how well
-it does each stands below. It was shown no goal of the shop: it is a base to teach, not an agent. That "Find me slow
-roasted oat bars with flavor: honey, and price lower than 30.00 dollars" asks for a search, a product with that option
-and a purchase, nobody told it.
+it does each stands below. It was shown no solution of a goal: it is a base to teach, not an agent. Lines begin in
+several ways, such as "search for", "look for" and "find me", and it buys only what a line names by its title or as
+the first result. That "Find me slow roasted oat bars with flavor: honey, and price lower than 30.00 dollars" also asks
+for a purchase, nobody told it.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: pages of a generated catalogue of {games:,} products, other
@@ -18,7 +19,7 @@ service's template annotator. No pretrained weights, no text from elsewhere.
 
 | exercise | line | what is done |
 |---|---|---|
-| search | "search for slow roasted oat bars" | a search |
+| search | "search for slow roasted oat bars" | a search; with options, their values are words of the search, too |
 | open | "search for oat bar, and open Railziond Slow Roasted Oat Bar I705" | found on the first pages of results |
 | choose | the same, "with flavor: honey, and size: pack of 1" | the options are chosen |
 | buy | "search for oat bar, and buy Railziond Slow Roasted Oat Bar I705 with flavor: honey" | options, purchase |
@@ -26,6 +27,7 @@ service's template annotator. No pretrained weights, no text from elsewhere.
 | read | "search for oat bar, and read the features of Railziond Slow Roasted Oat Bar I705" | |
 | hunt | "search for oat bars, and open one with flavor: honey, and size: pack of 1" | one by one; not bought |
 | | "search for oat bars, and read the features of one with flavor: honey" | |
+| | "find me oat bars with flavor: honey" | |
 | wander | "search for oat bars, and look around" | random clicks, each with a reason after the fact |
 
 Half of the lines with options or a purchase end in a price limit that everything meets. Nearly half of the exercises

@@ -1,5 +1,7 @@
 """Errands in the shop: instructions that say what to search for, which product to open, and what to do there.
 
+A search has the words that the line names and the values of its options.
+
 search    "search for slow roasted oat bars"
 open      "search for oat bar, and open Railziond Slow Roasted Oat Bar I705": on the first pages of results
 choose    the same, "with flavor: honey, and size: pack of 1"
@@ -7,12 +9,14 @@ buy       "search for oat bar, and buy Railziond Slow Roasted Oat Bar I705 with 
           slow roasted oat bars, and buy the first one with flavor: honey"
 read      "search for oat bar, and read the features of Railziond Slow Roasted Oat Bar I705"
 hunt      "search for slow roasted oat bars, and open one with flavor: honey, and size: pack of 1": one result after the
-          other until one has them; nothing is bought. Or "and read the features of one with flavor: honey"
+          other until one has them; nothing is bought. Or "and read the features of one with flavor: honey", or, as
+          goals are worded, only "search for slow roasted oat bars with flavor: honey"
 wander    "look around": clicks drawn at random
 
-None is a goal of the shop: a product that is bought is named by its title or its place in the results, and a product
-that must be looked for is not bought. Half of the lines with options end in a price limit that every product meets,
-worded as in goals.
+In place of "search for", a line may begin with another wording, such as "find me" or "look for", or a capital. None
+tells what a goal of the shop asks for: a product that is bought is named by its title or its place in the results, and
+a product that must be looked for is not bought. Half of the lines with options end in a price limit that every product
+meets, worded as in goals.
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ from dataclasses import dataclass, field
 from ..exercises import Exercise
 from .scripts import Item, ShopErrand, run_errand, wander_shop
 
-__all__ = ["Shelves", "core_of", "draw_shop_exercise"]
+__all__ = ["OPENINGS", "Shelves", "core_of", "draw_shop_exercise"]
 
+OPENINGS = ("search for", "find me", "look for", "show me", "get me", "i am looking for", "i need", "i want")
+"""Ways to begin a line; each also with a capital."""
 _WEIGHTS = {"search": 8, "open": 10, "choose": 10, "buy": 10, "first": 15, "read": 3, "hunt": 40, "wander": 4}
 _KIND = {"first": "buy"}
 _SLIPPING = 0.45
@@ -54,7 +60,8 @@ def draw_shop_exercise(shelves: Shelves, rng: random.Random) -> Exercise | None:
     kind = rng.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()))[0]
     if kind == "wander":
         query = _part(rng.choice(list(shelves.found)), rng)
-        return Exercise("wander", f"search for {query}, and look around", lambda start: wander_shop(start, query, rng))
+        line = _opened(f"{query}, and look around", rng)
+        return Exercise("wander", line, lambda start: wander_shop(start, query, rng))
     drawn = (
         _hunt(shelves, rng)
         if kind == "hunt"
@@ -64,7 +71,8 @@ def draw_shop_exercise(shelves: Shelves, rng: random.Random) -> Exercise | None:
     )
     if drawn is None:
         return None
-    errand, line = drawn
+    errand, asked = drawn
+    line = _opened(asked, rng)
     slips = _SLIP_RATE if rng.random() < _SLIPPING else 0.0
     return Exercise(_KIND.get(kind, kind), line, run_errand(errand, rng, slips))
 
@@ -75,7 +83,7 @@ def _named(kind: str, shelves: Shelves, rng: random.Random) -> tuple[ShopErrand,
     words = item.title.lower().split()[1:-1]
     if kind == "search":
         query = _part(rng.choice(list(shelves.found)), rng) if rng.random() < 0.7 else " ".join(words)
-        return ShopErrand(query), f"search for {query}"
+        return ShopErrand(query), query
     if len(words) < 2:
         return None
     query = " ".join(words if rng.random() < 0.6 else words[rng.randrange(len(words) - 1) :])
@@ -83,16 +91,16 @@ def _named(kind: str, shelves: Shelves, rng: random.Random) -> tuple[ShopErrand,
     if kind == "choose" and not options:
         return None
     if kind == "open":
-        return ShopErrand(query, item.title), f"search for {query}, and open {item.title}"
+        return ShopErrand(query, item.title), f"{query}, and open {item.title}"
     if kind == "read":
         page = rng.choice(("description", "features"))
         return (
             ShopErrand(query, item.title, {}, f"click[{page}]"),
-            f"search for {query}, and read the {page} of {item.title}",
+            f"{query}, and read the {page} of {item.title}",
         )
     verb, last = ("open", "") if kind == "choose" else ("buy", "click[buy now]")
-    line = f"search for {query}, and {verb} {item.title}{_tail(options, rng)}"
-    return ShopErrand(query, item.title, options, last), line
+    line = f"{query}, and {verb} {item.title}{_tail(options, rng)}"
+    return ShopErrand(_with_values(query, options), item.title, options, last), line
 
 
 def _hunt(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
@@ -106,26 +114,39 @@ def _hunt(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None
     if not options:
         return None
     tail = _tail(options, rng)
-    if rng.random() < 0.5:
-        return ShopErrand(core, None, options), f"search for {core}, and open one{tail}"
+    asked = rng.choice((f"{core}{tail}", f"{core}, and open one{tail}", ""))
+    query = _with_values(core, options)
+    if asked:
+        return ShopErrand(query, None, options), asked
     page = rng.choice(("description", "features"))
     return (
-        ShopErrand(core, None, options, f"click[{page}]"),
-        f"search for {core}, and read the {page} of one{tail}",
+        ShopErrand(query, None, options, f"click[{page}]"),
+        f"{core}, and read the {page} of one{tail}",
     )
 
 
 def _first(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
-    """An errand that buys the first result, which has all the options that are named."""
+    """An errand that buys the first result; it is given up if that lacks an option that is named."""
     core = rng.choice(list(shelves.found))
     item = shelves.items.get(next(iter(shelves.found[core]), ""))
     if item is None:
         return None
     options = _wished(item, rng)
     return (
-        ShopErrand(core, item.title, options, "click[buy now]"),
-        f"search for {core}, and buy the first one{_tail(options, rng)}",
+        ShopErrand(_with_values(core, options), None, options, "click[buy now]", only_first=True),
+        f"{core}, and buy the first one{_tail(options, rng)}",
     )
+
+
+def _with_values(words: str, options: dict[str, str]) -> str:
+    """What to search for: some words and the values of options, as the shop's scripted shopper does."""
+    return " ".join([words, *options.values()]).lower()
+
+
+def _opened(asked: str, rng: random.Random) -> str:
+    """A line that asks for something, with one of the openings."""
+    opening = rng.choice(OPENINGS)
+    return f"{opening.capitalize() if rng.random() < 0.5 else opening} {asked}"
 
 
 def _wished(item: Item, rng: random.Random) -> dict[str, str]:

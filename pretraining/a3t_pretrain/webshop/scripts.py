@@ -29,13 +29,15 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class ShopErrand:
     """An errand: what to search for, which product to open (by its title; None: the first that offers the options;
-    empty: none), which options to choose there, and what to click at the end.
+    empty: none), which options to choose there, and what to click at the end. `only_first`: the errand fails if the
+    first result does not offer the options.
     """
 
     query: str
     title: str | None = ""
     options: dict[str, str] = field(default_factory=dict)
     last: str = ""
+    only_first: bool = False
 
 
 def scout_shop(
@@ -145,7 +147,8 @@ class _Shopping:
             self.finished = True
             return None
         fitting = [p for p in page.products if p.title == errand.title] if errand.title else self._unopened(page)
-        if fitting and (errand.title or len(set(self.opened)) < _MOST_OPENED):
+        most = 1 if errand.only_first else _MOST_OPENED
+        if fitting and (errand.title or len(set(self.opened)) < most):
             return clickable(fitting[0].asin)
         return "click[next >]" if page.products and self.pages < _MOST_PAGES and errand.title else None
 
