@@ -3,9 +3,10 @@
     python -m bench.trainer --json PATH [--repeats 3] [--shape tiny|mistral-7b] [--quantisation nf4]
     python -m bench.trainer --json PATH --model smollm2 [--dtype bfloat16]
 
-Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v), tokens per pass and
-trajectories per step, in a separate process. The contenders take turns, and the median of the repeats counts. Tokens
-are those of the sequences, without padding. Memory is the peak minus what was in use before training began.
+Every contender runs one epoch over the same sequences with the same model, LoRA (r 16 on q and v; with `--all-linear`
+r 32 on all layers), tokens per pass and trajectories per step, in a separate process. The contenders take turns, and
+the median of the repeats counts. Tokens are those of the sequences, without padding. Memory is the peak minus what was
+in use before training began.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def compare(settings: Settings, repeats: int, contenders: Sequence[str]) -> Benc
     for ours, peer in [
         ("ours_packed", "trl_unpacked"),
         ("ours_packed", "trl_packed"),
+        ("ours_packed_medium", "ours_packed"),
+        ("ours_packed_medium", "trl_unpacked"),
         ("ours_unpacked", "trl_unpacked"),
         ("ours_packed", "trainer_padded"),
     ]:
@@ -97,6 +100,9 @@ def main() -> None:
     parser.add_argument("--per-step", type=int, default=16)
     parser.add_argument("--tokens-per-pass", type=int, default=4096)
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument(
+        "--all-linear", action="store_true", help="LoRA of rank 32 on all layers, as in the recipes of tiny models"
+    )
     parser.add_argument("--checkpointing", action="store_true", help="gradient checkpointing for all")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -111,6 +117,7 @@ def main() -> None:
             options.quantisation,
             options.checkpointing,
             options.dtype,
+            options.all_linear,
         )
         report = compare(settings, options.repeats, options.contenders)
     options.shape = None if options.model else options.shape

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psutil
@@ -33,12 +33,23 @@ class Settings:
     quantisation: str = "none"
     checkpointing: bool = False
     dtype: str = "float32"
+    all_linear: bool = False
+
+    @property
+    def lora(self) -> dict[str, Any]:
+        """The LoRA of all contenders, in peft's words."""
+        if self.all_linear:
+            return {"r": 32, "lora_alpha": 32, "target_modules": "all-linear"}
+        return {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
 
 
-LORA = {"r": 16, "lora_alpha": 32, "target_modules": ["q_proj", "v_proj"]}
-
-
-def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callable[[], Any]:
+def ours(
+    settings: Settings,
+    rows: list[list[int]],
+    *,
+    packing: bool,
+    precision: Literal["highest", "medium"] = "highest",
+) -> Callable[[], Any]:
     """The trainer of this project, all tokens trained with R = 1."""
     from a3t_contracts.schemas import FineTuningJobCreate, LoraSettings, Objective, Optimisation
     from a3t_trainer.encoding.plan import StepPlan, build_units
@@ -53,7 +64,16 @@ def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callabl
         packing=packing,
         gradient_checkpointing=settings.checkpointing,
     )
-    lora = LoraSettings.model_validate({"quantisation": settings.quantisation, "dtype": settings.dtype})
+    lora = LoraSettings.model_validate(
+        {
+            "rank": settings.lora["r"],
+            "alpha": settings.lora["lora_alpha"],
+            "target_modules": settings.lora["target_modules"],
+            "dropout": 0.0,
+            "quantisation": settings.quantisation,
+            "dtype": settings.dtype,
+        }
+    )
     body = FineTuningJobCreate(
         model=settings.model,
         training_file="-",
@@ -71,7 +91,7 @@ def ours(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callabl
         sequences.append(TokenSequence(str(number), str(number), ids, parts, weights, 1.0, False))
     objective = Objective(normalisation="per_token")
     plan = StepPlan.of(build_units(sequences), optimisation, 0)
-    model = with_adapter(load_base(body), lora, None, 0)
+    model = with_adapter(load_base(body), lora, None, 0, precision)
     dataset = StepDataset(plan, objective, optimisation, 0)
     trainer = TrajectoryTrainer(
         model, TrainingArguments(**_arguments(settings, plan.total_steps)), dataset, objective, _Silent()
@@ -102,7 +122,7 @@ def trl(settings: Settings, rows: list[list[int]], *, packing: bool) -> Callable
         args=config,
         train_dataset=Dataset.from_dict({"input_ids": rows}),
         processing_class=AutoTokenizer.from_pretrained(settings.model),
-        peft_config=LoraConfig(**LORA),
+        peft_config=LoraConfig(**settings.lora),
     )
     return trainer.train
 
@@ -119,7 +139,7 @@ def padded(settings: Settings, rows: list[list[int]]) -> Callable[[], Any]:
         gradient_accumulation_steps=max(1, round(settings.per_step / per_pass)),
         gradient_checkpointing=settings.checkpointing,
     )
-    model = get_peft_model(_base(settings), LoraConfig(**LORA))
+    model = get_peft_model(_base(settings), LoraConfig(**settings.lora))
     return Trainer(model=model, args=arguments, train_dataset=rows, data_collator=_pad).train
 
 
@@ -131,6 +151,7 @@ def _pad(rows: list[list[int]]) -> dict[str, torch.Tensor]:
 
 CONTENDERS: dict[str, Callable[[Settings, list[list[int]]], Callable[[], Any]]] = {
     "ours_packed": lambda s, r: ours(s, r, packing=True),
+    "ours_packed_medium": lambda s, r: ours(s, r, packing=True, precision="medium"),
     "ours_unpacked": lambda s, r: ours(s, r, packing=False),
     "trl_packed": lambda s, r: trl(s, r, packing=True),
     "trl_unpacked": lambda s, r: trl(s, r, packing=False),
