@@ -87,7 +87,7 @@ class _Shopping:
 
 def test_the_shops_base_searches_opens_the_first_and_chooses_what_is_offered() -> None:
     shopping = _Shopping("search for oat bars, and open one with flavor: lemon, and size: pack of 6")
-    assert shopping.turn() == "Thought: I need oat bars. I search for it. search[oat bars]"
+    assert shopping.turn() == "Thought: I need oat bars. I search for it. search[oat bars lemon pack of 6]"
     shopping.see(RESULTS)
     assert shopping.turn().endswith("click[g4qt7xk21b]")
     shopping.see(ITEM)
@@ -96,8 +96,12 @@ def test_the_shops_base_searches_opens_the_first_and_chooses_what_is_offered() -
     assert shopping.turn() == "Thought: I need size pack of 6. It is here. I choose it. click[pack of 6]"
 
 
-def test_the_shops_base_opens_a_named_product() -> None:
-    shopping = _Shopping("search for oat bar, and open Tovarsk Stone Ground Oat Bar B77")
-    shopping.turn()
+def test_the_shops_base_buys_the_first_one_when_its_option_is_chosen() -> None:
+    shopping = _Shopping("find me oat bars, and buy the first one with flavor: lemon")
+    assert shopping.turn().startswith("Thought: I need oat bars. I search for it. search[oat bars")
     shopping.see(RESULTS)
-    assert shopping.turn().endswith("click[gz81mcvw0p]")
+    assert shopping.turn().endswith("click[g4qt7xk21b]")
+    shopping.see(ITEM)
+    assert shopping.turn() == "Thought: I need flavor lemon. It is here. I choose it. click[lemon]"
+    shopping.see(ITEM)
+    assert shopping.turn().endswith("I buy it. click[buy now]")
