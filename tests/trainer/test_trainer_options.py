@@ -51,6 +51,10 @@ JOBS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "nf4 dora": {"lora": {"quantisation": "nf4", "use_dora": True, "target_modules": "all-linear"}},
+    "bfloat16 products": {
+        "lora": {"target_modules": "all-linear"},
+        "optimisation": {"matmul_precision": "medium"},
+    },
     "weights": {
         "objective": {
             "failure_weight": 0.1,

@@ -59,7 +59,8 @@ def multiplies_halves() -> bool:
 
     oneDNN also offers such products on AVX-512 without them, where it converts to float32 and gains nothing.
     """
-    if not torch.backends.mkldnn.is_available() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not onednn or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
     return not torch.cpu._is_avx512_supported() or torch.cpu._is_avx512_bf16_supported()
 
@@ -69,7 +70,7 @@ def _forward(self: Any, x: Tensor, *_: Any, **__: Any) -> Tensor:
 
 
 def _half_forward(self: Any, x: Tensor, *_: Any, **__: Any) -> Tensor:
-    product = _HalfProduct.apply(x, _merged(self))
+    product: Tensor = _HalfProduct.apply(x, _merged(self))  # type: ignore[no-untyped-call]
     return product if self.base_layer.bias is None else product + self.base_layer.bias
 
 
@@ -87,7 +88,7 @@ class _HalfProduct(torch.autograd.Function):
         half, half_weight = x.flatten(0, -2).bfloat16(), weight.bfloat16()
         ctx.save_for_backward(half, half_weight)
         ctx.shape = x.shape
-        return (half @ half_weight.t()).float().unflatten(0, x.shape[:-1])
+        return (half @ half_weight.t()).float().view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
