@@ -185,6 +185,18 @@ def test_finished_runs_are_compared_seed_by_seed(comparison: Comparison) -> None
     assert comparison.missing == ["small-often-s1"]
 
 
+def test_differences_are_from_the_arm_that_is_named(comparison: Comparison, config: Path, store: Store) -> None:
+    runs = plan(config)
+    plain, often = collect_comparison(store, load_ablation(config), runs, "often").arms
+    assert often.difference is None
+    assert plain.difference is not None
+    assert plain.difference.mean == pytest.approx(-0.5)
+    alone = planned_runs(load_ablation(config), config.parent, arms=["often"])
+    assert collect_comparison(store, load_ablation(config), alone).against == "often"
+    with pytest.raises(InvalidInputError, match="'plain' is not part of this table"):
+        collect_comparison(store, load_ablation(config), alone, "plain")
+
+
 def test_exploration_is_compared_by_step_and_by_task(comparison: Comparison) -> None:
     plain, often = comparison.arms
     assert plain.kept is not None
@@ -201,6 +213,7 @@ def test_the_table_and_the_figure(comparison: Comparison, tmp_path: Path) -> Non
     assert "| often | 0 | 25.0 % | 100.0 % | +50.0 |" in text
     assert "| 750.00 (+500.00) | 75.0 % (+50.0) |" in text
     assert "Not finished: small-often-s1." in text
+    assert "from the run of `plain` with the same seed" in text
     assert "the runs are of commit abc" in text
     paths = write_comparison(comparison, tmp_path / "out")
     assert sorted(paths) == ["json", "md", "svg"]
@@ -219,3 +232,6 @@ def test_the_command_refuses_bad_comparisons(config: Path, tmp_path: Path) -> No
     done = a3t(tmp_path, "ablate", str(config), "--arm", "none")
     assert done.returncode == 2
     assert "no arm 'none'" in done.stderr
+    done = a3t(tmp_path, "ablate", str(config), "--arm", "plain", "--against", "often")
+    assert done.returncode == 2
+    assert "'often' is not part of this table" in done.stderr

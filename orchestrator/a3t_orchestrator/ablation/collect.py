@@ -10,7 +10,7 @@ from ..report.collect import collect_report
 from ..report.model import Evaluated, Report
 from ..report.stats import Mean, mean_of
 from ..store import Store, run_statuses
-from .plan import Ablation, PlannedRun
+from .plan import Ablation, PlannedRun, arm_to_compare_with
 
 __all__ = ["ArmResult", "Comparison", "SeedResult", "collect_comparison"]
 
@@ -52,8 +52,8 @@ class SeedResult(BaseModel):
 
 
 class ArmResult(BaseModel):
-    """The results of an arm over its seeds. A field `…difference` is the mean over seeds of the difference from the
-    first arm with the same seed.
+    """The results of an arm over its seeds. A field `…difference` is the mean over seeds of the difference from the arm
+    `Comparison.against` with the same seed.
 
     `kept`: composed successes per 1,000 steps of composed episodes. `rescued`: of the tasks that the agent's own trial
     failed, the share for which a composed episode succeeded. `hindsight`: failed composed episodes that became
@@ -80,12 +80,16 @@ class Comparison(BaseModel):
     name: str
     split: str
     base_model: str
+    against: str
     arms: list[ArmResult]
     missing: list[str]
 
 
-def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedRun]) -> Comparison:
-    """Read the finished runs of a comparison."""
+def collect_comparison(
+    store: Store, ablation: Ablation, runs: Sequence[PlannedRun], against: str | None = None
+) -> Comparison:
+    """Read the finished runs of a comparison. Differences are from the arm `against`; see `arm_to_compare_with`."""
+    against = arm_to_compare_with(ablation, runs, against)
     with store.session() as session:
         statuses = run_statuses(session, [run.name for run in runs])
     finished = {name for name, status in statuses.items() if status == "finished"}
@@ -93,13 +97,17 @@ def collect_comparison(store: Store, ablation: Ablation, runs: Sequence[PlannedR
     for run in runs:
         if run.name in finished:
             results[run.arm].append(_seed_result(collect_report(store, run.name), run.seed, ablation.split))
-    baseline = next(iter(results.values()))
     wanted = {run.arm for run in runs}
     return Comparison(
         name=ablation.name,
         split=ablation.split,
         base_model=runs[0].recipe.base_model,
-        arms=[_arm(arm, ablation.arms[arm].about, seeds, baseline) for arm, seeds in results.items() if arm in wanted],
+        against=against,
+        arms=[
+            _arm(arm, ablation.arms[arm].about, seeds, results[against])
+            for arm, seeds in results.items()
+            if arm in wanted
+        ],
         missing=[run.name for run in runs if run.name not in finished],
     )
 

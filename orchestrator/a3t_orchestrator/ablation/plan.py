@@ -15,7 +15,7 @@ from a3t_contracts.schemas import Name, Schema
 
 from ..recipe import Recipe, changed, parse_recipe, read_values
 
-__all__ = ["Ablation", "Arm", "PlannedRun", "load_ablation", "planned_runs"]
+__all__ = ["Ablation", "Arm", "PlannedRun", "arm_to_compare_with", "load_ablation", "planned_runs"]
 
 
 class Arm(Schema):
@@ -92,6 +92,20 @@ def planned_runs(
         raise InvalidInputError(f"There is no arm {unknown[0]!r}.", hint=f"The arms are {', '.join(ablation.arms)}.")
     values = changed(read_values(folder / ablation.recipe, fast=ablation.fast), ablation.changes)
     return [_planned(ablation, values, arm, seed) for seed in seeds or ablation.seeds for arm in arms or ablation.arms]
+
+
+def arm_to_compare_with(ablation: Ablation, runs: Sequence[PlannedRun], named: str | None = None) -> str:
+    """The arm from which differences are taken: the named one, by default the first of the comparison's arms that has
+    runs. Raises InvalidInputError if the named arm has none.
+    """
+    arms = [arm for arm in ablation.arms if arm in {run.arm for run in runs}]
+    if named is None:
+        return arms[0]
+    if named not in arms:
+        raise InvalidInputError(
+            f"The arm {named!r} is not part of this table.", hint=f"Its arms are {', '.join(arms)}."
+        )
+    return named
 
 
 def _planned(ablation: Ablation, values: dict[str, Any], arm: str, seed: int) -> PlannedRun:

@@ -53,9 +53,9 @@ def comparison_about(comparison: Comparison) -> str:
     """Return the sentences that explain the table's figures."""
     return (
         f"Success on `{comparison.split}`, one greedy trial per task, base model `{comparison.base_model}`. Mean "
-        "over seeds with 95 % intervals (Student's t); the differences, also those in parentheses, are from the "
-        "first arm's run with the same seed. kept: composed episodes that succeeded. rescued: of the tasks that the "
-        "agent's own trial failed, the share for which a composed episode succeeded."
+        "over seeds with 95 % intervals (Student's t); the differences, also those in parentheses, are from the run "
+        f"of `{comparison.against}` with the same seed. kept: composed episodes that succeeded. rescued: of the tasks "
+        "that the agent's own trial failed, the share for which a composed episode succeeded."
     )
 
 

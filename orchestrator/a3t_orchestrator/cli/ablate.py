@@ -12,7 +12,7 @@ from a3t_contracts.cli import JsonOption, console, emit_json, errors_console
 from a3t_contracts.tables import print_table
 
 from ..ablation.collect import collect_comparison
-from ..ablation.plan import PlannedRun, load_ablation, planned_runs
+from ..ablation.plan import PlannedRun, arm_to_compare_with, load_ablation, planned_runs
 from ..ablation.write import comparison_about, comparison_notes, comparison_table, write_comparison
 from ..driver.branch import has_shared
 from ..embedded import stack_for
@@ -38,6 +38,10 @@ def ablate(
     seeds: Annotated[
         list[int] | None, typer.Option("--seed", help="Run only this seed; may be repeated. Default: all seeds.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Arm from which the table's differences are taken; default: the first arm of the table."),
+    ] = None,
     report_only: Annotated[
         bool, typer.Option("--report", help="Start no run; only write the table from the runs that are finished.")
     ] = False,
@@ -59,11 +63,12 @@ def ablate(
     quiet_logs(settings)
     ablation = load_ablation(config)
     runs = planned_runs(ablation, config.parent, arms=arms or (), seeds=seeds or ())
+    against = arm_to_compare_with(ablation, runs, against)
     store = open_store(settings)
     screen = errors_console if as_json else console
     if not report_only:
         run_async(_run_all(settings, store, runs, screen))
-    comparison = collect_comparison(store, ablation, runs)
+    comparison = collect_comparison(store, ablation, runs, against)
     paths = write_comparison(comparison, out or report_folder(settings, ablation.name))
     if as_json:
         emit_json(comparison)
