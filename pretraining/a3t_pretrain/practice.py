@@ -31,6 +31,10 @@ class Weighing:
     most_observed: int = 1 << 30
     """Largest number of tokens of an observation that is trained on."""
     chance: str = ""
+    first_observed: bool = True
+    """Whether the first observation, which has the task line, is trained on."""
+    last_observation: bool = True
+    """Whether the observation after the last action is a part of the sequence."""
     most_tokens: int = 1200
     """Largest number of tokens of an exercise; longer ones are left out."""
 

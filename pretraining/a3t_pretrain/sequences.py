@@ -54,14 +54,19 @@ class Encoder:
         """Encode a trajectory as token ids and, for each, the weight of predicting it; the first token weighs 0."""
         ids: list[int] = []
         weights: list[float] = []
-        for segment in render_trajectory(trajectory):
+        segments = render_trajectory(trajectory)
+        if not self.weighing.last_observation:
+            last = max(at for at, segment in enumerate(segments) if segment.kind == "completion")
+            segments = segments[: last + 1]
+        for segment in segments:
             part = self._encode(segment.text)
+            first = not ids
             ids += part
             if segment.kind == "completion":
                 weights += self._completion_weights(trajectory.steps[segment.turn], segment.text, part)
             else:
-                weight = self.weighing.observation if len(part) <= self.weighing.most_observed else 0.0
-                weights += [weight] * len(part)
+                observed = len(part) <= self.weighing.most_observed and (self.weighing.first_observed or not first)
+                weights += [self.weighing.observation if observed else 0.0] * len(part)
         weights[0] = 0.0
         return Exercised(np.array(ids, np.int64), np.array(weights, np.float32))
 

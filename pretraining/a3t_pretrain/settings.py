@@ -53,7 +53,7 @@ class PretrainSettings(Schema):
 
 _DEFAULTS: dict[Environment, dict[str, Any]] = {
     "alfworld": {},
-    "webshop": {"games": 2500, "exercises": 8000, "tokens": 6_000_000},
+    "webshop": {"games": 2500, "exercises": 16_000, "tokens": 8_000_000},
 }
 
 

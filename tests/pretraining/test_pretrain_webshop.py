@@ -49,7 +49,7 @@ def shop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def corpus(shop_home: Path) -> list[Trajectory]:
-    return asyncio.run(_written(shop_home, 400))
+    return asyncio.run(_written(shop_home, 1200))
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,13 @@ def test_a_search_has_the_values_of_the_options_that_the_line_names(corpus: list
     assert searched > 50
 
 
+def test_many_exercises_end_with_a_search_for_what_a_longer_one_names(corpus: list[Trajectory]) -> None:
+    searches = [t for t in corpus if t.task_type == "search"]
+    assert all([step.action.startswith("search[") for step in t.steps] == [True] for t in searches)
+    named = [t for t in searches if re.search(r" with [a-z]+: ", _line(t))]
+    assert len(named) > len(corpus) / 4
+
+
 def test_what_is_asked_for_begins_in_several_ways(corpus: list[Trajectory]) -> None:
     begun = {next(o for o in OPENINGS if _line(t).lower().startswith(o)) for t in corpus}
     assert begun == set(OPENINGS)
@@ -196,12 +203,20 @@ def test_shuffling_keeps_forms_together(lexicon: ShopLexicon) -> None:
 
 def test_slips_and_pages_of_results_are_not_learnt(corpus: list[Trajectory], lexicon: ShopLexicon) -> None:
     encoder = Encoder(lexicon.tokenizer, lexicon.weighing)
-    for trajectory in [t for t in corpus[:100] if t.task_type != "wander"]:
+    for trajectory in [t for t in corpus[:400] if len(t.steps) > 1 and t.task_type != "wander"]:
         weights = encoder.sequence(trajectory).weights
         meant = [f"Thought: {s.thought}\nAction: {s.action}\n" for s in trajectory.steps if s.valid]
         tokens = [lexicon.tokenizer(turn, add_special_tokens=False)["input_ids"] for turn in meant]
         assert (weights == 1.0).sum() == sum(map(len, tokens))
         assert (weights == 0.0).sum() > 150
+
+
+def test_a_sequence_ends_with_the_last_action(corpus: list[Trajectory], lexicon: ShopLexicon) -> None:
+    encoder = Encoder(lexicon.tokenizer, lexicon.weighing)
+    for trajectory in corpus[:50]:
+        text = lexicon.tokenizer.decode(encoder.sequence(trajectory).ids.tolist())
+        assert text.rstrip().endswith(f"Action: {trajectory.steps[-1].action}")
+        assert trajectory.steps[0].observation in text
 
 
 def test_merges_take_the_most_frequent_pair_first() -> None:

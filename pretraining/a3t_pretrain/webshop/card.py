@@ -7,8 +7,8 @@ BODY = """# A tiny base model for shopping agents
 Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch by
 `a3t pretrain --environment webshop`. It writes turns in the form "Thought: …" and "Action: …", and has practised
 searching for what a line says, opening products, choosing options and going back where one is not offered; how well
-it does each stands below. It was shown no solution of a goal: it is a base to teach, not an agent. Lines begin in
-several ways, such as "search for", "look for" and "find me", and it buys only what a line names by its title or as
+it does each stands below. It was shown no solution of a goal, but has practised each part of one, so that it may solve
+many goals before it is taught. Lines begin in several ways, such as "search for", "look for" and "find me", and it buys only what a line names by its title or as
 the first result. That "Find me slow roasted oat bars with flavor: honey, and price lower than 30.00 dollars" also asks
 for a purchase, nobody told it.
 
@@ -29,6 +29,9 @@ service's template annotator. No pretrained weights, no text from elsewhere.
 | | "search for oat bars, and read the features of one with flavor: honey" | |
 | | "find me oat bars with flavor: honey" | |
 | wander | "search for oat bars, and look around" | random clicks, each with a reason after the fact |
+
+Half of the exercises have a line of choose, buy or hunt, and end with the search. Copying words in the right order is
+what a model of this size learns last, and short exercises practise it more often in the same number of tokens.
 
 Half of the lines with options or a purchase end in a price limit that everything meets. Nearly half of the exercises
 may have deliberate slips (an option that is not there, a wrong one, a wrong product, one that was opened before), some

@@ -12,6 +12,8 @@ hunt      "search for slow roasted oat bars, and open one with flavor: honey, an
           other until one has them; nothing is bought. Or "and read the features of one with flavor: honey", or, as
           goals are worded, only "search for slow roasted oat bars with flavor: honey"
 wander    "look around": clicks drawn at random
+begun     any of choose, buy and hunt, up to the search. Such exercises are short, and the words to copy into a search
+          are what a model of this size learns last
 
 In place of "search for", a line may begin with another wording, such as "find me" or "look for", or a capital. None
 tells what a goal of the shop asks for: a product that is bought is named by its title or its place in the results, and
@@ -32,8 +34,18 @@ __all__ = ["OPENINGS", "Shelves", "core_of", "draw_shop_exercise"]
 
 OPENINGS = ("search for", "find me", "look for", "show me", "get me", "i am looking for", "i need", "i want")
 """Ways to begin a line; each also with a capital."""
-_WEIGHTS = {"search": 8, "open": 10, "choose": 10, "buy": 10, "first": 15, "read": 3, "hunt": 40, "wander": 4}
-_KIND = {"first": "buy"}
+_WEIGHTS = {
+    "search": 8,
+    "open": 10,
+    "choose": 10,
+    "buy": 10,
+    "first": 15,
+    "read": 3,
+    "hunt": 40,
+    "wander": 4,
+    "begun": 100,
+}
+_KIND = {"first": "buy", "begun": "search"}
 _SLIPPING = 0.45
 """Share (0 to 1) of the exercises with slips."""
 _SLIP_RATE = 0.2
@@ -62,19 +74,27 @@ def draw_shop_exercise(shelves: Shelves, rng: random.Random) -> Exercise | None:
         query = _part(rng.choice(list(shelves.found)), rng)
         line = _opened(f"{query}, and look around", rng)
         return Exercise("wander", line, lambda start: wander_shop(start, query, rng))
-    drawn = (
-        _hunt(shelves, rng)
-        if kind == "hunt"
-        else _first(shelves, rng)
-        if kind == "first"
-        else _named(kind, shelves, rng)
-    )
+    drawn = _begun(shelves, rng) if kind == "begun" else _drawn(kind, shelves, rng)
     if drawn is None:
         return None
     errand, asked = drawn
     line = _opened(asked, rng)
     slips = _SLIP_RATE if rng.random() < _SLIPPING else 0.0
     return Exercise(_KIND.get(kind, kind), line, run_errand(errand, rng, slips))
+
+
+def _drawn(kind: str, shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
+    """An errand of a kind, and the line without its opening."""
+    if kind == "hunt":
+        return _hunt(shelves, rng)
+    return _first(shelves, rng) if kind == "first" else _named(kind, shelves, rng)
+
+
+def _begun(shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:
+    """The search of an errand that names options; it ends there."""
+    kinds = ("choose", "buy", "first", "hunt")
+    drawn = _drawn(rng.choices(kinds, [_WEIGHTS[kind] for kind in kinds])[0], shelves, rng)
+    return None if drawn is None else (ShopErrand(drawn[0].query), drawn[1])
 
 
 def _named(kind: str, shelves: Shelves, rng: random.Random) -> tuple[ShopErrand, str] | None:

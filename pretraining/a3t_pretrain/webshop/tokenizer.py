@@ -38,7 +38,9 @@ class ShopLexicon(Lexicon):
         values: words that only name options of products; `shuffled` permutes them.
     """
 
-    weighing = Weighing(observation=0.1, most_observed=150, most_tokens=3000)
+    weighing = Weighing(
+        observation=0.1, most_observed=150, first_observed=False, last_observation=False, most_tokens=3000
+    )
 
     def __init__(self, texts: Iterable[str], values: Iterable[str]) -> None:
         self.tokenizer: PreTrainedTokenizerBase = build_shop_tokenizer(texts)
