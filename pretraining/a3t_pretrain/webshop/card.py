@@ -8,9 +8,9 @@ Mistral architecture, {parameters:,} parameters, {shape}; trained from scratch b
 `a3t pretrain --environment webshop`. It writes turns in the form "Thought: …" and "Action: …", and has practised
 searching for what a line says, opening products, choosing options and going back where one is not offered; how well
 it does each stands below. It was shown no solution of a goal, but has practised each part of one, so that it may solve
-many goals before it is taught. Lines begin in several ways, such as "search for", "look for" and "find me", and it buys only what a line names by its title or as
-the first result. That "Find me slow roasted oat bars with flavor: honey, and price lower than 30.00 dollars" also asks
-for a purchase, nobody told it.
+many goals before it is taught. Lines begin in several ways, such as "search for", "look for" and "find me", and it
+buys only what a line names by its title or as the first result. That "Find me slow roasted oat bars with flavor: honey,
+and price lower than 30.00 dollars" also asks for a purchase, nobody told it.
 
 ## What it was trained on
 {exercises:,} exercises, written by the project itself: pages of a generated catalogue of {games:,} products, other
